@@ -1,0 +1,137 @@
+{#- A contract and the table that exists, or will. -#}
+
+{#
+    Checks the existing table against what the model promises, before anything is computed or written.
+
+    In: the table's relation (none if absent), the staged view. Raises a compiler error that names each
+    column that differs, and the way out. With `on_schema_change: append_new_columns` a column that only
+    the contract has is no breach (evolve_table adds it). A model without an enforced contract promises
+    nothing; only what Iceberg cannot change is a breach there.
+#}
+{% macro check_table_against_contract(existing_relation, staged) %}
+  {%- if existing_relation is none -%}
+    {{ return('') }}
+  {%- elif not existing_relation.is_iceberg -%}
+    {%- do exceptions.raise_compiler_error(
+        existing_relation ~ ' exists and is not an Iceberg table: move it away, or give the model another alias.'
+    ) -%}
+  {%- endif -%}
+  {%- set drift = table_drift(adapter.get_schema(existing_relation), promised_columns(staged)) -%}
+  {%- set contracted = config.get('contract').enforced -%}
+  {%- set breaches = drift.retyped -%}
+  {%- if contracted -%}
+    {%- set breaches = breaches + drift.stray -%}
+  {%- endif -%}
+  {%- if contracted and config.get('on_schema_change') != 'append_new_columns' -%}
+    {%- set breaches = breaches + drift.missing -%}
+  {%- endif -%}
+  {%- if breaches -%}
+    {%- set message = existing_relation ~ ' is not as the model promises it; nothing was written.' -%}
+    {%- set lines = [message] -%}
+    {%- for breach in breaches -%}
+      {%- do lines.append('  ' ~ breach.name ~ ': ' ~ breach.reason) -%}
+    {%- endfor -%}
+    {%- do lines.append(
+        'Ways out: name the column in the contract; let the table follow the contract with '
+        ~ '`on_schema_change: append_new_columns`; or evolve the table on purpose, which keeps its '
+        ~ 'history: `alter table ' ~ existing_relation ~ ' drop column …`.'
+    ) -%}
+    {%- do exceptions.raise_compiler_error(lines | join('\n')) -%}
+  {%- endif -%}
+{% endmacro %}
+
+{#
+    In: the table's columns and the promised ones. Out: a dict of lists of {name, reason}: `stray` (the
+    table's only), `missing` (promised only), `retyped` (another type, or stricter or looser on nulls).
+#}
+{% macro table_drift(table_columns, promised) %}
+  {%- set drift = {'stray': [], 'missing': [], 'retyped': []} -%}
+  {%- set in_table = {} -%}
+  {%- for column in table_columns -%}
+    {%- do in_table.update({column.name: column}) -%}
+    {%- if column.name not in promised | map(attribute='name') -%}
+      {%- do drift.stray.append({'name': column.name, 'reason': 'in the table, not in the contract'}) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {%- for column in promised -%}
+    {%- set existing = in_table.get(column.name) -%}
+    {%- if not existing -%}
+      {%- do drift.missing.append({'name': column.name, 'reason': 'in the contract, not in the table'}) -%}
+    {%- elif column_type(existing) != column_type(column) and (
+        existing.data_type != column.data_type or config.get('contract').enforced
+    ) -%}
+      {%- do drift.retyped.append({
+          'name': column.name,
+          'reason': column_type(existing) ~ ' in the table, ' ~ column_type(column) ~ ' in the contract',
+      }) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {{ return(drift) }}
+{% endmacro %}
+
+{#- Out: a column's type as DDL has it: `bigint`, `string not null`. -#}
+{% macro column_type(column) %}
+  {{- return(column.data_type ~ ('' if column.nullable else ' not null')) -}}
+{% endmacro %}
+
+{#
+    In: the table's relation and the promised columns. Out: DDL that creates the table from them: names,
+    types, not-null, comments, and the partition transform and properties of the model's config.
+    Raises a compiler error if the model's file_format is not iceberg.
+#}
+{% macro create_table_sql(target_relation, columns) %}
+  {%- if config.get('file_format') != 'iceberg' -%}
+    {%- do exceptions.raise_compiler_error(
+        this ~ ': set `+file_format: iceberg`; its materialization writes no other format.'
+    ) -%}
+  {%- endif -%}
+  create table {{ target_relation }} (
+    {%- for column in columns %}
+    {{ adapter.quote(column.name) }} {{ column_type(column) }}{{ comment_sql(column.comment) }}
+    {{- ',' if not loop.last }}
+    {%- endfor %}
+  )
+  {{ file_format_clause() }}
+  {{ partition_cols(label='partitioned by') }}
+  {{ location_clause() }}
+  {{ comment_clause() }}
+  {{ tblproperties_clause() }}
+{% endmacro %}
+
+{#
+    Lets the table follow the promised columns as far as check_table_against_contract let it pass: adds
+    the new ones, drops those that a model without a contract no longer has, and corrects comments.
+#}
+{% macro evolve_table(target_relation, columns) %}
+  {%- set table_columns = adapter.get_schema(target_relation) -%}
+  {%- set drift = table_drift(table_columns, columns) -%}
+  {%- set missing = drift.missing | map(attribute='name') | list -%}
+  {%- set comments = {} -%}
+  {%- for column in table_columns -%}
+    {%- do comments.update({column.name: column.comment}) -%}
+  {%- endfor -%}
+  {%- for column in drift.stray -%}
+    {%- do run_query('alter table ' ~ target_relation ~ ' drop column ' ~ adapter.quote(column.name)) -%}
+  {%- endfor -%}
+  {%- for column in columns -%}
+    {%- if column.name in missing -%}
+      {#- Older rows have no value for it, so it cannot be not null. -#}
+      {%- do run_query(
+          'alter table ' ~ target_relation ~ ' add column ' ~ adapter.quote(column.name) ~ ' '
+          ~ column.data_type ~ comment_sql(column.comment)
+      ) -%}
+    {%- elif column.comment and column.comment != comments[column.name] -%}
+      {%- do run_query(
+          'alter table ' ~ target_relation ~ ' alter column ' ~ adapter.quote(column.name)
+          ~ comment_sql(column.comment)
+      ) -%}
+    {%- endif -%}
+  {%- endfor -%}
+{% endmacro %}
+
+{#- Out: ` comment '…'`, or nothing without one. -#}
+{% macro comment_sql(comment) %}
+  {%- if comment -%}
+    {{- return(" comment '" ~ comment | trim | replace('\\', '\\\\') | replace("'", "\\'") ~ "'") -}}
+  {%- endif -%}
+{% endmacro %}

@@ -1,0 +1,35 @@
+{#- From a JSON text to a row of text: what the event holds at each path. -#}
+
+{#
+    In: the name of a column of JSON text; a list of dotted paths; the type that each path's value is
+    read as (default string: a number, object or array is given as its JSON text).
+
+    Out: SQL of a struct: `events`, an array of a struct nested like the paths, one element for each JSON
+    value in the text; and `_corrupt_record`, not null where the text is no JSON object or an inner
+    object is none. A text with several values has several elements, so nothing after the first is lost.
+#}
+{% macro parse_json_events(json, paths, leaf_type='string') %}
+  {{- return(adapter.dispatch('parse_json_events')(json, paths, leaf_type)) -}}
+{% endmacro %}
+
+{% macro spark__parse_json_events(json, paths, leaf_type) %}
+  {%- set tree = {} -%}
+  {%- for path in paths -%}
+    {%- set place = namespace(node=tree) -%}
+    {%- for name in path.split('.') -%}
+      {%- do place.node.update({name: place.node.get(name, {})}) -%}
+      {%- set place.node = place.node[name] -%}
+    {%- endfor -%}
+  {%- endfor -%}
+  {%- set schema = 'struct<events:array<' ~ spark_struct_type(tree, leaf_type) ~ '>,_corrupt_record:string>' -%}
+  {{- return("from_json(concat('{\"events\":[', " ~ json ~ ", ']}'), '" ~ schema ~ "')") -}}
+{% endmacro %}
+
+{#- In: a tree of names (dicts; a leaf is empty), the leaves' type. Out: Spark's struct type of it. -#}
+{% macro spark_struct_type(tree, leaf_type) %}
+  {%- set fields = [] -%}
+  {%- for name, inner in tree.items() -%}
+    {%- do fields.append('`' ~ name ~ '`:' ~ (spark_struct_type(inner, leaf_type) if inner else leaf_type)) -%}
+  {%- endfor -%}
+  {{- return('struct<' ~ fields | join(',') ~ '>') -}}
+{% endmacro %}

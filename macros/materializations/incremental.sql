@@ -1,0 +1,46 @@
+{#
+    A model, SQL or Python, whose rows are merged into, or appended to, its Iceberg table.
+
+    The same steps as `table`; only the write differs, by dbt-spark's incremental_strategy (merge with a
+    unique_key, else append). The first run and --full-refresh overwrite; nothing is ever dropped.
+#}
+{% materialization incremental, adapter='spark', supported_languages=['sql', 'python'] %}
+  {%- set target_relation = this.incorporate(type='table') -%}
+  {%- set existing_relation = load_cached_relation(this) -%}
+  {%- set staged = staged_view() -%}
+
+  {{ run_hooks(pre_hooks) }}
+
+  {#- 1. stage -#}
+  {%- call statement('main', language=model.language) -%}
+    {{ stage(staged, compiled_code) }}
+  {%- endcall -%}
+
+  {#- 2. check, before anything is computed -#}
+  {%- do check_staged_against_contract(staged) -%}
+  {%- do check_table_against_contract(existing_relation, staged) -%}
+  {%- if model.language == 'python' and config.get('checkpoint', true) -%}
+    {%- call statement('checkpoint', language='python') -%}
+      checkpoint("{{ staged }}")
+    {%- endcall -%}
+  {%- endif -%}
+
+  {#- 3. the table -#}
+  {%- do prepare_table(target_relation, existing_relation, staged) -%}
+
+  {#- 4. write -#}
+  {%- call statement('write') -%}
+    {%- if existing_relation is none or should_full_refresh() -%}
+      {{ overwrite_sql(target_relation, staged) }}
+    {%- else -%}
+      {{ incremental_sql(target_relation, existing_relation, staged) }}
+    {%- endif -%}
+  {%- endcall -%}
+
+  {#- 5. publish: comes with write-audit-publish -#}
+
+  {%- do drop_staged_view(staged) -%}
+  {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, should_full_refresh())) -%}
+  {{ run_hooks(post_hooks) }}
+  {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}

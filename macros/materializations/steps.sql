@@ -1,0 +1,65 @@
+{#- The steps that `table` and `incremental` share. -#}
+
+{#
+    Out: the relation of the temporary view that this model is staged as. All threads share one
+    session, so the schema is part of its name.
+#}
+{% macro staged_view() %}
+  {{ return(api.Relation.create(identifier=this.schema ~ '__' ~ this.identifier ~ '__dbt_stage')) }}
+{% endmacro %}
+
+{#
+    In: the view's relation, the model's compiled code. Out: the code, in the model's language, after
+    which the view stands for the model's rows. Nothing is computed yet.
+#}
+{% macro stage(staged, compiled_code) %}
+  {%- if model.language == 'python' -%}
+{{ compiled_code }}
+
+stage(model, dbtObj, "{{ staged }}")
+  {%- else -%}
+    {{ create_temporary_view(staged, compiled_code) }}
+  {%- endif -%}
+{% endmacro %}
+
+{% macro drop_staged_view(staged) %}
+  {%- call statement('drop_stage') -%}
+    drop view if exists {{ staged }}
+  {%- endcall -%}
+{% endmacro %}
+
+{#
+    In: the table's relation (none if absent), the staged view. Brings the table to where it can be
+    written: creates it from the contract, or lets it follow the contract as far as that says so.
+#}
+{% macro prepare_table(target_relation, existing_relation, staged) %}
+  {%- set columns = promised_columns(staged) -%}
+  {%- if existing_relation is none -%}
+    {%- call statement('create') -%}
+      {{ create_table_sql(target_relation, columns) }}
+    {%- endcall -%}
+  {%- else -%}
+    {%- do evolve_table(target_relation, columns) -%}
+  {%- endif -%}
+{% endmacro %}
+
+{#
+    Out: SQL that replaces every row of the table by the staged ones, by name. Not `insert overwrite`,
+    which replaces some partitions only where the session says so.
+#}
+{% macro overwrite_sql(target_relation, staged) %}
+  {%- set columns = adapter.get_schema(target_relation) -%}
+  insert into {{ target_relation }} replace where true
+  select {% for column in columns %}{{ adapter.quote(column.name) }}{{ ', ' if not loop.last }}{% endfor %}
+  from {{ staged }}
+{% endmacro %}
+
+{#- Out: SQL that adds the staged rows by the model's incremental strategy; dbt-spark's own. -#}
+{% macro incremental_sql(target_relation, existing_relation, staged) %}
+  {%- set unique_key = config.get('unique_key') -%}
+  {%- set strategy = config.get('incremental_strategy') or ('merge' if unique_key else 'append') -%}
+  {{ dbt_spark_get_incremental_sql(
+      strategy, staged, target_relation, existing_relation, unique_key,
+      config.get('predicates') or config.get('incremental_predicates')
+  ) }}
+{% endmacro %}

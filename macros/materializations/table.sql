@@ -1,0 +1,44 @@
+{#
+    A model, SQL or Python, becomes an Iceberg table whose whole content is this run's.
+
+    The table is never dropped or replaced: it is overwritten, so that older snapshots stay readable.
+    Config: contract, checkpoint (Python only, default true), on_schema_change, partition_by,
+    tblproperties, persist_docs. Raises dbt's contract error if the model does not keep its contract,
+    and a compiler error, naming the columns, if the existing table does not.
+#}
+{% materialization table, adapter='spark', supported_languages=['sql', 'python'] %}
+  {%- set target_relation = this.incorporate(type='table') -%}
+  {%- set existing_relation = load_cached_relation(this) -%}
+  {%- set staged = staged_view() -%}
+
+  {{ run_hooks(pre_hooks) }}
+
+  {#- 1. stage -#}
+  {%- call statement('main', language=model.language) -%}
+    {{ stage(staged, compiled_code) }}
+  {%- endcall -%}
+
+  {#- 2. check, before anything is computed -#}
+  {%- do check_staged_against_contract(staged) -%}
+  {%- do check_table_against_contract(existing_relation, staged) -%}
+  {%- if model.language == 'python' and config.get('checkpoint', true) -%}
+    {%- call statement('checkpoint', language='python') -%}
+      checkpoint("{{ staged }}")
+    {%- endcall -%}
+  {%- endif -%}
+
+  {#- 3. the table -#}
+  {%- do prepare_table(target_relation, existing_relation, staged) -%}
+
+  {#- 4. write -#}
+  {%- call statement('write') -%}
+    {{ overwrite_sql(target_relation, staged) }}
+  {%- endcall -%}
+
+  {#- 5. publish: comes with write-audit-publish -#}
+
+  {%- do drop_staged_view(staged) -%}
+  {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, true)) -%}
+  {{ run_hooks(post_hooks) }}
+  {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}

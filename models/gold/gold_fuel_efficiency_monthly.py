@@ -1,0 +1,43 @@
+"""How far each car went on its fuel: one row per car and month."""
+
+from pyspark.sql import functions as F
+
+
+def model(dbt, spark):
+    return monthly_efficiency(dbt.ref("silver_car_telemetry"), dbt.config.get("run_started_at"))
+
+
+def monthly_efficiency(events, run_started_at):
+    """Distance (km), fuel (l) and km per litre of each car's trips, by month of the event, UTC.
+
+    In: silver_car_telemetry; run_started_at as ISO 8601. Out: gold_fuel_efficiency_monthly's columns.
+    """
+    # What a car is called is what its latest event of the month calls it.
+    called = F.max(F.struct("event_timestamp", "event_id", "manufacturer", "model"))
+    months = events.groupBy(
+        "car_chassis", F.date_format("event_timestamp", "yyyy-MM").alias("year_month")
+    ).agg(
+        called.alias("called"),
+        exact_sum("trip_distance_km").alias("total_km_driven"),
+        exact_sum("trip_fuel_consumed_liters").alias("total_fuel_liters"),
+        F.count("trip_distance_km").alias("trip_count"),
+    )
+    efficiency = F.when(
+        F.col("total_fuel_liters") > 0, F.col("total_km_driven") / F.col("total_fuel_liters")
+    )
+    return months.select(
+        "car_chassis",
+        F.col("called.manufacturer").alias("manufacturer"),
+        F.col("called.model").alias("model"),
+        "year_month",
+        "total_km_driven",
+        "total_fuel_liters",
+        efficiency.alias("avg_fuel_efficiency_kmpl"),
+        "trip_count",
+        F.lit(run_started_at).cast("timestamp").alias("processing_timestamp"),
+    ).where("year_month is not null")
+
+
+def exact_sum(column):
+    """The sum of a double column, the same in whatever order Spark adds: that of decimals is."""
+    return F.sum(F.col(column).cast("decimal(38, 9)")).cast("double")

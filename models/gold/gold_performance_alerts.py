@@ -1,0 +1,51 @@
+"""What needs attention now: one row per event and type of alert, by the rules of `alert_rules`."""
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+
+def model(dbt, spark):
+    return alerts(
+        dbt.ref("silver_car_telemetry"), dbt.ref("alert_rules"), dbt.config.get("run_started_at")
+    )
+
+
+def alerts(events, rules, run_started_at):
+    """Each event that breaks a rule; of several rules of one type, the graver.
+
+    In: silver_car_telemetry; the seed alert_rules, whose `metric` is a column of doubles there or
+    `lowest_tire_pressure_psi`; run_started_at as ISO 8601. Out: gold_performance_alerts's columns.
+    """
+    tires = ["front_left", "front_right", "rear_left", "rear_right"]
+    readings = events.withColumn(
+        "lowest_tire_pressure_psi", F.least(*[f"tire_pressure_{tire}_psi" for tire in tires])
+    )
+    metrics = [name for name, kind in readings.dtypes if kind == "double"]
+    value = F.coalesce(*[F.when(F.col("metric") == name, F.col(name)) for name in metrics])
+    is_broken = F.when(F.col("comparison") == "above", value > F.col("threshold")).when(
+        F.col("comparison") == "below", value < F.col("threshold")
+    )
+    applies = ~F.col("only_with_fuel_tank") | (F.col("fuel_capacity_liters") > 0)
+    gravity = F.when(F.col("alert_severity") == "CRITICAL", 2).otherwise(1)
+    gravest_first = Window.partitionBy("event_id", "alert_type").orderBy(
+        gravity.desc(), F.col("threshold").desc()
+    )
+    broken = (
+        readings.crossJoin(F.broadcast(rules))
+        .where(is_broken & applies)
+        .withColumn("rank", F.row_number().over(gravest_first))
+        .where("rank = 1")
+    )
+    return broken.select(
+        F.sha2(F.concat_ws("|", "event_id", "alert_type"), 256).alias("alert_id"),
+        "car_chassis",
+        "alert_type",
+        "alert_severity",
+        F.concat_ws(" ", "metric", F.lit("is"), value, "comparison", "threshold").alias("alert_message"),
+        value.alias("alert_value"),
+        "current_mileage_km",
+        "fuel_available_liters",
+        "telemetry_timestamp",
+        F.lit(run_started_at).cast("timestamp").alias("alert_generated_timestamp"),
+        F.to_date("event_timestamp").alias("alert_date"),
+    ).where("alert_id is not null and alert_type is not null and alert_severity is not null")

@@ -1,0 +1,48 @@
+{{ config(unique_key='rejected_event_id') }}
+{#- One row per file and rejected text: what could not be read, and why. -#}
+
+with
+
+arrived as (
+
+    select
+        {{ sha256_hex(['source_file', 'raw_record']) }} as rejected_event_id,
+        event_id,
+        car_chassis,
+        rejection_reason,
+        raw_record,
+        source_file,
+        ingested_at
+    from {{ ref('stg_car_events') }}
+    where
+        rejection_reason is not null
+        and raw_record is not null
+        and {{ after_last_run('ingested_at') }}
+
+),
+
+ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by rejected_event_id
+            order by ingested_at
+        ) as time_rank
+    from arrived
+    {%- if is_incremental() %}
+    where rejected_event_id not in (select rejected_event_id from {{ this }})
+    {%- endif %}
+
+)
+
+select
+    rejected_event_id,
+    event_id,
+    car_chassis,
+    rejection_reason,
+    raw_record,
+    source_file,
+    ingested_at
+from ranked
+where time_rank = 1

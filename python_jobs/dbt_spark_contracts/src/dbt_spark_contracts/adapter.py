@@ -1,0 +1,68 @@
+"""dbt-spark's adapter, with `submission_method: session` for Python models.
+
+The name is that of dbt-spark's pull request 1063, so that this can go when upstream has it.
+"""
+
+from dbt.adapters import spark
+from dbt.adapters.base.meta import available
+from dbt.adapters.spark.connections import SparkConnectionMethod
+
+from dbt_spark_contracts import session
+from dbt_spark_contracts.spark_plan import never_null
+
+
+class SessionConnectionManager(spark.SparkConnectionManager):
+    """Waits for the session that the plugin starts, where dbt-spark would start its own."""
+
+    @classmethod
+    def open(cls, connection):
+        if connection.credentials.method == SparkConnectionMethod.SESSION:
+            session.get()
+        return super().open(connection)
+
+
+class SparkAdapter(spark.SparkAdapter):
+    """The adapter `spark`, which runs Python models in the dbt process.
+
+    dbt finds the module of an adapter by the name of its class, so that has to be this one.
+    """
+
+    ConnectionManager = SessionConnectionManager
+
+    @property
+    def default_python_submission_method(self) -> str:
+        if self.config.credentials.method == SparkConnectionMethod.SESSION:
+            return "session"
+        return super().default_python_submission_method
+
+    @property
+    def python_submission_helpers(self):
+        from dbt_spark_contracts.python_models import SessionPythonJobHelper
+
+        return {**super().python_submission_helpers, "session": SessionPythonJobHelper}
+
+    @available.parse_list
+    def get_schema(self, relation) -> list[dict]:
+        """The columns of a table or staged view, in order, as Spark knows them.
+
+        Each is a dict of name, data_type (Spark's simple string, in full), nullable and comment:
+        what `describe` cuts short (a long struct) or does not tell (nullability).
+        """
+        return [
+            {
+                "name": field.name,
+                "data_type": field.dataType.simpleString(),
+                "nullable": field.nullable,
+                "comment": field.metadata.get("comment") or "",
+            }
+            for field in session.get().table(str(relation)).schema.fields
+        ]
+
+    @available.parse_list
+    def get_never_null(self, view, columns: list[str]) -> list[str]:
+        """Those of a staged view's `columns` that Spark can prove to hold no null.
+
+        A column of a table that is not null there, a `where … is not null`, a coalesce with a
+        literal and a count are such proofs. Costs analysis, no Spark job.
+        """
+        return never_null(session.get().table(str(view)), columns)

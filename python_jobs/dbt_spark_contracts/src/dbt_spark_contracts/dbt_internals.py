@@ -1,0 +1,89 @@
+"""Every private name of dbt-core, dbt-adapters and dbt-spark that the plugin touches.
+
+`tests/unit/test_dbt_internals.py` fails when one of them changes.
+"""
+
+import copy
+
+import click
+import dbt.adapters.spark
+from dbt.artifacts.resources.types import ModelLanguage
+from dbt.parser.schemas import ModelPatchParser
+from dbt.version import installed
+from dbt_common.events.event_manager_client import add_callback_to_manager
+from dbt_common.exceptions import DbtRuntimeError
+from dbt_common.semver import VersionSpecifier
+
+# The dbt-core versions whose private names below were read and tested.
+KNOWN_DBT_VERSIONS = ("1.11",)
+
+# The macro by which a materialization checks a staged model against its contract.
+CONTRACT_CHECK = "check_staged_against_contract"
+
+
+def require_known_dbt() -> None:
+    """Raises DbtRuntimeError, in one line, if dbt-core is not of a version that is known here."""
+    version: VersionSpecifier = installed
+    if f"{version.major}.{version.minor}" not in KNOWN_DBT_VERSIONS:
+        raise DbtRuntimeError(
+            f"dbt-spark-contracts knows dbt-core {', '.join(KNOWN_DBT_VERSIONS)}, and this is "
+            f"{version.to_version_string(skip_matcher=True)}: install dbt-core~="
+            f"{KNOWN_DBT_VERSIONS[-1]}.0, or a newer dbt-spark-contracts."
+        )
+
+
+def current_credentials():
+    """The credentials of the profile that this dbt command runs with; None outside a command.
+
+    dbt's plugin hooks are handed the project's name only; dbt's command line keeps the rest.
+    """
+    context = click.get_current_context(silent=True)
+    profile = context and (context.obj or {}).get("profile")
+    return getattr(profile, "credentials", None)
+
+
+def on_command_completed(call) -> None:
+    """Call `call()` when this dbt command ends, however it ends."""
+
+    def callback(event) -> None:
+        if event.info.name == "CommandCompleted":
+            call()
+
+    add_callback_to_manager(callback)
+
+
+def use_adapter(adapter: type) -> None:
+    """Let `type: spark` of a profile mean `adapter`, a subclass of dbt-spark's."""
+    dbt.adapters.spark.Plugin.adapter = adapter
+
+
+def allow_contracts_on_python_models() -> None:
+    """Lift dbt-core's refusal of contracts on Python models where the check that replaces it is.
+
+    dbt-core refuses `contract: {enforced: true}` on any model that is not SQL, when it parses
+    (ModelPatchParser._validate_constraint_prerequisites). The refusal stays for a model whose
+    materialization does not call the check.
+    """
+    if hasattr(ModelPatchParser, "_refuse"):
+        return
+    refuse = ModelPatchParser._refuse = ModelPatchParser._validate_constraint_prerequisites
+
+    def validate(parser: ModelPatchParser, node) -> None:
+        if node.language == ModelLanguage.python and _is_checked(parser, node):
+            node = copy.copy(node)
+            node.language = ModelLanguage.sql
+        refuse(parser, node)
+
+    ModelPatchParser._validate_constraint_prerequisites = validate
+
+
+def _is_checked(parser: ModelPatchParser, node) -> bool:
+    """Does the materialization of `node` call the contract check?"""
+    materialization = parser.manifest.find_materialization_macro_by_name(
+        parser.root_project.project_name,
+        node.config.materialized,
+        parser.root_project.credentials.type,
+    )
+    return materialization is not None and any(
+        macro.endswith(f".{CONTRACT_CHECK}") for macro in materialization.depends_on.macros
+    )

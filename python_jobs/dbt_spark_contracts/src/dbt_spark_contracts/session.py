@@ -1,0 +1,141 @@
+"""The one Spark session of a dbt process: when it starts, and what is cleared up after a command.
+
+dbt-spark takes the running session if there is one, so whoever starts it decides its settings.
+"""
+
+import atexit
+import os
+import tempfile
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dbt_common.exceptions import DbtRuntimeError
+
+from dbt_spark_contracts.java import find_java_home
+from dbt_spark_contracts.settings import CHECKPOINT_DIR, folders
+
+if TYPE_CHECKING:  # pyspark takes a while to import, and `dbt parse` needs none of it
+    from pyspark.sql import SparkSession
+
+_lock = threading.Lock()
+_settings: dict[str, str] = {}
+_session: "Future[SparkSession] | None" = None
+_checkpoints: str | None = None
+
+
+def configure(settings: dict[str, str]) -> None:
+    """State what the session is, or will be, started with. Nothing is started.
+
+    Raises DbtRuntimeError if a session runs already in this process and its catalog is another.
+    """
+    global _settings
+    if _session is None:
+        _settings = settings
+        return
+    for name in sorted({*settings, *_settings}):
+        if name.startswith("spark.sql.catalog.") and settings.get(name) != _settings.get(name):
+            raise DbtRuntimeError(
+                f"Spark runs already in this process with {name} = {_settings.get(name)}, and the "
+                f"profile says {settings.get(name)}: use a process for each catalog."
+            )
+
+
+def start() -> "Future[SparkSession]":
+    """Start the session in the background, if it does not run yet. Errors come with `get`."""
+    global _session
+    with _lock:
+        if _session is None:
+            _session = Future()
+            # A daemon, so that a dbt which stops at a parse error does not wait for Java.
+            threading.Thread(target=_start, args=(_session,), name="spark-start", daemon=True).start()
+        return _session
+
+
+def get() -> "SparkSession":
+    """The session, once it runs.
+
+    Raises DbtRuntimeError, in one line, if it cannot be started.
+    """
+    return start().result()
+
+
+def _start(future: "Future[SparkSession]") -> None:
+    global _session
+    try:
+        future.set_result(_create(dict(_settings)))
+    except Exception as error:
+        _session = None  # the next command may try again
+        if not isinstance(error, DbtRuntimeError):
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            error = DbtRuntimeError(f"Spark did not start: {reason[0]}")
+        future.set_exception(error)
+
+
+def _create(settings: dict[str, str]) -> "SparkSession":
+    home = find_java_home()
+    os.environ["JAVA_HOME"] = str(home)
+    for name in folders(settings):
+        if settings[name] and "://" not in settings[name]:
+            _make_folder(name, settings[name])
+
+    from pyspark.errors import PySparkRuntimeError
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName("dbt")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    try:
+        session = builder.getOrCreate()
+    except PySparkRuntimeError as error:
+        raise DbtRuntimeError(
+            f"Java at {home} did not start Spark ({error}). What it said stands above; "
+            "set JAVA_HOME to another Java 8, 11 or 17, or check the profile's spark.driver.* settings."
+        ) from error
+    _read_files_with_colons(session)
+    atexit.register(clear_up)
+    return session
+
+
+def _make_folder(name: str, folder: str) -> None:
+    # Iceberg's folder catalog takes no warehouse folder for no namespace.
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DbtRuntimeError(f"{name}: cannot make the folder {folder}: {error.strerror}") from error
+
+
+def _read_files_with_colons(session: "SparkSession") -> None:
+    # Hadoop looks for a checksum file beside each local file, and cannot spell its name where the
+    # file's own has a colon, as in a timestamp.
+    hadoop = session._jvm.org.apache.hadoop.fs.FileSystem
+    hadoop.getLocal(session._jsc.hadoopConfiguration()).setVerifyChecksum(False)
+
+
+def use_checkpoints() -> None:
+    """Let Spark's reliable checkpoints of this command go to a folder of their own.
+
+    It lies in the profile's `spark.checkpoint.dir`, or in the temporary folder without one.
+    """
+    global _checkpoints
+    session = get()
+    with _lock:
+        if _checkpoints is None:
+            session.sparkContext.setCheckpointDir(
+                _settings.get(CHECKPOINT_DIR) or tempfile.gettempdir()
+            )
+            _checkpoints = session.sparkContext.getCheckpointDir()
+
+
+def clear_up() -> None:
+    """Delete what the command has left: its checkpoints (Spark never does) and staged views."""
+    global _checkpoints
+    if _session is None or not _session.done() or _session.exception():
+        return
+    session = _session.result()
+    with _lock:
+        folder, _checkpoints = _checkpoints, None
+    if folder:
+        path = session._jvm.org.apache.hadoop.fs.Path(folder)
+        path.getFileSystem(session._jsc.hadoopConfiguration()).delete(path, True)

@@ -1,0 +1,65 @@
+"""From a profile's `server_side_parameters` to what Spark is started with."""
+
+import shlex
+import sys
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+ICEBERG_JAR = "iceberg-spark-runtime-3.5_2.12-*.jar"
+
+# Spark's own name for it from version 4.0 on; in 3.5 the session hands it to the context.
+CHECKPOINT_DIR = "spark.checkpoint.dir"
+
+
+def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path) -> dict[str, str]:
+    """The settings that Spark is started with.
+
+    In: the profile's parameters as they stand; the folder that its relative paths are meant
+    from; dbt's log folder. Out: the same with local folders absolute, Iceberg's jar added unless
+    the profile names one, and Spark's log in `<log_dir>/spark.log`.
+    Raises FileNotFoundError if no Iceberg jar is named and the wheel that carries one is absent.
+    """
+    settings = dict(parameters)
+    for name in filter(settings.get, folders(settings)):
+        settings[name] = absolute(settings[name], project_dir)
+    named = settings.get("spark.jars", "") + settings.get("spark.jars.packages", "")
+    if "iceberg" not in named:
+        jars = [jar for jar in settings.get("spark.jars", "").split(",") if jar]
+        settings["spark.jars"] = ",".join([*jars, str(bundled_iceberg_jar())])
+    settings["spark.driver.extraJavaOptions"] = " ".join(
+        [
+            settings.get("spark.driver.extraJavaOptions", ""),
+            shlex.quote(f"-Dlog4j2.configurationFile={files(__package__) / 'log4j2.properties'}"),
+            shlex.quote(f"-Dspark.log.file={log_dir / 'spark.log'}"),
+        ]
+    ).strip()
+    settings.setdefault("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
+    return settings
+
+
+def folders(settings: dict[str, str]) -> list[str]:
+    """The names of the settings that hold a folder."""
+    return [
+        name
+        for name in settings
+        if name in (CHECKPOINT_DIR, "spark.eventLog.dir", "spark.local.dir")
+        or (name.startswith("spark.sql.catalog.") and name.endswith(".warehouse"))
+    ]
+
+
+def absolute(folder: str, project_dir: Path) -> str:
+    """`folder` as it is if it is a URL (`s3a://…`), else as an absolute local path."""
+    return folder if "://" in folder else str((project_dir / folder).resolve())
+
+
+def bundled_iceberg_jar() -> Path:
+    """Iceberg's Spark runtime from the wheel. Raises FileNotFoundError if it is not installed."""
+    package = find_spec("snowpark_connect_deps_iceberg")
+    if package and package.origin:
+        for jar in Path(package.origin).parent.glob(f"jars/{ICEBERG_JAR}"):
+            return jar
+    raise FileNotFoundError(
+        "No Iceberg jar: `pip install snowpark-connect-deps-iceberg==1.0.2`, or name one in the "
+        "profile's spark.jars or spark.jars.packages."
+    )
