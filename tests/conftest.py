@@ -1,0 +1,125 @@
+"""What the tests share: one Spark (one JVM) for the whole run, and dbt run in this process on it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+from dbt.cli.main import dbtRunner
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT.parent / "shared" / "landing_examples"
+
+
+@dataclass
+class DbtResult:
+    """How a dbt command ended: its success, all that it logged, and its results by node name."""
+
+    success: bool
+    text: str
+    status: dict[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """The process environment with these variables, for the time being."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+class Dbt:
+    """Runs dbt commands on a project, all on one warehouse, each schema prefix a lakehouse of its own."""
+
+    def __init__(self, home: Path, project_dir: Path = ROOT, target_path: Path | None = None) -> None:
+        self.home = home
+        self.project_dir = project_dir
+        self.target_path = target_path or home / "target"
+
+    def __call__(self, *args: str, schema: str = "ci", **variables) -> DbtResult:
+        """`dbt *args` with `--vars variables`, in the namespaces <schema>_bronze …"""
+        lines = []
+        runner = dbtRunner(callbacks=[lambda event: lines.append(event.info.msg)])
+        options = {
+            "--project-dir": self.project_dir,
+            "--profiles-dir": ROOT,
+            "--target-path": self.target_path,
+            "--log-path": self.home / "logs",
+            "--vars": yaml.safe_dump(variables),
+        }
+        options = [str(part) for option in options.items() for part in option]
+        with environment(LAKEHOUSE_HOME=str(self.home), LAKEHOUSE_SCHEMA=schema, LAKEHOUSE_TARGET="ci"):
+            result = runner.invoke([*args, *options])
+        if result.exception:
+            lines.append(str(result.exception))
+        nodes = getattr(result.result, "results", None) or []
+        return DbtResult(
+            result.success, "\n".join(lines), {r.node.name: r.status for r in nodes if hasattr(r, "node")}
+        )
+
+
+@pytest.fixture(scope="session")
+def dbt(tmp_path_factory) -> Dbt:
+    """dbt on this project."""
+    return Dbt(tmp_path_factory.mktemp("lakehouse"))
+
+
+@pytest.fixture(scope="session")
+def spark(dbt):
+    """The Spark session that dbt runs on, with the profile's own settings."""
+    from dbt_spark_contracts import session
+
+    assert dbt("parse").success
+    return session.get()
+
+
+@pytest.fixture
+def small_project(dbt, tmp_path):
+    """A function that makes a dbt project of the given files, with the general macros of this one.
+
+    `small_project({"models/a.sql": …})` returns a Dbt that runs it, on the same Spark and warehouse.
+    """
+
+    def make(files: dict[str, str], name: str = "small") -> Dbt:
+        project_dir = tmp_path / name
+        for folder in ("materializations", "contract", "python_models"):
+            shutil.copytree(ROOT / "macros" / folder, project_dir / "macros" / folder, dirs_exist_ok=True)
+        settings = {
+            "name": "small",
+            "profile": "lakehouse",
+            "flags": {"send_anonymous_usage_stats": False},
+            "models": {
+                "+file_format": "iceberg",
+                "+materialized": "table",
+                "+persist_docs": {"relation": True, "columns": True},
+            },
+        }
+        for path, text in {"dbt_project.yml": yaml.safe_dump(settings), **files}.items():
+            file = project_dir / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return Dbt(dbt.home, project_dir, tmp_path / f"{name}-target")
+
+    return make
+
+
+@pytest.fixture
+def read(dbt):
+    """A function that reads a table's rows with a client that is not Spark: `read("ci_gold", "x")`."""
+    from pyiceberg.table import StaticTable
+
+    def rows(namespace: str, table: str) -> list[dict]:
+        metadata = dbt.home / "warehouse" / namespace / table / "metadata"
+        version = (metadata / "version-hint.text").read_text()
+        newest = StaticTable.from_metadata(str(metadata / f"v{version}.metadata.json"))
+        return newest.scan().to_arrow().to_pylist()
+
+    return rows
