@@ -1,4 +1,4 @@
-"""What the tests share: one Spark (one JVM) for the whole run, and dbt run in this process on it."""
+"""What the tests share: one Spark (one JVM) for the run, and dbt in this process on it."""
 
 import os
 import shutil
@@ -37,9 +37,11 @@ def environment(**variables: str) -> Iterator[None]:
 
 
 class Dbt:
-    """Runs dbt commands on a project, all on one warehouse, each schema prefix a lakehouse of its own."""
+    """Runs dbt commands on a project; each schema prefix is a lakehouse of its own."""
 
-    def __init__(self, home: Path, project_dir: Path = ROOT, target_path: Path | None = None) -> None:
+    def __init__(
+        self, home: Path, project_dir: Path = ROOT, target_path: Path | None = None
+    ) -> None:
         self.home = home
         self.project_dir = project_dir
         self.target_path = target_path or home / "target"
@@ -56,13 +58,17 @@ class Dbt:
             "--vars": yaml.safe_dump(variables),
         }
         options = [str(part) for option in options.items() for part in option]
-        with environment(LAKEHOUSE_HOME=str(self.home), LAKEHOUSE_SCHEMA=schema, LAKEHOUSE_TARGET="ci"):
+        with environment(
+            LAKEHOUSE_HOME=str(self.home), LAKEHOUSE_SCHEMA=schema, LAKEHOUSE_TARGET="ci"
+        ):
             result = runner.invoke([*args, *options])
         if result.exception:
             lines.append(str(result.exception))
         nodes = getattr(result.result, "results", None) or []
         return DbtResult(
-            result.success, "\n".join(lines), {r.node.name: r.status for r in nodes if hasattr(r, "node")}
+            result.success,
+            "\n".join(lines),
+            {r.node.name: r.status for r in nodes if hasattr(r, "node")},
         )
 
 
@@ -81,34 +87,31 @@ def spark(dbt):
     return session.get()
 
 
+def make_project(dbt: Dbt, project_dir: Path, files: dict[str, str]) -> Dbt:
+    """A dbt project of the given files, with the general macros of this one, on the same Spark."""
+    for folder in ("materializations", "contract", "python_models"):
+        shutil.copytree(ROOT / "macros" / folder, project_dir / "macros" / folder)
+    settings = {
+        "name": "small",
+        "profile": "lakehouse",
+        "flags": {"send_anonymous_usage_stats": False},
+        "models": {
+            "+file_format": "iceberg",
+            "+materialized": "table",
+            "+persist_docs": {"relation": True, "columns": True},
+        },
+    }
+    for path, text in {"dbt_project.yml": yaml.safe_dump(settings), **files}.items():
+        file = project_dir / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return Dbt(dbt.home, project_dir, project_dir / "target")
+
+
 @pytest.fixture
 def small_project(dbt, tmp_path):
-    """A function that makes a dbt project of the given files, with the general macros of this one.
-
-    `small_project({"models/a.sql": …})` returns a Dbt that runs it, on the same Spark and warehouse.
-    """
-
-    def make(files: dict[str, str], name: str = "small") -> Dbt:
-        project_dir = tmp_path / name
-        for folder in ("materializations", "contract", "python_models"):
-            shutil.copytree(ROOT / "macros" / folder, project_dir / "macros" / folder, dirs_exist_ok=True)
-        settings = {
-            "name": "small",
-            "profile": "lakehouse",
-            "flags": {"send_anonymous_usage_stats": False},
-            "models": {
-                "+file_format": "iceberg",
-                "+materialized": "table",
-                "+persist_docs": {"relation": True, "columns": True},
-            },
-        }
-        for path, text in {"dbt_project.yml": yaml.safe_dump(settings), **files}.items():
-            file = project_dir / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-        return Dbt(dbt.home, project_dir, tmp_path / f"{name}-target")
-
-    return make
+    """A function that makes a small dbt project: `small_project({"models/a.sql": …})("run")`."""
+    return lambda files, name="small": make_project(dbt, tmp_path / name, files)
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ from pyspark.sql import functions as F
 
 def model(dbt, spark):
     events = dbt.ref("silver_car_telemetry")
-    return current_state(
-        events, dbt.config.get("as_of_date"), dbt.config.get("run_started_at")
-    )
+    return current_state(events, dbt.config.get("as_of_date"), dbt.config.get("run_started_at"))
 
 
 def current_state(events, as_of_date, run_started_at):

@@ -10,7 +10,8 @@ def model(dbt, spark):
 def monthly_efficiency(events, run_started_at):
     """Distance (km), fuel (l) and km per litre of each car's trips, by month of the event, UTC.
 
-    In: silver_car_telemetry; run_started_at as ISO 8601. Out: gold_fuel_efficiency_monthly's columns.
+    In: silver_car_telemetry; run_started_at as ISO 8601. Out: the columns of
+    gold_fuel_efficiency_monthly.
     """
     # What a car is called is what its latest event of the month calls it.
     called = F.max(F.struct("event_timestamp", "event_id", "manufacturer", "model"))

@@ -41,7 +41,9 @@ def alerts(events, rules, run_started_at):
         "car_chassis",
         "alert_type",
         "alert_severity",
-        F.concat_ws(" ", "metric", F.lit("is"), value, "comparison", "threshold").alias("alert_message"),
+        F.concat_ws(" ", "metric", F.lit("is"), value, "comparison", "threshold").alias(
+            "alert_message"
+        ),
         value.alias("alert_value"),
         "current_mileage_km",
         "fuel_available_liters",

@@ -7,7 +7,9 @@ import pytest
 
 from tests.conftest import EXAMPLES
 
-pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the real landing examples are not here")
+pytestmark = pytest.mark.skipif(
+    not EXAMPLES.is_dir(), reason="the real landing examples are not here"
+)
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +19,7 @@ def expected():
 
 @pytest.fixture(scope="module")
 def built(dbt):
-    result = dbt(
-        "build", schema="examples", landing_path=str(EXAMPLES), as_of_date="2026-01-15"
-    )
+    result = dbt("build", schema="examples", landing_path=str(EXAMPLES), as_of_date="2026-01-15")
     assert result.success, result.text
     return result
 
@@ -58,7 +58,9 @@ def test_alerts(built, read, expected):
         for name in (row["alert_type"], f"{row['alert_type']}/{row['alert_severity']}")
     )
     assert {name: counts[name] for name in expected["alerts"]} == expected["alerts"]
-    assert {row["alert_type"] for row in rows} == {name.split("/")[0] for name in expected["alerts"]}
+    assert {row["alert_type"] for row in rows} == {
+        name.split("/")[0] for name in expected["alerts"]
+    }
 
 
 def test_silver_holds_every_event(built, read, expected):
@@ -68,4 +70,9 @@ def test_silver_holds_every_event(built, read, expected):
 
 def test_end_of_build_tells_what_is_in_gold(built, expected):
     summary = [line.split() for line in built.text.splitlines() if "examples_gold.gold_" in line]
-    assert ["examples_gold.gold_car_current_state", str(expected["cars"]), "2025-09-16", "00:00:00"] in summary
+    assert [
+        "examples_gold.gold_car_current_state",
+        str(expected["cars"]),
+        "2025-09-16",
+        "00:00:00",
+    ] in summary

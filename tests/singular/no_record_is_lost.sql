@@ -1,29 +1,49 @@
 -- Conservation: each Bronze record is a Silver row, a duplicate of one, or rejected.
--- A row of the result is a broken balance.
+-- A row of the result is a balance that is broken.
 with
 
-counts as (
+bronze as (
+
+    select count(*) as records
+    from {{ ref('bronze_car_events') }}
+
+),
+
+staged as (
 
     select
-        (select count(*) from {{ ref('bronze_car_events') }}) as bronze_records,
-        (select count(*) from {{ ref('stg_car_events') }} where rejection_reason is null) as readable_records,
-        (select count(*) from {{ ref('stg_car_events') }} where rejection_reason is not null) as unreadable_records,
-        (select count(distinct event_id) from {{ ref('stg_car_events') }} where rejection_reason is null) as events,
-        (select count(*) from {{ ref('silver_car_telemetry') }}) as silver_rows,
-        (
-            select count(distinct source_file, raw_record)
-            from {{ ref('stg_car_events') }}
-            where rejection_reason is not null
-        ) as unreadable_texts,
-        (select count(*) from {{ ref('silver_rejected_events') }}) as rejected_rows
+        count(*) as records,
+        count_if(rejection_reason is null) as readable,
+        count(distinct case when rejection_reason is null then event_id end) as events,
+        count(distinct case when rejection_reason is not null then concat(source_file, '|', raw_record) end) as rejected
+    from {{ ref('stg_car_events') }}
+
+),
+
+silver as (
+
+    select count(*) as events
+    from {{ ref('silver_car_telemetry') }}
+
+),
+
+rejected as (
+
+    select count(*) as records
+    from {{ ref('silver_rejected_events') }}
 
 )
 
 select
-    *,
-    (readable_records - silver_rows) + (unreadable_records - rejected_rows) as duplicates
-from counts
+    bronze.records as bronze_records,
+    silver.events as silver_rows,
+    rejected.records as rejected_rows,
+    bronze.records - silver.events - rejected.records as duplicates
+from bronze
+cross join staged
+cross join silver
+cross join rejected
 where
-    bronze_records != readable_records + unreadable_records
-    or silver_rows != events
-    or rejected_rows != unreadable_texts
+    bronze.records != staged.records
+    or silver.events != staged.events
+    or rejected.records != staged.rejected
