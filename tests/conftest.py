@@ -116,7 +116,7 @@ def small_project(dbt, tmp_path):
 
 @pytest.fixture
 def read(dbt):
-    """A function that reads a table's rows with a client that is not Spark: `read("ci_gold", "x")`."""
+    """A function that reads a table with a client that is not Spark: `read("ci_gold", "x")`."""
     from pyiceberg.table import StaticTable
 
     def rows(namespace: str, table: str) -> list[dict]:
