@@ -17,11 +17,12 @@ EXAMPLES = ROOT.parent / "shared" / "landing_examples"
 
 @dataclass
 class DbtResult:
-    """How a dbt command ended: its success, all that it logged, and its results by node name."""
+    """How a dbt command ended: all that it logged, and by node its status and message."""
 
     success: bool
     text: str
     status: dict[str, str] = field(default_factory=dict)
+    message: dict[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -64,11 +65,12 @@ class Dbt:
             result = runner.invoke([*args, *options])
         if result.exception:
             lines.append(str(result.exception))
-        nodes = getattr(result.result, "results", None) or []
+        nodes = [node for node in getattr(result.result, "results", ()) if hasattr(node, "node")]
         return DbtResult(
             result.success,
             "\n".join(lines),
-            {r.node.name: r.status for r in nodes if hasattr(r, "node")},
+            {node.node.name: node.status for node in nodes},
+            {node.node.name: node.message for node in nodes},
         )
 
 

@@ -26,18 +26,34 @@
     {%- set breaches = breaches + drift.missing -%}
   {%- endif -%}
   {%- if breaches -%}
-    {%- set message = existing_relation ~ ' is not as the model promises it; nothing was written.' -%}
-    {%- set lines = [message] -%}
+    {%- set lines = [existing_relation ~ ' is not as the model promises it; nothing was written.'] -%}
     {%- for breach in breaches -%}
       {%- do lines.append('  ' ~ breach.name ~ ': ' ~ breach.reason) -%}
     {%- endfor -%}
-    {%- do lines.append(
-        'Ways out: name the column in the contract; let the table follow the contract with '
-        ~ '`on_schema_change: append_new_columns`; or evolve the table on purpose, which keeps its '
-        ~ 'history: `alter table ' ~ existing_relation ~ ' drop column …`.'
-    ) -%}
+    {%- do lines.append(way_out(drift)) -%}
     {%- do exceptions.raise_compiler_error(lines | join('\n')) -%}
   {%- endif -%}
+{% endmacro %}
+
+{#- In: a table_drift. Out: one sentence for each kind of drift in it: what to do about it. -#}
+{% macro way_out(drift) %}
+  {%- set ways = [] -%}
+  {%- if drift.stray -%}
+    {%- do ways.append(
+        "Name the column in the contract, or drop it with `dbt run-operation drop_stray_columns "
+        ~ "--args '{model: " ~ model.name ~ "}'`, which keeps the table's history."
+    ) -%}
+  {%- endif -%}
+  {%- if drift.missing -%}
+    {%- do ways.append('`on_schema_change: append_new_columns` adds what the contract newly names.') -%}
+  {%- endif -%}
+  {%- if drift.retyped -%}
+    {%- do ways.append(
+        'A type is changed on purpose by `alter table … alter column … type …` where Iceberg can, and by a '
+        ~ 'new version of the model where it cannot.'
+    ) -%}
+  {%- endif -%}
+  {{- return(ways | join(' ')) -}}
 {% endmacro %}
 
 {#

@@ -1,0 +1,33 @@
+{#
+    dbt run-operation drop_stray_columns --args '{model: gold_car_current_state}'
+
+    A deliberate clean-up: drops from a model's table the columns that its contract does not name, as a
+    schema evolution, so that older snapshots keep them. With `dry_run: true` it only names them.
+
+    In: the model's name. Raises a compiler error if there is no such model, contract or table.
+#}
+{% macro drop_stray_columns(model, dry_run=false) %}
+  {%- set found = graph.nodes.values()
+      | selectattr('resource_type', 'equalto', 'model') | selectattr('name', 'equalto', model) | list -%}
+  {%- if not found -%}
+    {%- do exceptions.raise_compiler_error("There is no model '" ~ model ~ "'.") -%}
+  {%- endif -%}
+  {%- set node = found | first -%}
+  {%- if not node.config.contract.enforced -%}
+    {%- do exceptions.raise_compiler_error(model ~ ' has no enforced contract to keep to.') -%}
+  {%- endif -%}
+  {%- set table = adapter.get_relation(node.database, node.schema, node.alias) -%}
+  {%- if not table -%}
+    {%- do exceptions.raise_compiler_error(model ~ ' has no table in ' ~ node.schema ~ ' yet.') -%}
+  {%- endif -%}
+  {%- set stray = adapter.get_schema(table) | map(attribute='name') | reject('in', node.columns) | list -%}
+  {%- for column in stray -%}
+    {%- if not dry_run -%}
+      {%- do run_query('alter table ' ~ table ~ ' drop column ' ~ adapter.quote(column)) -%}
+    {%- endif -%}
+    {%- do log(table ~ ': ' ~ ('would drop ' if dry_run else 'dropped ') ~ column, info=true) -%}
+  {%- endfor -%}
+  {%- if not stray -%}
+    {%- do log(table ~ ' has no column that its contract does not name.', info=true) -%}
+  {%- endif -%}
+{% endmacro %}
