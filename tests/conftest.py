@@ -11,6 +11,9 @@ import pytest
 import yaml
 from dbt.cli.main import dbtRunner
 
+# What pyspark.testing asks for, before a session is there.
+os.environ.setdefault("PYARROW_IGNORE_TIMEZONE", "1")
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT.parent / "shared" / "landing_examples"
 
