@@ -220,9 +220,7 @@ def test_a_model_without_a_contract_follows_its_own_columns(small_project, spark
     assert project("run", schema="free").success
     (project.project_dir / "models/m.sql").write_text("select 1L as id, 'y' as new")
     assert project("run", schema="free").success
-    assert [row.asDict() for row in spark.table("free.m").collect()] == [
-        {"id": 1, "new": "y"}
-    ]
+    assert [row.asDict() for row in spark.table("free.m").collect()] == [{"id": 1, "new": "y"}]
 
 
 def test_another_file_format_is_refused(small_project):
@@ -240,3 +238,36 @@ def test_a_failed_write_leaves_the_table_as_it_was(small_project, spark):
     assert not project("run", schema="failed", limit=2).success
     assert snapshots(spark, "failed.m") == before
     assert spark.table("failed.m").count() == 5
+
+
+@pytest.mark.parametrize(
+    "drifted", [["add column event_id string", "add column x int"]], indirect=True
+)
+def test_stray_columns_are_dropped_on_purpose_and_stay_in_history(drifted, spark):
+    project, schema, name = drifted
+    spark.sql(f"insert into {name} values (7, 8, 'e', 9)")
+    polluted = snapshots(spark, name)[-1]
+    operation = ("run-operation", "drop_stray_columns", "--args")
+
+    dry = project(*operation, "{model: m, dry_run: true}", schema=schema)
+    assert dry.success
+    assert f"{name}: would drop event_id" in dry.text
+    assert spark.table(name).columns == ["id", "n", "event_id", "x"]
+
+    done = project(*operation, "{model: m}", schema=schema)
+    assert done.success
+    assert f"{name}: dropped event_id" in done.text
+    assert spark.table(name).columns == ["id", "n"]
+    assert project("run", schema=schema).success
+    before = spark.sql(f"select event_id, x from {name} version as of {polluted} where id = 7")
+    assert [tuple(row) for row in before.collect()] == [("e", 9)]
+
+
+@pytest.mark.parametrize("drifted", [[]], indirect=True)
+def test_dropping_stray_columns_names_what_is_wrong(drifted):
+    project, schema, _ = drifted
+    result = project(
+        "run-operation", "drop_stray_columns", "--args", "{model: nope}", schema=schema
+    )
+    assert not result.success
+    assert "There is no model 'nope'." in result.text
