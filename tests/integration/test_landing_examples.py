@@ -1,4 +1,4 @@
-"""The project on real events, against values worked out by a program that shares no code with it."""
+"""A build of real events, against values that a program without code of this project worked out."""
 
 import json
 from collections import Counter

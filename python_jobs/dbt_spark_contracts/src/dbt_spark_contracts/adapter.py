@@ -3,11 +3,19 @@
 The name is that of dbt-spark's pull request 1063, so that this can go when upstream has it.
 """
 
+from contextlib import contextmanager
+
 from dbt.adapters import spark
+from dbt.adapters.base.impl import ConstraintSupport
 from dbt.adapters.base.meta import available
 from dbt.adapters.spark.connections import SparkConnectionMethod
+from dbt_common.contracts.constraints import ConstraintType
+from dbt_common.exceptions import DbtRuntimeError
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PythonException
 
 from dbt_spark_contracts import session
+from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.spark_plan import never_null
 
 
@@ -20,6 +28,17 @@ class SessionConnectionManager(spark.SparkConnectionManager):
             session.get()
         return super().open(connection)
 
+    @contextmanager
+    def exception_handler(self, sql):
+        # dbt-spark makes a DbtRuntimeError of all that an error says: with Py4J's, Java's stack.
+        with super().exception_handler(sql):
+            try:
+                yield
+            except (Py4JJavaError, PythonException) as error:
+                raise RuntimeError(explain(error)) from error
+            except DbtRuntimeError as error:
+                raise RuntimeError(error.msg) from error
+
 
 class SparkAdapter(spark.SparkAdapter):
     """The adapter `spark`, which runs Python models in the dbt process.
@@ -28,6 +47,10 @@ class SparkAdapter(spark.SparkAdapter):
     """
 
     ConnectionManager = SessionConnectionManager
+    # The materializations refuse nulls, so to take a not-null away breaks a promise.
+    CONSTRAINT_SUPPORT = spark.SparkAdapter.CONSTRAINT_SUPPORT | {
+        ConstraintType.not_null: ConstraintSupport.ENFORCED
+    }
 
     @property
     def default_python_submission_method(self) -> str:
@@ -40,6 +63,15 @@ class SparkAdapter(spark.SparkAdapter):
         from dbt_spark_contracts.python_models import SessionPythonJobHelper
 
         return {**super().python_submission_helpers, "session": SessionPythonJobHelper}
+
+    def list_relations_without_caching(self, schema_relation):
+        # dbt-spark takes a namespace that is not there for an empty one, but not with Iceberg.
+        try:
+            return super().list_relations_without_caching(schema_relation)
+        except DbtRuntimeError as error:
+            if "NoSuchNamespaceException" in str(error):
+                return []
+            raise
 
     @available.parse_list
     def get_schema(self, relation) -> list[dict]:

@@ -4,11 +4,10 @@
 """
 
 import copy
+from pathlib import Path
 
 import click
 import dbt.adapters.spark
-from dbt.artifacts.resources.types import ModelLanguage
-from dbt.parser.schemas import ModelPatchParser
 from dbt.version import installed
 from dbt_common.events.event_manager_client import add_callback_to_manager
 from dbt_common.exceptions import DbtRuntimeError
@@ -52,6 +51,20 @@ def on_command_completed(call) -> None:
     add_callback_to_manager(callback)
 
 
+def add_macros(folder: Path) -> None:
+    """Let the project of this dbt command have the macros in `folder` as if they were its own.
+
+    Only a project's own materializations may take the place of an adapter's. Does nothing if one
+    of its macro folders has them already, as the repository has that they come from.
+    """
+    project = click.get_current_context().obj["project"]
+    own = [
+        Path(project.project_root, macros, "contract/staged.sql") for macros in project.macro_paths
+    ]
+    if folder.is_dir() and not any(file.exists() for file in own):
+        project.macro_paths.append(str(folder))
+
+
 def use_adapter(adapter: type) -> None:
     """Let `type: spark` of a profile mean `adapter`, a subclass of dbt-spark's."""
     dbt.adapters.spark.Plugin.adapter = adapter
@@ -64,12 +77,19 @@ def allow_contracts_on_python_models() -> None:
     (ModelPatchParser._validate_constraint_prerequisites). The refusal stays for a model whose
     materialization does not call the check.
     """
+    # Not at the top: a dbt-core that is not known may lack them, and is told so in one line.
+    from dbt.artifacts.resources.types import ModelLanguage
+    from dbt.parser.schemas import ModelPatchParser
+
     if hasattr(ModelPatchParser, "_refuse"):
         return
     refuse = ModelPatchParser._refuse = ModelPatchParser._validate_constraint_prerequisites
 
-    def validate(parser: ModelPatchParser, node) -> None:
-        if node.language == ModelLanguage.python and _is_checked(parser, node):
+    def validate(parser, node) -> None:
+        materialization = _materialization(parser, node)
+        if node.language == ModelLanguage.python and _checks(materialization):
+            # So that a partial parse comes back here when the materialization changes.
+            node.depends_on.add_macro(materialization.unique_id)
             node = copy.copy(node)
             node.language = ModelLanguage.sql
         refuse(parser, node)
@@ -77,13 +97,17 @@ def allow_contracts_on_python_models() -> None:
     ModelPatchParser._validate_constraint_prerequisites = validate
 
 
-def _is_checked(parser: ModelPatchParser, node) -> bool:
-    """Does the materialization of `node` call the contract check?"""
-    materialization = parser.manifest.find_materialization_macro_by_name(
+def _materialization(parser, node):
+    """The macro that materializes `node`; None if there is none of that name."""
+    return parser.manifest.find_materialization_macro_by_name(
         parser.root_project.project_name,
         node.config.materialized,
         parser.root_project.credentials.type,
     )
+
+
+def _checks(materialization) -> bool:
+    """Does the materialization call the contract check?"""
     return materialization is not None and any(
         macro.endswith(f".{CONTRACT_CHECK}") for macro in materialization.depends_on.macros
     )

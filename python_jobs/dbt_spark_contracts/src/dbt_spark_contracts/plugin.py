@@ -33,6 +33,7 @@ class SparkContractsPlugin(dbtPlugin):
         from dbt_spark_contracts.adapter import SparkAdapter
 
         dbt_internals.use_adapter(SparkAdapter)
+        dbt_internals.add_macros(Path(__file__).parent / "macros")
         flags = get_flags()
         project_dir = Path(flags.PROJECT_DIR).resolve()
         if str(project_dir) not in sys.path:

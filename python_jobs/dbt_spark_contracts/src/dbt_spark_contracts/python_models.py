@@ -18,6 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dbt_spark_contracts import session
+from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.settings import absolute
 
 
@@ -26,7 +27,7 @@ class SessionPythonJobHelper(PythonJobHelper):
 
     def __init__(self, parsed_model: dict, credentials) -> None:
         self.name = parsed_model["alias"]
-        self.path = _absolute(parsed_model["original_file_path"])
+        self.path = _file_of(parsed_model)
 
     def submit(self, compiled_code: str) -> None:
         """Run `compiled_code`. Raises DbtRuntimeError with the model's own file and line."""
@@ -39,11 +40,14 @@ class SessionPythonJobHelper(PythonJobHelper):
         # As for any imported module; by value, because Spark's workers cannot import it.
         sys.modules[module.__name__] = module
         cloudpickle.register_pickle_by_value(module)
+        # dbt puts the model's source first, less the blank lines above it: with them again, its
+        # lines are those of its file.
+        code = "\n" * blank_lines_above(self.path) + compiled_code
         try:
-            # dbt puts the model's source first, so its lines are those of its file.
-            exec(compile(compiled_code, module.__file__, "exec"), module.__dict__)
-        except Exception as error:
-            raise DbtRuntimeError(explain(error, self.path)) from error
+            exec(compile(code, module.__file__, "exec"), module.__dict__)
+        except (Exception, SystemExit) as error:  # the latter ends a dbt thread, and dbt waits on
+            frames = own_frames(error, self.path, code)
+            raise DbtRuntimeError(explain(error, frames)) from error
 
 
 def stage(spark: SparkSession, model, dbt_object, view: str) -> None:
@@ -54,7 +58,9 @@ def stage(spark: SparkSession, model, dbt_object, view: str) -> None:
     """
 
     def load(relation) -> DataFrame:
-        frame = read_files(spark, **relation) if isinstance(relation, dict) else spark.table(relation)
+        frame = (
+            read_files(spark, **relation) if isinstance(relation, dict) else spark.table(relation)
+        )
         return frame.limit(0) if getattr(get_flags(), "EMPTY", False) else frame
 
     to_spark(spark, model(dbt_object(load), spark)).createOrReplaceTempView(view)
@@ -99,23 +105,25 @@ def to_spark(spark: SparkSession, frame) -> DataFrame:
     )
 
 
-def explain(error: Exception, path: Path) -> str:
-    """What went wrong and where, for people: the model's own frames, and Spark's root cause."""
-    frames = traceback.extract_tb(error.__traceback__)
-    # What dbt adds below the model's source is beyond its file's lines.
-    own = [frame for frame in frames if frame.filename == str(path) and frame.line]
-    return "".join([f"{_reason(error)}\n", *traceback.format_list(own)]).rstrip()
+def blank_lines_above(path: Path) -> int:
+    """How many blank lines the file begins with."""
+    source = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return source[: -len(source.lstrip())].count("\n")
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, SyntaxError):
-        return f"SyntaxError: {error.msg} ({error.filename}, line {error.lineno})"
-    lines = str(error).strip().splitlines() or [""]
-    # A Java error is told by its last cause; the stack stands in Spark's log.
-    causes = [line.partition(":")[2].strip() for line in lines if line.startswith("Caused by:")]
-    return f"{type(error).__name__}: {causes[-1] if causes else lines[0]}"
+def own_frames(error: BaseException, path: Path, code: str) -> list[str]:
+    """The frames of `error` that stand in the model's file, `path`, in whose name `code` ran."""
+    ran = code.splitlines()
+    return traceback.format_list(
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        # Neither what dbt adds below the model's source nor `checkpoint` stands in its file.
+        if frame.filename == str(path) and frame.line == ran[frame.lineno - 1].strip()
+    )
 
 
-def _absolute(original_file_path: str) -> Path:
-    """Where the model's file lies, given its path in its project or package."""
-    return Path(get_flags().PROJECT_DIR, original_file_path).resolve()
+def _file_of(model: dict) -> Path:
+    """Where the model's file lies, in the project or in one of its packages."""
+    project = Path(get_flags().PROJECT_DIR)
+    package = project / "dbt_packages" / model["package_name"]
+    return Path(package if package.is_dir() else project, model["original_file_path"]).resolve()

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 
 from dbt_common.exceptions import DbtRuntimeError
 
+from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.java import find_java_home
 from dbt_spark_contracts.settings import CHECKPOINT_DIR, folders
 
 if TYPE_CHECKING:  # pyspark takes a while to import, and `dbt parse` needs none of it
     from pyspark.sql import SparkSession
+
+# How a master starts that Spark knows.
+MASTERS = ("local", "spark:", "k8s:", "mesos:", "yarn")
 
 _lock = threading.Lock()
 _settings: dict[str, str] = {}
@@ -46,11 +50,12 @@ def start() -> "Future[SparkSession]":
     """Start the session in the background, if it does not run yet. Errors come with `get`."""
     global _session
     with _lock:
-        if _session is None:
-            _session = Future()
+        future = _session
+        if future is None:
+            future = _session = Future()
             # A daemon, so that a dbt which stops at a parse error does not wait for Java.
-            threading.Thread(target=_start, args=(_session,), name="spark-start", daemon=True).start()
-        return _session
+            threading.Thread(target=_start, args=(future,), name="spark-start", daemon=True).start()
+        return future  # not _session, which a start that fails at once has unset
 
 
 def get() -> "SparkSession":
@@ -68,14 +73,19 @@ def _start(future: "Future[SparkSession]") -> None:
     except Exception as error:
         _session = None  # the next command may try again
         if not isinstance(error, DbtRuntimeError):
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            error = DbtRuntimeError(f"Spark did not start: {reason[0]}")
+            error = DbtRuntimeError(f"Spark did not start: {explain(error)}")
         future.set_exception(error)
 
 
 def _create(settings: dict[str, str]) -> "SparkSession":
     home = find_java_home()
     os.environ["JAVA_HOME"] = str(home)
+    master = settings.get("spark.master", "local")
+    if not master.startswith(MASTERS):
+        # Java would say so in a stack, and Python only that Java has ended.
+        raise DbtRuntimeError(
+            f"spark.master is {master!r}: use local[*], spark://host:7077, k8s://… or yarn."
+        )
     for name in folders(settings):
         if settings[name] and "://" not in settings[name]:
             _make_folder(name, settings[name])
@@ -91,8 +101,13 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     except PySparkRuntimeError as error:
         raise DbtRuntimeError(
             f"Java at {home} did not start Spark ({error}). What it said stands above; "
-            "set JAVA_HOME to another Java 8, 11 or 17, or check the profile's spark.driver.* settings."
+            "set JAVA_HOME to another Java 8, 11 or 17, or check the profile's spark.* settings."
         ) from error
+    try:
+        session.catalog.currentCatalog()  # a catalog or setting that is wrong shows only in use
+    except Exception:
+        session.stop()  # the next command may try again
+        raise
     _read_files_with_colons(session)
     atexit.register(clear_up)
     return session
@@ -103,7 +118,9 @@ def _make_folder(name: str, folder: str) -> None:
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DbtRuntimeError(f"{name}: cannot make the folder {folder}: {error.strerror}") from error
+        raise DbtRuntimeError(
+            f"{name}: cannot make the folder {folder}: {error.strerror}"
+        ) from error
 
 
 def _read_files_with_colons(session: "SparkSession") -> None:
@@ -129,7 +146,7 @@ def use_checkpoints() -> None:
 
 
 def clear_up() -> None:
-    """Delete what the command has left: its checkpoints (Spark never does) and staged views."""
+    """Delete what the command has left: its checkpoints, which Spark never deletes."""
     global _checkpoints
     if _session is None or not _session.done() or _session.exception():
         return

@@ -1,5 +1,6 @@
 """From a profile's `server_side_parameters` to what Spark is started with."""
 
+import os
 import shlex
 import sys
 from importlib.resources import files
@@ -11,21 +12,24 @@ ICEBERG_JAR = "iceberg-spark-runtime-3.5_2.12-*.jar"
 # Spark's own name for it from version 4.0 on; in 3.5 the session hands it to the context.
 CHECKPOINT_DIR = "spark.checkpoint.dir"
 
+PYTHON_PATH = "spark.executorEnv.PYTHONPATH"
+
 
 def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path) -> dict[str, str]:
     """The settings that Spark is started with.
 
     In: the profile's parameters as they stand; the folder that its relative paths are meant
     from; dbt's log folder. Out: the same with local folders absolute, Iceberg's jar added unless
-    the profile names one, and Spark's log in `<log_dir>/spark.log`.
+    the profile names one, Spark's log in `<log_dir>/spark.log`, and the project's modules at hand.
     Raises FileNotFoundError if no Iceberg jar is named and the wheel that carries one is absent.
     """
     settings = dict(parameters)
     for name in filter(settings.get, folders(settings)):
         settings[name] = absolute(settings[name], project_dir)
-    named = settings.get("spark.jars", "") + settings.get("spark.jars.packages", "")
-    if "iceberg" not in named:
-        jars = [jar for jar in settings.get("spark.jars", "").split(",") if jar]
+    jars = [jar for jar in settings.get("spark.jars", "").split(",") if jar]
+    named = [*jars, *settings.get("spark.jars.packages", "").split(",")]
+    # By the file's name, and not iceberg-aws-bundle's, which goes along with it.
+    if not any("iceberg-spark" in name.rpartition("/")[2] for name in named):
         settings["spark.jars"] = ",".join([*jars, str(bundled_iceberg_jar())])
     settings["spark.driver.extraJavaOptions"] = " ".join(
         [
@@ -34,6 +38,9 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
             shlex.quote(f"-Dspark.log.file={log_dir / 'spark.log'}"),
         ]
     ).strip()
+    # A model may import from its project, and so may its UDFs, which run in other processes.
+    paths = [settings.get(PYTHON_PATH), str(project_dir)]
+    settings[PYTHON_PATH] = os.pathsep.join(filter(None, paths))
     settings.setdefault("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
     return settings
 

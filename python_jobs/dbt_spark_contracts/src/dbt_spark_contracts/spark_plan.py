@@ -44,7 +44,7 @@ def _never_null(plan, position: int, ctes: dict) -> bool:
     if kind == "Union":
         return all(_never_null(child, position, ctes) for child in _all(plan.children()))
     kept = _KEPT_SIDES.get(plan.joinType().toString(), ()) if kind == "Join" else (True,)
-    for is_kept, child in zip(kept, _all(plan.children())):
+    for is_kept, child in zip(kept, _all(plan.children()), strict=False):
         below = _position(child, _id(column), position)
         if below is not None:
             return is_kept and _never_null(child, below, ctes)
