@@ -5,6 +5,7 @@ dbt-spark takes the running session if there is one, so whoever starts it decide
 
 import atexit
 import os
+import sys
 import tempfile
 import threading
 from concurrent.futures import Future
@@ -86,6 +87,9 @@ def _create(settings: dict[str, str]) -> "SparkSession":
         raise DbtRuntimeError(
             f"spark.master is {master!r}: use local[*], spark://host:7077, k8s://… or yarn."
         )
+    if master.startswith("local"):
+        # Spark's workers are of the same Python, whether or not its environment is activated.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     for name in folders(settings):
         if settings[name] and "://" not in settings[name]:
             _make_folder(name, settings[name])
