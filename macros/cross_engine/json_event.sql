@@ -5,8 +5,9 @@
     read as (default string: a number, object or array is given as its JSON text).
 
     Out: SQL of a struct: `events`, an array of a struct nested like the paths, one element for each JSON
-    value in the text; and `_corrupt_record`, not null where the text is no JSON object or an inner
-    object is none. A text with several values has several elements, so nothing after the first is lost.
+    value in the text; `is_whole`, null where the text ends early or brackets in it close too early; and
+    `_corrupt_record`, not null where the text is no JSON object or an inner object is none. A text with
+    several values has several elements, so nothing after the first is lost.
 #}
 {% macro parse_json_events(json, paths, leaf_type='string') %}
   {{- return(adapter.dispatch('parse_json_events')(json, paths, leaf_type)) -}}
@@ -21,8 +22,19 @@
       {%- set place.node = place.node[name] -%}
     {%- endfor -%}
   {%- endfor -%}
-  {%- set schema = 'struct<events:array<' ~ spark_struct_type(tree, leaf_type) ~ '>,_corrupt_record:string>' -%}
-  {{- return("from_json(concat('{\"events\":[', " ~ json ~ ", ']}'), '" ~ schema ~ "')") -}}
+  {%- set schema = 'struct<events:array<' ~ spark_struct_type(tree, leaf_type) ~ '>,is_whole:boolean,_corrupt_record:string>' -%}
+  {#- Spark reads one value and is silent about what follows it: so the text stands in the middle of one. -#}
+  {%- set text = "concat('{\"events\":[', " ~ json ~ ", '],\"is_whole\":true}')" -%}
+  {{- return("from_json(" ~ text ~ ", '" ~ schema ~ "', map('allowSingleQuotes', 'false'))") -}}
+{% endmacro %}
+
+{#- In: SQL of text. Out: SQL: is it JSON, of whatever kind? What follows a closing bracket goes unseen. -#}
+{% macro is_json(text) %}
+  {{- return(adapter.dispatch('is_json')(text)) -}}
+{% endmacro %}
+
+{% macro spark__is_json(text) %}
+  {{- return("from_json(concat('[', " ~ text ~ ", ']'), 'array<string>') is not null") -}}
 {% endmacro %}
 
 {#- In: a tree of names (dicts; a leaf is empty), the leaves' type. Out: Spark's struct type of it. -#}

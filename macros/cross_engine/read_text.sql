@@ -11,6 +11,15 @@
   {{- return(readers[type](text) if type in readers else text) -}}
 {% endmacro %}
 
+{#- True for null, too. -#}
+{% macro is_blank(text) %}
+  {{- return(adapter.dispatch('is_blank')(text)) -}}
+{% endmacro %}
+
+{% macro spark__is_blank(text) %}
+  {{- return("coalesce(" ~ text ~ ", '') not rlike '\\\\S'") -}}
+{% endmacro %}
+
 {#- A JSON number, finite. -#}
 {% macro text_to_double(text) %}
   {{- return(adapter.dispatch('text_to_double')(text)) -}}
@@ -36,13 +45,16 @@
   ) -}}
 {% endmacro %}
 
-{#- `2026-01-15`. -#}
+{#- `2026-01-15`; of the years 1 to 9999. -#}
 {% macro text_to_date(text) %}
   {{- return(adapter.dispatch('text_to_date')(text)) -}}
 {% endmacro %}
 
 {% macro spark__text_to_date(text) %}
-  {{- return("case when " ~ text ~ " rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' then cast(" ~ text ~ " as date) end") -}}
+  {{- return(
+      "case when " ~ text ~ " rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' and left(" ~ text ~ ", 4) != '0000'"
+      ~ " then cast(" ~ text ~ " as date) end"
+  ) -}}
 {% endmacro %}
 
 {#- ISO 8601 with a zone: `2025-11-04T14:30:00Z`, `2025-11-04T11:30:00.250-03:00`; of the years 1 to 9999 in UTC. -#}
@@ -51,7 +63,10 @@
 {% endmacro %}
 
 {% macro spark__text_to_timestamp(text) %}
-  {%- set cast = "cast(upper(" ~ text ~ ") as timestamp)" -%}
+  {#- Spark cannot do without the seconds, which ISO 8601 can. -#}
+  {%- set whole = "if(substr(" ~ text ~ ", 17, 1) = ':', " ~ text
+      ~ ", concat(left(" ~ text ~ ", 16), ':00', substr(" ~ text ~ ", 17)))" -%}
+  {%- set cast = "cast(upper(" ~ whole ~ ") as timestamp)" -%}
   {{- return(
       "case when " ~ text ~ " rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})$'"
       ~ " and year(" ~ cast ~ ") between 1 and 9999 then " ~ cast ~ " end"

@@ -8,6 +8,8 @@
   {%- set target_relation = this.incorporate(type='table') -%}
   {%- set existing_relation = load_cached_relation(this) -%}
   {%- set staged = staged_view() -%}
+  {#- A wrong one is told on the first run, and not by the second. -#}
+  {%- do incremental_strategy() -%}
 
   {{ run_hooks(pre_hooks) }}
 

@@ -56,10 +56,14 @@ stage(model, dbtObj, "{{ staged }}")
 
 {#- Out: SQL that adds the staged rows by the model's incremental strategy; dbt-spark's own. -#}
 {% macro incremental_sql(target_relation, existing_relation, staged) %}
-  {%- set unique_key = config.get('unique_key') -%}
-  {%- set strategy = config.get('incremental_strategy') or ('merge' if unique_key else 'append') -%}
   {{ dbt_spark_get_incremental_sql(
-      strategy, staged, target_relation, existing_relation, unique_key,
+      incremental_strategy(), staged, target_relation, existing_relation, config.get('unique_key'),
       config.get('predicates') or config.get('incremental_predicates')
   ) }}
+{% endmacro %}
+
+{#- Out: the model's incremental strategy. Raises dbt-spark's compiler error if it knows none of that name. -#}
+{% macro incremental_strategy() %}
+  {%- set strategy = config.get('incremental_strategy') or ('merge' if config.get('unique_key') else 'append') -%}
+  {{ return(dbt_spark_validate_get_incremental_strategy(strategy, 'iceberg')) }}
 {% endmacro %}

@@ -1,5 +1,6 @@
 {#
-    After a build: one short table of what is in Gold now, on the terminal.
+    After a build: one short table of what is in Gold now, on the terminal, and a word if nothing has
+    ever landed.
 
     A Gold model says in `meta: {newest_event: <SQL expression>}` what its newest event is.
 #}
@@ -22,5 +23,11 @@
         {%- do log(line, info=true) -%}
       {%- endfor -%}
     {%- endif -%}
+    {%- for node in graph.nodes.values() | selectattr('name', 'equalto', 'bronze_car_events') if not flags.EMPTY -%}
+      {%- set bronze = adapter.get_relation(node.database, node.schema, node.alias) -%}
+      {%- if bronze and not run_query('select 1 from ' ~ bronze ~ ' limit 1').rows -%}
+        {%- do log("No event was found under landing_path '" ~ var('landing_path') ~ "'.", info=true) -%}
+      {%- endif -%}
+    {%- endfor -%}
   {%- endif -%}
 {% endmacro %}

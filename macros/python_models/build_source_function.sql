@@ -8,7 +8,8 @@
 {% macro build_source_function(model) %}
   {%- set sources = {} -%}
   {%- for source_args in model.sources -%}
-    {%- set relation = resolve_model_name(source(*source_args)) -%}
+    {#- Rendered, as refs are: with --empty a source stands for a sub-select, which is no table. -#}
+    {%- set relation = resolve_model_name(source(*source_args).render()) -%}
     {%- set nodes = graph.sources.values()
         | selectattr('source_name', 'equalto', source_args[0])
         | selectattr('name', 'equalto', source_args[1]) | list -%}

@@ -1,7 +1,8 @@
 """Every landing record, as received, once per file and version of it.
 
-A file is known by its name, time and size: one that changed later is read again, whole, and Silver
-keeps each of its events once. What cannot be read as a record of its file is kept too, with the reason.
+A file is known by its name, time and size: one that changed later is read again, whole, and
+Silver keeps each of its events once. What cannot be read as a record of its file is kept too, with
+the reason.
 """
 
 import csv
@@ -14,6 +15,9 @@ from pyspark.sql import functions as F
 
 # A JSON or CSV file is read whole; a larger one would not fit into a worker's memory.
 LARGEST_WHOLE_FILE = 256 * 1024 * 1024
+
+# In JSON text; a string that is never closed goes on to the text's end.
+STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.?[^"\\]*)*"?|[{}\[\]]', re.DOTALL)
 
 FILE_VERSION = ["source_file", "file_modified_at", "file_size_bytes"]
 RECORDS = (
@@ -67,7 +71,7 @@ def read_records(spark, files):
         elif file.file_size_bytes <= LARGEST_WHOLE_FILE:
             whole.append(file.path)
         else:
-            reason = f"the file is larger than {LARGEST_WHOLE_FILE >> 20} MiB: split it, or use .jsonl"
+            reason = f"larger than {LARGEST_WHOLE_FILE >> 20} MiB: split the file, or use .jsonl"
             too_large.append((file.path, 1, "", None, reason))
 
     records = spark.createDataFrame(too_large, RECORDS)
@@ -78,7 +82,7 @@ def read_records(spark, files):
         )
         records = records.union(spark.createDataFrame(split, RECORDS, verifySchema=False))
     if by_line:
-        # Lines are split by Spark itself, in parallel also within a file, so a file may be any size.
+        # Spark itself splits into lines, in parallel also within a file: it may be of any size.
         # A line that is not UTF-8 is taken byte for byte, as Latin-1, so that none of it is lost.
         lines = spark.read.text(literal_paths(by_line)).selectExpr(
             # Spark gives this path percent-encoded; `+` is only itself there.
@@ -90,7 +94,7 @@ def read_records(spark, files):
             "cast(null as string) as csv_as_json",
             "cast(null as string) as read_error",
         )
-        records = records.union(lines.where("trim(raw_record) != ''"))
+        records = records.union(lines.where(r"raw_record rlike '\\S'"))
     return records
 
 
@@ -109,7 +113,7 @@ def split_file(path, content):
 
 
 def decode(content):
-    """Text of bytes: UTF-8 or, with its mark, UTF-16; else each byte as Latin-1, so none is lost."""
+    """Text of bytes: UTF-8 or, with its mark, UTF-16; else Latin-1, so that no byte is lost."""
     utf_16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
         return content.decode("utf-16" if utf_16 else "utf-8-sig")
@@ -155,11 +159,23 @@ def skip(text, position):
 
 
 def end_of_value(text, position):
-    """Where the JSON value at `position` ends; the text's end, if it cannot be read."""
+    """Where the JSON value at `position` ends; one that cannot be read ends with its brackets."""
     try:
-        return json.JSONDecoder().raw_decode(text, position)[1]
+        # Numbers stay text: Python refuses to read very long ones.
+        return json.JSONDecoder(parse_int=str).raw_decode(text, position)[1]
     except (ValueError, RecursionError):
-        return len(text)
+        return end_of_brackets(text, position)
+
+
+def end_of_brackets(text, position):
+    """Where the bracket at `position` is closed; the text's end, if it is not one or never is."""
+    if text[position] in "{[":
+        depth = 0
+        for token in STRING_OR_BRACKET.finditer(text, position):
+            depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token.group(), 0)
+            if depth == 0:
+                return token.end()
+    return len(text)
 
 
 def split_csv(text):
@@ -189,7 +205,7 @@ def split_csv(text):
             continue
         if header is None:
             header = [name.strip() for name in row]
-        elif len(row) > len(header):
+        elif len(row) != len(header):
             records.append((raw, None, f"{len(row)} fields, and the header has {len(header)}"))
         else:
             records.append((raw, json.dumps(nest(header, row), ensure_ascii=False), None))
@@ -199,7 +215,7 @@ def split_csv(text):
 def nest(header, row):
     """A CSV row as an object: `a.b` of the header is b of a. An empty cell is no value."""
     event = {}
-    for path, value in zip(header, row):
+    for path, value in zip(header, row, strict=False):
         *parents, name = path.split(".")
         if value != "":
             place = event

@@ -76,19 +76,22 @@ judged as (
         *,
         case
             when read_error is not null then read_error
-            when parsed.events is null and left(trim(event_json), 1) != '{' and get_json_object(event_json, '$') is not null
+            when parsed.events is null and left(trim(event_json), 1) != '{' and {{ is_json('event_json') }}
                 then 'JSON, but not an object'
-            when parsed.events is null then 'not valid JSON'
+            when parsed.events is null or parsed.is_whole is null then 'not valid JSON'
             when size(parsed.events) != 1 then concat(size(parsed.events), ' JSON values where one event is expected')
             when event is null then 'JSON, but not an object'
             else nullif(concat_ws(
                 '; ',
+                case when parsed._corrupt_record is not null and get_json_object(event_json, '$') is null
+                    then 'not valid JSON' end,
                 {%- for path in inner_paths(paths) %}
-                case when parsed._corrupt_record is not null and left(get_json_object(event_json, '$.{{ path }}'), 1) != '{'
+                case when parsed._corrupt_record is not null and event.{{ path }} is null
+                        and get_json_object(event_json, '$.{{ path }}') is not null
                     then '{{ path }} is not an object' end,
                 {%- endfor %}
                 {%- for column in columns if column.name in ('event_id', 'car_chassis', 'event_primary_timestamp') %}
-                case when coalesce(trim({{ column.name }}), '') = '' then '{{ column.path }} is missing' end,
+                case when {{ is_blank(column.name) }} then '{{ column.path }} is missing' end,
                 {%- endfor %}
                 {%- for column in columns if column.type == 'string' %}
                 case when objects.events[0].{{ column.path }} is not null or arrays.events[0].{{ column.path }} is not null
