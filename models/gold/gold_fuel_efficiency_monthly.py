@@ -40,5 +40,10 @@ def monthly_efficiency(events, run_started_at):
 
 
 def exact_sum(column):
-    """The sum of a double column, the same in whatever order Spark adds: that of decimals is."""
-    return F.sum(F.col(column).cast("decimal(38, 9)")).cast("double")
+    """The sum of a double column, the same in whatever order Spark adds: that of decimals is.
+
+    Doubles too large for decimals are added as they are.
+    """
+    exact = F.col(column).cast("decimal(38, 9)")
+    fits = F.count(exact) == F.count(column)
+    return F.coalesce(F.when(fits, F.sum(exact).cast("double")), F.sum(column))

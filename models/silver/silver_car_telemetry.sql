@@ -29,7 +29,7 @@ versions as (
         {{ columns | join(',\n        ') }},
         true as is_held
     from {{ this }}
-    where event_id in (select event_id from arrived)
+    where event_id in (select arrived.event_id from arrived)
     {%- endif %}
 
 ),

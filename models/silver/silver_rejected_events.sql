@@ -31,7 +31,7 @@ ranked as (
         ) as time_rank
     from arrived
     {%- if is_incremental() %}
-    where rejected_event_id not in (select rejected_event_id from {{ this }})
+    where rejected_event_id not in (select held.rejected_event_id from {{ this }} as held)
     {%- endif %}
 
 )

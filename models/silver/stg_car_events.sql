@@ -1,19 +1,44 @@
+-- noqa: disable=LT02
 {{ config(incremental_strategy='append', partition_by=['months(ingested_at)']) }}
 {#- One row per Bronze record: its values as typed columns or, where one cannot be read, why not. -#}
 
 {%- set columns = event_columns() -%}
 {%- set paths = columns | map(attribute='path') | unique | list -%}
 {%- set text_paths = columns | selectattr('type', 'equalto', 'string') | map(attribute='path') | list -%}
+{%- set key_columns = columns | selectattr('name', 'in', ['event_id', 'car_chassis', 'event_primary_timestamp']) -%}
+{#- A text that begins like an object or an array may be one, or a text: only then is it looked at again. -#}
+{%- set looks_nested -%}
+    {%- for path in text_paths %}left(event.{{ path }}, 1) in ('{', '['){{ ' or ' if not loop.last }}{% endfor -%}
+{%- endset -%}
+
+{#- What may be wrong with a JSON object: (the condition, the words), both SQL. -#}
+{%- set corrupt = 'parsed._corrupt_record is not null' -%}
+{%- set problems = [(corrupt ~ " and get_json_object(event_json, '$') is null", "'not valid JSON'")] -%}
+{%- for path in inner_paths(paths) -%}
+    {%- set is_there = "get_json_object(event_json, '$." ~ path ~ "') is not null" -%}
+    {%- set condition = corrupt ~ ' and event.' ~ path ~ ' is null and ' ~ is_there -%}
+    {%- do problems.append((condition, "'" ~ path ~ " is not an object'")) -%}
+{%- endfor -%}
+{%- for column in key_columns -%}
+    {%- do problems.append((is_blank(column.name), "'" ~ column.path ~ " is missing'")) -%}
+{%- endfor -%}
+{%- for path in text_paths -%}
+    {%- set condition = ['nested_objects', 'nested_arrays'] | join('.events[0].' ~ path ~ ' is not null or ') -%}
+    {%- do problems.append((condition ~ '.events[0].' ~ path ~ ' is not null', "'" ~ path ~ " is not a text'")) -%}
+{%- endfor -%}
 {%- set not_a = {
     'int': 'is not a whole number',
     'double': 'is not a number',
     'date': 'is not a date (YYYY-MM-DD)',
     'timestamp': 'is not an ISO 8601 timestamp with a zone',
 } -%}
-{#- A text that begins like an object or an array may be one, or a text: only then is it looked at again. -#}
-{%- set looks_nested -%}
-    {%- for path in text_paths %}left(event.{{ path }}, 1) in ('{', '['){{ ' or ' if not loop.last }}{% endfor -%}
-{%- endset -%}
+{%- for column in columns if column.type != 'string' -%}
+    {%- set text = 'event.' ~ column.path -%}
+    {%- set words = "'" ~ column.path ~ ' ' ~ not_a[column.type] ~ ": '" -%}
+    {%- do problems.append((
+        text ~ ' is not null and ' ~ column.name ~ ' is null', 'concat(' ~ words ~ ', left(' ~ text ~ ', 80))'
+    )) -%}
+{%- endfor -%}
 
 with
 
@@ -53,8 +78,12 @@ inspected as (
 
     select
         *,
-        case when {{ looks_nested }} then {{ parse_json_events('event_json', text_paths, 'map<string,string>') }} end as objects,
-        case when {{ looks_nested }} then {{ parse_json_events('event_json', text_paths, 'array<string>') }} end as arrays
+        case
+            when {{ looks_nested }} then {{ parse_json_events('event_json', text_paths, 'map<string,string>') }}
+        end as nested_objects,
+        case
+            when {{ looks_nested }} then {{ parse_json_events('event_json', text_paths, 'array<string>') }}
+        end as nested_arrays
     from events
 
 ),
@@ -83,24 +112,8 @@ judged as (
             when event is null then 'JSON, but not an object'
             else nullif(concat_ws(
                 '; ',
-                case when parsed._corrupt_record is not null and get_json_object(event_json, '$') is null
-                    then 'not valid JSON' end,
-                {%- for path in inner_paths(paths) %}
-                case when parsed._corrupt_record is not null and event.{{ path }} is null
-                        and get_json_object(event_json, '$.{{ path }}') is not null
-                    then '{{ path }} is not an object' end,
-                {%- endfor %}
-                {%- for column in columns if column.name in ('event_id', 'car_chassis', 'event_primary_timestamp') %}
-                case when {{ is_blank(column.name) }} then '{{ column.path }} is missing' end,
-                {%- endfor %}
-                {%- for column in columns if column.type == 'string' %}
-                case when objects.events[0].{{ column.path }} is not null or arrays.events[0].{{ column.path }} is not null
-                    then '{{ column.path }} is not a text' end,
-                {%- endfor %}
-                {%- for column in columns if column.type != 'string' %}
-                case when event.{{ column.path }} is not null and {{ column.name }} is null
-                    then concat('{{ column.path }} {{ not_a[column.type] }}: ', left(event.{{ column.path }}, 80)) end
-                    {{- ',' if not loop.last }}
+                {%- for condition, words in problems %}
+                case when {{ condition }} then {{ words }} end{{ ',' if not loop.last }}
                 {%- endfor %}
             ), '')
         end as rejection_reason

@@ -138,6 +138,10 @@ class TestFuelEfficiency:
         }
         assert sums == {0.6}
 
+    def test_no_trip_is_too_long_to_be_added(self, silver):
+        trips = [event(at=f"2025-11-0{n} 00:00:00", trip_distance_km=1e300) for n in (1, 2)]
+        assert self.months(silver(*trips)).first().total_km_driven == 2e300
+
     def test_a_car_is_called_what_its_latest_event_calls_it(self, silver):
         row = self.months(
             silver(
