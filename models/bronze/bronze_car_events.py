@@ -37,7 +37,10 @@ def model(dbt, spark):
     ingested_at = F.lit(dbt.config.get("run_started_at")).cast("timestamp")
     if dbt.is_incremental:
         known = spark.table(str(dbt.this))
-        files = files.join(known.select(FILE_VERSION).distinct(), FILE_VERSION, "left_anti")
+        versions = known.select(FILE_VERSION).distinct()
+        # Null-safe: an empty file has no time.
+        is_known = [files[column].eqNullSafe(versions[column]) for column in FILE_VERSION]
+        files = files.join(versions, is_known, "left_anti")
         # Silver asks for what came after what it has, so time must not stand still or go back.
         last = known.selectExpr("cast(max(ingested_at) + interval 1 microsecond as string)").first()
         ingested_at = F.greatest(ingested_at, F.lit(last[0]).cast("timestamp"))
@@ -64,17 +67,19 @@ def model(dbt, spark):
 
 def read_records(spark, files):
     """The records of `files`, one a row, with the columns of RECORDS."""
-    whole, by_line, too_large = [], [], []
+    whole, by_line, unread = [], [], []
     for file in files:
-        if file.extension in ("jsonl", "ndjson") and file.file_size_bytes > 0:
+        if file.file_size_bytes == 0:
+            unread.append((file.path, 1, "", None, "the file is empty"))
+        elif file.extension in ("jsonl", "ndjson"):
             by_line.append(file.path)
         elif file.file_size_bytes <= LARGEST_WHOLE_FILE:
             whole.append(file.path)
         else:
             reason = f"larger than {LARGEST_WHOLE_FILE >> 20} MiB: split the file, or use .jsonl"
-            too_large.append((file.path, 1, "", None, reason))
+            unread.append((file.path, 1, "", None, reason))
 
-    records = spark.createDataFrame(too_large, RECORDS)
+    records = spark.createDataFrame(unread, RECORDS)
     if whole:
         contents = spark.read.format("binaryFile").load(literal_paths(whole))
         split = contents.select("path", "content").rdd.flatMap(

@@ -283,8 +283,10 @@ CASES = {
     "text/latin_1.jsonl": encoded(event("latin-l", {COLOR: "Citroën"}), "latin-1", "latin-l"),
     "text/latin_1.csv": encoded(CSV_HEADER + row("latin-csv", "Citroën"), "latin-1", "latin-csv"),
     # ---- nothing, and too much
-    # Spark does not list a file of no bytes, and no record is in it.
-    **{f"empty/file.{kind}": Case("") for kind in ("json", "jsonl", "ndjson", "csv")},
+    **{
+        f"empty/{name}": Case("", rejected={"": "the file is empty"})
+        for name in ("file.json", "file.jsonl", "file.ndjson", "file.csv", "a+b %20 é[1].json")
+    },
     "empty/one_line.jsonl": Case("\n"),
     "empty/blank.json": Case(" \n\t\n", rejected={" \n\t\n": "empty"}),
     "empty/blank_lines.jsonl": Case(

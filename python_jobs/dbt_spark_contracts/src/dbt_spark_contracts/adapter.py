@@ -14,7 +14,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PythonException
 
-from dbt_spark_contracts import session
+from dbt_spark_contracts import dbt_internals, session
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.spark_plan import never_null
 
@@ -26,6 +26,7 @@ class SessionConnectionManager(spark.SparkConnectionManager):
     def open(cls, connection):
         if connection.credentials.method == SparkConnectionMethod.SESSION:
             session.get()
+            dbt_internals.write_seeds_as_they_are()
         return super().open(connection)
 
     @contextmanager

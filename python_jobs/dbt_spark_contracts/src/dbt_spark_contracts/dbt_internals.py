@@ -4,6 +4,7 @@
 """
 
 import copy
+import functools
 from pathlib import Path
 
 import click
@@ -63,6 +64,26 @@ def add_macros(folder: Path) -> None:
     ]
     if folder.is_dir() and not any(file.exists() for file in own):
         project.macro_paths.append(str(folder))
+
+
+@functools.cache
+def write_seeds_as_they_are() -> None:
+    """Let an empty cell of a seed be null, and a text have apostrophes, in a session.
+
+    dbt-spark writes the text None for the one, and a broken statement for the other.
+    """
+    from dbt.adapters.spark.session import SessionConnectionWrapper  # which imports all of pyspark
+
+    spell = SessionConnectionWrapper._fix_binding.__func__
+
+    def fix_binding(cls, value):
+        if value is None:
+            return "null"
+        if isinstance(value, str):
+            return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        return spell(cls, value)
+
+    SessionConnectionWrapper._fix_binding = classmethod(fix_binding)
 
 
 def use_adapter(adapter: type) -> None:

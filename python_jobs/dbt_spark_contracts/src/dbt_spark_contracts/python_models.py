@@ -9,6 +9,7 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import unquote
 
 from dbt.adapters.base import PythonJobHelper
 from dbt.flags import get_flags
@@ -84,11 +85,28 @@ def read_files(spark: SparkSession, location: str) -> DataFrame:
         reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
         # A pattern's characters may be part of a name.
         files = reader.load(re.sub(r"([\\*?\[\]{}])", r"\\\1", root.toString()))
+        files = files.unionByName(empty_files(spark, files))
     else:
         columns = "path string, modificationTime timestamp, length bigint, content binary"
         files = spark.createDataFrame([], columns)
     relative = F.col("path").substr(len(file_system.makeQualified(root).toString()) + 2, 2**31 - 1)
     return files.withColumn("relative_path", relative)
+
+
+def empty_files(spark: SparkSession, files: DataFrame) -> DataFrame:
+    """Those files that Spark lists and then leaves out of `files`, for they hold no byte.
+
+    When they were modified, Spark does not tell: null.
+    """
+    # As URLs, and a local one as file:///, where binaryFile has file:/.
+    listed = [(re.sub("^file:/+", "file:/", unquote(url)),) for url in files.inputFiles()]
+    left_out = spark.createDataFrame(listed, "path string").join(files, "path", "left_anti")
+    nothing = (
+        "cast(null as timestamp) modificationTime",
+        "0L length",
+        "cast('' as binary) content",
+    )
+    return left_out.selectExpr("path", *nothing)
 
 
 def to_spark(spark: SparkSession, frame) -> DataFrame:

@@ -90,6 +90,9 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     if master.startswith("local"):
         # Spark's workers are of the same Python, whether or not its environment is activated.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if os.environ.get("LC_ALL") in ("C", "POSIX"):
+        # In that locale Java does not find a file whose name is not ASCII.
+        os.environ["LC_ALL"] = "C.UTF-8"
     for name in folders(settings):
         if settings[name] and "://" not in settings[name]:
             _make_folder(name, settings[name])
