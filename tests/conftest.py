@@ -14,6 +14,8 @@ from dbt.cli.main import dbtRunner
 # What pyspark.testing asks for, before a session is there.
 os.environ.setdefault("PYARROW_IGNORE_TIMEZONE", "1")
 
+pytest_plugins = ["dbt.tests.fixtures.project"]
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT.parent / "shared" / "landing_examples"
 

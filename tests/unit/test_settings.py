@@ -1,0 +1,133 @@
+"""From a profile's parameters to the settings that Spark is started with."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from dbt_spark_contracts import settings
+from dbt_spark_contracts.settings import bundled_iceberg_jar, spark_settings
+
+PROJECT = Path("/my project")
+LOGS = Path("/my project/logs of today")
+
+FOLDERS = (
+    "spark.sql.catalog.lakehouse.warehouse",
+    "spark.checkpoint.dir",
+    "spark.eventLog.dir",
+    "spark.local.dir",
+)
+
+
+def made_of(**parameters: str) -> dict[str, str]:
+    """The settings made of the parameters, spelled with __ for a dot."""
+    named = {name.replace("__", "."): value for name, value in parameters.items()}
+    return spark_settings(named, PROJECT, LOGS)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize(
+    ("folder", "meant"),
+    [
+        (".lakehouse/x", "/my project/.lakehouse/x"),
+        ("../x y", "/x y"),
+        ("/tmp/x y", "/tmp/x y"),
+        ("s3a://bucket/x", "s3a://bucket/x"),
+        ("file:///tmp/x", "file:///tmp/x"),
+        ("", ""),
+    ],
+)
+def test_a_folder_is_seen_from_the_project(name, folder, meant):
+    """Wherever dbt is called from; a URL and an empty setting stay as they are."""
+    assert spark_settings({name: folder}, PROJECT, LOGS)[name] == meant
+
+
+def test_what_is_no_folder_stays_as_it_is():
+    parameters = {
+        "spark.sql.catalog.lakehouse.type": "hadoop",
+        "spark.sql.catalog.lakehouse.uri": "thrift/x",
+        "spark.sql.session.timeZone": "America/Sao_Paulo",
+        "spark.master": "local[*]",
+    }
+    made = spark_settings(parameters, PROJECT, LOGS)
+    assert {name: made[name] for name in parameters} == parameters
+
+
+def test_the_profiles_own_parameters_are_not_changed():
+    parameters = {"spark.checkpoint.dir": "x"}
+    spark_settings(parameters, PROJECT, LOGS)
+    assert parameters == {"spark.checkpoint.dir": "x"}
+
+
+def test_icebergs_jar_is_added():
+    assert made_of()["spark.jars"] == str(bundled_iceberg_jar())
+    assert bundled_iceberg_jar().is_file()
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"spark__jars": "/jars/a.jar", "spark__jars__packages": ""},
+        {"spark__jars": "/jars/a.jar", "spark__jars__packages": "org.postgresql:postgresql:42.7.4"},
+        # Neither is Iceberg's Spark runtime.
+        {"spark__jars": "/my-iceberg-lakehouse/a.jar"},
+        {
+            "spark__jars": "/j/a.jar",
+            "spark__jars__packages": "org.apache.iceberg:iceberg-aws-bundle:1",
+        },
+    ],
+)
+def test_icebergs_jar_comes_after_the_users_own(parameters):
+    jars = made_of(**parameters)["spark.jars"].split(",")
+    assert jars == [parameters["spark__jars"], str(bundled_iceberg_jar())]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"spark__jars": "/jars/a.jar,/jars/iceberg-spark-runtime-3.5_2.12-1.10.0.jar"},
+        {"spark__jars": "s3://jars/iceberg-spark3-runtime.jar"},
+        {"spark__jars__packages": "x:y:1,org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0"},
+    ],
+)
+def test_no_second_iceberg_is_added(parameters, monkeypatch):
+    """Two versions of it on one class path fail in ways that are hard to read."""
+    monkeypatch.setattr(settings, "find_spec", lambda name: None)  # nor is one needed
+    assert made_of(**parameters).get("spark.jars") == parameters.get("spark__jars")
+
+
+@pytest.mark.parametrize("name", ["snowpark_connect_deps_iceberg", None])
+def test_no_iceberg_jar_is_one_line_with_the_way_out(name, monkeypatch, tmp_path):
+    """The wheel is absent, or of a version that carries the jar elsewhere."""
+    package = type("Spec", (), {"origin": str(tmp_path / "__init__.py")}) if name else None
+    monkeypatch.setattr(settings, "find_spec", lambda _: package)
+    with pytest.raises(FileNotFoundError) as error:
+        made_of()
+    assert str(error.value) == (
+        "No Iceberg jar: `pip install snowpark-connect-deps-iceberg==1.0.2`, or name one in the "
+        "profile's spark.jars or spark.jars.packages."
+    )
+
+
+def test_spark_logs_to_a_file_beside_dbts_own():
+    """Both options survive a blank in their path, as the shell-like split that Spark does shows."""
+    configuration, log = shlex.split(made_of()["spark.driver.extraJavaOptions"])
+    name, _, value = configuration.partition("=")
+    assert name == "-Dlog4j2.configurationFile"
+    assert "spark.log.file" in Path(value).read_text()
+    assert log == "-Dspark.log.file=/my project/logs of today/spark.log"
+
+
+def test_the_users_own_java_options_come_first():
+    options = made_of(spark__driver__extraJavaOptions="-Xss4m '-Dx=a b'")
+    split = shlex.split(options["spark.driver.extraJavaOptions"])
+    assert split[:2] == ["-Xss4m", "-Dx=a b"]
+    assert len(split) == 4
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_progress_bar_is_for_a_terminal_only(is_terminal, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    assert made_of()["spark.ui.showConsoleProgress"] == ("true" if is_terminal else "false")
+    chosen = made_of(spark__ui__showConsoleProgress="no")
+    assert chosen["spark.ui.showConsoleProgress"] == "no"
