@@ -2,7 +2,8 @@
     A model, SQL or Python, whose rows are merged into, or appended to, its Iceberg table.
 
     The same steps as `table`; only the write differs, by dbt-spark's incremental_strategy (merge with a
-    unique_key, else append). The first run and --full-refresh overwrite; nothing is ever dropped.
+    unique_key, else append). The first run and --full-refresh overwrite; nothing is ever dropped. (The
+    steps stand in both files because dbt runs Python from a materialization's own body only.)
 #}
 {% materialization incremental, adapter='spark', supported_languages=['sql', 'python'] %}
   {%- set target_relation = this.incorporate(type='table') -%}

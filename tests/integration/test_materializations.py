@@ -122,7 +122,8 @@ class TestTable:
         assert read(f"{SCHEMA}", name) == [{"id": 9, "v": "z"}]
 
     def test_no_stage_is_left(self, runs, spark, name):
-        assert not [view for view in spark.catalog.listTables() if "__dbt_stage" in view.name]
+        views = [table.name for table in spark.catalog.listTables()]
+        assert f"{SCHEMA}__{name}__dbt_stage" not in views
 
 
 CONTRACT = """
