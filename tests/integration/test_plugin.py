@@ -382,6 +382,20 @@ def test_javas_error_is_one_line_without_its_stack(run, name):
     assert "\tat " not in result.message["a"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["build"], ["show", "--inline", "select raise_error('bad id') as id"]],
+    ids=" ".join,
+)
+def test_an_error_of_a_query_is_one_line_without_its_stack(run, arguments):
+    """A test's, or one that is shown: dbt fetches its rows, where Spark then runs it."""
+    test = "select id from {{ ref('a') }} where raise_error('bad id') is null"
+    result = run({"models/a.sql": "select 1 as id", "tests/t.sql": test}, *arguments)
+    assert not result.success
+    assert "java.lang.RuntimeException: bad id" in result.text
+    assert "\tat " not in result.text
+
+
 def test_an_analysis_error_names_the_column_and_the_line(run):
     code = "def model(dbt, spark):\n    frame = spark.range(1)\n    return frame.select('od')\n"
     message = run({"models/a.py": code}).message["a"]

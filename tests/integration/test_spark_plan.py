@@ -82,6 +82,12 @@ QUERIES = {
         "select v from a",
         "v",
     ),
+    "an outer cte in an inner one": (
+        "with a as (select * from plans.t where v is not null), "
+        "b as (with c as (select v, n from a) select v, n from c) "
+        "select v, n from (with d as (select * from b) select d.v, d.n from d cross join a)",
+        "v",
+    ),
     "cte with other names": ("with c(p, q) as (select id, v from plans.t) select q, p from c", "p"),
     "cte over a left join": (
         "with c as (select t.id, u.w from plans.t left join plans.u on t.id = u.id) "

@@ -70,7 +70,7 @@ def test_icebergs_jar_is_added():
         {"spark__jars": "/jars/a.jar", "spark__jars__packages": ""},
         {"spark__jars": "/jars/a.jar", "spark__jars__packages": "org.postgresql:postgresql:42.7.4"},
         # Neither is Iceberg's Spark runtime.
-        {"spark__jars": "/my-iceberg-lakehouse/a.jar"},
+        {"spark__jars": "/iceberg-spark/a.jar"},
         {
             "spark__jars": "/j/a.jar",
             "spark__jars__packages": "org.apache.iceberg:iceberg-aws-bundle:1",

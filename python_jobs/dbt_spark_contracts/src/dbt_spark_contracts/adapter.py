@@ -31,14 +31,28 @@ class SessionConnectionManager(spark.SparkConnectionManager):
 
     @contextmanager
     def exception_handler(self, sql):
-        # dbt-spark makes a DbtRuntimeError of all that an error says: with Py4J's, Java's stack.
+        # dbt-spark makes a DbtRuntimeError of all that an error says, a DbtRuntimeError's kind too.
         with super().exception_handler(sql):
             try:
-                yield
-            except (Py4JJavaError, PythonException) as error:
-                raise RuntimeError(explain(error)) from error
+                with _explained():
+                    yield
             except DbtRuntimeError as error:
                 raise RuntimeError(error.msg) from error
+
+    @classmethod
+    def get_result_from_cursor(cls, cursor, limit):
+        # Spark runs a query when its rows are asked for, which dbt does outside of the handler.
+        with _explained():
+            return super().get_result_from_cursor(cursor, limit)
+
+
+@contextmanager
+def _explained():
+    """Raises DbtRuntimeError, without Java's stack, for what Spark raises when it runs a query."""
+    try:
+        yield
+    except (Py4JJavaError, PythonException) as error:
+        raise DbtRuntimeError(explain(error)) from error
 
 
 class SparkAdapter(spark.SparkAdapter):
