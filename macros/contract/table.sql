@@ -4,9 +4,7 @@
     Checks the existing table against what the model promises, before anything is computed or written.
 
     In: the table's relation (none if absent), the staged view. Raises a compiler error that names each
-    column that differs, and the way out. With `on_schema_change: append_new_columns` a column that only
-    the contract has is no breach (evolve_table adds it). A model without an enforced contract promises
-    nothing; only what Iceberg cannot change is a breach there.
+    column that differs and that schema_change_policy lets nobody change, and the way out.
 #}
 {% macro check_table_against_contract(existing_relation, staged) %}
   {%- if existing_relation is none -%}
@@ -17,13 +15,12 @@
     ) -%}
   {%- endif -%}
   {%- set drift = table_drift(adapter.get_schema(existing_relation), promised_columns(staged)) -%}
-  {%- set contracted = config.get('contract').enforced -%}
+  {%- set policy = schema_change_policy() -%}
   {%- set breaches = drift.retyped -%}
-  {%- if contracted -%}
-    {%- set breaches = breaches + drift.stray -%}
-  {%- endif -%}
-  {%- if contracted and config.get('on_schema_change') != 'append_new_columns' -%}
-    {%- set breaches = breaches + drift.missing -%}
+  {%- if policy == 'fail' -%}
+    {%- set breaches = breaches + drift.stray + drift.missing -%}
+  {%- elif config.get('contract').enforced -%}
+    {%- set breaches = breaches + drift.stray + drift.missing | rejectattr('nullable') | list -%}
   {%- endif -%}
   {%- if breaches -%}
     {%- set lines = [existing_relation ~ ' is not as the model promises it; nothing was written.'] -%}
@@ -33,6 +30,21 @@
     {%- do lines.append(way_out(drift)) -%}
     {%- do exceptions.raise_compiler_error(lines | join('\n')) -%}
   {%- endif -%}
+{% endmacro %}
+
+{#
+    What may become of a table whose columns are not the model's. Out: one of dbt's on_schema_change.
+
+    A contract is kept (fail), unless it says append_new_columns. Without one, the whole content is the
+    model's own for a `table` and with --full-refresh, so the columns are too (sync_all_columns); to an
+    incremental model it means what it means to dbt.
+#}
+{% macro schema_change_policy() %}
+  {%- set asked = config.get('on_schema_change', 'ignore') -%}
+  {%- if config.get('contract').enforced -%}
+    {{- return('append_new_columns' if asked == 'append_new_columns' else 'fail') -}}
+  {%- endif -%}
+  {{- return(asked if model.config.materialized == 'incremental' and not should_full_refresh() else 'sync_all_columns') -}}
 {% endmacro %}
 
 {#- In: a table_drift. Out: one sentence for each kind of drift in it: what to do about it. -#}
@@ -72,7 +84,12 @@
   {%- for column in promised -%}
     {%- set existing = in_table.get(column.name) -%}
     {%- if not existing -%}
-      {%- do drift.missing.append({'name': column.name, 'reason': 'in the contract, not in the table'}) -%}
+      {%- do drift.missing.append({
+          'name': column.name,
+          'nullable': column.nullable,
+          'reason': 'in the contract, not in the table'
+              ~ ('' if column.nullable else ', whose rows have no value for it, and it is not null'),
+      }) -%}
     {%- elif column_type(existing) != column_type(column) and (
         existing.data_type != column.data_type or config.get('contract').enforced
     ) -%}
@@ -115,10 +132,11 @@
 {% endmacro %}
 
 {#
-    Lets the table follow the promised columns as far as check_table_against_contract let it pass: adds
-    the new ones, drops those that a model without a contract no longer has, and corrects comments.
+    Lets the table follow the promised columns as far as schema_change_policy says: adds new ones, drops
+    those that the model no longer has. Corrects comments.
 #}
 {% macro evolve_table(target_relation, columns) %}
+  {%- set policy = schema_change_policy() -%}
   {%- set table_columns = adapter.get_schema(target_relation) -%}
   {%- set drift = table_drift(table_columns, columns) -%}
   {%- set missing = drift.missing | map(attribute='name') | list -%}
@@ -126,16 +144,18 @@
   {%- for column in table_columns -%}
     {%- do comments.update({column.name: column.comment}) -%}
   {%- endfor -%}
-  {%- for column in drift.stray -%}
+  {%- for column in drift.stray if policy == 'sync_all_columns' -%}
     {%- do run_query('alter table ' ~ target_relation ~ ' drop column ' ~ adapter.quote(column.name)) -%}
   {%- endfor -%}
   {%- for column in columns -%}
     {%- if column.name in missing -%}
-      {#- Older rows have no value for it, so it cannot be not null. -#}
-      {%- do run_query(
-          'alter table ' ~ target_relation ~ ' add column ' ~ adapter.quote(column.name) ~ ' '
-          ~ column.data_type ~ comment_sql(column.comment)
-      ) -%}
+      {%- if policy in ('append_new_columns', 'sync_all_columns') -%}
+        {#- Older rows have no value for it, so it cannot be not null. -#}
+        {%- do run_query(
+            'alter table ' ~ target_relation ~ ' add column ' ~ adapter.quote(column.name) ~ ' '
+            ~ column.data_type ~ comment_sql(column.comment)
+        ) -%}
+      {%- endif -%}
     {%- elif column.comment and column.comment != comments[column.name] -%}
       {%- do run_query(
           'alter table ' ~ target_relation ~ ' alter column ' ~ adapter.quote(column.name)

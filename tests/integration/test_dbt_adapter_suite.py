@@ -6,8 +6,7 @@ Each class here is one of dbt's, run as it stands but for what it says. Those th
   has not; the snapshots are dbt-spark's own, which stages them in a view.
 - constraints: RuntimeDdlEnforcement and ModelConstraints compare the text of one statement, and a
   table is made here by several; SqlHeader wants two statements in one; those for views.
-- incremental: Microbatch is dbt-spark's insert_overwrite. OnSchemaChange has no contracts, and
-  without one a table follows its model, whatever `on_schema_change` says.
+- incremental: Microbatch is dbt-spark's insert_overwrite.
 - empty: SeedFlag, an option that dbt-core 1.11 has not; MetadataWithEmptyFlag, which retypes
   columns, as dbt-spark does not for Iceberg.
 - python_model: PySpark's koalas model, whose package Spark 3.5 has as pyspark.pandas.
@@ -43,6 +42,9 @@ from dbt.tests.adapter.empty.test_empty import BaseTestEmpty, BaseTestEmptyInlin
 from dbt.tests.adapter.incremental import test_incremental_unique_id
 from dbt.tests.adapter.incremental.test_incremental_merge_exclude_columns import (
     BaseMergeExcludeColumns,
+)
+from dbt.tests.adapter.incremental.test_incremental_on_schema_change import (
+    BaseIncrementalOnSchemaChange,
 )
 from dbt.tests.adapter.incremental.test_incremental_predicates import BaseIncrementalPredicates
 from dbt.tests.adapter.incremental.test_incremental_unique_id import BaseIncrementalUniqueKey
@@ -250,6 +252,12 @@ class TestIncrementalUniqueKey(OnIceberg, BaseIncrementalUniqueKey):
 
 class TestMergeExcludeColumns(OnIceberg, BaseMergeExcludeColumns):
     pass
+
+
+class TestIncrementalOnSchemaChange(OnIceberg, BaseIncrementalOnSchemaChange):
+    def test_run_incremental_append_new_columns(self, project):
+        # Without the model that lacks a column: dbt-spark's insert names all of the table's.
+        self.run_incremental_append_new_columns(project)
 
 
 class TestIncrementalPredicates(OnIceberg, BaseIncrementalPredicates):

@@ -202,6 +202,19 @@ def test_append_new_columns_adds_what_the_contract_names(
     ]
 
 
+@pytest.mark.parametrize("drifted", [["drop column n"]], indirect=True)
+def test_a_new_column_cannot_be_not_null(drifted, spark):
+    project, schema, name = drifted
+    contract = contracted("append_new_columns").replace(
+        "name: n,", "name: n, constraints: [{type: not_null}],"
+    )
+    (project.project_dir / "models/m.yml").write_text(contract)
+    result = project("run", schema=schema)
+    assert not result.success
+    assert "whose rows have no value for it, and it is not null" in result.text
+    assert spark.table(name).columns == ["id"]
+
+
 @pytest.mark.parametrize("drifted", [["add column event_id string"]], indirect=True)
 def test_append_new_columns_lets_no_stray_column_through(drifted, spark):
     project, schema, _ = drifted

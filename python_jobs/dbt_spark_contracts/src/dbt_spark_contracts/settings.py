@@ -12,6 +12,9 @@ ICEBERG_JAR = "iceberg-spark-runtime-3.5_2.12-*.jar"
 # Spark's own name for it from version 4.0 on; in 3.5 the session hands it to the context.
 CHECKPOINT_DIR = "spark.checkpoint.dir"
 
+# Besides the catalogs' warehouses.
+FOLDERS = (CHECKPOINT_DIR, "spark.eventLog.dir", "spark.local.dir", "spark.sql.warehouse.dir")
+
 PYTHON_PATH = "spark.executorEnv.PYTHONPATH"
 
 
@@ -50,7 +53,7 @@ def folders(settings: dict[str, str]) -> list[str]:
     return [
         name
         for name in settings
-        if name in (CHECKPOINT_DIR, "spark.eventLog.dir", "spark.local.dir")
+        if name in FOLDERS
         or (name.startswith("spark.sql.catalog.") and name.endswith(".warehouse"))
     ]
 
