@@ -22,10 +22,12 @@ EXAMPLES = ROOT.parent / "shared" / "landing_examples"
 
 @dataclass
 class DbtResult:
-    """How a dbt command ended: all that it logged, and by node its status and message."""
+    """How a dbt command ended: all that it logged, what of it stands on the terminal, and by node
+    its status and message."""
 
     success: bool
     text: str
+    said: list[str]
     status: dict[str, str] = field(default_factory=dict)
     message: dict[str, str] = field(default_factory=dict)
 
@@ -54,8 +56,8 @@ class Dbt:
 
     def __call__(self, *args: str, schema: str = "ci", **variables) -> DbtResult:
         """`dbt *args` with `--vars variables`, in the namespaces <schema>_bronze …"""
-        lines = []
-        runner = dbtRunner(callbacks=[lambda event: lines.append(event.info.msg)])
+        events = []
+        runner = dbtRunner(callbacks=[lambda event: events.append(event.info)])
         options = {
             "--project-dir": self.project_dir,
             "--profiles-dir": ROOT,
@@ -68,12 +70,14 @@ class Dbt:
             LAKEHOUSE_HOME=str(self.home), LAKEHOUSE_SCHEMA=schema, LAKEHOUSE_TARGET="ci"
         ):
             result = runner.invoke([*args, *options])
+        lines = [event.msg for event in events]
         if result.exception:
             lines.append(str(result.exception))
         nodes = [node for node in getattr(result.result, "results", ()) if hasattr(node, "node")]
         return DbtResult(
             result.success,
             "\n".join(lines),
+            [event.msg for event in events if event.level != "debug"],
             {node.node.name: node.status for node in nodes},
             {node.node.name: node.message for node in nodes},
         )
@@ -94,11 +98,15 @@ def spark(dbt):
     return session.get()
 
 
-def make_project(dbt: Dbt, project_dir: Path, files: dict[str, str]) -> Dbt:
-    """A dbt project of the given files, with the general macros of this one, on the same Spark."""
-    for folder in ("materializations", "contract", "python_models"):
+def make_project(dbt: Dbt, project_dir: Path, files: dict[str, str], **settings) -> Dbt:
+    """A dbt project of the given files and dbt_project.yml's settings, on the same Spark.
+
+    It has the general macros of this one.
+    """
+    for folder in ("materializations", "contract", "publish", "python_models"):
         shutil.copytree(ROOT / "macros" / folder, project_dir / "macros" / folder)
     settings = {
+        **settings,
         "name": "small",
         "profile": "lakehouse",
         "flags": {"send_anonymous_usage_stats": False},
@@ -118,7 +126,9 @@ def make_project(dbt: Dbt, project_dir: Path, files: dict[str, str]) -> Dbt:
 @pytest.fixture
 def small_project(dbt, tmp_path):
     """A function that makes a small dbt project: `small_project({"models/a.sql": …})("run")`."""
-    return lambda files, name="small": make_project(dbt, tmp_path / name, files)
+    return lambda files, name="small", **settings: make_project(
+        dbt, tmp_path / name, files, **settings
+    )
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ stage(model, dbtObj, "{{ staged }}")
   {%- else -%}
     {%- do evolve_table(target_relation, columns) -%}
   {%- endif -%}
+  {%- do open_to_branches(target_relation) -%}
 {% endmacro %}
 
 {#

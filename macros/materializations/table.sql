@@ -35,7 +35,7 @@
     {{ overwrite_sql(target_relation, staged) }}
   {%- endcall -%}
 
-  {#- 5. publish: comes with write-audit-publish -#}
+  {#- 5. publish: at the end of the run, end_run does -#}
 
   {%- do drop_staged_view(staged) -%}
   {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, true)) -%}

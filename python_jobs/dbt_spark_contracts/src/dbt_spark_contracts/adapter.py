@@ -14,7 +14,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PythonException
 
-from dbt_spark_contracts import dbt_internals, session
+from dbt_spark_contracts import process, session, tables
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.spark_plan import never_null
 
@@ -26,7 +26,6 @@ class SessionConnectionManager(spark.SparkConnectionManager):
     def open(cls, connection):
         if connection.credentials.method == SparkConnectionMethod.SESSION:
             session.get()
-            dbt_internals.write_seeds_as_they_are()
         return super().open(connection)
 
     @contextmanager
@@ -113,3 +112,60 @@ class SparkAdapter(spark.SparkAdapter):
         literal and a count are such proofs. Costs analysis, no Spark job.
         """
         return never_null(session.get().table(str(view)), columns)
+
+    # Write-audit-publish: what macros/publish asks of the process.
+
+    # The invocation that a `dbt retry` takes up.
+    retried_run: str | None = None
+
+    @available
+    def get_retried_run(self) -> str | None:
+        """The invocation_id of the run that this `dbt retry` takes up; none for other commands."""
+        return self.retried_run
+
+    @available
+    def use_branch(self, name: str | None) -> None:
+        """From here on the run writes to the branch `name` of each table, and reads it; none: main."""
+        session.use_branch(name)
+
+    @available
+    def get_branch(self) -> str | None:
+        """The branch that the run writes to; none if that is main."""
+        return session.branch()
+
+    @available
+    def get_process(self) -> dict:
+        """Which process this is, and where its checkpoints go: for `is_running`, of another one."""
+        return {**process.this_process(session.get()), "checkpoints": session.checkpoint_folder()}
+
+    @available
+    def is_running(self, other: dict) -> bool:
+        """Is `other`, that get_process told of in another process, still running? Not: in this one."""
+        if other["java"] == process.this_process(session.get())["java"]:
+            return False  # one dbt command at a time
+        return process.is_running(other)
+
+    @available
+    def release_at_the_end(self, table: str) -> None:
+        """Drop the table that is the build's lock when the command ends, if it is this process's."""
+        session.release_at_the_end(table)
+
+    @available
+    def delete_checkpoints(self, other: dict) -> None:
+        """Delete the checkpoints of a process that get_process told of."""
+        session.delete_folder(other["checkpoints"])
+
+    @available
+    def say_last(self, line: str) -> None:
+        """Say `line` when the command ends, below all that dbt itself says."""
+        session.say_last(line)
+
+    @available.parse_none
+    def remove_orphan_files(self, relation) -> int:
+        """Delete the table's files that no snapshot knows, and say how many there were."""
+        return tables.remove_orphan_files(session.get(), str(relation))
+
+    @available.parse_none
+    def stage_seed(self, view, rows, types: dict[str, str]) -> None:
+        """Let the temporary view `view` stand for a seed's rows, as columns of `types`."""
+        tables.stage_seed(session.get(), str(view), rows, types)

@@ -4,11 +4,12 @@
 """
 
 import copy
-import functools
 from pathlib import Path
 
 import click
 import dbt.adapters.spark
+from dbt.constants import RUN_RESULTS_FILE_NAME
+from dbt.flags import get_flags
 from dbt.version import installed
 from dbt_common.events.event_manager_client import add_callback_to_manager
 from dbt_common.exceptions import DbtRuntimeError
@@ -42,6 +43,22 @@ def current_credentials():
     return getattr(profile, "credentials", None)
 
 
+def retried_run() -> str | None:
+    """The invocation that this `dbt retry` takes up; None for other commands, or if it left none.
+
+    dbt reads its results from the folder `--state`, else from the target folder.
+    """
+    from dbt.contracts.state import load_result_state
+
+    flags = get_flags()
+    if flags.WHICH != "retry":
+        return None
+    project = click.get_current_context().obj["project"]
+    folder = Path(project.project_root, flags.STATE or project.target_path)
+    results = load_result_state(folder / RUN_RESULTS_FILE_NAME)
+    return results.metadata.invocation_id if results else None
+
+
 def on_command_completed(call) -> None:
     """Call `call()` when this dbt command ends, however it ends."""
 
@@ -64,26 +81,6 @@ def add_macros(folder: Path) -> None:
     ]
     if folder.is_dir() and not any(file.exists() for file in own):
         project.macro_paths.append(str(folder))
-
-
-@functools.cache
-def write_seeds_as_they_are() -> None:
-    """Let an empty cell of a seed be null, and a text have apostrophes, in a session.
-
-    dbt-spark writes the text None for the one, and a broken statement for the other.
-    """
-    from dbt.adapters.spark.session import SessionConnectionWrapper  # which imports all of pyspark
-
-    spell = SessionConnectionWrapper._fix_binding.__func__
-
-    def fix_binding(cls, value):
-        if value is None:
-            return "null"
-        if isinstance(value, str):
-            return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-        return spell(cls, value)
-
-    SessionConnectionWrapper._fix_binding = classmethod(fix_binding)
 
 
 def use_adapter(adapter: type) -> None:

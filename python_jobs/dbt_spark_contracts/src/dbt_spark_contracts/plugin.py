@@ -42,6 +42,7 @@ class SparkContractsPlugin(dbtPlugin):
             credentials.server_side_parameters, project_dir, Path(flags.LOG_PATH).resolve()
         )
         session.configure(credentials.server_side_parameters)
+        SparkAdapter.retried_run = dbt_internals.retried_run()
         dbt_internals.on_command_completed(session.clear_up)
         if flags.WHICH in SPARK_COMMANDS:
             session.start()

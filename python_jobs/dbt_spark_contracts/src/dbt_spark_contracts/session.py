@@ -4,6 +4,7 @@ dbt-spark takes the running session if there is one, so whoever starts it decide
 """
 
 import atexit
+import json
 import os
 import sys
 import tempfile
@@ -12,10 +13,14 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dbt_common.events.base_types import EventLevel
+from dbt_common.events.functions import fire_event
+from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.java import find_java_home
+from dbt_spark_contracts.process import this_process
 from dbt_spark_contracts.settings import CHECKPOINT_DIR, folders
 
 if TYPE_CHECKING:  # pyspark takes a while to import, and `dbt parse` needs none of it
@@ -28,6 +33,11 @@ _lock = threading.Lock()
 _settings: dict[str, str] = {}
 _session: "Future[SparkSession] | None" = None
 _checkpoints: str | None = None
+_farewell: list[str] = []
+_build_lock: str | None = None
+
+# Iceberg's: where this session's writes to tables with `write.wap.enabled` go, and what it reads.
+BRANCH = "spark.wap.branch"
 
 
 def configure(settings: dict[str, str]) -> None:
@@ -137,29 +147,82 @@ def _read_files_with_colons(session: "SparkSession") -> None:
     hadoop.getLocal(session._jsc.hadoopConfiguration()).setVerifyChecksum(False)
 
 
-def use_checkpoints() -> None:
-    """Let Spark's reliable checkpoints of this command go to a folder of their own.
+def use_branch(name: str | None) -> None:
+    """Write to the branch `name` of every table, and read it where it is; None: main again."""
+    if name is None:
+        get().conf.unset(BRANCH)
+    else:
+        get().conf.set(BRANCH, name)
+
+
+def branch() -> str | None:
+    """The branch that the command writes to; None if that is main."""
+    return get().conf.get(BRANCH, None)
+
+
+def checkpoint_folder() -> str:
+    """The folder of this run's checkpoints, by the name of its branch if it has one.
 
     It lies in the profile's `spark.checkpoint.dir`, or in the temporary folder without one.
     """
+    parent = _settings.get(CHECKPOINT_DIR) or tempfile.gettempdir()
+    return "/".join(filter(None, [parent.rstrip("/"), branch()]))
+
+
+def use_checkpoints() -> None:
+    """Let Spark's reliable checkpoints of this command go to a folder of their own."""
     global _checkpoints
-    session = get()
+    context, folder, named = get().sparkContext, checkpoint_folder(), branch()
     with _lock:
         if _checkpoints is None:
-            session.sparkContext.setCheckpointDir(
-                _settings.get(CHECKPOINT_DIR) or tempfile.gettempdir()
-            )
-            _checkpoints = session.sparkContext.getCheckpointDir()
+            context.setCheckpointDir(folder)  # which makes one of its own in there
+            _checkpoints = folder if named else context.getCheckpointDir()
+
+
+def delete_folder(folder: str) -> None:
+    """Delete a folder, local or an object store's, with all that is in it."""
+    path = get()._jvm.org.apache.hadoop.fs.Path(folder)
+    path.getFileSystem(get()._jsc.hadoopConfiguration()).delete(path, True)
+
+
+def say_last(line: str) -> None:
+    """Say `line` when the command ends, below all that dbt itself says."""
+    _farewell.append(line)
+
+
+def release_at_the_end(table: str) -> None:
+    """Drop the table that is the build's lock when the command ends, if it is this process's."""
+    global _build_lock
+    _build_lock = table
+
+
+def _release(session: "SparkSession", table: str) -> None:
+    session.sql(f"refresh table {table}")
+    holder = session.sql(f"show tblproperties {table}('holder')").first()
+    if json.loads(holder.value)["java"] == this_process(session)["java"]:
+        session.sql(f"drop table {table} purge")
 
 
 def clear_up() -> None:
-    """Delete what the command has left: its checkpoints, which Spark never deletes."""
-    global _checkpoints
-    if _session is None or not _session.done() or _session.exception():
-        return
-    session = _session.result()
-    with _lock:
-        folder, _checkpoints = _checkpoints, None
-    if folder:
-        path = session._jvm.org.apache.hadoop.fs.Path(folder)
-        path.getFileSystem(session._jsc.hadoopConfiguration()).delete(path, True)
+    """Delete what the command has left: its checkpoints, which Spark never deletes, and its lock.
+
+    Goes back to main. Says what was kept for the end.
+    """
+    global _checkpoints, _build_lock
+    lines = _farewell.copy()
+    _farewell.clear()
+    if _session is not None and _session.done() and not _session.exception():
+        session = _session.result()
+        with _lock:
+            folder, _checkpoints = _checkpoints, None
+            table, _build_lock = _build_lock, None
+        try:
+            use_branch(None)
+            if folder:
+                delete_folder(folder)
+            if table:
+                _release(session, table)
+        except Exception as error:
+            lines.append(f"Not all was cleared up, the next run will: {explain(error)}")
+    for line in lines:
+        fire_event(Note(msg=line), EventLevel.INFO)

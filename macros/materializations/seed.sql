@@ -1,0 +1,48 @@
+{#
+    A seed becomes an Iceberg table in the steps of any model, and is overwritten by each run; where
+    dbt-spark drops it and makes it anew, and so leaves its readers without it, and without its history.
+
+    Config: column_types, and what `table` takes.
+#}
+{% materialization seed, adapter='spark' %}
+  {%- set target_relation = this.incorporate(type='table') -%}
+  {%- set existing_relation = load_cached_relation(this) -%}
+  {%- set staged = staged_view() -%}
+  {%- set agate_table = load_agate_table() -%}
+  {%- do store_result('agate_table', response='OK', agate_table=agate_table) -%}
+
+  {{ run_hooks(pre_hooks) }}
+
+  {#- 1. stage -#}
+  {%- do adapter.stage_seed(staged, agate_table.rows, seed_types(agate_table)) -%}
+
+  {#- 2. check -#}
+  {%- do check_table_against_contract(existing_relation, staged) -%}
+
+  {#- 3. the table -#}
+  {%- do prepare_table(target_relation, existing_relation, staged) -%}
+
+  {#- 4. write -#}
+  {%- set rows = agate_table.rows | length -%}
+  {%- call statement('write') -%}
+    {{ overwrite_sql(target_relation, staged) }}
+  {%- endcall -%}
+  {%- call noop_statement('main', 'INSERT ' ~ rows, 'INSERT', rows) -%}{%- endcall -%}
+
+  {#- 5. publish: at the end of the run, end_run does -#}
+
+  {%- do drop_staged_view(staged) -%}
+  {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, true)) -%}
+  {%- do persist_docs(target_relation, model) -%}
+  {{ run_hooks(post_hooks) }}
+  {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}
+
+{#- Out: the type of each of a seed's columns: what its config says, else what dbt found in the file. -#}
+{% macro seed_types(agate_table) %}
+  {%- set types = {} -%}
+  {%- for name in agate_table.column_names -%}
+    {%- do types.update({name: config.get('column_types', {}).get(name, adapter.convert_type(agate_table, loop.index0))}) -%}
+  {%- endfor -%}
+  {{ return(types) }}
+{% endmacro %}

@@ -1,0 +1,92 @@
+{#
+    One build at a time on the same tables: the table `build_lock` in the schema `ops`, which is there as
+    long as a build runs, and says whose it is. A catalog makes a table of one name only once.
+#}
+{% macro lock_table() %}
+  {{- return(operations_schema() ~ '.build_lock') -}}
+{% endmacro %}
+
+{#
+    Takes the lock, and clears up what a run that was killed has left: a publish that it began, its
+    branches and its checkpoints.
+
+    In: a name for this run. The lock is given back when the dbt command ends, however it ends. Raises a
+    compiler error if another run has the lock.
+#}
+{% macro take_lock(run) %}
+  {%- set other = lock_holder() -%}
+  {%- if other -%}
+    {%- if adapter.is_running(other) -%}
+      {%- do raise_locked(other) -%}
+    {%- endif -%}
+    {%- do clear_up_after(other) -%}
+  {%- endif -%}
+  {%- set holder = adapter.get_process() -%}
+  {%- do holder.update({'run': run, 'started_at': run_started_at.isoformat(timespec='seconds')}) -%}
+  {%- call statement('take_lock') -%}
+    create table if not exists {{ lock_table() }} (run string) using iceberg
+    tblproperties ('holder' = '{{ tojson(holder) }}')
+  {%- endcall -%}
+  {%- do check_lock() -%}
+  {%- do adapter.release_at_the_end(lock_table()) -%}
+  {%- do recover_main() -%}
+{% endmacro %}
+
+{#- Raises a compiler error if the lock is not this process's. -#}
+{% macro check_lock() %}
+  {%- set holder = lock_holder() -%}
+  {%- if not holder or holder.java != adapter.get_process().java -%}
+    {%- do raise_locked(holder) -%}
+  {%- endif -%}
+{% endmacro %}
+
+{#- Out: the process that has the lock, as get_process told of it, with run and started_at; or none. -#}
+{% macro lock_holder() %}
+  {%- if rows_of('show tables in ' ~ operations_schema() ~ " like 'build_lock'") -%}
+    {%- do run_query('refresh table ' ~ lock_table()) -%}
+    {{- return(fromjson((rows_of('show tblproperties ' ~ lock_table() ~ "('holder')") | first).value)) -}}
+  {%- endif -%}
+{% endmacro %}
+
+{% macro drop_lock() %}
+  {%- do run_query('drop table if exists ' ~ lock_table() ~ ' purge') -%}
+{% endmacro %}
+
+{#- In: the lock's holder, or none. -#}
+{% macro raise_locked(holder) %}
+  {%- if not holder -%}
+    {%- do exceptions.raise_compiler_error('The lock ' ~ lock_table() ~ ' was taken away: nothing was published.') -%}
+  {%- endif -%}
+  {%- do exceptions.raise_compiler_error(
+      'Another build of these tables runs: ' ~ holder.run ~ ', since ' ~ holder.started_at ~ ', process '
+      ~ holder.dbt[0] ~ ' on ' ~ holder.host ~ '. Wait until it has ended'
+      ~ ('.' if holder.host == adapter.get_process().host else '; if that host is gone: `dbt run-operation unlock`.')
+  ) -%}
+{% endmacro %}
+
+{#- In: the holder of a lock, whose process runs no more. Removes what it has left but its publish, and the lock. -#}
+{% macro clear_up_after(holder) %}
+  {%- do drop_branches(holder.run, branch_states(holder.run)) -%}
+  {%- do adapter.delete_checkpoints(holder) -%}
+  {%- do drop_lock() -%}
+  {%- do log(holder.run ~ ' was killed before it ended; what it left unpublished is removed.', info=true) -%}
+{% endmacro %}
+
+{#
+    dbt run-operation unlock
+
+    Takes the lock away from a build whose host is gone, as the next build does by itself where it can see
+    that the process is. Raises a compiler error if that process runs on this host.
+#}
+{% macro unlock() %}
+  {%- set holder = lock_holder() -%}
+  {%- if not holder -%}
+    {%- do log('No build has the lock.', info=true) -%}
+  {%- else -%}
+    {%- if holder.host == adapter.get_process().host and adapter.is_running(holder) -%}
+      {%- do raise_locked(holder) -%}
+    {%- endif -%}
+    {%- do clear_up_after(holder) -%}
+    {%- do recover_main() -%}
+  {%- endif -%}
+{% endmacro %}

@@ -1,0 +1,71 @@
+{#
+    The table `publish_log` in the schema `ops`: one row for each table and each thing that happened to it.
+
+    status: `held back` on a branch; `moving`, main is about to go from one snapshot to another, and a
+    later row of the same run says how that ended: `published`, `rolled back` or `taken back`.
+#}
+{% macro publish_log() %}
+  {{- return(operations_schema() ~ '.publish_log') -}}
+{% endmacro %}
+
+{#- Out: where the log and the lock are. -#}
+{% macro operations_schema() %}
+  {{- return(generate_schema_name('ops', none) | trim) -}}
+{% endmacro %}
+
+{% macro create_publish_log() %}
+  {%- do run_query('create namespace if not exists ' ~ operations_schema()) -%}
+  {%- call statement('create_publish_log') -%}
+    create table if not exists {{ publish_log() }} (
+      logged_at timestamp not null,
+      run string not null comment 'the branch, or the name of the operation',
+      invocation_id string not null comment 'the dbt command',
+      status string not null comment 'held back, moving, published, rolled back or taken back',
+      table_name string not null,
+      from_snapshot_id bigint not null comment 'main before',
+      to_snapshot_id bigint not null comment 'main after, or the branch that is held back'
+    )
+    using iceberg
+    comment 'What was held back, published and rolled back, and when'
+  {%- endcall -%}
+{% endmacro %}
+
+{#- In: the branch or operation, a status, and the states that it is about. One commit. -#}
+{% macro write_publish_log(run, status, states) %}
+  {%- if states -%}
+    {%- set now = modules.datetime.datetime.now(modules.pytz.utc).strftime('%Y-%m-%d %H:%M:%S.%f') -%}
+    {%- call statement('write_publish_log') -%}
+      insert into {{ publish_log() }} values
+      {%- for state in states %}
+        (
+          timestamp '{{ now }}', '{{ run }}', '{{ invocation_id }}', '{{ status }}',
+          '{{ state.table_name }}', {{ state.from_snapshot_id }}, {{ state.to_snapshot_id }}
+        ){{ ',' if not loop.last }}
+      {%- endfor %}
+    {%- endcall -%}
+  {%- endif -%}
+{% endmacro %}
+
+{#- Out: the states that a command was about to move main between when it was broken off. -#}
+{% macro open_moves() %}
+  {%- set query -%}
+    select run, table_name, from_snapshot_id, to_snapshot_id
+    from {{ publish_log() }} as moving
+    where status = 'moving' and not exists (
+      select 1 from {{ publish_log() }} as ended
+      where ended.run = moving.run and ended.status in ('published', 'rolled back', 'taken back')
+        and ended.logged_at >= moving.logged_at
+    )
+  {%- endset -%}
+  {{- return(rows_of(query)) -}}
+{% endmacro %}
+
+{#- In: an invocation_id, or none. Out: the branch that it has held back; none if it has not. -#}
+{% macro held_back_run(invocation) %}
+  {%- if invocation -%}
+    {%- set query -%}
+      select run from {{ publish_log() }} where status = 'held back' and invocation_id = '{{ invocation }}' limit 1
+    {%- endset -%}
+    {{- return((rows_of(query) | first).run) -}}
+  {%- endif -%}
+{% endmacro %}
