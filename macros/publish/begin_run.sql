@@ -10,15 +10,14 @@
 #}
 {% macro begin_run() %}
   {%- if execute and audits_writes() -%}
-    {%- do create_publish_log() -%}
+    {%- set run = 'dbt_' ~ run_started_at.strftime('%Y%m%dt%H%M%S') ~ '_' ~ invocation_id[:8] -%}
+    {%- do take_lock(run) -%}
     {%- set retried = held_back_run(adapter.get_retried_run()) -%}
-    {%- set branch = retried or 'dbt_' ~ run_started_at.strftime('%Y%m%dt%H%M%S') ~ '_' ~ invocation_id[:8] -%}
-    {%- do take_lock(branch) -%}
     {%- if retried -%}
       {%- do check_can_be_published(retried, branch_states(retried)) -%}
     {%- endif -%}
     {%- do refresh_tables(project_tables()) -%}
-    {%- do adapter.use_branch(branch) -%}
+    {%- do adapter.use_branch(retried or run) -%}
   {%- endif -%}
 {% endmacro %}
 

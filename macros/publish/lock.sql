@@ -14,6 +14,7 @@
     compiler error if another run has the lock.
 #}
 {% macro take_lock(run) %}
+  {%- do create_operations_schema() -%}
   {%- set other = lock_holder() -%}
   {%- if other -%}
     {%- if adapter.is_running(other) -%}
@@ -21,26 +22,26 @@
     {%- endif -%}
     {%- do clear_up_after(other) -%}
   {%- endif -%}
-  {%- set holder = adapter.get_process() -%}
-  {%- do holder.update({'run': run, 'started_at': run_started_at.isoformat(timespec='seconds')}) -%}
+  {%- set holder = dict(adapter.name_run(run), started_at=run_started_at.isoformat(timespec='seconds')) -%}
   {%- call statement('take_lock') -%}
     create table if not exists {{ lock_table() }} (run string) using iceberg
     tblproperties ('holder' = '{{ tojson(holder) }}')
   {%- endcall -%}
   {%- do check_lock() -%}
   {%- do adapter.release_at_the_end(lock_table()) -%}
+  {%- do create_publish_log() -%}
   {%- do recover_main() -%}
 {% endmacro %}
 
 {#- Raises a compiler error if the lock is not this process's. -#}
 {% macro check_lock() %}
   {%- set holder = lock_holder() -%}
-  {%- if not holder or holder.java != adapter.get_process().java -%}
+  {%- if not holder or not adapter.is_this_process(holder) -%}
     {%- do raise_locked(holder) -%}
   {%- endif -%}
 {% endmacro %}
 
-{#- Out: the process that has the lock, as get_process told of it, with run and started_at; or none. -#}
+{#- Out: the process that has the lock, as adapter.name_run told of it, and started_at; or none. -#}
 {% macro lock_holder() %}
   {%- if rows_of('show tables in ' ~ operations_schema() ~ " like 'build_lock'") -%}
     {%- do run_query('refresh table ' ~ lock_table()) -%}
@@ -60,7 +61,7 @@
   {%- do exceptions.raise_compiler_error(
       'Another build of these tables runs: ' ~ holder.run ~ ', since ' ~ holder.started_at ~ ', process '
       ~ holder.dbt[0] ~ ' on ' ~ holder.host ~ '. Wait until it has ended'
-      ~ ('.' if holder.host == adapter.get_process().host else '; if that host is gone: `dbt run-operation unlock`.')
+      ~ ('.' if adapter.is_on_this_host(holder) else '; if that host is gone: `dbt run-operation unlock`.')
   ) -%}
 {% endmacro %}
 
@@ -79,11 +80,12 @@
     that the process is. Raises a compiler error if that process runs on this host.
 #}
 {% macro unlock() %}
+  {%- do create_operations_schema() -%}
   {%- set holder = lock_holder() -%}
   {%- if not holder -%}
     {%- do log('No build has the lock.', info=true) -%}
   {%- else -%}
-    {%- if holder.host == adapter.get_process().host and adapter.is_running(holder) -%}
+    {%- if adapter.is_on_this_host(holder) and adapter.is_running(holder) -%}
       {%- do raise_locked(holder) -%}
     {%- endif -%}
     {%- do clear_up_after(holder) -%}

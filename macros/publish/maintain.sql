@@ -8,7 +8,6 @@
     Raises a compiler error if a build runs.
 #}
 {% macro maintain(keep_days=7) %}
-  {%- do create_publish_log() -%}
   {%- do take_lock('maintain') -%}
   {%- set expiry = (modules.datetime.datetime.now(modules.pytz.utc) - modules.datetime.timedelta(days=keep_days))
       .strftime('%Y-%m-%d %H:%M:%S') -%}

@@ -7,7 +7,6 @@
     written since.
 #}
 {% macro publish(branch) %}
-  {%- do create_publish_log() -%}
   {%- do take_lock('publish_' ~ branch) -%}
   {%- do publish_branch(branch, branch_states(branch)) -%}
 {% endmacro %}

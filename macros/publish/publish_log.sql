@@ -13,8 +13,11 @@
   {{- return(generate_schema_name('ops', none) | trim) -}}
 {% endmacro %}
 
-{% macro create_publish_log() %}
+{% macro create_operations_schema() %}
   {%- do run_query('create namespace if not exists ' ~ operations_schema()) -%}
+{% endmacro %}
+
+{% macro create_publish_log() %}
   {%- call statement('create_publish_log') -%}
     create table if not exists {{ publish_log() }} (
       logged_at timestamp not null,

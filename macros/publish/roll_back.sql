@@ -8,7 +8,6 @@
     Raises a compiler error if a build runs, if `to` is no time, or if a snapshot of then has expired.
 #}
 {% macro roll_back(to) %}
-  {%- do create_publish_log() -%}
   {%- do take_lock('roll_back') -%}
   {%- set states = states_at(to) -%}
   {%- for state in states -%}

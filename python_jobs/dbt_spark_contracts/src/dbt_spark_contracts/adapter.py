@@ -134,16 +134,32 @@ class SparkAdapter(spark.SparkAdapter):
         return session.branch()
 
     @available
-    def get_process(self) -> dict:
-        """Which process this is, and where its checkpoints go: for `is_running`, of another one."""
-        return {**process.this_process(session.get()), "checkpoints": session.checkpoint_folder()}
+    def name_run(self, name: str) -> dict:
+        """Name this command: it keeps its checkpoints in a folder of that name.
+
+        Out: that name (`run`), that folder (`checkpoints`), and which process this is: for
+        `is_running` and `delete_checkpoints`, called in another one.
+        """
+        checkpoints = session.name_run(name)
+        return {"run": name, "checkpoints": checkpoints, **process.this_process(session.get())}
+
+    @available
+    def is_this_process(self, other: dict) -> bool:
+        """Is `other`, that name_run told of, this very process?"""
+        return other["java"] == process.this_process(session.get())["java"]
 
     @available
     def is_running(self, other: dict) -> bool:
-        """Is `other`, that get_process told of in another process, still running? Not: in this one."""
-        if other["java"] == process.this_process(session.get())["java"]:
-            return False  # one dbt command at a time
-        return process.is_running(other)
+        """Does `other`, that name_run told of in another process, still run?
+
+        Not if it is this one, which runs one command at a time. One on another host is taken to.
+        """
+        return not self.is_this_process(other) and process.is_running(other)
+
+    @available
+    def is_on_this_host(self, other: dict) -> bool:
+        """Is `other`, that name_run told of, a process of this host?"""
+        return process.is_on_this_host(other)
 
     @available
     def release_at_the_end(self, table: str) -> None:
@@ -152,7 +168,7 @@ class SparkAdapter(spark.SparkAdapter):
 
     @available
     def delete_checkpoints(self, other: dict) -> None:
-        """Delete the checkpoints of a process that get_process told of."""
+        """Delete the checkpoints of a process that name_run told of."""
         session.delete_folder(other["checkpoints"])
 
     @available

@@ -30,12 +30,17 @@ def is_running(process: dict) -> bool:
     One on another host is taken to. Of one that was killed, it waits for the end of its Java, which
     may still be writing.
     """
-    if process["host"] != platform.node():
+    if not is_on_this_host(process):
         return True
     if _find(*process["dbt"]):
         return True
     java = _find(*process["java"])
     return bool(java and psutil.wait_procs([java], timeout=JAVA_ENDS_WITHIN)[1])
+
+
+def is_on_this_host(process: dict) -> bool:
+    """Is a process that `this_process` told of one of this host?"""
+    return process["host"] == platform.node()
 
 
 def _find(pid: int, created: float) -> psutil.Process | None:

@@ -33,6 +33,7 @@ _lock = threading.Lock()
 _settings: dict[str, str] = {}
 _session: "Future[SparkSession] | None" = None
 _checkpoints: str | None = None
+_run_folder: str | None = None
 _farewell: list[str] = []
 _build_lock: str | None = None
 
@@ -160,23 +161,29 @@ def branch() -> str | None:
     return get().conf.get(BRANCH, None)
 
 
-def checkpoint_folder() -> str:
-    """The folder of this run's checkpoints, by the name of its branch if it has one.
+def name_run(name: str) -> str:
+    """Let this command's checkpoints lie in a folder of that name. Out: the folder.
 
     It lies in the profile's `spark.checkpoint.dir`, or in the temporary folder without one.
     """
-    parent = _settings.get(CHECKPOINT_DIR) or tempfile.gettempdir()
-    return "/".join(filter(None, [parent.rstrip("/"), branch()]))
+    global _run_folder
+    _run_folder = f"{_checkpoint_parent().rstrip('/')}/{name}"
+    return _run_folder
+
+
+def _checkpoint_parent() -> str:
+    return _settings.get(CHECKPOINT_DIR) or tempfile.gettempdir()
 
 
 def use_checkpoints() -> None:
     """Let Spark's reliable checkpoints of this command go to a folder of their own."""
     global _checkpoints
-    context, folder, named = get().sparkContext, checkpoint_folder(), branch()
+    context = get().sparkContext
     with _lock:
         if _checkpoints is None:
-            context.setCheckpointDir(folder)  # which makes one of its own in there
-            _checkpoints = folder if named else context.getCheckpointDir()
+            # Spark makes a folder of its own in there.
+            context.setCheckpointDir(_run_folder or _checkpoint_parent())
+            _checkpoints = _run_folder or context.getCheckpointDir()
 
 
 def delete_folder(folder: str) -> None:
@@ -208,7 +215,7 @@ def clear_up() -> None:
 
     Goes back to main. Says what was kept for the end.
     """
-    global _checkpoints, _build_lock
+    global _checkpoints, _run_folder, _build_lock
     lines = _farewell.copy()
     _farewell.clear()
     if _session is not None and _session.done() and not _session.exception():
@@ -216,6 +223,7 @@ def clear_up() -> None:
         with _lock:
             folder, _checkpoints = _checkpoints, None
             table, _build_lock = _build_lock, None
+            _run_folder = None
         try:
             use_branch(None)
             if folder:

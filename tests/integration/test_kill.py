@@ -1,0 +1,162 @@
+"""`dbt build`, killed at any moment: readers see the build before, and the next one makes it good."""
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pyiceberg.table import StaticTable
+
+from python_jobs.generate_landing import main as generate_landing
+from tests.conftest import ROOT
+
+TABLES = {
+    "bronze": ["bronze_car_events"],
+    "silver": ["stg_car_events", "silver_car_telemetry", "silver_rejected_events", "alert_rules"],
+    "gold": ["gold_car_current_state", "gold_fuel_efficiency_monthly", "gold_performance_alerts"],
+}
+# What a run says of itself.
+RUN_TIME = {"ingested_at"}
+PHASES = ("begin", "seed", "bronze", "silver", "gold", "test", "publish")
+# The tests of dbt itself need not run again to make the tables good.
+MODELS = ("build", "--resource-type", "model", "--resource-type", "seed")
+
+
+@pytest.fixture(scope="module")
+def landing(tmp_path_factory):
+    """An empty landing folder, and a function that lets the next few events land."""
+    folder = tmp_path_factory.mktemp("landing")
+    pool = tmp_path_factory.mktemp("pool")
+    generate_landing(
+        ["--events", "400", "--cars", "5", "--seed", "7", "--out", str(pool), "--format", "jsonl",
+         "--duplicates", "0.1", "--corrupt", "0.1"]
+    )  # fmt: skip
+    lines = [line for file in sorted(pool.rglob("*.jsonl")) for line in file.open()]
+    return folder, lines
+
+
+def rows_of(home: Path, schema: str) -> dict[str, list[tuple]]:
+    """What a reader that is not Spark sees of each table, without the run's own times."""
+    return {name: rows for name, (_, rows) in versions_of(home, schema).items()}
+
+
+def versions_of(home: Path, schema: str) -> dict[str, tuple]:
+    """The published snapshot of each table, and its rows."""
+    versions = {}
+    for layer, names in TABLES.items():
+        for name in names:
+            metadata = home / f"warehouse/{schema}_{layer}/{name}/metadata"
+            newest = max(metadata.glob("v*.metadata.json"), key=lambda file: int(file.name[1:].split(".")[0]))
+            table = StaticTable.from_metadata(str(newest))
+            rows = table.scan().to_arrow()
+            rows = rows.drop_columns([name for name in rows.column_names if name in RUN_TIME])
+            snapshot = table.current_snapshot()
+            versions[name] = (
+                snapshot and snapshot.snapshot_id,
+                sorted((tuple(row.values()) for row in rows.to_pylist()), key=repr),
+            )
+    return versions
+
+
+class Killer:
+    """Runs `dbt build` in a process of its own, and kills it."""
+
+    def __init__(self, dbt, schema: str, landing: Path) -> None:
+        self.dbt = dbt
+        self.schema = schema
+        self.landing = landing
+
+    def __call__(self, phase: str, fraction: float = 0, delay: float = 0, whom: str = "all") -> int:
+        """Out: the exit code, -9 if it was killed."""
+        target = self.dbt.home / "killed"
+        process = subprocess.run(
+            [sys.executable, "-m", "tests.killed_dbt", phase, str(fraction), str(delay), whom, "--",
+             "build", "--project-dir", ROOT, "--profiles-dir", ROOT, "--target-path", target,
+             "--log-path", self.dbt.home / "logs", "--vars",
+             f"{{landing_path: '{self.landing}', as_of_date: 2026-01-15}}"],
+            env=os.environ | {
+                "LAKEHOUSE_HOME": str(self.dbt.home), "LAKEHOUSE_SCHEMA": self.schema,
+                "LAKEHOUSE_TARGET": "ci",
+            },
+            cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self.said = process.stdout
+        return process.returncode
+
+
+def moments(count: int) -> list[tuple]:
+    """Seeded moments: every phase in turn, a statement of it, a delay in seconds, and whom to kill."""
+    chance = random.Random(20261124)
+    return [
+        (PHASES[-1 - number % len(PHASES)], chance.random(), chance.choice([0, 0.05, 0.3]),
+         chance.choice(["all", "dbt"]))
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def check_killed_at(dbt, spark, landing, schema: str, chosen: list[tuple]) -> None:
+    """Kill a build at each of the moments, look, and build again."""
+    folder, lines = landing
+    folder = folder / schema
+    folder.mkdir()
+    batches = iter([lines[start : start + 8] for start in range(0, len(lines), 8)])
+    killer = Killer(dbt, schema, folder)
+    variables = {"landing_path": str(folder), "as_of_date": "2026-01-15"}
+
+    def land(number: int) -> None:
+        (folder / f"{number}.jsonl").write_text("".join(next(batches)))
+
+    def never_killed() -> dict:
+        result = dbt(*MODELS, schema=f"un{schema}", **variables)
+        assert result.success, result.text
+        return rows_of(dbt.home, f"un{schema}")
+
+    land(0)
+    assert killer("none") == 0, killer.said
+    assert rows_of(dbt.home, schema) == never_killed()
+    killed = 0
+    for number, moment in enumerate(chosen, start=1):
+        land(number)
+        before = versions_of(dbt.home, schema)
+        killed += killer(*moment) == -9
+        after = versions_of(dbt.home, schema)
+        expected = never_killed()
+        if moment[0] == "publish":
+            # A table at a time: each is the one before, or the new one, whole.
+            for name, (_, rows) in after.items():
+                assert rows in (before[name][1], expected[name]), (moment, name)
+        elif killed:
+            assert after == before, moment
+        again = dbt(*MODELS, schema=schema, **variables)
+        assert again.success, (moment, again.text)
+        assert rows_of(dbt.home, schema) == expected, moment
+    assert killed >= 0.8 * len(chosen)
+    result = dbt("run-operation", "maintain", schema=schema, **variables)
+    assert result.success, result.text
+    check_nothing_is_left(dbt, spark, schema)
+
+
+def check_nothing_is_left(dbt, spark, schema: str) -> None:
+    """No branch, lock, checkpoint or file that no snapshot knows."""
+    assert not spark.catalog.tableExists(f"{schema}_ops.build_lock")
+    assert not list((dbt.home / "checkpoints").glob("dbt_*"))
+    for layer, names in TABLES.items():
+        for name in names:
+            table = f"{schema}_{layer}.{name}"
+            spark.sql(f"refresh table {table}")
+            assert [row.name for row in spark.table(f"{table}.refs").collect()] == ["main"]
+            known = {row.file_path for row in spark.table(f"{table}.all_files").collect()}
+            data = dbt.home / f"warehouse/{schema}_{layer}/{name}/data"
+            there = {str(file) for file in data.rglob("*.parquet")}
+            assert there == {path.removeprefix("file:") for path in known}
+
+
+def test_killed_at_a_handful_of_moments(dbt, spark, landing):
+    check_killed_at(dbt, spark, landing, "killed", moments(5))
+
+
+@pytest.mark.soak
+def test_killed_at_many_moments(dbt, spark, landing):
+    check_killed_at(dbt, spark, landing, "killed_often", moments(35))
