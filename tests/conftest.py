@@ -20,6 +20,21 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT.parent / "shared" / "landing_examples"
 
 
+def pytest_addoption(parser):
+    parser.addoption("--soak", action="store_true", help="also run what is marked `soak`: minutes")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "soak: takes many minutes; skipped without --soak")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--soak"):
+        for item in items:
+            if item.get_closest_marker("soak"):
+                item.add_marker(pytest.mark.skip(reason="takes many minutes: give --soak"))
+
+
 @dataclass
 class DbtResult:
     """How a dbt command ended: all that it logged, what of it stands on the terminal, and by node

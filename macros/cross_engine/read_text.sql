@@ -20,7 +20,7 @@
   {{- return("coalesce(" ~ text ~ ", '') not rlike '\\\\S'") -}}
 {% endmacro %}
 
-{#- A JSON number, finite. -#}
+{#- A JSON number, finite; -0.0 is given as 0.0, which equals it: equal rows must not differ. -#}
 {% macro text_to_double(text) %}
   {{- return(adapter.dispatch('text_to_double')(text)) -}}
 {% endmacro %}
@@ -28,7 +28,7 @@
 {% macro spark__text_to_double(text) %}
   {{- return(
       "case when " ~ text ~ " rlike '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$'"
-      ~ " and abs(cast(" ~ text ~ " as double)) < double('Infinity') then cast(" ~ text ~ " as double) end"
+      ~ " and abs(cast(" ~ text ~ " as double)) < double('Infinity') then cast(" ~ text ~ " as double) + 0D end"
   ) -}}
 {% endmacro %}
 

@@ -42,8 +42,10 @@ def monthly_efficiency(events, run_started_at):
 def exact_sum(column):
     """The sum of a double column, the same in whatever order Spark adds: that of decimals is.
 
-    Doubles too large for decimals are added as they are.
+    Doubles too large for decimals are added by size. Null if there is nothing to add.
     """
-    exact = F.col(column).cast("decimal(38, 9)")
-    fits = F.count(exact) == F.count(column)
-    return F.coalesce(F.when(fits, F.sum(exact).cast("double")), F.sum(column))
+    exact = F.col(column).cast("decimal(28, 9)")  # so that the sum of 10^10 of them fits, too
+    large = F.sort_array(F.collect_list(F.when(exact.isNull(), F.col(column))))
+    sum_of_large = F.aggregate(large, F.lit(0.0), lambda total, value: total + value)
+    sum_of_exact = F.coalesce(F.sum(exact).cast("double"), F.lit(0.0))
+    return F.when(F.count(column) > 0, sum_of_exact + sum_of_large)

@@ -1,6 +1,7 @@
 """The Gold transforms, each on a few rows of Silver."""
 
 import importlib.util
+import itertools
 from datetime import date, datetime
 
 import pytest
@@ -137,6 +138,17 @@ class TestFuelEfficiency:
             self.months(silver(*order)).first().total_km_driven for order in (trips, trips[::-1])
         }
         assert sums == {0.6}
+
+    def test_nor_does_the_sum_of_what_is_too_large_for_decimals(self, silver):
+        lengths = (1e30, 1.5, -1e30)
+        trips = [
+            event(at=f"2025-11-0{i} 00:00:00", trip_distance_km=lengths[i - 1]) for i in (1, 2, 3)
+        ]
+        sums = {
+            self.months(silver(*order)).first().total_km_driven
+            for order in itertools.permutations(trips)
+        }
+        assert sums == {1.5}
 
     def test_no_trip_is_too_long_to_be_added(self, silver):
         trips = [event(at=f"2025-11-0{n} 00:00:00", trip_distance_km=1e300) for n in (1, 2)]
