@@ -37,6 +37,20 @@
   {{- return("from_json(concat('[', " ~ text ~ ", ']'), 'array<string>') is not null") -}}
 {% endmacro %}
 
+{#-
+    In: SQL of text that begins with a JSON value. Out: SQL: is that value all of it? Text may close the
+    brackets that it is put into, and open others: so it is asked for what follows it, which it cannot know.
+-#}
+{% macro is_one_value(text) %}
+  {{- return(adapter.dispatch('is_one_value')(text)) -}}
+{% endmacro %}
+
+{% macro spark__is_one_value(text) %}
+  {%- set followed = "concat('[', " ~ text ~ ", ',\"', md5(" ~ text ~ "), '\"]')" -%}
+  {#- Few texts close a bracket at all. -#}
+  {{- return("(instr(" ~ text ~ ", ']') = 0 or get_json_object(" ~ followed ~ ", '$[1]') <=> md5(" ~ text ~ "))") -}}
+{% endmacro %}
+
 {#- In: a tree of names (dicts; a leaf is empty), the leaves' type. Out: Spark's struct type of it. -#}
 {% macro spark_struct_type(tree, leaf_type) %}
   {%- set fields = [] -%}

@@ -110,6 +110,7 @@ judged as (
             when parsed.events is null or parsed.is_whole is null then 'not valid JSON'
             when size(parsed.events) != 1 then concat(size(parsed.events), ' JSON values where one event is expected')
             when event is null then 'JSON, but not an object'
+            when not {{ is_one_value('event_json') }} then 'not valid JSON'
             else nullif(concat_ws(
                 '; ',
                 {%- for condition, words in problems %}
