@@ -4,6 +4,11 @@
 {% endmacro %}
 
 {% macro spark__sha256_hex(texts) %}
+  {#- Each goes with its length: ('a|b', 'c') is not ('a', 'b|c'). -#}
+  {%- set parts = [] -%}
+  {%- for text in texts -%}
+    {%- do parts.append('length(' ~ text ~ '), ' ~ text) -%}
+  {%- endfor -%}
   {#- Spark takes sha2 for nullable; the coalesce only says that it is not. -#}
-  {{- return("coalesce(sha2(concat_ws('|', " ~ texts | join(', ') ~ "), 256), '')") -}}
+  {{- return("coalesce(sha2(concat_ws('|', " ~ parts | join(', ') ~ "), 256), '')") -}}
 {% endmacro %}

@@ -15,7 +15,7 @@ staged as (
         count(*) as records,
         count_if(rejection_reason is null) as readable,
         count(distinct case when rejection_reason is null then event_id end) as events,
-        count(distinct case when rejection_reason is not null then concat(source_file, '|', raw_record) end) as rejected
+        count(distinct case when rejection_reason is not null then source_file end, raw_record) as rejected
     from {{ ref('stg_car_events') }}
 
 ),
