@@ -80,16 +80,16 @@ def read_records(spark, files):
             unread.append((file.path, 1, "", None, reason))
 
     records = spark.createDataFrame(unread, RECORDS)
-    if whole:
-        contents = spark.read.format("binaryFile").load(literal_paths(whole))
+    for reader, paths in literally(spark, whole):
+        contents = reader.format("binaryFile").load(paths)
         split = contents.select("path", "content").rdd.flatMap(
             lambda file: [(file.path, *record) for record in split_file(file.path, file.content)]
         )
         records = records.union(spark.createDataFrame(split, RECORDS, verifySchema=False))
-    if by_line:
+    for reader, paths in literally(spark, by_line):
         # Spark itself splits into lines, in parallel also within a file: it may be of any size.
         # A line that is not UTF-8 is taken byte for byte, as Latin-1, so that none of it is lost.
-        lines = spark.read.text(literal_paths(by_line)).selectExpr(
+        lines = reader.text(paths).selectExpr(
             # Spark gives this path percent-encoded; `+` is only itself there.
             "url_decode(replace(_metadata.file_path, '+', '%2B')) as path",
             "monotonically_increasing_id() as record_number",
@@ -103,9 +103,18 @@ def read_records(spark, files):
     return records
 
 
-def literal_paths(paths):
-    """`paths` as Spark's readers take them: to those, `*?[]{}` would be a pattern."""
-    return [re.sub(r"([\\*?\[\]{}])", r"\\\1", path) for path in paths]
+def literally(spark, paths):
+    """(a reader, paths for it) for all `paths`: to Spark, one with any of `*?[]{}` is a pattern."""
+    escaped, apart = [], []
+    for path in paths:
+        literal = re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
+        # Hadoop cannot look for a name with a colon; to look for none is for one path at a time.
+        has_colon = ":" in path.partition(":/")[2]
+        (apart if has_colon and literal != path else escaped).append((path, literal))
+    if escaped:
+        yield spark.read, [literal for _, literal in escaped]
+    for path, _ in apart:
+        yield spark.read.option("__globPaths__", "false"), [path]
 
 
 def split_file(path, content):

@@ -545,7 +545,7 @@ def test_nothing_to_read(dbt, read, tmp_path):
 
 
 def test_landing_path_may_be_spelled_in_any_way(dbt, read, tmp_path):
-    landing = tmp_path / "a [new] landing, 100% full"
+    landing = tmp_path / "a [new] landing: 100% full"
     landing.mkdir()
     (landing / "a.json").write_text(event("a"))
     (landing / "b.jsonl").write_text(event("b"))

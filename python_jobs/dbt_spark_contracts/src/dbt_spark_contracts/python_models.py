@@ -83,8 +83,8 @@ def read_files(spark: SparkSession, location: str) -> DataFrame:
     file_system = root.getFileSystem(spark._jsc.hadoopConfiguration())
     if file_system.exists(root):
         reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-        # A pattern's characters may be part of a name.
-        files = reader.load(re.sub(r"([\\*?\[\]{}])", r"\\\1", root.toString()))
+        # A pattern's characters may be part of a name. (Of several paths, this would double some.)
+        files = reader.option("__globPaths__", "false").load(root.toString())
         files = files.unionByName(empty_files(spark, files))
     else:
         columns = "path string, modificationTime timestamp, length bigint, content binary"
