@@ -1,7 +1,7 @@
 """Builds in trouble: a full disk, or no permission, in the warehouse or the checkpoint folder.
 
     python -m tests.trouble full FOLDER       FOLDER holds warehouse/ and checkpoints/, each a small disk
-    python -m tests.trouble forbidden FOLDER  run by a user who is not root
+    python -m tests.trouble forbidden FOLDER  without root's right to write everywhere
 
 Prints JSON: for each kind of trouble what the build said, and whether main is as it was.
 """
@@ -71,7 +71,9 @@ def main(kind: str, home: Path) -> None:
             "untouched": versions_of(home, "ci") == before,
         })  # fmt: skip
     result = build()
-    report.append({"trouble": "none", "success": result.success, "said": result.said, "untouched": True})
+    report.append(
+        {"trouble": "none", "success": result.success, "said": result.said, "untouched": True}
+    )
     print("REPORT" + json.dumps(report))
 
 

@@ -15,7 +15,7 @@
 #}
 {% macro take_lock(run) %}
   {%- do create_operations_schema() -%}
-  {%- set other = lock_holder() -%}
+  {%- set other = adapter.get_lock_holder(lock_table()) -%}
   {%- if other -%}
     {%- if adapter.is_running(other) -%}
       {%- do raise_locked(other) -%}
@@ -35,17 +35,9 @@
 
 {#- Raises a compiler error if the lock is not this process's. -#}
 {% macro check_lock() %}
-  {%- set holder = lock_holder() -%}
+  {%- set holder = adapter.get_lock_holder(lock_table()) -%}
   {%- if not holder or not adapter.is_this_process(holder) -%}
     {%- do raise_locked(holder) -%}
-  {%- endif -%}
-{% endmacro %}
-
-{#- Out: the process that has the lock, as adapter.name_run told of it, and started_at; or none. -#}
-{% macro lock_holder() %}
-  {%- if rows_of('show tables in ' ~ operations_schema() ~ " like 'build_lock'") -%}
-    {%- do run_query('refresh table ' ~ lock_table()) -%}
-    {{- return(fromjson((rows_of('show tblproperties ' ~ lock_table() ~ "('holder')") | first).value)) -}}
   {%- endif -%}
 {% endmacro %}
 
@@ -81,7 +73,7 @@
 #}
 {% macro unlock() %}
   {%- do create_operations_schema() -%}
-  {%- set holder = lock_holder() -%}
+  {%- set holder = adapter.get_lock_holder(lock_table()) -%}
   {%- if not holder -%}
     {%- do log('No build has the lock.', info=true) -%}
   {%- else -%}

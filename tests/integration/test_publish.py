@@ -68,9 +68,7 @@ def seen(read, schema):
     """What a reader that is not Spark sees of each table."""
 
     def tables():
-        return {
-            name: sorted(tuple(row.values()) for row in read(schema, name)) for name in TABLES
-        }
+        return {name: sorted(tuple(row.values()) for row in read(schema, name)) for name in TABLES}
 
     return tables
 
@@ -155,7 +153,9 @@ def test_an_error_holds_back_what_was_written_before_it(project, seen):
     assert project("build").success
     before = seen()
     project.seed("id,worth\n3,10\n")
-    (project.folder / "models/b.py").write_text("def model(dbt, spark):\n    return dbt.ref('a').no()\n")
+    (project.folder / "models/b.py").write_text(
+        "def model(dbt, spark):\n    return dbt.ref('a').no()\n"
+    )
     result = project("build")
     assert result.status["a"] == "success" and result.status["b"] == "error"
     assert told(result)[0] == "b failed."

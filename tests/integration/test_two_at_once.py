@@ -55,7 +55,8 @@ def test_two_builds_started_together(dbt, landing):
         for code, text in zip(ended, said, strict=True):
             assert code == 0 or STOPPED in text, text
             assert "Traceback" not in text
-        assert dbt("build", schema="apart", **variables).success
+        models = ["--resource-type", "model", "--resource-type", "seed"]
+        assert dbt("build", *models, schema="apart", **variables).success
         assert rows_of(dbt.home, "together") == rows_of(dbt.home, "apart")
 
 
@@ -72,7 +73,8 @@ def test_a_reader_sees_whole_builds_only(copy, landing):
     """Ten builds, one of which fails, beside a reader that never stops."""
     rules = copy.project_dir / "seeds/alert_rules.csv"
     good = rules.read_text()
-    build = ["build", "--exclude-resource-type", "unit_test"]
+    test = "alert_rules_name_known_metrics"
+    build = ["build", "--indirect-selection", "empty", "--select", "bronze+", "alert_rules", test]
     variables = {"landing_path": str(landing.folder), "as_of_date": "2026-01-15"}
     landing(1)
     assert copy(*build, schema="read", **variables).success

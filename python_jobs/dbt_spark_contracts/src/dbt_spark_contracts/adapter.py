@@ -162,6 +162,11 @@ class SparkAdapter(spark.SparkAdapter):
         return process.is_on_this_host(other)
 
     @available
+    def get_lock_holder(self, table: str) -> dict | None:
+        """Who has the build's lock, which is the table `table`, as it says; none if nobody has."""
+        return session.lock_holder(table)
+
+    @available
     def release_at_the_end(self, table: str) -> None:
         """Drop the table that is the build's lock when the command ends, if it is this process's."""
         session.release_at_the_end(table)

@@ -4,10 +4,20 @@ The stack stands in Spark's log.
 """
 
 import re
+import shutil
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
+
+from dbt_common.exceptions import DbtRuntimeError
 
 _TRACEBACK = "Traceback (most recent call last):\n"
+_DISK_FULL = "No space left on device"
 _SPARKS = r"site-packages[/\\]pyspark[/\\]|pyspark\.zip[/\\]"
+
+
+# The local folders that Spark writes to, which it does not name when one is full.
+local_folders: list[str] = []
 
 
 def explain(error: BaseException, frames: Iterable[str] = ()) -> str:
@@ -18,6 +28,8 @@ def explain(error: BaseException, frames: Iterable[str] = ()) -> str:
     if isinstance(error, SyntaxError):
         text = f"SyntaxError: {error.msg} ({error.filename}, line {error.lineno})"
         return _together(text, frames)
+    if isinstance(error, DbtRuntimeError):
+        return _together(error.msg, frames)
     said = str(error)
     if _TRACEBACK in said:
         # Frames are indented by blanks, Java's stack by a tab.
@@ -32,7 +44,17 @@ def explain(error: BaseException, frames: Iterable[str] = ()) -> str:
     # `An error occurred while calling o58.sql.`, `: the error`, its stack, `Caused by: another`, …
     causes = [line.partition(": ")[2] for line in lines if re.match(r"(Caused by)?: ", line)]
     cause = causes[-1] if causes else f"{type(error).__name__}: {lines[0]}"
+    if cause.endswith(_DISK_FULL):
+        cause += f": make room in {_fullest(local_folders)}"
+    # Hadoop's words for a folder that it may not make.
+    cause = re.sub(r".*Mkdirs failed to create (\S+) .*", r"Permission denied: to make \1", cause)
     return _together(cause, frames)
+
+
+def _fullest(folders: list[str]) -> str:
+    """The folder whose disk has the least room left; the temporary one if there is none."""
+    there = [folder for folder in [*folders, tempfile.gettempdir()] if Path(folder).is_dir()]
+    return min(there, key=lambda folder: shutil.disk_usage(folder).free)
 
 
 def _together(cause: str, frames: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 
-from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.errors import explain, local_folders
 from dbt_spark_contracts.java import find_java_home
 from dbt_spark_contracts.process import this_process
 from dbt_spark_contracts.settings import CHECKPOINT_DIR, folders
@@ -49,6 +49,11 @@ def configure(settings: dict[str, str]) -> None:
     global _settings
     if _session is None:
         _settings = settings
+        local_folders[:] = [
+            settings[name]
+            for name in folders(settings)
+            if settings[name] and "://" not in settings[name]
+        ]
         return
     for name in sorted({*settings, *_settings}):
         if name.startswith("spark.sql.catalog.") and settings.get(name) != _settings.get(name):
@@ -181,8 +186,10 @@ def use_checkpoints() -> None:
     context = get().sparkContext
     with _lock:
         if _checkpoints is None:
-            # Spark makes a folder of its own in there.
-            context.setCheckpointDir(_run_folder or _checkpoint_parent())
+            folder = _run_folder or _checkpoint_parent()
+            if "://" not in folder:
+                _make_folder(CHECKPOINT_DIR, folder)  # Spark would not say that it cannot
+            context.setCheckpointDir(folder)  # and Spark makes one of its own in there
             _checkpoints = _run_folder or context.getCheckpointDir()
 
 
@@ -203,11 +210,19 @@ def release_at_the_end(table: str) -> None:
     _build_lock = table
 
 
-def _release(session: "SparkSession", table: str) -> None:
-    session.sql(f"refresh table {table}")
-    holder = session.sql(f"show tblproperties {table}('holder')").first()
-    if json.loads(holder.value)["java"] == this_process(session)["java"]:
-        session.sql(f"drop table {table} purge")
+def lock_holder(table: str) -> dict | None:
+    """Who has the build's lock, which is the table `table`, as it says; None if it is not there."""
+    session = get()
+    if not session.catalog.tableExists(table):
+        return None
+    session.catalog.refreshTable(table)  # another process may have made it anew
+    return json.loads(session.sql(f"show tblproperties {table}('holder')").first().value)
+
+
+def _release(table: str) -> None:
+    holder = lock_holder(table)
+    if holder and holder["java"] == this_process(get())["java"]:
+        get().sql(f"drop table {table} purge")
 
 
 def clear_up() -> None:
@@ -219,7 +234,6 @@ def clear_up() -> None:
     lines = _farewell.copy()
     _farewell.clear()
     if _session is not None and _session.done() and not _session.exception():
-        session = _session.result()
         with _lock:
             folder, _checkpoints = _checkpoints, None
             table, _build_lock = _build_lock, None
@@ -229,7 +243,7 @@ def clear_up() -> None:
             if folder:
                 delete_folder(folder)
             if table:
-                _release(session, table)
+                _release(table)
         except Exception as error:
             lines.append(f"Not all was cleared up, the next run will: {explain(error)}")
     for line in lines:
