@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +20,9 @@ pytest_plugins = ["dbt.tests.fixtures.project"]
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT.parent / "shared" / "landing_examples"
+
+# dbt's own command line, as a module.
+DBT = ("dbt.cli.main",)
 
 
 def pytest_addoption(parser):
@@ -73,18 +78,8 @@ class Dbt:
         """`dbt *args` with `--vars variables`, in the namespaces <schema>_bronze …"""
         events = []
         runner = dbtRunner(callbacks=[lambda event: events.append(event.info)])
-        options = {
-            "--project-dir": self.project_dir,
-            "--profiles-dir": ROOT,
-            "--target-path": self.target_path,
-            "--log-path": self.home / "logs",
-            "--vars": yaml.safe_dump(variables),
-        }
-        options = [str(part) for option in options.items() for part in option]
-        with environment(
-            LAKEHOUSE_HOME=str(self.home), LAKEHOUSE_SCHEMA=schema, LAKEHOUSE_TARGET="ci"
-        ):
-            result = runner.invoke([*args, *options])
+        with environment(**self._environment(schema)):
+            result = runner.invoke([*args, *self._options(variables)])
         lines = [event.msg for event in events]
         if result.exception:
             lines.append(str(result.exception))
@@ -96,6 +91,35 @@ class Dbt:
             {node.node.name: node.status for node in nodes},
             {node.node.name: node.message for node in nodes},
         )
+
+    def start(self, *args: str, schema: str, target_path: Path, run=DBT, **variables):
+        """The same, in a process of its own: subprocess.Popen. `run` is what to run for dbt."""
+        return subprocess.Popen(
+            [sys.executable, "-m", *run, *args, *self._options(variables, target_path)],
+            env=os.environ | self._environment(schema),
+            cwd=ROOT,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def _options(self, variables: dict, target_path: Path | None = None) -> list[str]:
+        options = {
+            "--project-dir": self.project_dir,
+            "--profiles-dir": ROOT,
+            "--target-path": target_path or self.target_path,
+            "--log-path": self.home / "logs",
+            "--vars": yaml.safe_dump(variables),
+        }
+        return [str(part) for option in options.items() for part in option]
+
+    def _environment(self, schema: str) -> dict[str, str]:
+        return {
+            "LAKEHOUSE_HOME": str(self.home),
+            "LAKEHOUSE_SCHEMA": schema,
+            "LAKEHOUSE_TARGET": "ci",
+        }
 
 
 @pytest.fixture(scope="session")
@@ -113,15 +137,11 @@ def spark(dbt):
     return session.get()
 
 
-def make_project(dbt: Dbt, project_dir: Path, files: dict[str, str], **settings) -> Dbt:
-    """A dbt project of the given files and dbt_project.yml's settings, on the same Spark.
-
-    It has the general macros of this one.
-    """
+def make_project(dbt: Dbt, project_dir: Path, files: dict[str, str]) -> Dbt:
+    """A dbt project of the given files, with the general macros of this one, on the same Spark."""
     for folder in ("materializations", "contract", "publish", "python_models"):
         shutil.copytree(ROOT / "macros" / folder, project_dir / "macros" / folder)
     settings = {
-        **settings,
         "name": "small",
         "profile": "lakehouse",
         "flags": {"send_anonymous_usage_stats": False},
@@ -141,9 +161,7 @@ def make_project(dbt: Dbt, project_dir: Path, files: dict[str, str], **settings)
 @pytest.fixture
 def small_project(dbt, tmp_path):
     """A function that makes a small dbt project: `small_project({"models/a.sql": …})("run")`."""
-    return lambda files, name="small", **settings: make_project(
-        dbt, tmp_path / name, files, **settings
-    )
+    return lambda files, name="small": make_project(dbt, tmp_path / name, files)
 
 
 @pytest.fixture

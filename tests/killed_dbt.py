@@ -1,9 +1,11 @@
-"""Runs a dbt command that kills itself: `python -m tests.killed_dbt PHASE FRACTION DELAY WHOM -- ARGS`.
+"""Runs a dbt command that kills itself.
 
-Of the statements that dbt sends to Spark in PHASE (begin, seed, bronze, silver, gold, test or publish),
-counted in the file `counts.json` of an earlier run in the target folder, it is the one at FRACTION of
-them; DELAY seconds later comes SIGKILL, to dbt alone or to its Java too (WHOM: dbt, all). In a PHASE
-`none` nothing is killed, and the statements are counted.
+    python -m tests.killed_dbt PHASE FRACTION DELAY WHOM -- ARGS
+
+Of the statements that dbt sends to Spark in PHASE (begin, seed, bronze, silver, gold, test or
+publish), it is the one at FRACTION of them, as they were counted in an earlier run; DELAY seconds
+later comes SIGKILL, to dbt alone or to its Java too (WHOM: dbt, all). In the PHASE `none` nothing
+is killed, and the statements are counted: in counts.json of the target folder.
 """
 
 import json

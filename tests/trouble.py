@@ -1,13 +1,12 @@
 """Builds in trouble: a full disk, or no permission, in the warehouse or the checkpoint folder.
 
-    python -m tests.trouble full FOLDER       FOLDER holds warehouse/ and checkpoints/, each a small disk
-    python -m tests.trouble forbidden FOLDER  without root's right to write everywhere
+    python -m tests.trouble full FOLDER       warehouse/ and checkpoints/ in it are small disks
+    python -m tests.trouble forbidden FOLDER  run without root's right to write everywhere
 
 Prints JSON: for each kind of trouble what the build said, and whether main is as it was.
 """
 
 import json
-import os
 import shutil
 import sys
 from contextlib import contextmanager
@@ -50,11 +49,11 @@ def main(kind: str, home: Path) -> None:
     dbt = Dbt(home)
     landing = home / "landing"
     landing.mkdir()
-    files = iter(sorted((ROOT / "landing").rglob("*.json*")))
+    files = enumerate(sorted((ROOT / "landing").rglob("*.json*")))
 
     def build():
-        file = next(files)
-        shutil.copy(file, landing / f"{len(os.listdir(landing))}{file.suffix}")
+        number, file = next(files)
+        shutil.copy(file, landing / f"{number}{file.suffix}")
         return dbt(*BUILD, schema="ci", landing_path=str(landing), as_of_date="2026-01-15")
 
     assert build().success

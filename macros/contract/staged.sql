@@ -1,21 +1,21 @@
 {#
     Checks a staged model, SQL or Python, against its contract; costs analysis only, no Spark job.
 
-    In: the staged view. Raises dbt's own contract error, with its table of columns and reasons, if a
-    name or type differs, or if a column may be null where the contract says not null. Does nothing for
-    a model without an enforced contract.
+    In: the staged view, the promised columns. Raises dbt's own contract error, with its table of columns
+    and reasons, if a name or type differs, or if a column may be null where the contract says not null.
+    Does nothing for a model without an enforced contract.
 
     The plugin lifts dbt-core's refusal of contracts on Python models for those materializations only
     that call this macro.
 #}
-{% macro check_staged_against_contract(staged) %}
+{% macro check_staged_against_contract(staged, columns) %}
   {%- if not config.get('contract').enforced -%}
     {{ return('') }}
   {%- endif -%}
   {%- do get_assert_columns_equivalent('select * from ' ~ staged) -%}
 
   {#- dbt compares names and types; nullability goes along in the type, to be told in the same table. -#}
-  {%- set not_null = promised_columns(staged) | rejectattr('nullable') | list -%}
+  {%- set not_null = columns | rejectattr('nullable') | list -%}
   {%- set never_null = adapter.get_never_null(staged, not_null | map(attribute='name') | list) -%}
   {%- set promised = [] -%}
   {%- set found = [] -%}

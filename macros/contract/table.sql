@@ -3,10 +3,10 @@
 {#
     Checks the existing table against what the model promises, before anything is computed or written.
 
-    In: the table's relation (none if absent), the staged view. Raises a compiler error that names each
-    column that differs and that schema_change_policy lets nobody change, and the way out.
+    In: the table's relation (none if absent), its drift. Raises a compiler error that names each column
+    that differs and that schema_change_policy lets nobody change, and the way out.
 #}
-{% macro check_table_against_contract(existing_relation, staged) %}
+{% macro check_table_against_contract(existing_relation, drift) %}
   {%- if existing_relation is none -%}
     {{ return('') }}
   {%- elif not existing_relation.is_iceberg -%}
@@ -14,7 +14,6 @@
         existing_relation ~ ' exists and is not an Iceberg table: move it away, or give the model another alias.'
     ) -%}
   {%- endif -%}
-  {%- set drift = table_drift(adapter.get_schema(existing_relation), promised_columns(staged)) -%}
   {%- set policy = schema_change_policy() -%}
   {%- set breaches = drift.retyped -%}
   {%- if policy == 'fail' -%}
@@ -69,13 +68,18 @@
 {% endmacro %}
 
 {#
-    In: the table's columns and the promised ones. Out: a dict of lists of {name, reason}: `stray` (the
-    table's only), `missing` (promised only), `retyped` (another type, or stricter or looser on nulls).
+    In: the table's relation (none if absent), and the promised columns. Out: a dict of lists of
+    {name, reason}: `stray` (the table's only), `missing` (promised only), `retyped` (another type, or
+    stricter or looser on nulls); and `commented`, the promised columns with another comment. All empty
+    without a table.
 #}
-{% macro table_drift(table_columns, promised) %}
-  {%- set drift = {'stray': [], 'missing': [], 'retyped': []} -%}
+{% macro table_drift(existing_relation, promised) %}
+  {%- set drift = {'stray': [], 'missing': [], 'retyped': [], 'commented': []} -%}
+  {%- if existing_relation is none -%}
+    {{ return(drift) }}
+  {%- endif -%}
   {%- set in_table = {} -%}
-  {%- for column in table_columns -%}
+  {%- for column in adapter.get_schema(existing_relation) -%}
     {%- do in_table.update({column.name: column}) -%}
     {%- if column.name not in promised | map(attribute='name') -%}
       {%- do drift.stray.append({'name': column.name, 'reason': 'in the table, not in the contract'}) -%}
@@ -97,6 +101,8 @@
           'name': column.name,
           'reason': column_type(existing) ~ ' in the table, ' ~ column_type(column) ~ ' in the contract',
       }) -%}
+    {%- elif column.comment and column.comment != existing.comment -%}
+      {%- do drift.commented.append(column) -%}
     {%- endif -%}
   {%- endfor -%}
   {{ return(drift) }}
@@ -134,35 +140,33 @@
 {#
     Lets the table follow the promised columns as far as schema_change_policy says: adds new ones, drops
     those that the model no longer has. Corrects comments.
+
+    In: its relation, the promised columns, the drift of one from the other.
 #}
-{% macro evolve_table(target_relation, columns) %}
+{% macro evolve_table(target_relation, columns, drift) %}
   {%- set policy = schema_change_policy() -%}
-  {%- set table_columns = adapter.get_schema(target_relation) -%}
-  {%- set drift = table_drift(table_columns, columns) -%}
-  {%- set missing = drift.missing | map(attribute='name') | list -%}
-  {%- set comments = {} -%}
-  {%- for column in table_columns -%}
-    {%- do comments.update({column.name: column.comment}) -%}
-  {%- endfor -%}
   {%- for column in drift.stray if policy == 'sync_all_columns' -%}
-    {%- do run_query('alter table ' ~ target_relation ~ ' drop column ' ~ adapter.quote(column.name)) -%}
+    {%- do drop_column(target_relation, column.name) -%}
   {%- endfor -%}
-  {%- for column in columns -%}
-    {%- if column.name in missing -%}
-      {%- if policy in ('append_new_columns', 'sync_all_columns') -%}
-        {#- Older rows have no value for it, so it cannot be not null. -#}
-        {%- do run_query(
-            'alter table ' ~ target_relation ~ ' add column ' ~ adapter.quote(column.name) ~ ' '
-            ~ column.data_type ~ comment_sql(column.comment)
-        ) -%}
-      {%- endif -%}
-    {%- elif column.comment and column.comment != comments[column.name] -%}
-      {%- do run_query(
-          'alter table ' ~ target_relation ~ ' alter column ' ~ adapter.quote(column.name)
-          ~ comment_sql(column.comment)
-      ) -%}
-    {%- endif -%}
+  {%- set missing = drift.missing | map(attribute='name') | list -%}
+  {%- for column in columns if column.name in missing and policy in ('append_new_columns', 'sync_all_columns') -%}
+    {#- Older rows have no value for it, so it cannot be not null. -#}
+    {%- do run_query(
+        'alter table ' ~ target_relation ~ ' add column ' ~ adapter.quote(column.name) ~ ' '
+        ~ column.data_type ~ comment_sql(column.comment)
+    ) -%}
   {%- endfor -%}
+  {%- for column in drift.commented -%}
+    {%- do run_query(
+        'alter table ' ~ target_relation ~ ' alter column ' ~ adapter.quote(column.name)
+        ~ comment_sql(column.comment)
+    ) -%}
+  {%- endfor -%}
+{% endmacro %}
+
+{#- As a schema evolution: older snapshots keep the column. -#}
+{% macro drop_column(relation, name) %}
+  {%- do run_query('alter table ' ~ relation ~ ' drop column ' ~ adapter.quote(name)) -%}
 {% endmacro %}
 
 {#- Out: ` comment '…'`, or nothing without one. -#}

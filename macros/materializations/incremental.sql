@@ -20,8 +20,10 @@
   {%- endcall -%}
 
   {#- 2. check, before anything is computed -#}
-  {%- do check_staged_against_contract(staged) -%}
-  {%- do check_table_against_contract(existing_relation, staged) -%}
+  {%- set columns = promised_columns(staged) -%}
+  {%- do check_staged_against_contract(staged, columns) -%}
+  {%- set drift = table_drift(existing_relation, columns) -%}
+  {%- do check_table_against_contract(existing_relation, drift) -%}
   {%- if model.language == 'python' and config.get('checkpoint', true) -%}
     {%- call statement('checkpoint', language='python') -%}
       checkpoint("{{ staged }}")
@@ -29,7 +31,7 @@
   {%- endif -%}
 
   {#- 3. the table -#}
-  {%- do prepare_table(target_relation, existing_relation, staged) -%}
+  {%- do prepare_table(target_relation, existing_relation, columns, drift) -%}
 
   {#- 4. write -#}
   {%- call statement('write') -%}

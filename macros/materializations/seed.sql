@@ -17,10 +17,12 @@
   {%- do adapter.stage_seed(staged, agate_table.rows, seed_types(agate_table)) -%}
 
   {#- 2. check -#}
-  {%- do check_table_against_contract(existing_relation, staged) -%}
+  {%- set columns = promised_columns(staged) -%}
+  {%- set drift = table_drift(existing_relation, columns) -%}
+  {%- do check_table_against_contract(existing_relation, drift) -%}
 
   {#- 3. the table -#}
-  {%- do prepare_table(target_relation, existing_relation, staged) -%}
+  {%- do prepare_table(target_relation, existing_relation, columns, drift) -%}
 
   {#- 4. write -#}
   {%- set rows = agate_table.rows | length -%}

@@ -29,17 +29,18 @@ stage(model, dbtObj, "{{ staged }}")
 {% endmacro %}
 
 {#
-    In: the table's relation (none if absent), the staged view. Brings the table to where it can be
-    written: creates it from the contract, or lets it follow the contract as far as that says so.
+    Brings the table to where it can be written: creates it from the contract, or lets it follow the
+    contract as far as that says so; and lets the run write to a branch of it.
+
+    In: the table's relation, the existing one (none if absent), the promised columns, the drift.
 #}
-{% macro prepare_table(target_relation, existing_relation, staged) %}
-  {%- set columns = promised_columns(staged) -%}
+{% macro prepare_table(target_relation, existing_relation, columns, drift) %}
   {%- if existing_relation is none -%}
     {%- call statement('create') -%}
       {{ create_table_sql(target_relation, columns) }}
     {%- endcall -%}
   {%- else -%}
-    {%- do evolve_table(target_relation, columns) -%}
+    {%- do evolve_table(target_relation, columns, drift) -%}
   {%- endif -%}
   {%- do open_to_branches(target_relation) -%}
 {% endmacro %}

@@ -1,14 +1,10 @@
-"""`dbt build`, killed at any moment: readers see the build before, and the next one makes it good."""
+"""`dbt build`, killed at any moment: readers see the build before, and the next makes it good."""
 
-import os
 import random
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+
 from python_jobs.generate_landing import main as generate_landing
-from tests.conftest import ROOT
 from tests.published import TABLES, rows_of, versions_of
 
 PHASES = ("begin", "seed", "bronze", "silver", "gold", "test", "publish")
@@ -18,45 +14,35 @@ MODELS = ("build", "--resource-type", "model", "--resource-type", "seed")
 
 @pytest.fixture(scope="module")
 def landing(tmp_path_factory):
-    """An empty landing folder, and a function that lets the next few events land."""
-    folder = tmp_path_factory.mktemp("landing")
+    """A landing folder, and the lines that are to land in it."""
     pool = tmp_path_factory.mktemp("pool")
-    generate_landing(
-        ["--events", "400", "--cars", "5", "--seed", "7", "--out", str(pool), "--format", "jsonl",
-         "--duplicates", "0.1", "--corrupt", "0.1"]
-    )  # fmt: skip
+    arguments = "--events 400 --cars 5 --seed 7 --format jsonl --duplicates 0.1 --corrupt 0.1"
+    generate_landing([*arguments.split(), "--out", str(pool)])
     lines = [line for file in sorted(pool.rglob("*.jsonl")) for line in file.open()]
-    return folder, lines
+    return tmp_path_factory.mktemp("landing"), lines
 
 
 class Killer:
     """Runs `dbt build` in a process of its own, and kills it."""
 
-    def __init__(self, dbt, schema: str, landing: Path) -> None:
+    def __init__(self, dbt, schema: str, variables: dict) -> None:
         self.dbt = dbt
         self.schema = schema
-        self.landing = landing
+        self.variables = variables
 
     def __call__(self, phase: str, fraction: float = 0, delay: float = 0, whom: str = "all") -> int:
         """Out: the exit code, -9 if it was killed."""
+        run = ("tests.killed_dbt", phase, str(fraction), str(delay), whom, "--")
         target = self.dbt.home / "killed"
-        process = subprocess.run(
-            [sys.executable, "-m", "tests.killed_dbt", phase, str(fraction), str(delay), whom, "--",
-             "build", "--project-dir", ROOT, "--profiles-dir", ROOT, "--target-path", target,
-             "--log-path", self.dbt.home / "logs", "--vars",
-             f"{{landing_path: '{self.landing}', as_of_date: 2026-01-15}}"],
-            env=os.environ | {
-                "LAKEHOUSE_HOME": str(self.dbt.home), "LAKEHOUSE_SCHEMA": self.schema,
-                "LAKEHOUSE_TARGET": "ci",
-            },
-            cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        self.said = process.stdout
+        process = self.dbt.start(
+            "build", schema=self.schema, target_path=target, run=run, **self.variables
+        )
+        self.said, _ = process.communicate()
         return process.returncode
 
 
 def moments(count: int) -> list[tuple]:
-    """Seeded moments: every phase in turn, a statement of it, a delay in seconds, and whom to kill."""
+    """Seeded moments: each phase in turn, a statement of it, a delay in seconds, whom to kill."""
     chance = random.Random(20261124)
     return [
         (PHASES[-1 - number % len(PHASES)], chance.random(), chance.choice([0, 0.05, 0.3]),
@@ -71,8 +57,8 @@ def check_killed_at(dbt, spark, landing, schema: str, chosen: list[tuple]) -> No
     folder = folder / schema
     folder.mkdir()
     batches = iter([lines[start : start + 8] for start in range(0, len(lines), 8)])
-    killer = Killer(dbt, schema, folder)
     variables = {"landing_path": str(folder), "as_of_date": "2026-01-15"}
+    killer = Killer(dbt, schema, variables)
 
     def land(number: int) -> None:
         (folder / f"{number}.jsonl").write_text("".join(next(batches)))

@@ -1,6 +1,7 @@
 """Write, audit, publish: readers see what a run wrote when all of it has passed, or none of it."""
 
 import json
+import platform
 import subprocess
 import sys
 import time
@@ -8,8 +9,6 @@ import time
 import psutil
 import pytest
 from dbt_spark_contracts.process import is_running
-
-HOOKS = {"on-run-start": "{{ begin_run() }}", "on-run-end": "{{ end_run() }}"}
 
 # A seed, a SQL and a Python model; `worth` is tested, and the test fails or warns as a var says.
 FILES = {
@@ -41,6 +40,8 @@ on-run-end: "{{ end_run() }}"
 """,
 }
 TABLES = ("a", "b", "s")
+ONLY_MAIN = {name: {"main"} for name in TABLES}
+NOTHING: dict[str, list] = {name: [] for name in TABLES}
 SPOILED = "id,worth\n1,11\n2,20\n"
 
 
@@ -104,7 +105,7 @@ def test_a_run_that_passes_is_published(project, seen, refs, spark, schema):
         "a": [(1, 10, "1"), (2, 20, "1")],
         "b": [(1, 20), (2, 40)],
     }
-    assert refs() == dict.fromkeys(TABLES, {"main"})
+    assert refs() == ONLY_MAIN
     assert log_of(spark, schema) == [
         *(("moving", name) for name in TABLES),
         *(("published", name) for name in TABLES),
@@ -121,7 +122,7 @@ def test_a_failed_test_holds_everything_back(project, seen, refs, spark, schema)
     assert result.status["b_is_worth_it"] == "fail"
     assert seen() == before
     (branch,) = {name for names in refs().values() for name in names} - {"main"}
-    assert refs() == dict.fromkeys(TABLES, {"main", branch})
+    assert refs() == {name: {"main", branch} for name in TABLES}
     assert log_of(spark, schema)[6:] == [("held back", name) for name in TABLES]
     test, *query, last = told(result)
     assert test == "b_is_worth_it failed on 1 rows:"
@@ -166,7 +167,7 @@ def test_an_error_holds_back_what_was_written_before_it(project, seen):
 def test_a_first_build_that_fails_leaves_empty_tables(project, seen):
     project.seed(SPOILED)
     assert not project("build").success
-    assert seen() == dict.fromkeys(TABLES, [])
+    assert seen() == NOTHING
 
 
 def test_retry_publishes_what_the_failed_run_wrote(project, seen, refs):
@@ -178,7 +179,7 @@ def test_retry_publishes_what_the_failed_run_wrote(project, seen, refs):
     assert set(result.status) == {"b_is_worth_it", "small-on-run-start-0", "small-on-run-end-0"}
     assert "Published 3 tables." in result.text
     assert seen()["b"] == [(1, 22), (2, 40)]
-    assert refs() == dict.fromkeys(TABLES, {"main"})
+    assert refs() == ONLY_MAIN
 
 
 def test_retry_of_what_readers_are_past_is_refused(project, seen):
@@ -212,7 +213,7 @@ def test_empty_never_publishes(project, seen, refs):
     before = seen()
     assert project("build", "--empty").success
     assert seen() == before
-    assert refs() == dict.fromkeys(TABLES, {"main"})
+    assert refs() == ONLY_MAIN
 
 
 def test_a_var_turns_it_off(project, seen, spark, schema):
@@ -243,7 +244,7 @@ def leave_lock(spark, schema, **changes) -> None:
     holder = {
         "run": "dbt_other",
         "started_at": "2026-01-02T10:00:00+00:00",
-        "host": this_host(),
+        "host": platform.node(),
         "dbt": [1, 0.0],
         "java": [1, 0.0],
         "checkpoints": "/nonexistent",
@@ -256,12 +257,6 @@ def leave_lock(spark, schema, **changes) -> None:
     )
 
 
-def this_host() -> str:
-    import platform
-
-    return platform.node()
-
-
 def test_a_dead_run_is_cleared_up(project, seen, refs, spark, schema, tmp_path):
     assert project("build").success
     checkpoints = tmp_path / "checkpoints/dbt_other"
@@ -272,7 +267,7 @@ def test_a_dead_run_is_cleared_up(project, seen, refs, spark, schema, tmp_path):
     assert result.success, result.text
     assert "dbt_other was killed before it ended" in result.text
     assert not checkpoints.exists()
-    assert refs() == dict.fromkeys(TABLES, {"main"})
+    assert refs() == ONLY_MAIN
 
 
 @pytest.fixture
@@ -292,7 +287,7 @@ def test_a_second_build_stops_at_once(project, seen, spark, schema, other_proces
         assert not result.success
         assert (
             "Another build of these tables runs: dbt_other, since 2026-01-02T10:00:00+00:00, "
-            f"process {other_process[0]} on {this_host()}." in result.text
+            f"process {other_process[0]} on {platform.node()}." in result.text
         )
     assert project("test").success  # reads only
     assert seen() == before
@@ -309,7 +304,7 @@ def test_a_build_on_a_host_that_is_gone_is_unlocked_by_hand(project, spark, sche
 
 def test_java_is_waited_for(other_process):
     """dbt is dead, its Java not yet: it may still be writing."""
-    holder = {"host": this_host(), "dbt": [1, 0.0], "java": other_process}
+    holder = {"host": platform.node(), "dbt": [1, 0.0], "java": other_process}
     begun = time.monotonic()
     subprocess.Popen(["sh", "-c", f"sleep 1; kill -9 {other_process[0]}"])
     assert not is_running(holder)
@@ -368,7 +363,7 @@ def test_publish_by_hand(project, seen, refs):
     result = project("run-operation", "publish", "--args", f"{{branch: {branch}}}")
     assert result.success, result.text
     assert seen()["b"] == [(1, 22), (2, 40)]
-    assert refs() == dict.fromkeys(TABLES, {"main"})
+    assert refs() == ONLY_MAIN
     result = project("run-operation", "publish", "--args", f"{{branch: {branch}}}")
     assert f"No table has the branch {branch} (any more)" in result.text
 
@@ -404,7 +399,7 @@ def test_roll_back(project, seen, spark, schema):
     assert project("run-operation", "roll_back", "--args", f'{{to: "{at(1)}"}}').success
     assert seen() == builds[1]
     assert project("run-operation", "roll_back", "--args", '{to: "2000-01-01"}').success
-    assert seen() == dict.fromkeys(TABLES, [])
+    assert seen() == NOTHING
     result = project("run-operation", "roll_back", "--args", "{to: soon}")
     assert "to must be a time like 2026-01-14 18:00, and is 'soon'." in result.text
     assert project("build", build=3).success
@@ -422,7 +417,7 @@ def test_maintain(project, seen, refs, spark, schema, dbt):
     result = project("run-operation", "maintain", "--args", "{keep_days: 7}")
     assert result.success, result.text
     assert not orphan.exists()
-    assert refs() == dict.fromkeys(TABLES, {"main"})
+    assert refs() == ONLY_MAIN
     assert spark.table(f"{schema}.a.snapshots").count() > 1
     assert seen() == before
     assert project("run-operation", "maintain", "--args", "{keep_days: 0}").success

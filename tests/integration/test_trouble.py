@@ -1,4 +1,4 @@
-"""Disk full, and no permission, in the warehouse or checkpoint folder: one clear line, main untouched."""
+"""No room, or no permission, in the warehouse or checkpoints: one clear line, main untouched."""
 
 import json
 import os

@@ -1,9 +1,6 @@
 """Two builds at once, and readers beside a build: never a mix, never a lost record."""
 
-import os
 import shutil
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -30,25 +27,14 @@ def landing(tmp_path):
     return land
 
 
-def start(dbt, schema: str, landing) -> subprocess.Popen:
-    """`dbt build` in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "dbt.cli.main", "build", "--project-dir", ROOT,
-         "--profiles-dir", ROOT, "--target-path", landing.folder.parent / f"target{os.urandom(2).hex()}",
-         "--log-path", dbt.home / "logs", "--vars",
-         f"{{landing_path: '{landing.folder}', as_of_date: 2026-01-15}}"],
-        env=os.environ | {
-            "LAKEHOUSE_HOME": str(dbt.home), "LAKEHOUSE_SCHEMA": schema, "LAKEHOUSE_TARGET": "ci",
-        },
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-
-
-def test_two_builds_started_together(dbt, landing):
+def test_two_builds_started_together(dbt, landing, tmp_path):
     variables = {"landing_path": str(landing.folder), "as_of_date": "2026-01-15"}
     for _ in range(2):  # the first makes the tables
         landing(3)
-        builds = [start(dbt, "together", landing) for _ in range(2)]
+        builds = [
+            dbt.start("build", schema="together", target_path=tmp_path / name, **variables)
+            for name in ("one", "other")
+        ]
         said = [build.communicate()[0] for build in builds]
         ended = [build.returncode for build in builds]
         assert 0 in ended, said

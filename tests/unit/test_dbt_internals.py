@@ -7,7 +7,6 @@ KNOWN_DBT_VERSIONS.
 import inspect
 import json
 import shutil
-from datetime import datetime
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -234,23 +233,6 @@ def test_our_adapter_takes_the_place_of_dbt_sparks(small_project):
 def test_macros_may_call_our_methods_and_get_a_list_when_dbt_parses(name):
     assert name in SparkAdapter._available_
     assert SparkAdapter._parse_replacements_[name]() == []
-
-
-@pytest.mark.parametrize(
-    ("value", "sql"),
-    [
-        (None, "null"),
-        ("O'Brien", r"'O\'Brien'"),
-        (r"a\b", r"'a\\b'"),
-        (1, 1.0),
-        (datetime(2026, 1, 2, 3, 4, 5, 678000), "'2026-01-02 03:04:05.678'"),
-    ],
-)
-def test_a_seeds_cell_is_spelled_for_sql(value, sql):
-    """Those of the last two kinds as dbt-spark spells them."""
-    dbt_internals.write_seeds_as_they_are()
-    wrapper = import_module("dbt.adapters.spark.session").SessionConnectionWrapper
-    assert wrapper._fix_binding(value) == sql
 
 
 # The refusal of contracts on Python models

@@ -125,7 +125,7 @@ class SparkAdapter(spark.SparkAdapter):
 
     @available
     def use_branch(self, name: str | None) -> None:
-        """From here on the run writes to the branch `name` of each table, and reads it; none: main."""
+        """From here on write to the branch `name` of each table, and read it; none: main."""
         session.use_branch(name)
 
     @available
@@ -168,7 +168,7 @@ class SparkAdapter(spark.SparkAdapter):
 
     @available
     def release_at_the_end(self, table: str) -> None:
-        """Drop the table that is the build's lock when the command ends, if it is this process's."""
+        """Drop the table that is the build's lock when the command ends, if it is ours."""
         session.release_at_the_end(table)
 
     @available

@@ -14,7 +14,7 @@ JAVA_ENDS_WITHIN = 20
 
 
 def this_process(session: "SparkSession") -> dict:
-    """Out: the host, and of dbt's process and of its Java's the number and the start, in seconds."""
+    """Out: the host; number and start (in seconds) of dbt's process, and of its Java's."""
     java_name = session._jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getName()
     java = int(java_name.partition("@")[0])
     return {
