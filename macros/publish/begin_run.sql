@@ -10,15 +10,39 @@
 #}
 {% macro begin_run() %}
   {%- if execute and audits_writes() -%}
-    {%- set run = 'dbt_' ~ run_started_at.strftime('%Y%m%dt%H%M%S') ~ '_' ~ invocation_id[:8] -%}
+    {%- set run = 'dbt_' ~ run_started_at.strftime('%Y%m%dt%H%M%S') ~ run_suffix(invocation_id) -%}
     {%- do take_lock(run) -%}
-    {%- set retried = held_back_run(adapter.get_retried_run()) -%}
-    {%- if retried -%}
-      {%- do check_can_be_published(retried, branch_states(retried)) -%}
-    {%- endif -%}
     {%- do refresh_tables(project_tables()) -%}
-    {%- do adapter.use_branch(retried or run) -%}
+    {%- do adapter.use_branch(retried_branch(adapter.get_retried_run()) or run) -%}
   {%- endif -%}
+{% endmacro %}
+
+{#
+    In: the run that is retried (of dbt_internals.retried_run), or none. Out: the branch that it wrote to;
+    none if it wrote nothing. Raises a compiler error if that branch cannot be gone on with.
+#}
+{% macro retried_branch(retried) %}
+  {%- if retried -%}
+    {%- set branch = held_back_run(retried.invocation_id) -%}
+    {%- if not branch and retried.has_written -%}
+      {#- It was interrupted: nothing was logged, but its name ends so. -#}
+      {%- set suffix = run_suffix(retried.invocation_id) -%}
+      {%- set found = [] -%}
+      {%- for ref in table_refs(project_tables()) if ref.name.endswith(suffix) -%}
+        {%- do found.append(ref.name) -%}
+      {%- endfor -%}
+      {%- set branch = found[0] if found else '…' ~ suffix -%}
+    {%- endif -%}
+    {%- if branch -%}
+      {%- do check_can_be_published(branch, branch_states(branch)) -%}
+      {{- return(branch) -}}
+    {%- endif -%}
+  {%- endif -%}
+{% endmacro %}
+
+{#- Out: what the name of a dbt command's run, and so of its branch, ends with. -#}
+{% macro run_suffix(invocation) %}
+  {{- return('_' ~ invocation[:8]) -}}
 {% endmacro %}
 
 {#- Is this a command that writes tables, and is what it writes to be audited? -#}

@@ -69,6 +69,8 @@
     {%- set query -%}
       select run from {{ publish_log() }} where status = 'held back' and invocation_id = '{{ invocation }}' limit 1
     {%- endset -%}
-    {{- return((rows_of(query) | first).run) -}}
+    {%- for row in rows_of(query) -%}
+      {{- return(row.run) -}}
+    {%- endfor -%}
   {%- endif -%}
 {% endmacro %}

@@ -44,11 +44,12 @@ def installed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    """The README's project: its profile and its five lines, and two models."""
+    """The README's project: its profile, its five lines and its hooks, and two models."""
     folder = tmp_path_factory.mktemp("shop")
-    profile, five_lines = re.findall(r"```yaml\n(.*?)```", (PLUGIN / "README.md").read_text(), re.S)
+    readme = (PLUGIN / "README.md").read_text()
+    profile, five_lines, hooks = re.findall(r"```yaml\n(.*?)```", readme, re.S)
     (folder / "profiles.yml").write_text(profile)
-    (folder / "dbt_project.yml").write_text(f"name: shop\nprofile: shop\n{five_lines}")
+    (folder / "dbt_project.yml").write_text(f"name: shop\nprofile: shop\n{five_lines}{hooks}")
     (folder / "models").mkdir()
     (folder / "models/orders.sql").write_text(ORDERS)
     (folder / "models/models.yml").write_text(CONTRACTS)
@@ -66,11 +67,13 @@ def run(shop, site, columns):
 def test_a_leak_is_blocked(installed, shop):
     clean = run(shop, installed, '"order_id", "amount"')
     assert clean.returncode == 0, clean.stdout + clean.stderr
+    assert "Published 2 tables." in clean.stdout
     before = sorted(shop.glob("warehouse/shop/revenue/**/*"))
 
     leaking = run(shop, installed, '"*"')
     assert leaking.returncode == 1
     assert re.search(r"\| customer_mail +\| string +\| +\| missing in contract", leaking.stdout)
+    assert "Nothing was published" in leaking.stdout
     assert sorted(shop.glob("warehouse/shop/revenue/**/*")) == before
 
 
@@ -78,4 +81,5 @@ def test_the_wheel_has_what_is_not_python(installed):
     package = installed / "dbt_spark_contracts"
     assert (package / "macros/materializations/table.sql").exists()
     assert (package / "macros/contract/staged.sql").exists()
+    assert (package / "macros/publish/begin_run.sql").exists()
     assert (package / "log4j2.properties").exists()

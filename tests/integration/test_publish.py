@@ -198,6 +198,29 @@ def test_retry_of_what_readers_are_past_is_refused(project, seen):
     assert seen() == before
 
 
+def test_retry_of_an_interrupted_run_goes_on_with_its_branch(project, seen, spark, schema):
+    """It logged nothing, and dbt kept its results."""
+    project.seed(SPOILED)
+    assert not project("build").success
+    spark.sql(f"delete from {schema}_ops.publish_log")
+    assert project("retry", severity="warn").success
+    assert seen()["b"] == [(1, 22), (2, 40)]
+
+
+def test_retry_of_what_is_gone_is_refused(project, seen, spark, schema):
+    """Else it would publish the half that it builds, of what was published before."""
+    project.seed(SPOILED)
+    assert not project("build").success
+    results = project.folder / "target/run_results.json"
+    failed = results.read_text()
+    assert project("run-operation", "maintain").success
+    results.write_text(failed)
+    result = project("retry", severity="warn")
+    assert not result.success
+    assert "(any more): run `dbt build` again." in result.text
+    assert seen() == NOTHING
+
+
 def test_select_goes_through_the_gate(project, seen):
     assert project("build").success
     project.seed(SPOILED)

@@ -42,7 +42,8 @@ def test_cells_and_types(small_project, read, spark):
         assert read("cells", "s") == [
             {
                 "id": 1, "text": "it's", "amount": 1.5, "price": Decimal("10.10"), "is_new": True,
-                "day": date(2026, 1, 2), "at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc), "empty": None,
+                "day": date(2026, 1, 2), "at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
+                "empty": None,
             },
             {
                 "id": 2, "text": 'a\\b "c" ``` ${x} {{ y }}', "amount": -2.0, "price": None,

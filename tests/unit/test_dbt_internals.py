@@ -7,7 +7,6 @@ KNOWN_DBT_VERSIONS.
 import inspect
 import json
 import shutil
-from importlib import import_module
 from types import SimpleNamespace
 
 import click

@@ -115,12 +115,12 @@ class SparkAdapter(spark.SparkAdapter):
 
     # Write-audit-publish: what macros/publish asks of the process.
 
-    # The invocation that a `dbt retry` takes up.
-    retried_run: str | None = None
+    # The run that a `dbt retry` takes up.
+    retried_run: dict | None = None
 
     @available
-    def get_retried_run(self) -> str | None:
-        """The invocation_id of the run that this `dbt retry` takes up; none for other commands."""
+    def get_retried_run(self) -> dict | None:
+        """The run that this `dbt retry` takes up, as dbt_internals.retried_run has it."""
         return self.retried_run
 
     @available

@@ -43,10 +43,11 @@ def current_credentials():
     return getattr(profile, "credentials", None)
 
 
-def retried_run() -> str | None:
-    """The invocation that this `dbt retry` takes up; None for other commands, or if it left none.
+def retried_run() -> dict | None:
+    """The run that this `dbt retry` takes up; None for other commands, or if there is none.
 
-    dbt reads its results from the folder `--state`, else from the target folder.
+    Out: its `invocation_id`, and whether it `has_written` any table. dbt reads its results from
+    the folder `--state`, else from the target folder.
     """
     from dbt.contracts.state import load_result_state
 
@@ -56,7 +57,13 @@ def retried_run() -> str | None:
     project = click.get_current_context().obj["project"]
     folder = Path(project.project_root, flags.STATE or project.target_path)
     results = load_result_state(folder / RUN_RESULTS_FILE_NAME)
-    return results.metadata.invocation_id if results else None
+    return results and {
+        "invocation_id": results.metadata.invocation_id,
+        "has_written": any(
+            result.status == "success" and result.unique_id.startswith(("model.", "seed."))
+            for result in results.results
+        ),
+    }
 
 
 def on_command_completed(call) -> None:
