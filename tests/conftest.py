@@ -21,6 +21,9 @@ pytest_plugins = ["dbt.tests.fixtures.project"]
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT.parent / "shared" / "landing_examples"
 
+# The folders under macros/ that any project may have.
+GENERAL_MACROS = ("materializations", "contract", "publish", "python_models")
+
 # dbt's own command line, as a module.
 DBT = ("dbt.cli.main",)
 
@@ -139,7 +142,7 @@ def spark(dbt):
 
 def make_project(dbt: Dbt, project_dir: Path, files: dict[str, str]) -> Dbt:
     """A dbt project of the given files, with the general macros of this one, on the same Spark."""
-    for folder in ("materializations", "contract", "publish", "python_models"):
+    for folder in GENERAL_MACROS:
         shutil.copytree(ROOT / "macros" / folder, project_dir / "macros" / folder)
     settings = {
         "name": "small",

@@ -58,7 +58,7 @@ from dbt.tests.adapter.python_model.test_python_model import (
 )
 from dbt_spark_contracts.adapter import SparkAdapter
 
-from tests.conftest import ROOT
+from tests.conftest import GENERAL_MACROS, ROOT
 
 
 @pytest.fixture(scope="class")
@@ -116,7 +116,7 @@ class OnIceberg:
 
     @pytest.fixture(scope="class")
     def project_files(self, project_root, project_files):
-        for folder in ("materializations", "contract", "python_models"):
+        for folder in GENERAL_MACROS:
             shutil.copytree(ROOT / "macros" / folder, project_root / "macros" / folder)
 
 

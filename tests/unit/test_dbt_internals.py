@@ -29,7 +29,7 @@ from dbt_common.semver import VersionSpecifier
 from dbt_spark_contracts import dbt_internals, plugin, session
 from dbt_spark_contracts.adapter import SparkAdapter
 
-from tests.conftest import ROOT, Dbt
+from tests.conftest import GENERAL_MACROS, ROOT, Dbt
 
 MODEL = "def model(dbt, spark):\n    return spark.range(1)\n"
 
@@ -189,7 +189,7 @@ def test_none_is_added_that_is_not_there(command_with_project, tmp_path):
 def test_dbt_reads_added_macros_as_the_projects_own(dbt, tmp_path, monkeypatch):
     """A project of nothing but a model: its contract is accepted, so the check was found."""
     installed = tmp_path / "installed"
-    for folder in ("materializations", "contract", "python_models"):
+    for folder in GENERAL_MACROS:
         shutil.copytree(ROOT / "macros" / folder, installed / "macros" / folder)
     monkeypatch.setattr(plugin, "__file__", str(installed / "plugin.py"))
     files = {
