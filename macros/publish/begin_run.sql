@@ -19,10 +19,10 @@
 
 {#
     In: the run that is retried (of dbt_internals.retried_run), or none. Out: the branch that it wrote to;
-    none if it wrote nothing. Raises a compiler error if that branch cannot be gone on with.
+    none if it wrote nothing, or with --empty, which leaves no branch. Raises a compiler error if that branch cannot be gone on with.
 #}
 {% macro retried_branch(retried) %}
-  {%- if retried -%}
+  {%- if retried and not flags.EMPTY -%}
     {%- set branch = held_back_run(retried.invocation_id) -%}
     {%- if not branch and retried.has_written -%}
       {#- It was interrupted: nothing was logged, but its name ends so. -#}

@@ -239,6 +239,15 @@ def test_empty_never_publishes(project, seen, refs):
     assert refs() == ONLY_MAIN
 
 
+def test_empty_can_be_retried(project, refs):
+    model = project.folder / "models/b.py"
+    model.write_text("def model(dbt, spark):\n    return dbt.ref('a').no()\n")
+    assert not project("build", "--empty").success
+    model.write_text(FILES["models/b.py"])
+    assert project("retry").success
+    assert refs() == ONLY_MAIN
+
+
 def test_a_var_turns_it_off(project, seen, spark, schema):
     project.seed(SPOILED)
     assert not project("build", write_audit_publish=False).success
