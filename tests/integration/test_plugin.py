@@ -721,7 +721,7 @@ def test_it_is_refused_too_once_the_materialization_no_longer_checks(
     assert project("parse", schema=tmp_path.name).success
     table = project.project_dir / "macros/materializations/table.sql"
     good = table.read_text()
-    check = "{%- do check_staged_against_contract(staged) -%}"
+    check = "{%- do check_staged_against_contract(staged, columns) -%}"
     assert check in good
     table.write_text(good.replace(check, ""))
     result = project(command, schema=tmp_path.name)
