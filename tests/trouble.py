@@ -13,9 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conftest import ROOT, Dbt
-from tests.published import versions_of
-
-BUILD = ("build", "--resource-type", "model", "--resource-type", "seed")
+from tests.published import BUILD_TABLES, versions_of
 
 
 @contextmanager
@@ -54,7 +52,7 @@ def main(kind: str, home: Path) -> None:
     def build():
         number, file = next(files)
         shutil.copy(file, landing / f"{number}{file.suffix}")
-        return dbt(*BUILD, schema="ci", landing_path=str(landing), as_of_date="2026-01-15")
+        return dbt(*BUILD_TABLES, schema="ci", landing_path=str(landing), as_of_date="2026-01-15")
 
     assert build().success
     report = []

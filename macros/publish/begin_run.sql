@@ -19,7 +19,8 @@
 
 {#
     In: the run that is retried (of dbt_internals.retried_run), or none. Out: the branch that it wrote to;
-    none if it wrote nothing, or with --empty, which leaves no branch. Raises a compiler error if that branch cannot be gone on with.
+    none if it wrote nothing, or with --empty, which leaves no branch. Raises a compiler error if that branch
+    cannot be gone on with.
 #}
 {% macro retried_branch(retried) %}
   {%- if retried and not flags.EMPTY -%}

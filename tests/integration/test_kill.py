@@ -5,11 +5,9 @@ import random
 import pytest
 
 from python_jobs.generate_landing import main as generate_landing
-from tests.published import TABLES, rows_of, versions_of
+from tests.published import BUILD_TABLES, TABLES, rows_of, versions_of
 
 PHASES = ("begin", "seed", "bronze", "silver", "gold", "test", "publish")
-# dbt's own tests need not run again to make the tables good.
-MODELS = ("build", "--resource-type", "model", "--resource-type", "seed")
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +62,13 @@ def check_killed_at(dbt, spark, landing, schema: str, chosen: list[tuple]) -> No
         (folder / f"{number}.jsonl").write_text("".join(next(batches)))
 
     def never_killed() -> dict:
-        result = dbt(*MODELS, schema=f"un{schema}", **variables)
+        result = dbt(*BUILD_TABLES, schema=f"un{schema}", **variables)
         assert result.success, result.text
         return rows_of(dbt.home, f"un{schema}")
 
     land(0)
     never_killed()
-    assert dbt(*MODELS, schema=schema, **variables).success
+    assert dbt(*BUILD_TABLES, schema=schema, **variables).success
     land(1)
     assert killer("none") == 0, killer.said  # counts the statements of a build
     assert rows_of(dbt.home, schema) == never_killed()
@@ -91,7 +89,7 @@ def check_killed_at(dbt, spark, landing, schema: str, chosen: list[tuple]) -> No
                 assert rows in (before[name][1], expected[name]), (moment, name)
         else:
             assert after == before, moment
-        again = dbt(*MODELS, schema=schema, **variables)
+        again = dbt(*BUILD_TABLES, schema=schema, **variables)
         assert again.success, (moment, again.text)
         assert rows_of(dbt.home, schema) == expected, moment
     assert killed >= 0.8 * len(chosen)

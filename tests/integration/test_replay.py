@@ -1,6 +1,7 @@
 """Rejected events, replayed as docs/operations.md says: a file corrected, or the reading."""
 
 from tests.conftest import ROOT
+from tests.published import BUILD_TABLES
 
 BROKEN = '{"event_id": "e1", "carChassis": "c1", "event_primary_timestamp": "2026-01-02"}\n'
 WHOLE = BROKEN.replace("2026-01-02", "2026-01-02T03:04:05Z")
@@ -11,8 +12,7 @@ def test_a_corrected_file_and_a_corrected_reading(dbt, read, tmp_path):
     variables = {"landing_path": str(tmp_path), "as_of_date": "2026-01-15"}
 
     def build(*args):
-        models = ("build", "--resource-type", "model", "--resource-type", "seed")
-        result = dbt(*models, *args, schema="replay", **variables)
+        result = dbt(*BUILD_TABLES, *args, schema="replay", **variables)
         assert result.success, result.text
 
     def events():

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from tests.conftest import ROOT, Dbt
-from tests.published import rows_of, versions_of
+from tests.published import BUILD_TABLES, rows_of, versions_of
 
 STOPPED = "Another build of these tables runs: dbt_"
 
@@ -41,8 +41,7 @@ def test_two_builds_started_together(dbt, landing, tmp_path):
         for code, text in zip(ended, said, strict=True):
             assert code == 0 or STOPPED in text, text
             assert "Traceback" not in text
-        models = ["--resource-type", "model", "--resource-type", "seed"]
-        assert dbt("build", *models, schema="apart", **variables).success
+        assert dbt(*BUILD_TABLES, schema="apart", **variables).success
         assert rows_of(dbt.home, "together") == rows_of(dbt.home, "apart")
 
 

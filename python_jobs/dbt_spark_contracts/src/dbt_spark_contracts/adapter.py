@@ -146,7 +146,7 @@ class SparkAdapter(spark.SparkAdapter):
     @available
     def is_this_process(self, other: dict) -> bool:
         """Is `other`, that name_run told of, this very process?"""
-        return other["java"] == process.this_process(session.get())["java"]
+        return process.is_this_process(session.get(), other)
 
     @available
     def is_running(self, other: dict) -> bool:

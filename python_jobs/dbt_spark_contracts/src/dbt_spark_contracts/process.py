@@ -38,6 +38,11 @@ def is_running(process: dict) -> bool:
     return bool(java and psutil.wait_procs([java], timeout=JAVA_ENDS_WITHIN)[1])
 
 
+def is_this_process(session: "SparkSession", process: dict) -> bool:
+    """Is a process that `this_process` told of this very one? They are told apart by their Java."""
+    return process["java"] == this_process(session)["java"]
+
+
 def is_on_this_host(process: dict) -> bool:
     """Is a process that `this_process` told of one of this host?"""
     return process["host"] == platform.node()

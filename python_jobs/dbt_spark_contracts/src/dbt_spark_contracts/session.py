@@ -20,7 +20,7 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts.errors import explain, local_folders
 from dbt_spark_contracts.java import find_java_home
-from dbt_spark_contracts.process import this_process
+from dbt_spark_contracts.process import is_this_process
 from dbt_spark_contracts.settings import CHECKPOINT_DIR, folders
 
 if TYPE_CHECKING:  # pyspark takes a while to import, and `dbt parse` needs none of it
@@ -221,7 +221,7 @@ def lock_holder(table: str) -> dict | None:
 
 def _release(table: str) -> None:
     holder = lock_holder(table)
-    if holder and holder["java"] == this_process(get())["java"]:
+    if holder and is_this_process(get(), holder):
         get().sql(f"drop table {table} purge")
 
 
