@@ -21,6 +21,7 @@
   {#- 2. check, before anything is computed -#}
   {%- set columns = promised_columns(staged) -%}
   {%- do check_staged_against_contract(staged, columns) -%}
+  {%- do check_column_origins(staged) -%}
   {%- set drift = table_drift(existing_relation, columns) -%}
   {%- do check_table_against_contract(existing_relation, drift) -%}
   {%- if model.language == 'python' and config.get('checkpoint', true) -%}

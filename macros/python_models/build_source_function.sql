@@ -13,10 +13,11 @@
     {%- set nodes = graph.sources.values()
         | selectattr('source_name', 'equalto', source_args[0])
         | selectattr('name', 'equalto', source_args[1]) | list -%}
-    {%- set external = (nodes | first).external if nodes else none -%}
-    {%- do sources.update({
-        source_args | join('.'): {'location': external.location} if external and external.location else relation
-    }) -%}
+    {%- set external = nodes[0].external if nodes else none -%}
+    {%- if external and external.location -%}
+      {%- set files = {'location': external.location, 'name': nodes[0].unique_id} -%}
+    {%- endif -%}
+    {%- do sources.update({source_args | join('.'): files or relation}) -%}
   {%- endfor %}
 def source(*args, dbt_load_df_function):
     sources = {{ sources | tojson }}

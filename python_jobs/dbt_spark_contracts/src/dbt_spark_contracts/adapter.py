@@ -16,6 +16,9 @@ from pyspark.errors import PythonException
 
 from dbt_spark_contracts import process, session, tables
 from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.lineage import marks
+from dbt_spark_contracts.lineage.artifact import ColumnLineage
+from dbt_spark_contracts.lineage.model import table_names, trace
 from dbt_spark_contracts.spark_plan import never_null
 
 
@@ -112,6 +115,36 @@ class SparkAdapter(spark.SparkAdapter):
         literal and a count are such proofs. Costs analysis, no Spark job.
         """
         return never_null(session.get().table(str(view)), columns)
+
+    # Where columns come from: what macros/contract/column_origins.sql asks.
+
+    # That of this command.
+    column_lineage: ColumnLineage
+
+    @available
+    def trace_columns(self, view, model: dict, graph: dict, volatile: list[str]) -> dict:
+        """Where the columns of a model that is staged as `view` come from; kept for
+        column_lineage.json. Costs analysis, no Spark job.
+
+        In: dbt's `model` and `graph`; texts that differ in each run. Out: an entry of that file.
+        """
+        spark = session.get()
+        nodes = [*graph["nodes"].values(), *graph["sources"].values()]
+        catalog = spark.sql("select current_catalog()").first()[0]
+        frame = spark.table(str(view))
+        entry = trace(frame, model, table_names(nodes, catalog), volatile)
+        self.column_lineage.record(model["unique_id"], entry)
+        return entry
+
+    @available
+    def find_leaks(self, model: dict, entry: dict, graph: dict) -> list[str]:
+        """What the model hands on of marked columns and may not: a line each, see marks.leaks."""
+        return marks.leaks(model, entry, {**graph["nodes"], **graph["sources"]})
+
+    @available
+    def find_untraced(self, model: dict, entry: dict, graph: dict) -> list[str]:
+        """Its columns that may hide a marked one: a line each, see marks.untraced."""
+        return marks.untraced(model, entry, {**graph["nodes"], **graph["sources"]})
 
     # Write-audit-publish: what macros/publish asks of the process.
 

@@ -15,6 +15,8 @@ from dbt_common.events.event_manager_client import add_callback_to_manager
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.semver import VersionSpecifier
 
+from dbt_spark_contracts.lineage.artifact import ColumnLineage
+
 # The dbt-core versions whose private names below were read and tested.
 KNOWN_DBT_VERSIONS = ("1.11",)
 
@@ -66,14 +68,27 @@ def retried_run() -> dict | None:
     }
 
 
+def column_lineage() -> ColumnLineage:
+    """What this dbt command's target folder tells of where columns come from."""
+    project = click.get_current_context().obj["project"]
+    return ColumnLineage(Path(project.project_root, project.target_path), project.project_name)
+
+
+def on_manifest(call) -> None:
+    """Call `call(manifest)` when this dbt command has its manifest, before it writes it.
+
+    dbt's own hook for that, get_manifest_artifacts, is not called by `dbt docs generate`.
+    """
+    _on_event("FoundStats", lambda: call(click.get_current_context().obj["manifest"]))
+
+
 def on_command_completed(call) -> None:
     """Call `call()` when this dbt command ends, however it ends."""
+    _on_event("CommandCompleted", call)
 
-    def callback(event) -> None:
-        if event.info.name == "CommandCompleted":
-            call()
 
-    add_callback_to_manager(callback)
+def _on_event(name: str, call) -> None:
+    add_callback_to_manager(lambda event: call() if event.info.name == name else None)
 
 
 def add_macros(folder: Path) -> None:

@@ -43,6 +43,9 @@ class SparkContractsPlugin(dbtPlugin):
         )
         session.configure(credentials.server_side_parameters)
         SparkAdapter.retried_run = dbt_internals.retried_run()
+        SparkAdapter.column_lineage = column_lineage = dbt_internals.column_lineage()
+        dbt_internals.on_manifest(column_lineage.annotate)
         dbt_internals.on_command_completed(session.clear_up)
+        dbt_internals.on_command_completed(column_lineage.write)
         if flags.WHICH in SPARK_COMMANDS:
             session.start()

@@ -59,9 +59,11 @@ def stage(spark: SparkSession, model, dbt_object, view: str) -> None:
     """
 
     def load(relation) -> DataFrame:
-        frame = (
-            read_files(spark, **relation) if isinstance(relation, dict) else spark.table(relation)
-        )
+        if isinstance(relation, dict):
+            # By that alias a plan tells where the columns come from.
+            frame = read_files(spark, relation["location"]).alias(relation["name"])
+        else:
+            frame = spark.table(relation)
         return frame.limit(0) if getattr(get_flags(), "EMPTY", False) else frame
 
     to_spark(spark, model(dbt_object(load), spark)).createOrReplaceTempView(view)

@@ -3,6 +3,8 @@
 `tests/integration/test_spark_plan.py` fails when Spark changes them.
 """
 
+import json
+
 # The joins whose result has no row of that side but its own: (left, right).
 _KEPT_SIDES = {
     **dict.fromkeys(("Inner", "Cross"), (True, True)),
@@ -21,6 +23,14 @@ def never_null(frame, columns: list[str]) -> list[str]:
     """
     plan = frame._jdf.queryExecution().analyzed()
     return [name for name in columns if _never_null(plan, frame.columns.index(name), {})]
+
+
+def analyzed_plan(frame) -> list[dict]:
+    """The DataFrame's analyzed plan as Spark itself writes it: its nodes, each before its children.
+
+    Each has `class`, `num-children` and its fields; expressions are written alike. No Spark job.
+    """
+    return json.loads(frame._jdf.queryExecution().analyzed().toJSON())
 
 
 def _never_null(plan, position: int, ctes: dict) -> bool:

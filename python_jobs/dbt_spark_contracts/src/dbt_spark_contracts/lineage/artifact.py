@@ -1,0 +1,113 @@
+"""target/column_lineage.json: where the columns of all models come from. Schema: docs/lineage.md"""
+
+import json
+import os
+import threading
+from datetime import datetime, timezone
+from pathlib import Path
+
+from dbt_common.invocation import get_invocation_id
+
+FILE_NAME = "column_lineage.json"
+SCHEMA_VERSION = 1
+
+
+class ColumnLineage:
+    """What is known of the columns' origins: what earlier commands found, and what this one does.
+
+    In: dbt's target folder; the project's name.
+    """
+
+    def __init__(self, folder: Path, project: str) -> None:
+        self.path = folder / FILE_NAME
+        self.project = project
+        self.nodes = _read(self.path)
+        self._manifest = None
+        self._is_new = False
+        self._lock = threading.Lock()
+
+    def record(self, unique_id: str, entry: dict) -> None:
+        """Keep what was found of a model; the manifest that dbt writes at the end tells it too."""
+        with self._lock:
+            self.nodes[unique_id] = entry
+            self._is_new = True
+            if self._manifest is not None:
+                _annotate(self._manifest, unique_id, entry)
+
+    def annotate(self, manifest) -> None:
+        """Let the `meta` of the manifest's columns tell where they come from.
+
+        What was found of a model whose file is another by now is forgotten.
+        """
+        with self._lock:
+            self._manifest = manifest
+            for unique_id, entry in list(self.nodes.items()):
+                node = manifest.nodes.get(unique_id)
+                if node is None or node.checksum.checksum != entry["checksum"]:
+                    del self.nodes[unique_id]
+                else:
+                    _annotate(manifest, unique_id, entry)
+
+    def write(self) -> None:
+        """Write the file, whole or not at all, if this command has found anything."""
+        with self._lock:
+            if not self._is_new:
+                return
+            self._is_new = False
+            now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            metadata = {
+                "schema_version": SCHEMA_VERSION,
+                "generated_at": now,
+                "invocation_id": get_invocation_id(),
+                "project_name": self.project,
+            }
+            nodes = {unique_id: self.nodes[unique_id] for unique_id in sorted(self.nodes)}
+            text = json.dumps({"metadata": metadata, "nodes": nodes}, indent=1, ensure_ascii=False)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = self.path.with_suffix(f".{os.getpid()}")
+            unfinished.write_text(text + "\n", encoding="utf-8")
+            unfinished.replace(self.path)
+
+
+def _read(path: Path) -> dict[str, dict]:
+    """The nodes of the file; none if it is not there, or is not of this version."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        is_known = found["metadata"]["schema_version"] == SCHEMA_VERSION
+        return found["nodes"] if is_known else {}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+
+
+def _annotate(manifest, unique_id: str, entry: dict) -> None:
+    """Have the columns of a node of the manifest say what they are from, and the node its rows."""
+    node = manifest.nodes.get(unique_id)
+    if node is None:
+        return
+    _tell(node.meta, "rows by", entry["rows"])
+    columns = {name.lower(): column for name, column in node.columns.items()}
+    for name, found in entry["columns"].items():
+        if name.lower() in columns:
+            _tell(columns[name.lower()].meta, "from", found)
+
+
+def _tell(meta: dict, key: str, found: dict) -> None:
+    for name, texts in ((key, map(_in_words, found["origins"])), ("untraced", found["untraced"])):
+        meta.pop(name, None)
+        if text := ", ".join(texts):
+            meta[name] = text
+
+
+def _in_words(origin: dict) -> str:
+    """`silver_x.column`, as dbt's docs show it; how, where it is not a plain copy."""
+    text = f"{short_name(origin['node'])}.{origin['column']}"
+    if "field" in origin:
+        text = f"{origin['field']}: {text}"
+    return text if origin["kind"] == "copy" else f"{text} ({origin['kind']})"
+
+
+def short_name(node: str) -> str:
+    """What people call a dbt node: `model.project.x` is x, `source.project.a.b` is a.b."""
+    kind, _, rest = node.partition(".")
+    parts = rest.split(".")[1:]
+    return ".".join(parts) if kind in ("model", "seed", "source", "snapshot") and parts else node

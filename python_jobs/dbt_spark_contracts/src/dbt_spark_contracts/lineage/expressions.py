@@ -1,0 +1,177 @@
+"""What each of Spark's expressions makes of its inputs.
+
+In: expressions as Spark writes them as JSON, a list of nodes, each before its children.
+"""
+
+import re
+from typing import Protocol
+
+from dbt_spark_contracts.lineage.values import (
+    AGGREGATED,
+    COMPUTED,
+    CONDITION,
+    NOTHING,
+    WINDOW,
+    Value,
+    bind,
+    digest,
+    merge,
+    variable,
+)
+
+
+def names(text: str) -> frozenset[str]:
+    """The names of classes of Spark's that a text lists."""
+    return frozenset(text.split())
+
+
+# Their value is one of their children's, or is made up of them unchanged: of one row, of several
+# rows, as an array or a map.
+COPIES = names("""
+    Alias Cast AnsiCast UpCast Coalesce NaNvl Greatest Least TempResolvedColumn PromotePrecision
+    CheckOverflow KnownNotNull AssertNotNull KnownFloatingPointNormalized NormalizeNaNAndZero
+    KnownNullable UnwrapUDT SortOrder GeneratorOuter
+    Max Min First Last AnyValue Mode CollectList CollectSet Lag Lead
+    CreateArray CreateMap MapFromArrays MapFromEntries MapKeys MapValues MapEntries MapConcat
+    ArrayDistinct ArrayUnion ArrayIntersect ArrayExcept ArrayCompact ArrayMax ArrayMin ArrayAppend
+    ArrayPrepend ArrayInsert Flatten Shuffle Explode PosExplode Inline
+""")
+
+# Their value is that of their first child; the others say which of its values, or where.
+PICKS = names("""
+    AggregateExpression MaxBy MinBy NthValue ElementAt GetArrayItem GetMapValue TryElementAt Slice
+    SortArray ArrayRepeat ArrayRemove ArrayFilter MapFilter ArraySort
+""")
+
+# They decide by their first child (CaseWhen: by every other one) which value it is.
+CHOICES = names("If CaseWhen")
+
+# A lambda function makes their elements.
+MAPPINGS = names("ArrayTransform TransformKeys TransformValues ZipWith")
+
+# What they do is not written in Spark's expressions.
+FUNCTIONS = names("""
+    PythonUDF PythonUDAF PythonUDTF ScalaUDF ScalaUDAF ScalaAggregator HiveSimpleUDF HiveGenericUDF
+    HiveGenericUDTF HiveUDAFFunction ApplyFunctionExpression V2Aggregator CallMethodViaReflection
+    TryReflect
+""")
+
+# What differs between two analyses of the same query, or tells nothing about the value.
+_NOT_IN_RECIPE = names("""
+    num-children exprId resultId qualifier metadata nullable nonInheritableMetadataKeys
+    explicitMetadata plan e outerAttrs outerScopeAttrs joinCond func sameOrderExpressions
+""")
+
+_LAMBDA = "lambda "
+
+
+class Plans(Protocol):
+    """What an expression asks of the plan that it stands in."""
+
+    def subquery(self, plan: list[dict], scope: dict[int, Value]) -> tuple[list[Value], Value]:
+        """The columns of a plan within an expression, and what chooses its rows."""
+
+    def literal(self, text: str) -> str:
+        """A literal as it counts for the recipe."""
+
+
+def value_of(expression: list[dict], scope: dict[int, Value], plans: Plans) -> Value:
+    """What is known of an expression's value. In: what is known of the columns, by their ids."""
+    values = []
+    # From the last to the first, each node finds its children done. (Spark's trees may be deep.)
+    for node in reversed(expression):
+        children = [values.pop() for _ in range(node["num-children"])]
+        values.append(_value(kind_of(node), node, children, scope, plans))
+    return values.pop()
+
+
+def kind_of(node: dict) -> str:
+    """The class of a node of a plan or an expression, without its package."""
+    return re.split(r"[.$]", node["class"].rstrip("$"))[-1]
+
+
+def _value(kind: str, node: dict, children: list[Value], scope: dict, plans: Plans) -> Value:
+    if kind == "Alias":
+        return children[0]
+    if kind == "OuterReference":
+        return value_of(node["e"], scope, plans)
+    if kind == "NamedLambdaVariable":
+        return variable(node["exprId"]["id"])
+    if kind == "Literal":
+        text = plans.literal(str(node["value"]))
+        return Value(recipe=digest(kind, text, node["dataType"]))
+    if "exprId" in node and not children and "plan" not in node:
+        unknown = Value(untraced=frozenset([f"Spark's {kind} {node.get('name', '')}".strip()]))
+        return scope.get(node["exprId"]["id"], unknown)
+    own = {name: value for name, value in node.items() if name not in _NOT_IN_RECIPE}
+    recipe = digest(own, *(child.recipe for child in children))
+    if "plan" in node:
+        columns, rows = plans.subquery(node["plan"], scope)
+        recipe = digest(recipe, *(column.recipe for column in columns), rows.recipe)
+        if kind == "ScalarSubquery":
+            return merge([*columns, rows.used_as(CONDITION)]).made_by(recipe)
+        children = [*children, *columns, rows]
+    if kind == "LambdaFunction":  # for the function around it: the body, and its variables
+        return Value(fields=tuple(children), recipe=_LAMBDA + recipe)
+    return _made(kind, node, children).made_by(recipe)
+
+
+def _made(kind: str, node: dict, children: list[Value]) -> Value:
+    if node.get("replacement") == 0 and len(children) == 1:
+        return children[0]  # a function that Spark spells by others, as nvl
+    if kind == "CreateNamedStruct":
+        return Value(fields=tuple(children[1::2]))
+    if kind == "GetStructField":
+        return children[0].field(node["ordinal"])
+    if kind == "GetArrayStructFields":
+        return children[0].field(node["ordinal"])
+    if kind == "ArraysZip":
+        return Value(fields=tuple(children[: len(children) // 2] or children))
+    if kind == "Stack":
+        return Value(fields=tuple(children[1:]))
+    if kind == "WindowExpression":
+        function, window = children
+        return merge([function, window.used_as(WINDOW)])
+    lambdas = [child for child in children if child.recipe.startswith(_LAMBDA)]
+    if lambdas:
+        return _of_lambdas(kind, lambdas, [child for child in children if child not in lambdas])
+    if kind in CHOICES:
+        return _choice(kind, children)
+    if kind in COPIES:
+        return merge(children)
+    if kind in PICKS:
+        return merge([children[0], *(child.used_as(CONDITION) for child in children[1:])])
+    is_aggregate = ".aggregate." in node["class"]
+    made = merge(child.used_as(AGGREGATED if is_aggregate else COMPUTED) for child in children)
+    if kind in FUNCTIONS:
+        name = node.get("name") or node.get("udfName") or kind
+        called = f"the {'Python ' if kind.startswith('Python') else ''}function {name}"
+        made = merge([made, Value(untraced=frozenset([called]))])
+    return made
+
+
+def _choice(kind: str, children: list[Value]) -> Value:
+    pairs = len(children) // 2 * 2
+    conditions = children[:1] if kind == "If" else children[:pairs:2]
+    values = children[1:] if kind == "If" else [*children[1:pairs:2], *children[pairs:]]
+    return merge([*values, *(condition.used_as(CONDITION) for condition in conditions)])
+
+
+def _of_lambdas(kind: str, lambdas: list[Value], arguments: list[Value]) -> Value:
+    """The value of a function such as `transform`, of its arguments and its lambda functions."""
+    elements = merge(arguments)
+    made = []
+    for body, *variables in (function.fields for function in lambdas):
+        # `zip_with` gives a variable the element of each; the others' second is an index or a key.
+        values = arguments if kind == "ZipWith" else [elements] * len(variables)
+        if kind == "ArrayTransform":
+            values = [elements, NOTHING]
+        names = [next(iter(name.origins)).node for name in variables]
+        made.append(bind(body, dict(zip(names, values, strict=False))))
+    if kind == "ArrayTransform" or kind == "ZipWith":
+        return merge(made)
+    if kind in MAPPINGS:
+        return merge([elements, *made])
+    if kind in PICKS:
+        return merge([elements, *(value.used_as(CONDITION) for value in made)])
+    return merge(value.used_as(COMPUTED) for value in [*arguments, *made])

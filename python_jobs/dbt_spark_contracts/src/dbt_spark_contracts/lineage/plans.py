@@ -1,0 +1,338 @@
+"""What each step of a plan that Spark has analyzed makes of the columns below it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from dbt_spark_contracts.lineage.expressions import kind_of, names, value_of
+from dbt_spark_contracts.lineage.values import (
+    COMPUTED,
+    COPY,
+    FILTER,
+    GROUP,
+    JOIN,
+    NOTHING,
+    SORT,
+    Origin,
+    Value,
+    digest,
+    merge,
+)
+
+# They hand on all of their columns; what else they do shows in their fields.
+PASSES = names("""
+    View CTERelationDef Subquery GlobalLimit LocalLimit Offset Tail Sample Repartition
+    RepartitionByExpression RebalancePartitions ResolvedHint CollectMetrics EventTimeWatermark
+""")
+# Of those, they choose rows, though by no column.
+LIMITS = names("GlobalLimit LocalLimit Offset Tail Sample")
+
+# How dbt calls what an ephemeral model becomes in the query of another.
+EPHEMERAL = "__dbt__cte__"
+
+# What cannot be seen through, in words.
+UNTRACED = {
+    "LogicalRDD": "rows that came through Python, an RDD or a checkpoint",
+    "ExternalRDD": "rows that came through an RDD",
+    "LocalRelation": "rows that stand in the code or came through Python",
+    "LogicalRelation": "files that the model reads by itself",
+    "DataSourceV2Relation": "a table that is read without its name",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a step: Spark's number of it, its name, what is known of its values."""
+
+    id: int
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True)
+class Table:
+    """A step's columns, and what its rows are chosen, joined or grouped by."""
+
+    columns: tuple[Column, ...]
+    rows: Value = NOTHING
+
+
+class PlanReader:
+    """Reads one plan.
+
+    In: the dbt nodes by the name that they have in plans (model.table_names); whether rows that
+    stand in the plan are known to be literals of its query; texts that differ in each run.
+    """
+
+    def __init__(
+        self, nodes: dict[str, str], has_literal_rows: bool = False, volatile: tuple[str, ...] = ()
+    ) -> None:
+        self.nodes = nodes
+        self.has_literal_rows = has_literal_rows
+        self.volatile = volatile
+        self._ctes: dict[int, tuple[list[dict], dict[int, Value]]] = {}
+        self._read_ctes: dict[int, Table] = {}
+
+    def read(self, plan: list[dict], outer: dict[int, Value] | None = None) -> Table:
+        """The columns and rows that a plan ends in. In: its nodes, each before its children."""
+        outer = outer or {}
+        ends = _ends(plan)
+        for start, node in enumerate(plan):
+            if kind_of(node) == "CTERelationDef":
+                self._ctes[node["id"]] = (plan[start : ends[start]], outer)
+        tables = []
+        for position in reversed(range(len(plan))):
+            node = plan[position]
+            children = [tables.pop() for _ in range(node["num-children"])]
+            below = plan[position + 1] if children else None
+            tables.append(self._step(node, children, below, outer))
+        return tables.pop()
+
+    def subquery(self, plan: list[dict], scope: dict[int, Value]) -> tuple[list[Value], Value]:
+        """The columns of a plan within an expression, and what chooses its rows."""
+        table = self.read(plan, scope)
+        return [column.value for column in table.columns], table.rows
+
+    def literal(self, text: str) -> str:
+        """A literal as it counts for the recipe."""
+        for volatile in self.volatile:
+            text = text.replace(volatile, "…")
+        return text
+
+    def _step(self, node: dict, children: list[Table], below: dict | None, outer: dict) -> Table:
+        kind = kind_of(node)
+        scope = dict(outer)
+        for child in children:
+            scope.update((column.id, column.value) for column in child.columns)
+
+        def values(expressions: list | None) -> list[Value]:
+            """The values of a list of expressions, or of one."""
+            if expressions and isinstance(expressions[0], dict):
+                expressions = [expressions]
+            return [value_of(expression, scope, self) for expression in expressions or ()]
+
+        if kind == "SubqueryAlias":
+            return self._named(node, children[0], below)
+        if kind == "WithCTE":
+            return children[node["plan"]]
+        if kind == "CTERelationRef":
+            cte = self._cte(node["cteId"])
+            ids = [_number(attribute) for attribute in node["output"]]
+            renumbered = zip(ids, cte.columns, strict=True)
+            return Table(tuple(replace(column, id=id) for id, column in renumbered), cte.rows)
+        rows = _joined(children)
+        if kind in LIMITS:
+            limit = [value.recipe for value in values(node.get("limitExpr"))]
+            rows = rows.made_by(digest(kind, rows.recipe, *limit))
+        if kind in PASSES:
+            return Table(children[0].columns, rows)
+        if step := _STEPS.get(kind):
+            return step(node, children, rows, values)
+        if kind in ("OneRowRelation", "Range"):
+            return Table(_outputs(node, lambda _: NOTHING))
+        if kind == "LateralJoin":
+            right = self.read(node["right"][0]["plan"], scope)
+            columns = children[0].columns + right.columns
+            return Table(
+                columns, _chosen(_joined([*children, right]), JOIN, values(node.get("condition")))
+            )
+        if kind == "LocalRelation" and self.has_literal_rows:
+            return Table(_outputs(node, lambda _: NOTHING))
+        return self._unknown(kind, node, children, rows)
+
+    def _named(self, node: dict, child: Table, below: dict) -> Table:
+        """A step that names its rows; where dbt or the catalog knows the name, they begin."""
+        identifier = node["identifier"]
+        parts = [*_listed(identifier.get("qualifier")), identifier["name"]]
+        name = ".".join(parts).lower()
+        is_view = kind_of(below) == "View" and below.get("isTempView")
+        is_table = len(parts) > 1 and not is_view
+        if name not in self.nodes and not is_table:
+            return child
+        origin = self.nodes.get(name, name)
+        begun = [
+            Value(
+                frozenset([Origin(origin, column.name, COPY)]), recipe=digest(origin, column.name)
+            )
+            for column in child.columns
+        ]
+        rows = Value(recipe=digest(origin))
+        if name.startswith(EPHEMERAL):  # is part of this plan, and so are the columns below it
+            begun = [
+                merge([here, column.value])
+                for here, column in zip(begun, child.columns, strict=True)
+            ]
+            rows = child.rows
+        columns = (
+            replace(column, value=here) for column, here in zip(child.columns, begun, strict=True)
+        )
+        return Table(tuple(columns), rows)
+
+    def _cte(self, number: int) -> Table:
+        if number not in self._read_ctes:
+            plan, outer = self._ctes[number]
+            self._read_ctes[number] = self.read(plan, outer)
+        return self._read_ctes[number]
+
+    def _unknown(self, kind: str, node: dict, children: list[Table], rows: Value) -> Table:
+        """A step that nothing is known of: each column may come from all that are below it."""
+        functions = node.get("functionExpr") or node.get("func")
+        if isinstance(functions, list) and functions:
+            reason = f"the Python function {functions[0].get('name')}"
+        else:
+            reason = UNTRACED.get(kind, f"Spark's {kind}")
+        inputs = [column.value for child in children for column in child.columns]
+        recipe = digest(kind, *(value.recipe for value in inputs))
+        opaque = Value(untraced=frozenset([reason]), recipe=recipe)
+        value = merge([*(value.used_as(COMPUTED) for value in inputs), opaque]).made_by(recipe)
+        columns = _outputs(node, lambda _: value)
+        if not columns:
+            below = (column for child in children for column in child.columns)
+            columns = tuple(replace(column, value=value) for column in below)
+        return Table(columns, merge([rows, opaque]))
+
+
+def _project(node, children, rows, values) -> Table:
+    return Table(_listing(node["projectList"], values(node["projectList"])), rows)
+
+
+def _aggregate(node, children, rows, values) -> Table:
+    columns = _listing(node["aggregateExpressions"], values(node["aggregateExpressions"]))
+    return Table(columns, _chosen(rows, GROUP, values(node["groupingExpressions"]), "aggregate"))
+
+
+def _window(node, children, rows, values) -> Table:
+    added = _listing(node["windowExpressions"], values(node["windowExpressions"]))
+    return Table(children[0].columns + added, rows)
+
+
+def _filter(node, children, rows, values) -> Table:
+    return Table(children[0].columns, _chosen(rows, FILTER, values(node.get("condition"))))
+
+
+def _sort(node, children, rows, values) -> Table:
+    return Table(children[0].columns, _chosen(rows, SORT, values(node["order"])))
+
+
+def _distinct(node, children, rows, values) -> Table:
+    keys = values(node.get("keys")) or [column.value for column in children[0].columns]
+    return Table(children[0].columns, _chosen(rows, GROUP, keys, "distinct"))
+
+
+def _join(node, children, rows, values) -> Table:
+    left, right = children
+    kind = str(node["joinType"].get("object") or node["joinType"]).rstrip("$").rpartition(".")[2]
+    columns = left.columns if kind in ("LeftSemi", "LeftAnti") else left.columns + right.columns
+    return Table(columns, _chosen(rows, JOIN, values(node.get("condition")), kind))
+
+
+def _union(node, children, rows, values) -> Table:
+    columns = tuple(
+        replace(first, value=merge([first.value, *(column.value for column in others)]))
+        for first, *others in zip(*(child.columns for child in children), strict=True)
+    )
+    return Table(columns, rows)
+
+
+def _set_operation(node, children, rows, values) -> Table:
+    compared = [column.value for child in children for column in child.columns]
+    return Table(children[0].columns, _chosen(rows, FILTER, compared, kind_of(node)))
+
+
+def _expand(node, children, rows, values) -> Table:
+    projections = [values(projection) for projection in node["projections"]]
+    merged = [merge(column) for column in zip(*projections, strict=True)]
+    return Table(_outputs(node, merged.__getitem__), rows)
+
+
+def _generate(node, children, rows, values) -> Table:
+    generator = node["generator"]
+    if kind_of(generator[0]) == "GeneratorOuter":
+        generator = generator[1:]
+    kind = kind_of(generator[0])
+    (value,) = values(node["generator"])
+    number = len(node["generatorOutput"])
+
+    def made(position: int) -> Value:
+        if kind == "PosExplode" and position == 0:
+            return NOTHING
+        if kind == "Inline":
+            return value.field(position)
+        if kind == "Stack":
+            return merge(value.fields[position::number])
+        return value
+
+    left_out = {*_listed(node.get("unrequiredChildIndex"))}
+    kept = (column for at, column in enumerate(children[0].columns) if at not in left_out)
+    generated = _outputs(node, made, "generatorOutput")
+    # How many rows one becomes depends on what is in it.
+    return Table((*kept, *generated), merge([rows, Value(recipe=digest(kind, value.recipe))]))
+
+
+_STEPS: dict[str, Callable[..., Table]] = {
+    "Project": _project,
+    "Aggregate": _aggregate,
+    "Window": _window,
+    "Filter": _filter,
+    "Sort": _sort,
+    "Distinct": _distinct,
+    "Deduplicate": _distinct,
+    "Join": _join,
+    "Union": _union,
+    "Intersect": _set_operation,
+    "Except": _set_operation,
+    "Expand": _expand,
+    "Generate": _generate,
+}
+
+
+def _joined(children: list[Table]) -> Value:
+    """What chooses the rows of a step that has those of its children."""
+    rows = merge(child.rows for child in children)
+    return rows.made_by(digest(*(child.rows.recipe for child in children)))
+
+
+def _chosen(rows: Value, kind: str, by: list[Value], *how: str) -> Value:
+    """What chooses `rows`, and then some of them by these values, as that kind says."""
+    recipe = digest(kind, *how, rows.recipe, *(value.recipe for value in by))
+    return merge([rows, *(value.used_as(kind) for value in by)]).made_by(recipe)
+
+
+def _listing(expressions: list[list[dict]], values: list[Value]) -> tuple[Column, ...]:
+    """The columns that a list of named expressions makes, of these values."""
+    pairs = zip(expressions, values, strict=True)
+    return tuple(Column(_number(named), named[0]["name"], value) for named, value in pairs)
+
+
+def _outputs(node: dict, value: Callable[[int], Value], *names: str) -> tuple[Column, ...]:
+    """The columns that the node itself lists, with the value that `value` says by position."""
+    attributes = [
+        attribute
+        for name in names or ("output", "dataCols", "partitionCols")
+        for attribute in node.get(name) or ()
+    ]
+    return tuple(
+        Column(_number(attribute), attribute[0]["name"], value(position))
+        for position, attribute in enumerate(attributes)
+    )
+
+
+def _number(expression: list[dict]) -> int:
+    return expression[0]["exprId"]["id"]
+
+
+def _listed(sequence: "list | str | None") -> list:
+    """A sequence of Spark's JSON, which is text there if it holds texts."""
+    if isinstance(sequence, str):
+        return sequence.strip("[]").split(", ")
+    return sequence or []
+
+
+def _ends(plan: list[dict]) -> dict[int, int]:
+    """Where the part of the plan ends that begins at each position."""
+    ends: dict[int, int] = {}
+    for position in reversed(range(len(plan))):
+        end = position + 1
+        for _ in range(plan[position]["num-children"]):
+            end = ends[end]
+        ends[position] = end
+    return ends
