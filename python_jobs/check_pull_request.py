@@ -4,8 +4,9 @@
 
 Builds every layer with no rows, which holds each model against its contract, and compares the
 contracts with those of the base branch: a promise to readers is changed by a new version of the
-model only (docs/pull_requests.md). Ends with 0, or 1 and a list of what is wrong, or 2 if it cannot
-tell. Under GitHub Actions the list is the job's summary too, and each line of it an annotation.
+model only (docs/pull_requests.md). Builds the base in the same way, and tells which columns of Gold
+and which exposures the change touches. Ends with 0, or 1 and a list of what is wrong, or 2 if it
+cannot tell. Under GitHub Actions all that is the job's summary too, and each problem an annotation.
 """
 
 import argparse
@@ -20,9 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dbt.cli.main import dbtRunner
+from dbt_spark_contracts.lineage.artifact import FILE_NAME
+
+from python_jobs.blast_radius import blast_radius, read_state
+from python_jobs.blast_radius import report as report_touched
 
 ROOT = Path(__file__).parents[1]
 STATE = ROOT / "target" / "pull_request"
+LINEAGE_OF_BASE = "lineage_of_base"
 ON_PURPOSE = "On purpose? Keep it, with its table, as version 1: see docs/pull_requests.md"
 
 
@@ -39,19 +45,21 @@ class Problem:
     details: list[str]
 
 
-def check(base: str, folder: Path, build: bool) -> list[Problem]:
-    """What is wrong with the working tree as a change of `base`, whose files go to `folder`."""
-    before = base_state(base, folder)
+def check(base: str, folder: Path, build: bool) -> tuple[list[Problem], list[str]]:
+    """What is wrong with the working tree as a change of `base`, whose files go to `folder`; and
+    what the change touches, as Markdown."""
+    before = base_state(base, folder, build)
     parsed = dbt("parse")
     if parsed.exception:
-        return [failure("the project does not parse", parsed.exception)]
-    return (failed_nodes() if build else []) + broken_promises(before)
+        return [failure("the project does not parse", parsed.exception)], []
+    problems = (failed_nodes() if build else []) + broken_promises(before)
+    return problems, touched(folder) if build else []
 
 
-def dbt(*args, project: Path = ROOT, state: Path = STATE, on_event=None):
+def dbt(*args, project: Path = ROOT, state: Path = STATE, on_event=None, says: str = "none"):
     """Run `dbt *args` in this process on the target `ci`; its artifacts go to `state`."""
     options = ("--target", "ci", "--project-dir", project, "--profiles-dir", ROOT)
-    options += ("--target-path", state, "--log-level", "info" if "build" in args else "none")
+    options += ("--target-path", state, "--log-level", says)
     runner = dbtRunner(callbacks=[on_event] if on_event else [])
     return runner.invoke([str(arg) for arg in (*args, *options)])
 
@@ -64,10 +72,11 @@ def git(*args: str, otherwise: str = "") -> str:
     return done.stdout.strip()
 
 
-def base_state(base: str, folder: Path) -> Path:
+def base_state(base: str, folder: Path, build: bool) -> Path:
     """The folder of the base's manifest, parsed in a work tree of its own. No data, no Spark.
 
-    Parsed is the commit where the branch began: what `base` got since was not removed here.
+    Parsed is the commit where the branch began: what `base` got since was not removed here. It is
+    built there too, for its column lineage, if that is asked for.
     """
     git("rev-parse", "--git-dir", otherwise="this is no git repository")
     unknown = f"git knows no {base}: fetch it, or name another branch or commit with --base"
@@ -78,6 +87,8 @@ def base_state(base: str, folder: Path) -> Path:
     git("worktree", "add", "--detach", str(tree), commit)
     try:
         error = dbt("parse", project=tree, state=state).exception
+        if build and not error:
+            build_empty(tree, folder / LINEAGE_OF_BASE)
     finally:
         git("worktree", "remove", "--force", str(tree))
     if error:
@@ -85,17 +96,44 @@ def base_state(base: str, folder: Path) -> Path:
     return state
 
 
+def build_empty(tree: Path, state: Path) -> None:
+    """Build the tables of a tree with no rows, in schemas of their own; if it fails, it fails."""
+    os.environ["LAKEHOUSE_SCHEMA"] = "base"
+    without_tests = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
+    dbt("build", "--empty", *without_tests, project=tree, state=state)
+    del os.environ["LAKEHOUSE_SCHEMA"]
+
+
+def touched(folder: Path) -> list[str]:
+    """What the change touches in Gold, as Markdown, by the builds of the base and of this tree."""
+    try:
+        before, after = read_state(folder / LINEAGE_OF_BASE), read_state(STATE)
+    except FileNotFoundError:
+        return ["The base, or this tree, has no column lineage: what is touched cannot be told."]
+    return [*report_touched(blast_radius(before, after))]
+
+
 def failed_nodes() -> list[Problem]:
     """Builds every layer with no rows: what failed. (Unit tests bring rows, and take time.)"""
-    built = dbt("build", "--empty", "--exclude-resource-type", "unit_test")
+    # What earlier checks found of the columns is not of this tree.
+    (STATE / FILE_NAME).unlink(missing_ok=True)
+    built = dbt("build", "--empty", "--exclude-resource-type", "unit_test", says="info")
     if built.exception:
         return [failure("the build did not run", built.exception)]
     return [of_result(result) for result in built.result if result.status in ("error", "fail")]
 
 
 def of_result(result) -> Problem:
-    """The problem of a node that failed: dbt's contract table, row by row, or another error."""
+    """The problem of a node that failed: dbt's contract table, row by row; each column that it
+    hands on under another name; or another error."""
     node = result.node
+    said = [line.strip() for line in result.message.splitlines()]
+    if leaks := [line for line in said if re.match(rf"{re.escape(node.name)}\.\w+\S* is ", line)]:
+        columns = [line.split(".")[1].split()[0] for line in leaks]
+        places = [in_model(node.original_file_path, column) for column in columns]
+        told = [(*place, line) for place, line in zip(places, leaks, strict=True)]
+        way_out = next(line for line in said if line.startswith("Leave them out"))
+        return Problem(f"{node.search_name} hands on what has to stay", told, [way_out])
     table = [line.strip() for line in result.message.splitlines() if line.strip().startswith("|")]
     if "mismatch_reason" not in "".join(table[:1]):
         return failure(f"{node.resource_type} {node.name} failed", result.message, node)
@@ -240,16 +278,17 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             os.environ |= {"LAKEHOUSE_HOME": folder, "LAKEHOUSE_SHUFFLE_PARTITIONS": "1"}
-            problems = check(args.base, Path(folder), build=not args.no_build)
+            problems, touches = check(args.base, Path(folder), build=not args.no_build)
     except CannotCheck as error:
         print(f"Cannot check: {error}", file=sys.stderr)
         return 2
-    print("", *report(problems), sep="\n")
+    lines = [*report(problems), "", *touches]
+    print("", *lines, sep="\n")
     if os.environ.get("GITHUB_ACTIONS"):
         print(*annotations(problems), sep="\n")
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
-            print(*report(problems), sep="\n", file=file)
+            print(*lines, sep="\n", file=file)
     return 1 if problems else 0
 
 

@@ -401,6 +401,9 @@ def test_no_job_is_run(tables):
 
 
 def fingerprints(tables, query, volatile=()):
+    # Anew, so that Spark numbers their columns anew.
+    for name in ("t", "u"):
+        tables.table(f"origins.{name}").createOrReplaceTempView(name)
     entry = trace(tables.sql(query), MODEL, NODES, volatile)
     columns = [column["fingerprint"] for column in entry["columns"].values()]
     return columns, entry["rows"]["fingerprint"]
@@ -417,6 +420,23 @@ def test_fingerprint_tells_another_way(tables):
     assert (before[0] != after[0], before[1] == after[1], rows == same_rows) == (True, True, True)
     same, other_rows = fingerprints(tables, "select a * 2 as x, b from t where c = 'y'")
     assert (before == same, rows != other_rows) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("row_number() over (order by a)", "row_number() over (order by a desc)"),
+        ("sum(a) over (order by b)", "sum(a) over (order by b rows 1 preceding)"),
+        ("b like 'x%'", "b like 'y%'"),
+        ("round(a, 1)", "round(a, 2)"),
+        ("cast(b as int)", "cast(b as bigint)"),
+        ("s.p", "s.q"),
+        ("count(b) over ()", "count(distinct b)"),
+    ],
+)
+def test_fingerprint_tells_settings_apart(tables, one, other):
+    queries = [f"select {expression} as x from t" for expression in (one, other)]
+    assert fingerprints(tables, queries[0]) != fingerprints(tables, queries[1])
 
 
 def test_fingerprint_of_a_choice_tells_its_values_apart(tables):

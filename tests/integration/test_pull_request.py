@@ -114,6 +114,7 @@ def test_unchanged_branch_passes_though_main_went_on(branch, tmp_path):
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "Modified: nothing" in checked.stdout
+    assert "- nothing that a model computes\n" in checked.stdout
     assert "ci_gold.gold_car_current_state" in checked.stdout  # it was built
     # Nothing stays behind: no table, no work tree, no file that git sees.
     assert not warehouse.exists() and not (branch.root / ".lakehouse").exists()
@@ -141,6 +142,49 @@ def test_leaking_branch_fails_with_table_and_annotation(branch, tmp_path):
     assert table[0] == ["column_name", "definition_type", "contract_type", "mismatch_reason"]
     assert set("".join(table[1])) == {"-"}
     assert table[2:] == [["event_id", "string", "", "missing in contract"]]
+
+
+def test_renamed_leak_is_pinned_to_its_line(branch):
+    described = '      - name: reference\n        data_type: string\n        description: "x"\n'
+    branch.change(GOLD_YML, GAS_TYPE, GAS_TYPE + described)
+    renamed = '        F.coalesce("event_id", F.lit("")).alias("reference"),\n'
+    line = branch.change(CURRENT_STATE, '        "gas_type",\n', renamed + '        "gas_type",\n')
+
+    checked = branch.check(GITHUB_ACTIONS="true")
+
+    assert checked.returncode == 1, checked.stdout + checked.stderr
+    message = "gold_car_current_state.reference is silver_car_telemetry.event_id under another name"
+    assert f"::error file={CURRENT_STATE},line={line}::{message}\n" in checked.stdout
+    assert checked.stdout.count("::error") == 1
+
+
+def test_what_a_change_of_silver_touches_is_told(branch, tmp_path):
+    path = "('fuel_available_liters', 'double', telemetry ~ '.data.fuelAvailableLiters')"
+    branch.change("macros/project/event_columns.sql", path, path.replace("Available", "Left"))
+    branch.change(
+        "models/silver/silver_rejected_events.sql", "order by ingested_at", "order by event_id"
+    )
+    summary = tmp_path / "summary.md"
+
+    checked = branch.check(GITHUB_STEP_SUMMARY=str(summary))
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    touched = summary.read_text().partition("### What the change touches\n")[2]
+    assert "- stg_car_events.fuel_available_liters is made in another way\n" in touched
+    assert "- the rows of silver_rejected_events are chosen in another way\n" in touched
+    assert "stg_car_events.current_mileage_km" not in touched
+    rows = [line.strip("| ").split(" | ") for line in touched.splitlines() if "| gold_" in line]
+    # Silver takes the newest version of an event and, of two with the same times, what they hold
+    # decides; so a column that is read in another way may let other rows win.
+    assert [row[:3] for row in rows] == [
+        ["gold_car_current_state", "fuel_available_liters", "may be others"],
+        ["gold_fuel_efficiency_monthly", "none by itself", "may be others"],
+        [
+            "gold_performance_alerts",
+            "alert_message, alert_value, fuel_available_liters",
+            "may be others",
+        ],
+    ]
 
 
 def test_removed_and_retyped_columns_are_all_named(branch):

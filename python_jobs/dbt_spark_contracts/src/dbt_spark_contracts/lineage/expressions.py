@@ -56,11 +56,9 @@ FUNCTIONS = names("""
     TryReflect
 """)
 
-# What differs between two analyses of the same query, or tells nothing about the value.
-_NOT_IN_RECIPE = names("""
-    num-children exprId resultId qualifier metadata nullable nonInheritableMetadataKeys
-    explicitMetadata plan e outerAttrs outerScopeAttrs joinCond func sameOrderExpressions
-""")
+# Of a node's own fields, those that hold other expressions, numbers of columns and the like differ
+# between two analyses of the same query; these tell how the value is made.
+_IN_RECIPE = (str, int, float, bool, type(None))
 
 _LAMBDA = "lambda "
 
@@ -103,7 +101,11 @@ def _value(kind: str, node: dict, children: list[Value], scope: dict, plans: Pla
     if "exprId" in node and not children and "plan" not in node:
         unknown = Value(untraced=frozenset([f"Spark's {kind} {node.get('name', '')}".strip()]))
         return scope.get(node["exprId"]["id"], unknown)
-    own = {name: value for name, value in node.items() if name not in _NOT_IN_RECIPE}
+    own = {
+        name: value
+        for name, value in node.items()
+        if name in ("dataType", "frameType", "direction") or isinstance(value, _IN_RECIPE)
+    }
     recipe = digest(own, *(child.recipe for child in children))
     if "plan" in node:
         columns, rows = plans.subquery(node["plan"], scope)
