@@ -296,13 +296,13 @@ def test_project_that_does_not_parse(branch):
 def test_unknown_base(repository, tmp_path, monkeypatch):
     monkeypatch.setattr(check_pull_request, "ROOT", repository.root)
     with pytest.raises(check_pull_request.CannotCheck, match="git knows no origin/main: fetch it"):
-        check_pull_request.base_state("origin/main", tmp_path)
+        check_pull_request.base_state("origin/main", tmp_path, build=False)
 
 
 def test_no_git_repository(tmp_path, monkeypatch):
     monkeypatch.setattr(check_pull_request, "ROOT", tmp_path)
     with pytest.raises(check_pull_request.CannotCheck, match="this is no git repository"):
-        check_pull_request.base_state("main", tmp_path)
+        check_pull_request.base_state("main", tmp_path, build=False)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from dbt.artifacts.resources import MacroDependsOn
 from dbt.artifacts.resources.types import ModelLanguage
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
-from dbt.events.types import CommandCompleted
+from dbt.events.types import CommandCompleted, FoundStats
 from dbt.exceptions import ParsingError
 from dbt.parser.schemas import ModelPatchParser
 from dbt.plugins.manager import PluginManager, dbtPlugin
@@ -28,6 +28,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.semver import VersionSpecifier
 from dbt_spark_contracts import dbt_internals, plugin, session
 from dbt_spark_contracts.adapter import SparkAdapter
+from dbt_spark_contracts.lineage.artifact import ColumnLineage
 
 from tests.conftest import GENERAL_MACROS, ROOT, Dbt
 
@@ -152,6 +153,34 @@ def test_the_callback_is_called_once_however_the_command_ends(
     assert calls == [1]
     project("parse")
     assert calls == [1, 1]
+
+
+def test_the_manifest_is_handed_over_when_dbt_has_counted_it():
+    assert FoundStats.__name__ == "FoundStats"
+    calls = []
+    try:
+        dbt_internals.on_manifest(calls.append)
+        with click.Context(click.Command("docs"), obj={"manifest": "the manifest"}):
+            get_event_manager().callbacks[-1](SimpleNamespace(info=SimpleNamespace(name="Other")))
+            assert calls == []
+            get_event_manager().callbacks[-1](
+                SimpleNamespace(info=SimpleNamespace(name="FoundStats"))
+            )
+        assert calls == ["the manifest"]
+    finally:
+        cleanup_event_logger()
+
+
+@pytest.mark.parametrize("command", [("build",), ("compile",), ("docs", "generate")])
+def test_what_is_changed_in_the_manifest_is_written(small_project, monkeypatch, command):
+    def change(column_lineage, manifest):
+        manifest.nodes["model.small.a"].meta["changed"] = "yes"
+
+    monkeypatch.setattr(ColumnLineage, "annotate", change)
+    project = small_project({"models/a.py": MODEL})
+    assert project(*command, schema="changed").success
+    manifest = json.loads((project.target_path / "manifest.json").read_text())
+    assert manifest["nodes"]["model.small.a"]["meta"]["changed"] == "yes"
 
 
 # The project's macros

@@ -46,6 +46,7 @@ class SparkContractsPlugin(dbtPlugin):
         SparkAdapter.column_lineage = column_lineage = dbt_internals.column_lineage()
         dbt_internals.on_manifest(column_lineage.annotate)
         dbt_internals.on_command_completed(session.clear_up)
-        dbt_internals.on_command_completed(column_lineage.write)
+        if flags.WRITE_JSON:
+            dbt_internals.on_command_completed(column_lineage.write)
         if flags.WHICH in SPARK_COMMANDS:
             session.start()

@@ -56,6 +56,9 @@ FUNCTIONS = names("""
     TryReflect
 """)
 
+# Where no seed is given, they have another one in each analysis.
+_RANDOM = names("Rand Randn Uuid Shuffle")
+
 # Of a node's own fields, those that hold other expressions, numbers of columns and the like differ
 # between two analyses of the same query; these tell how the value is made.
 _IN_RECIPE = (str, int, float, bool, type(None))
@@ -107,6 +110,8 @@ def _value(kind: str, node: dict, children: list[Value], scope: dict, plans: Pla
         if name in ("dataType", "frameType", "direction") or isinstance(value, _IN_RECIPE)
     }
     recipe = digest(own, *(child.recipe for child in children))
+    if kind in _RANDOM:
+        recipe = digest(kind)
     if "plan" in node:
         columns, rows = plans.subquery(node["plan"], scope)
         recipe = digest(recipe, *(column.recipe for column in columns), rows.recipe)
