@@ -1,4 +1,3 @@
--- Conservation: each Bronze record is a Silver row, a duplicate of one, or rejected.
 -- A row of the result is a balance that is broken.
 with
 

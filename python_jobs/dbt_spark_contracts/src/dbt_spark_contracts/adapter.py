@@ -4,6 +4,7 @@ The name is that of dbt-spark's pull request 1063, so that this can go when upst
 """
 
 from contextlib import contextmanager
+from datetime import datetime, timezone
 
 from dbt.adapters import spark
 from dbt.adapters.base.impl import ConstraintSupport
@@ -14,7 +15,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PythonException
 
-from dbt_spark_contracts import process, session, tables
+from dbt_spark_contracts import file_sources, process, session, tables
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage import marks
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
@@ -89,6 +90,33 @@ class SparkAdapter(spark.SparkAdapter):
             if "NoSuchNamespaceException" in str(error):
                 return []
             raise
+
+    def calculate_freshness(self, source, loaded_at_field, filter, macro_resolver=None):
+        # A source of files is no table that could be asked. (The macro resolver is the manifest.)
+        for node in getattr(macro_resolver, "sources", {}).values():
+            if node.relation_name == str(source) and (location := file_sources.location(node)):
+                newest = file_sources.newest(
+                    session.get(), str(source), location, loaded_at_field, filter
+                )
+                return None, self._create_freshness_response(newest, datetime.now(timezone.utc))
+        return super().calculate_freshness(source, loaded_at_field, filter, macro_resolver)
+
+    def get_catalog(self, relation_configs, used_schemas):
+        nodes = list(relation_configs)
+        catalog, exceptions = super().get_catalog(nodes, used_schemas)
+        rows = []
+        for node in filter(file_sources.location, nodes):
+            try:
+                rows += file_sources.catalog(session.get(), node)
+            except DbtRuntimeError as error:
+                exceptions.append(error)
+        if rows:
+            import agate
+            from dbt_common.clients.agate_helper import DEFAULT_TYPE_TESTER, merge_tables
+
+            files = agate.Table.from_object(rows, column_types=DEFAULT_TYPE_TESTER)
+            catalog = merge_tables([catalog, files])
+        return catalog, exceptions
 
     @available.parse_list
     def get_schema(self, relation) -> list[dict]:

@@ -1,0 +1,107 @@
+"""Sources of files, `external: {location: …}`: how fresh they are, and what dbt docs shows.
+
+Their columns are those of python_models.read_files, which a Python model gets of them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dbt.flags import get_flags
+from dbt_common.exceptions import DbtRuntimeError
+
+from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.settings import absolute
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def location(node) -> str | None:
+    """Where a source's files are, as its yml says; None for a table, be it a source or a model."""
+    external = getattr(node, "external", None)
+    return external.location if external else None
+
+
+def newest(
+    spark: "SparkSession", name: str, location: str, loaded_at_field: str, filter: str | None
+) -> datetime:
+    """The latest `loaded_at_field` of the files under `location` that `filter` lets through.
+
+    Raises DbtRuntimeError, in one line, for the source `name` if there is none.
+    """
+    from dbt_spark_contracts.python_models import read_files
+
+    with _explained(name, location):
+        files = read_files(spark, location).where(filter or "true")
+        # As a number: Spark would give a time in the time zone of this machine.
+        micros = files.selectExpr(f"unix_micros(max({loaded_at_field}))").first()[0]
+    if micros is None:
+        folder = absolute(location, Path(get_flags().PROJECT_DIR))
+        where = f" where {filter}" if filter else ""
+        raise DbtRuntimeError(
+            f"Nothing has landed for {name}: no file with content in {folder}{where}"
+        )
+    return datetime.fromtimestamp(micros / 1e6, timezone.utc)
+
+
+def catalog(spark: "SparkSession", source) -> Iterator[dict]:
+    """The rows of dbt's catalog for a source of files, one a column, with how fresh it is.
+
+    In: the source as dbt's manifest has it. Nothing that has landed is no error here.
+    Raises DbtRuntimeError, in one line, if the location cannot be read.
+    """
+    from dbt_spark_contracts.python_models import read_files
+
+    in_utc = "to_utc_timestamp(max(modificationTime), current_timezone())"
+    with _explained(source.relation_name, location(source)):
+        files = read_files(spark, location(source))
+        count, size, modified = files.selectExpr(
+            "count(*)", "coalesce(sum(length), 0)", f"date_format({in_utc}, 'yyyy-MM-dd HH:mm')"
+        ).first()
+    facts = {
+        "location": ("Location", location(source), "Where the files land"),
+        "files": ("Files", count, "How many files, in all sub-folders"),
+        "size": ("Size", size, "How large they are together"),
+        "newest": ("Newest file, UTC", modified or "none", "When a file was changed last"),
+        **_thresholds(source.freshness),
+    }
+    stats = {}
+    for id, (label, value, description) in facts.items():
+        stat = {"label": label, "value": value, "description": description, "include": True}
+        stats.update({f"stats:{id}:{part}": stat[part] for part in stat})
+    for index, (column, data_type) in enumerate(files.dtypes):
+        yield {
+            "table_database": None,
+            "table_schema": source.schema,
+            "table_name": source.identifier,
+            "table_type": "files",
+            "column_name": column,
+            "column_type": data_type,
+            "column_index": index,
+            **stats,
+        }
+
+
+@contextmanager
+def _explained(name: str, location: str) -> Iterator[None]:
+    """Raises DbtRuntimeError, in one line, for whatever Spark raises when it reads the files."""
+    try:
+        yield
+    except Exception as error:
+        raise DbtRuntimeError(f"{name}: cannot read {location}: {explain(error)}") from error
+
+
+def _thresholds(freshness) -> dict[str, tuple[str, str, str]]:
+    """What `dbt source freshness` warns of and fails on, as `catalog` tells it."""
+    after = {"warn_after": "Warns if older than", "error_after": "Fails if older than"}
+    told = {}
+    for name, label in after.items():
+        time = getattr(freshness, name, None)
+        if time:
+            plural = "s" if time.count != 1 else ""
+            text = f"{time.count} {time.period.value}{plural}"
+            told[name] = (label, text, "How dbt source freshness judges the newest file")
+    return told
