@@ -1,0 +1,1 @@
+"""Looking at which columns each column comes from: as a tree, a page, or OpenLineage."""

@@ -1,0 +1,363 @@
+"""Reads what a build recorded: target/column_lineage.json, with dbt's manifest beside it."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import jsonschema
+
+SCHEMA_VERSION = 1
+NOT_RECORDED = "the model was not built when this was recorded"
+NOT_A_COLUMN = "no column of what was recorded of this model"
+
+# How a column comes from another, and a model's rows from a column, in words.
+COLUMN_KINDS = {
+    "copy": "copy of",
+    "computed": "computed from",
+    "aggregated": "aggregated from",
+    "condition": "decided by",
+    "window": "in a window over",
+}
+ROW_KINDS = {
+    "filter": "filtered by",
+    "join": "joined on",
+    "group": "grouped by",
+    "sort": "sorted by",
+}
+
+
+class CannotShow(Exception):
+    """Why there is nothing to show, and the way out, in one line."""
+
+
+class Place(NamedTuple):
+    """A column of a node: a model, a seed, a source's table."""
+
+    node: str
+    column: str
+
+
+class Origin(NamedTuple):
+    """Where something comes from, and how; `field` is the part of it that does, or empty."""
+
+    place: Place
+    kind: str
+    field: str = ""
+
+
+@dataclass
+class Column:
+    """A column: what the contract says of it, and where it comes from."""
+
+    name: str
+    data_type: str = ""
+    description: str = ""
+    marks: list[str] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
+    untraced: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Node:
+    """A model, seed, source's table (or a table that dbt does not know), with its columns."""
+
+    id: str
+    label: str
+    kind: str
+    layer: str
+    relation: str
+    description: str = ""
+    columns: dict[str, Column] = field(default_factory=dict)
+    row_origins: list[Origin] = field(default_factory=list)
+    rows_untraced: list[str] = field(default_factory=list)
+    reads: list[str] = field(default_factory=list)  # nodes, as dbt knows
+    checksum: str = ""
+    changed: bool = False  # the model's file, since it was recorded
+
+
+@dataclass
+class Exposure:
+    """Who reads the tables: `reads` are the ids of nodes."""
+
+    id: str
+    label: str
+    kind: str
+    description: str
+    reads: list[str]
+
+
+@dataclass
+class Lineage:
+    """The project's columns and where they come from; `nodes` by their ids."""
+
+    project: str
+    generated_at: str
+    recorded: set[str]
+    nodes: dict[str, Node]
+    exposures: list[Exposure]
+
+    def column(self, place: Place) -> Column:
+        """The column at a place that `find` or an origin gave."""
+        return self.nodes[place.node].columns[place.column]
+
+    def name(self, place: Place) -> str:
+        """model.column, as a reader calls it."""
+        return f"{self.nodes[place.node].label}.{place.column}"
+
+    @cached_property
+    def uses(self) -> dict[Place, list[tuple[Place, Origin]]]:
+        """Of each place, the places that come from it, and how."""
+        found = defaultdict(list)
+        for node in self.nodes.values():
+            for column in node.columns.values():
+                for origin in column.origins:
+                    found[origin.place].append((Place(node.id, column.name), origin))
+        return found
+
+    @cached_property
+    def row_uses(self) -> dict[Place, list[tuple[str, Origin]]]:
+        """Of each place, the nodes whose rows it decides, and how."""
+        found = defaultdict(list)
+        for node in self.nodes.values():
+            for origin in node.row_origins:
+                found[origin.place].append((node.id, origin))
+        return found
+
+    @cached_property
+    def readers(self) -> dict[str, set[str]]:
+        """Of each node, the nodes that read it, by what was recorded or as dbt knows."""
+        found = defaultdict(set)
+        for node in self.nodes.values():
+            for read in [*node.reads, *(origin.place.node for origin in all_origins(node))]:
+                found[read].add(node.id)
+        return found
+
+    def find(self, name: str) -> Place:
+        """The place that a reader calls `name`: model.column, source.table.column, seed.column.
+
+        A node may be called by its dbt unique_id or its relation too. Letter case makes no
+        difference, as in Spark. Raises CannotShow, with names that are close.
+        """
+        nodes = {}
+        for node in self.nodes.values():
+            for called in (node.relation, node.id, node.label):
+                nodes[called.lower()] = node
+        asked = name.lower()
+        # The longest node first: a part of its name may be a node as well.
+        cuts = [at for at, letter in enumerate(asked) if letter == "."][::-1]
+        node = next((nodes[asked[:at]] for at in cuts if asked[:at] in nodes), None)
+        if node is None:
+            labels = [node.label for node in self.nodes.values()]
+            if asked in nodes:
+                example = next(iter(nodes[asked].columns), "column")
+                raise CannotShow(f"{name} has columns: name one, as in {name}.{example}")
+            if not cuts:
+                raise CannotShow(f"{name} is no column: say model.column{close(name, labels)}")
+            model = name[: cuts[0]]
+            raise CannotShow(f"no model, seed or source is called {model}{close(model, labels)}")
+        cut = next(at for at in cuts if nodes.get(asked[:at]) is node)
+        columns = {column.lower(): column for column in node.columns}
+        column = name[cut + 1 :]
+        if column.lower() not in columns:
+            raise CannotShow(f"{node.label} has no column {column}{close(column, node.columns)}")
+        return Place(node.id, columns[column.lower()])
+
+
+def close(name: str, names: Iterable[str]) -> str:
+    """The end of an error's line: which of the names are like `name`, or else which there are."""
+    names = list(names)
+    like = get_close_matches(name, names, 3, 0.5) or [each for each in names if name in each][:3]
+    if like:
+        return f": did you mean {' or '.join(like)}?"
+    some = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    return f": there is {some}" if names else ""
+
+
+def all_origins(node: Node) -> list[Origin]:
+    """The origins of a node's columns and of its rows."""
+    columns = (origin for column in node.columns.values() for origin in column.origins)
+    return [*columns, *node.row_origins]
+
+
+def read(target: Path) -> Lineage:
+    """What the last build recorded, from dbt's target folder. Raises CannotShow."""
+    recorded = load(target / "column_lineage.json")
+    manifest = load(target / "manifest.json")
+    check(recorded, target / "column_lineage.json")
+    nodes = {}
+    for of_dbt in known_to_dbt(manifest):
+        node = described(of_dbt)
+        nodes[node.id] = node
+    make_labels_unique(nodes)
+    for key, record in recorded["nodes"].items():
+        # A model that is gone since has no entry in the manifest any more.
+        label = key.split(".", 2)[-1]
+        gone = Node(key, label, "model", "gone", "", checksum=record["checksum"])
+        node = nodes.setdefault(key, gone)
+        add_record(node, record)
+    for node in nodes.values():
+        if node.kind in ("model", "snapshot") and node.id not in recorded["nodes"]:
+            node.rows_untraced = [NOT_RECORDED]
+            for column in node.columns.values():
+                column.untraced = [NOT_RECORDED]
+    for origin in [origin for node in list(nodes.values()) for origin in all_origins(node)]:
+        add_place(nodes, origin.place)
+    metadata = recorded["metadata"]
+    return Lineage(
+        metadata["project_name"],
+        metadata["generated_at"],
+        set(recorded["nodes"]),
+        nodes,
+        [exposure(each, nodes) for each in manifest["exposures"].values()],
+    )
+
+
+def load(file: Path) -> dict:
+    """The JSON object in a file. Raises CannotShow if there is none."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CannotShow(f"there is no {file}: run `uv run dbt build` first") from None
+    except (OSError, ValueError) as error:
+        raise CannotShow(f"{file} cannot be read ({error}): run `uv run dbt build`") from None
+    if not isinstance(content, dict):
+        raise CannotShow(f"{file} is no JSON object: run `uv run dbt build`")
+    return content
+
+
+def check(recorded: dict, file: Path) -> None:
+    """Raises CannotShow if this is no column lineage of the version that is known here."""
+    metadata = recorded.get("metadata")
+    version = metadata.get("schema_version") if isinstance(metadata, dict) else None
+    if version != SCHEMA_VERSION:
+        raise CannotShow(
+            f"{file} has schema_version {version}, and {SCHEMA_VERSION} is known here: "
+            "run `uv run dbt build` with this version of the project"
+        )
+    error = jsonschema.exceptions.best_match(
+        jsonschema.Draft202012Validator(schema()).iter_errors(recorded)
+    )
+    if error:
+        path = "/".join(map(str, error.absolute_path))
+        raise CannotShow(f"{file} is broken at {path} ({error.message}): run `uv run dbt build`")
+
+
+def schema() -> dict:
+    """The JSON Schema of column_lineage.json."""
+    # Not importlib.resources: that imports the plugin, and with it dbt and Spark.
+    (package,) = find_spec("dbt_spark_contracts").submodule_search_locations
+    file = Path(package) / "column_lineage.schema.json"
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def known_to_dbt(manifest: dict) -> list[dict]:
+    """The manifest's nodes that are tables: models, seeds, snapshots, sources."""
+    tables = [
+        node
+        for node in manifest["nodes"].values()
+        if node["resource_type"] in ("model", "seed", "snapshot")
+        and node["config"].get("materialized") != "ephemeral"
+    ]
+    return tables + list(manifest["sources"].values())
+
+
+def described(of_dbt: dict) -> Node:
+    """A node as dbt describes it, not yet with what was recorded."""
+    columns = {
+        column["name"]: Column(
+            column["name"],
+            column.get("data_type") or "",
+            " ".join((column.get("description") or "").split()),
+            [mark for mark, value in meta(column).items() if value is True],
+        )
+        for column in of_dbt["columns"].values()
+    }
+    return Node(
+        of_dbt["unique_id"],
+        label(of_dbt),
+        of_dbt["resource_type"],
+        layer(of_dbt),
+        (of_dbt.get("relation_name") or label(of_dbt)).replace("`", ""),
+        (of_dbt.get("description") or "").strip(),
+        columns,
+        reads=(of_dbt.get("depends_on") or {}).get("nodes", []),
+        checksum=(of_dbt.get("checksum") or {}).get("checksum", ""),
+    )
+
+
+def meta(column: dict) -> dict:
+    """A column's meta, which dbt has in two places."""
+    return {**(column.get("meta") or {}), **((column.get("config") or {}).get("meta") or {})}
+
+
+def label(of_dbt: dict) -> str:
+    """What a reader calls a node: model, model.v2, source.table."""
+    if of_dbt["resource_type"] == "source":
+        return f"{of_dbt['source_name']}.{of_dbt['name']}"
+    version = of_dbt.get("version")
+    return of_dbt["name"] if version is None else f"{of_dbt['name']}.v{version}"
+
+
+def layer(of_dbt: dict) -> str:
+    """The layer of a node: the schema or else the folder it is in, or what it is."""
+    if of_dbt["resource_type"] == "source":
+        return "sources"
+    folders = of_dbt["fqn"][1:-1]
+    return of_dbt["config"].get("schema") or (folders or [f"{of_dbt['resource_type']}s"])[0]
+
+
+def make_labels_unique(nodes: dict[str, Node]) -> None:
+    """Calls nodes of the same name, which are of different packages, by package.name."""
+    same = defaultdict(list)
+    for node in nodes.values():
+        same[node.label].append(node)
+    for node in [node for alike in same.values() if len(alike) > 1 for node in alike]:
+        node.label = f"{node.id.split('.')[1]}.{node.label}"
+
+
+def add_record(node: Node, record: dict) -> None:
+    """Adds what was recorded of a node. Its columns are those, in that order."""
+    contract, node.columns = node.columns, {}
+    for name, recorded in record["columns"].items():
+        column = node.columns[name] = contract.get(name) or Column(name)
+        column.data_type = recorded["data_type"]
+        column.origins = origins(recorded)
+        column.untraced = recorded["untraced"]
+    node.relation = record["relation_name"].replace("`", "")
+    node.row_origins = origins(record["rows"])
+    node.rows_untraced = record["rows"]["untraced"]
+    node.changed = record["checksum"] != node.checksum
+
+
+def origins(recorded: dict) -> list[Origin]:
+    """The recorded origins of a column or of rows."""
+    return [
+        Origin(Place(each["node"], each["column"]), each["kind"], each.get("field", ""))
+        for each in recorded["origins"]
+    ]
+
+
+def add_place(nodes: dict[str, Node], place: Place) -> None:
+    """Makes sure that an origin is there: a table that dbt does not know, a seed's column."""
+    table = Node(place.node, place.node, "table", "sources", place.node)
+    node = nodes.setdefault(place.node, table)
+    if place.column not in node.columns:
+        reason = [NOT_A_COLUMN] if node.kind in ("model", "snapshot") else []
+        node.columns[place.column] = Column(place.column, untraced=reason)
+
+
+def exposure(of_dbt: dict, nodes: dict[str, Node]) -> Exposure:
+    """An exposure, with what it reads of the nodes there are."""
+    return Exposure(
+        of_dbt["unique_id"],
+        of_dbt.get("label") or of_dbt["name"],
+        of_dbt["type"],
+        (of_dbt.get("description") or "").strip(),
+        [key for key in of_dbt["depends_on"]["nodes"] if key in nodes],
+    )
