@@ -150,9 +150,7 @@ def small() -> tuple[dict, dict]:
     }
     gold = {
         "car": derived("string", f"computed {SILVER} customer"),
-        "status": derived(
-            "string", f"condition {SILVER} valid_until", f"window {SILVER} at"
-        ),
+        "status": derived("string", f"condition {SILVER} valid_until", f"window {SILVER} at"),
         "top": derived("double", f"aggregated {SILVER} speed"),
         "name": derived(
             "string", f"copy {SILVER} customer", untraced=("the Python function normalize",)
@@ -204,7 +202,7 @@ def made_up(models: int, columns: int) -> tuple[dict, dict]:
     for number, key in enumerate(keys):
         names = [f"column_{n}_of_{number}" for n in range(columns)]
         layer = layers[number * 4 // models]
-        nodes.append(of_dbt(key, dict.fromkeys(names, {}), schema=layer))
+        nodes.append(of_dbt(key, {name: {} for name in names}, schema=layer))
         above = [each for each in keys[:number] if layer not in each][-3:] or keys[:number][-1:]
         told = {}
         for n, name in enumerate(names):

@@ -83,9 +83,7 @@ def depths(above: dict[str, set[str]]) -> dict[str, int]:
     return found
 
 
-def pull_roots(
-    ranks: dict[str, int], above: dict[str, set[str]], boxes: dict[str, Box]
-) -> None:
+def pull_roots(ranks: dict[str, int], above: dict[str, set[str]], boxes: dict[str, Box]) -> None:
     """Moves each root, such as a seed, next to the first that reads it.
 
     What has to do with no other goes to the last of its lane.
@@ -184,7 +182,9 @@ def place(stacks: list[list[Box]]) -> tuple[list[Lane], dict[str, Box]]:
     x = 0.0
     for stack in stacks:
         if not lanes or lanes[-1].label != stack[0].lane:
-            lanes.append(Lane(stack[0].lane, x - PADDING, 0, -LANE_HEAD, LANE_HEAD + full + PADDING))
+            lanes.append(
+                Lane(stack[0].lane, x - PADDING, 0, -LANE_HEAD, LANE_HEAD + full + PADDING)
+            )
         y = (full - height(stack)) / 2
         for box in stack:
             box.x, box.y = x, y

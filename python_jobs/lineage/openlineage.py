@@ -5,8 +5,8 @@ facts "at design-time and not associated with a Run". A RunEvent would have to s
 began and how it ended; the record tells neither, and holds models that an earlier build recorded.
 
 What cannot be told in full must not look as if it were: such a column has the reasons in its
-`transformationDescription`, and the dataset the facet `dbtSparkContracts_untraced` with all of them,
-those of its rows too. A model that was not recorded has no event.
+`transformationDescription`, and the dataset the facet `dbtSparkContracts_untraced` with all of
+them, those of its rows too. A model that was not recorded has no event.
 """
 
 from collections.abc import Iterable, Iterator

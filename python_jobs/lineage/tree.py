@@ -106,9 +106,7 @@ def in_words(
     for origin in origins:
         parts[origin.kind, bool(origin.field)].append(origin.field)
     texts = [
-        of_part.format(part=", ".join(unique(fields)), how=words[kind])
-        if has_part
-        else words[kind]
+        of_part.format(part=", ".join(unique(fields)), how=words[kind]) if has_part else words[kind]
         for (kind, has_part), fields in parts.items()
     ]
     return " and ".join(texts)

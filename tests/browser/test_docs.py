@@ -174,6 +174,17 @@ def test_a_click_in_the_graph_opens_a_python_model(page, docs, screenshot):
     screenshot("python_model_code")
 
 
+def test_a_column_says_where_it_comes_from(page, docs, screenshot):
+    said = open_node(page, docs, "model.car_lakehouse.gold_car_current_state")
+    assert "from silver_car_telemetry.insurance_valid_until " in said
+    assert "from silver_car_telemetry.insurance_valid_until (condition)" in said
+    page.locator("tr", has_text="insurance_days_expired").first.click()
+    expect(page.locator(".column-expanded dd:visible")).to_have_text(
+        "silver_car_telemetry.insurance_valid_until (computed)"
+    )
+    screenshot("column")
+
+
 def test_every_node_has_a_page_that_says_all_of_it(page, docs):
     for id, node in docs.nodes.items():
         said = open_node(page, docs, id)

@@ -2,10 +2,12 @@
 
 import json
 
+import jsonschema
 import pytest
 import yaml
 from dbt_spark_contracts.lineage.artifact import SCHEMA_VERSION
 
+from python_jobs.lineage.artifact import schema
 from tests.conftest import make_project
 
 MODELS = {
@@ -87,6 +89,7 @@ def test_each_model_tells_its_origins(project):
 
 
 def test_artifact_says_what_it_is(project):
+    jsonschema.validate(artifact(project), schema())
     metadata = artifact(project)["metadata"]
     manifest = artifact(project, "manifest.json")["metadata"]
     assert metadata["schema_version"] == SCHEMA_VERSION
@@ -94,7 +97,7 @@ def test_artifact_says_what_it_is(project):
     assert metadata["generated_at"] >= manifest["generated_at"][:19]
     assert len(metadata["invocation_id"]) == len(manifest["invocation_id"])
     entry = artifact(project)["nodes"]["model.small.gold_x"]
-    assert entry["relation_name"] == "lineage.gold_x"
+    assert entry["relation_name"] == "lakehouse.lineage.gold_x"
     assert [column["data_type"] for column in entry["columns"].values()] == [
         "bigint",
         "bigint",

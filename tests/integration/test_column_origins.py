@@ -14,11 +14,10 @@ create or replace table origins.t (a int, b string, c string, s struct<p: int, q
     l array<struct<p: int, q: string>>, m map<string, string>, n array<string>);
 create or replace table origins.u (a int, d string);
 """
-NODES = {"lakehouse.origins.t": "model.x.t", "lakehouse.origins.u": "model.x.u"}
+NODES = {f"lakehouse.origins.{name}": f"model.x.{name}" for name in ("t", "u", "this")}
 MODEL = {
     "unique_id": "model.x.this",
     "language": "sql",
-    "relation_name": "this",
     "checksum": {"checksum": "1"},
 }
 

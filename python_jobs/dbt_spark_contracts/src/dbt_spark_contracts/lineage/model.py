@@ -32,7 +32,7 @@ def trace(frame, model: dict, nodes: dict[str, str], volatile: Iterable[str] = (
     own = model["unique_id"]
     checksum = model["checksum"]["checksum"]
     return {
-        "relation_name": model["relation_name"],
+        "relation_name": next(name for name, node in nodes.items() if node == own),
         "checksum": checksum,
         "columns": {
             field.name: _column(field, column, own, checksum)
