@@ -173,6 +173,7 @@ def test_what_a_change_of_silver_touches_is_told(branch, tmp_path):
     assert "- stg_car_events.fuel_available_liters is made in another way\n" in touched
     assert "- the rows of silver_rejected_events are chosen in another way\n" in touched
     assert "stg_car_events.current_mileage_km" not in touched
+    assert "fleet_dashboard (Fleet management), insurance_desk (Insurance desk)" in touched
     rows = [line.strip("| ").split(" | ") for line in touched.splitlines() if "| gold_" in line]
     # Silver takes the newest version of an event and, of two with the same times, what they hold
     # decides; so a column that is read in another way may let other rows win.
