@@ -23,9 +23,11 @@
     {%- do clear_up_after(other) -%}
   {%- endif -%}
   {%- set holder = dict(adapter.name_run(run), started_at=run_started_at.isoformat(timespec='seconds')) -%}
+  {#- A folder's name may hold a quote, and JSON a backslash. -#}
+  {%- set holder_text = dbt.escape_single_quotes(tojson(holder) | replace('\\', '\\\\')) -%}
   {%- call statement('take_lock') -%}
     create table if not exists {{ lock_table() }} (run string) using iceberg
-    tblproperties ('holder' = '{{ tojson(holder) }}')
+    tblproperties ('holder' = '{{ holder_text }}')
   {%- endcall -%}
   {%- do check_lock() -%}
   {%- do adapter.release_at_the_end(lock_table()) -%}

@@ -4,6 +4,7 @@ from functools import reduce
 from operator import or_
 
 import pytest
+from dbt_spark_contracts.lineage import model
 from dbt_spark_contracts.lineage.model import trace
 from pyspark.sql import Window
 from pyspark.sql import functions as F
@@ -241,9 +242,9 @@ def tables(spark):
 MARKS = {"copy": "", "computed": "~", "aggregated": "+", "condition": "?", "window": "w"}
 
 
-def told(frame, **model) -> str:
+def told(frame, **other) -> str:
     """A frame's column lineage in the words of QUERIES."""
-    entry = trace(frame, MODEL | model, NODES)
+    entry = trace(frame, MODEL | other, NODES)
     columns = []
     for name, column in entry["columns"].items():
         by_field = {"": []} if not column["origins"] else {}
@@ -385,6 +386,18 @@ def test_rows_that_stand_in_a_programs_plan_may_be_collected(tables):
 def test_other_tables_are_named_as_they_are(tables):
     tables.sql("create or replace table origins.stray (b string)")
     assert told(tables.sql("select b as x from origins.stray")) == "x=lakehouse.origins.stray.b"
+
+
+def test_branch_of_a_table_is_the_table(tables):
+    """Else a marked column could leave by it."""
+    tables.sql("insert into origins.t select null, 'z', null, null, null, null, null")
+    for state in (".branch_main", " version as of 'main'"):
+        assert told(tables.sql(f"select b as x from origins.t{state}")) == "x=t.b"
+
+
+def test_plan_that_cannot_be_read_is_untraced(tables, monkeypatch):
+    monkeypatch.setattr(model, "analyzed_plan", lambda frame: [{"class": "a.b", "nonsense": 1}])
+    assert told(tables.sql("select a, b from t")) == "a=! b=!; !"
 
 
 def test_own_earlier_rows_tell_nothing(tables):

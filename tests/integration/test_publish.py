@@ -8,6 +8,7 @@ import time
 
 import psutil
 import pytest
+from dbt_spark_contracts import session
 from dbt_spark_contracts.process import is_running
 
 # A seed, a SQL and a Python model; `worth` is tested, and the test fails or warns as a var says.
@@ -323,6 +324,14 @@ def test_a_second_build_stops_at_once(project, seen, spark, schema, other_proces
         )
     assert project("test").success  # reads only
     assert seen() == before
+
+
+def test_a_folder_may_have_any_name(project, monkeypatch, tmp_path):
+    """The lock says where the run keeps its checkpoints."""
+    folder = tmp_path / """it's a "folder" \\ of ours"""
+    monkeypatch.setattr(session, "_checkpoint_parent", lambda: str(folder))
+    built = project("build")
+    assert built.success, built.text
 
 
 def test_a_build_on_a_host_that_is_gone_is_unlocked_by_hand(project, spark, schema):

@@ -77,7 +77,7 @@ def column_lineage() -> ColumnLineage:
 def on_manifest(call) -> None:
     """Call `call(manifest)` when this dbt command has its manifest, before it writes it.
 
-    dbt's own hook for that, get_manifest_artifacts, is not called by `dbt docs generate`.
+    Not for `retry`, which keeps its manifest to itself.
     """
     _on_event("FoundStats", lambda: call(click.get_current_context().obj["manifest"]))
 

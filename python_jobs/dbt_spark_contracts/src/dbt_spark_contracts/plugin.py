@@ -4,9 +4,11 @@ import sys
 from pathlib import Path
 
 from dbt.flags import get_flags
-from dbt.plugins.manager import dbtPlugin
+from dbt.plugins.contracts import PluginArtifacts
+from dbt.plugins.manager import dbt_hook, dbtPlugin
 
 from dbt_spark_contracts import dbt_internals, session
+from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.settings import spark_settings
 
 # The commands that need Spark for certain. Others (compile, debug) get it when they ask.
@@ -18,6 +20,9 @@ SPARK_COMMANDS = {
 
 class SparkContractsPlugin(dbtPlugin):
     """Sets dbt up for Python models on Spark under contracts."""
+
+    # None where the profile is none of ours.
+    column_lineage: ColumnLineage | None = None
 
     def initialize(self) -> None:
         """Prepare this command.
@@ -43,10 +48,20 @@ class SparkContractsPlugin(dbtPlugin):
         )
         session.configure(credentials.server_side_parameters)
         SparkAdapter.retried_run = dbt_internals.retried_run()
-        SparkAdapter.column_lineage = column_lineage = dbt_internals.column_lineage()
-        dbt_internals.on_manifest(column_lineage.annotate)
+        self.column_lineage = SparkAdapter.column_lineage = dbt_internals.column_lineage()
+        if flags.WHICH == "generate":
+            # dbt does not ask get_manifest_artifacts for the docs.
+            dbt_internals.on_manifest(self.column_lineage.annotate)
         dbt_internals.on_command_completed(session.clear_up)
         if flags.WRITE_JSON:
-            dbt_internals.on_command_completed(column_lineage.write)
+            dbt_internals.on_command_completed(self.column_lineage.write)
         if flags.WHICH in SPARK_COMMANDS:
             session.start()
+
+    @dbt_hook
+    def get_manifest_artifacts(self, manifest) -> PluginArtifacts:
+        """Let the columns in the manifest, which dbt writes again at the end, say where they come
+        from. Adds no artifact: column_lineage.json is written when the command has ended."""
+        if self.column_lineage:
+            self.column_lineage.annotate(manifest)
+        return {}

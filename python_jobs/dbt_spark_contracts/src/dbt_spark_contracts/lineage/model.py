@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from dbt_spark_contracts.lineage.plans import EPHEMERAL, Column, PlanReader
+from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.lineage.plans import EPHEMERAL, Column, PlanReader, Table
 from dbt_spark_contracts.lineage.values import (
     AGGREGATED,
     COMPUTED,
@@ -26,9 +27,7 @@ def trace(frame, model: dict, nodes: dict[str, str], volatile: Iterable[str] = (
     run. Out: an entry of column_lineage.json. Of its own earlier rows, which came the same way,
     an incremental model's columns say nothing.
     """
-    # A query's rows that stand in the plan can be its literals only; a program's may be collected.
-    reader = PlanReader(nodes, model["language"] == "sql", tuple(volatile))
-    table = reader.read(analyzed_plan(frame))
+    table = _read(frame, model["language"], nodes, tuple(volatile))
     own = model["unique_id"]
     checksum = model["checksum"]["checksum"]
     return {
@@ -44,6 +43,23 @@ def trace(frame, model: dict, nodes: dict[str, str], volatile: Iterable[str] = (
             "fingerprint": _fingerprint(table.rows, checksum),
         },
     }
+
+
+def _read(frame, language: str, nodes: dict[str, str], volatile: tuple[str, ...]) -> Table:
+    """The frame's columns and rows. A plan that cannot be read is no reason to stop a build, nor to
+    take its columns for clean: they are untraced."""
+    # A query's rows that stand in the plan can be its literals only; a program's may be collected.
+    reader = PlanReader(nodes, has_literal_rows=language == "sql", volatile=volatile)
+    try:
+        table = reader.read(analyzed_plan(frame))
+        names = [column.name for column in table.columns]
+        if names != frame.columns:
+            raise ValueError(f"it has the columns {', '.join(names)}")
+        return table
+    except Exception as error:
+        reason = f"a plan that cannot be read ({explain(error)})"
+        unknown = Value(untraced=frozenset([reason]))
+        return Table(tuple(Column(0, name, unknown) for name in frame.columns), unknown)
 
 
 def table_names(nodes: Iterable[dict], catalog: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What each step of a plan that Spark has analyzed makes of the columns below it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -148,7 +149,9 @@ class PlanReader:
         is_table = len(parts) > 1 and not is_view
         if name not in self.nodes and not is_table:
             return child
-        origin = self.nodes.get(name, name)
+        # Iceberg's own names for a state of a table are the table's.
+        table = re.sub(r"\.(branch|tag|snapshot_id|at_timestamp)_\w+$", "", name)
+        origin = self.nodes.get(name) or self.nodes.get(table, name)
         begun = [
             Value(
                 frozenset([Origin(origin, column.name, COPY)]), recipe=digest(origin, column.name)
