@@ -7,6 +7,7 @@ which none needs any data.
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 
 from dbt_spark_contracts.lineage.artifact import FILE_NAME, short_name
@@ -142,8 +143,8 @@ def gold(state: State) -> list[str]:
 
 
 def exposures_of(model: str, manifest: dict) -> list[dict]:
-    """The exposures that read a model, as dbt describes them."""
-    exposures = manifest["exposures"].values()
+    """The exposures that read a model, as dbt describes them, by name: dbt's order changes."""
+    exposures = sorted(manifest["exposures"].values(), key=itemgetter("name"))
     return [exposure for exposure in exposures if model in exposure["depends_on"]["nodes"]]
 
 

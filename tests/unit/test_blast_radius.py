@@ -71,7 +71,7 @@ def test_column_that_is_made_in_another_way(states):
     states[1].models[SILVER]["columns"]["a"]["fingerprint"] = "2"
     assert blast_radius(*states).changes == ["silver_t.a is made in another way"]
     assert rows(*states) == [
-        ["gold_x", "a", "the same", "desk (The desk), board (board@example.org)"],
+        ["gold_x", "a", "the same", "board (board@example.org), desk (The desk)"],
         ["gold_y", "d", "the same", "board (board@example.org)"],
     ]
 
