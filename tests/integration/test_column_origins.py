@@ -1,11 +1,14 @@
 """Where columns come from, read off Spark's own plans: each case is a query or a DataFrame."""
 
 from functools import reduce
+from itertools import product
 from operator import or_
 
 import pytest
 from dbt_spark_contracts.lineage import model
 from dbt_spark_contracts.lineage.model import trace
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
@@ -89,9 +92,11 @@ QUERIES = {
         "select sort_array(array_distinct(array_union(n, array(b)))) as x from t",
         "x=t.b,t.n",
     ),
+    "arrays_zip": ("select arrays_zip(n, array(b)) as x from t", "x.n=t.n x.1=t.b"),
     "slice": ("select slice(n, 1, a) as x from t", "x=?t.a,t.n"),
     "transform": ("select transform(n, e -> e) as x from t", "x=t.n"),
     "transform, computed": ("select transform(n, e -> upper(e)) as x from t", "x=~t.n"),
+    "transform to another column": ("select transform(n, e -> b) as x from t", "x=t.b,?t.n"),
     "transform, a field": (
         "select transform(array(struct(a, b)), e -> e.b) as x from t",
         "x=t.b",
@@ -108,7 +113,7 @@ QUERIES = {
     "exists in an array": ("select exists(n, e -> e = b) as x from t", "x=~t.b,~t.n"),
     "zip_with": (
         "select zip_with(n, array(b), (e, f) -> struct(e as e, f as f)) as x from t",
-        "x.e=t.n x.f=t.b",
+        "x=?t.b,?t.n x.e=t.n x.f=t.b",
     ),
     "transform_values": ("select transform_values(m, (k, v) -> b) as x from t", "x=t.b,t.m"),
     # Explodes
@@ -369,6 +374,35 @@ FRAMES = {
         "b=t.b! c=t.c!; !",
     ),
 }
+
+
+# What the functions are tried with: one column, two, and some threes.
+ARGUMENTS = [
+    *product(("a", "b", "n", "m"), repeat=1),
+    *product(("b", "a", "n", "m"), repeat=2),
+    *[("b", "c", "a"), ("b", "a", "a"), ("b", "c", "c"), ("a", "b", "c"), ("n", "a", "a")],
+]
+
+
+@pytest.mark.soak
+def test_no_function_loses_a_column(tables):
+    """Each of Spark's functions, with whatever columns it takes."""
+    names = [function.name for function in tables.catalog.listFunctions()]
+    told_of, lost = set(), []
+    for name, columns in product(names, ARGUMENTS):
+        try:
+            frame = tables.sql(f"select {name}({', '.join(columns)}) as x from t")
+            _ = frame.columns
+        except (PySparkException, Py4JJavaError):  # it takes others, or gives what no table holds
+            continue
+        entry = trace(frame, MODEL, NODES)
+        parts = [*entry["columns"].values(), entry["rows"]]
+        found = {origin["column"] for part in parts for origin in part["origins"]}
+        told_of.add(name)
+        if found != {*columns}:
+            lost.append(f"{name}({', '.join(columns)}): {', '.join(sorted(found))}")
+    assert lost == []
+    assert len(told_of) > 250
 
 
 @pytest.mark.parametrize("name", FRAMES)

@@ -133,7 +133,7 @@ def _made(kind: str, node: dict, children: list[Value]) -> Value:
     if kind == "GetArrayStructFields":
         return children[0].field(node["ordinal"])
     if kind == "ArraysZip":
-        return Value(fields=tuple(children[: len(children) // 2] or children))
+        return Value(fields=tuple(children))
     if kind == "Stack":
         return Value(fields=tuple(children[1:]))
     if kind == "WindowExpression":
@@ -176,7 +176,9 @@ def _of_lambdas(kind: str, lambdas: list[Value], arguments: list[Value]) -> Valu
         names = [next(iter(name.origins)).node for name in variables]
         made.append(bind(body, dict(zip(names, values, strict=False))))
     if kind == "ArrayTransform" or kind == "ZipWith":
-        return merge(made)
+        # How many elements there are depends on the arrays, whatever is made of them.
+        lengths = (Value(argument.origins).used_as(CONDITION) for argument in arguments)
+        return merge([*made, *lengths])
     if kind in MAPPINGS:
         return merge([elements, *made])
     if kind in PICKS:
