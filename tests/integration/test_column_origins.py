@@ -82,6 +82,12 @@ QUERIES = {
     ),
     "array": ("select array(b, c) as x from t", "x=t.b,t.c"),
     "element": ("select array(b, c)[a] as x from t", "x=?t.a,t.b,t.c"),
+    "elt": ("select elt(a, b, c) as x from t", "x=?t.a,t.b,t.c"),
+    "one of the values": (
+        "select percentile_approx(a, 0.5) as x, percentile_disc(0.5) within group (order by a) as y"
+        " from t",
+        "x=t.a y=t.a",
+    ),
     "element_at": ("select element_at(n, a) as x from t", "x=?t.a,t.n"),
     "field of an array of structs": ("select array(struct(a, b)).b as x from t", "x=t.b"),
     "struct in an array": ("select array(struct(b as r)) as x from t", "x.r=t.b"),
@@ -92,6 +98,13 @@ QUERIES = {
         "select sort_array(array_distinct(array_union(n, array(b)))) as x from t",
         "x=t.b,t.n",
     ),
+    "arrays, one after the other": ("select reverse(n || array(b)) as x from t", "x=t.b,t.n"),
+    "made arrays, one after the other": (
+        "select concat(reverse(array(b)), n) as x from t",
+        "x=t.b,t.n",
+    ),
+    "concat of nothing": ("select concat() as x from t", "x="),
+    "reversed text": ("select reverse(b) as x from t", "x=~t.b"),
     "arrays_zip": ("select arrays_zip(n, array(b)) as x from t", "x.n=t.n x.1=t.b"),
     "slice": ("select slice(n, 1, a) as x from t", "x=?t.a,t.n"),
     "transform": ("select transform(n, e -> e) as x from t", "x=t.n"),
@@ -115,6 +128,7 @@ QUERIES = {
         "select zip_with(n, array(b), (e, f) -> struct(e as e, f as f)) as x from t",
         "x=?t.b,?t.n x.e=t.n x.f=t.b",
     ),
+    "map_zip_with": ("select map_zip_with(m, m, (k, v, w) -> b) as x from t", "x=t.b,t.m"),
     "transform_values": ("select transform_values(m, (k, v) -> b) as x from t", "x=t.b,t.m"),
     # Explodes
     "explode": ("select explode(n) as x from t", "x=t.n"),

@@ -41,13 +41,22 @@ COPIES = names("""
 PICKS = names("""
     AggregateExpression MaxBy MinBy NthValue ElementAt GetArrayItem GetMapValue TryElementAt Slice
     SortArray ArrayRepeat ArrayRemove ArrayFilter MapFilter ArraySort
+    ApproximatePercentile PercentileDisc
+""")
+
+# They make a new text, but of arrays one with their elements.
+OF_ARRAYS = names("Concat Reverse")
+ARRAYS = names("""
+    CreateArray CollectList CollectSet Slice SortArray Flatten Shuffle MapKeys MapValues MapEntries
+    ArrayDistinct ArrayUnion ArrayIntersect ArrayExcept ArrayCompact ArrayAppend ArrayPrepend
+    ArrayInsert ArrayRemove ArrayRepeat ArrayFilter ArraySort ArrayTransform ZipWith ArraysZip
 """)
 
 # They decide by their first child (CaseWhen: by every other one) which value it is.
 CHOICES = names("If CaseWhen")
 
 # A lambda function makes their elements.
-MAPPINGS = names("ArrayTransform TransformKeys TransformValues ZipWith")
+MAPPINGS = names("ArrayTransform TransformKeys TransformValues ZipWith MapZipWith")
 
 # What they do is not written in Spark's expressions.
 FUNCTIONS = names("""
@@ -80,10 +89,23 @@ def value_of(expression: list[dict], scope: dict[int, Value], plans: Plans) -> V
     """What is known of an expression's value. In: what is known of the columns, by their ids."""
     values = []
     # From the last to the first, each node finds its children done. (Spark's trees may be deep.)
-    for node in reversed(expression):
+    for position, node in reversed([*enumerate(expression)]):
         children = [values.pop() for _ in range(node["num-children"])]
-        values.append(_value(kind_of(node), node, children, scope, plans))
+        kind = kind_of(node)
+        if kind in OF_ARRAYS and _is_array(expression[position:]):
+            kind = "CreateArray"
+        values.append(_value(kind, node, children, scope, plans))
     return values.pop()
+
+
+def _is_array(expression: list[dict]) -> bool:
+    """Whether one of OF_ARRAYS has arrays, as its first input tells."""
+    first = next((node for node in expression if kind_of(node) not in OF_ARRAYS), None)
+    if first is None:  # it has no input
+        return False
+    data_type = first.get("dataType")
+    by_type = isinstance(data_type, dict) and data_type.get("type") == "array"
+    return by_type or kind_of(first) in ARRAYS
 
 
 def kind_of(node: dict) -> str:
@@ -142,6 +164,8 @@ def _made(kind: str, node: dict, children: list[Value]) -> Value:
     lambdas = [child for child in children if child.recipe.startswith(_LAMBDA)]
     if lambdas:
         return _of_lambdas(kind, lambdas, [child for child in children if child not in lambdas])
+    if kind == "Elt":
+        return merge([*children[1:], children[0].used_as(CONDITION)])
     if kind in CHOICES:
         return _choice(kind, children)
     if kind in COPIES:
