@@ -23,6 +23,12 @@ KNOWN_DBT_VERSIONS = ("1.11",)
 # The macro by which a materialization checks a staged model against its contract.
 CONTRACT_CHECK = "check_staged_against_contract"
 
+# On Athena: dbt-athena's package, whose materializations write a Python model's table by this macro
+# of theirs, and by that of the root project where it has one; and the check that ours puts there.
+ATHENA_PACKAGE = "dbt_athena"
+ATHENA_WRITER = "athena__py_save_table_as"
+ATHENA_CONTRACT_CHECK = "py_check_against_contract"
+
 
 def require_known_dbt() -> None:
     """Raises DbtRuntimeError, in one line, if dbt-core is not of a version that is known here."""
@@ -115,7 +121,7 @@ def allow_contracts_on_python_models() -> None:
 
     dbt-core refuses `contract: {enforced: true}` on any model that is not SQL, when it parses
     (ModelPatchParser._validate_constraint_prerequisites). The refusal stays for a model whose
-    materialization does not call the check.
+    materialization does not make the check.
     """
     # Not at the top: a dbt-core that is not known may lack them, and is told so in one line.
     from dbt.artifacts.resources.types import ModelLanguage
@@ -126,10 +132,9 @@ def allow_contracts_on_python_models() -> None:
     refuse = ModelPatchParser._refuse = ModelPatchParser._validate_constraint_prerequisites
 
     def validate(parser, node) -> None:
-        materialization = _materialization(parser, node)
-        if node.language == ModelLanguage.python and _checks(materialization):
-            # So that a partial parse comes back here when the materialization changes.
-            node.depends_on.add_macro(materialization.unique_id)
+        if node.language == ModelLanguage.python and (check := _contract_check(parser, node)):
+            # So that a partial parse comes back here when that macro changes.
+            node.depends_on.add_macro(check.unique_id)
             node = copy.copy(node)
             node.language = ModelLanguage.sql
         refuse(parser, node)
@@ -137,17 +142,20 @@ def allow_contracts_on_python_models() -> None:
     ModelPatchParser._validate_constraint_prerequisites = validate
 
 
-def _materialization(parser, node):
-    """The macro that materializes `node`; None if there is none of that name."""
-    return parser.manifest.find_materialization_macro_by_name(
-        parser.root_project.project_name,
-        node.config.materialized,
-        parser.root_project.credentials.type,
+def _contract_check(parser, node):
+    """The macro that has the contract of `node`, a Python model, checked; None if there is none."""
+    project = parser.root_project
+    materialization = parser.manifest.find_materialization_macro_by_name(
+        project.project_name, node.config.materialized, project.credentials.type
     )
+    if materialization is None:
+        return None
+    if materialization.package_name == ATHENA_PACKAGE:
+        writer = parser.manifest.macros.get(f"macro.{project.project_name}.{ATHENA_WRITER}")
+        return writer if writer and _calls(writer, ATHENA_CONTRACT_CHECK) else None
+    return materialization if _calls(materialization, CONTRACT_CHECK) else None
 
 
-def _checks(materialization) -> bool:
-    """Does the materialization call the contract check?"""
-    return materialization is not None and any(
-        macro.endswith(f".{CONTRACT_CHECK}") for macro in materialization.depends_on.macros
-    )
+def _calls(macro, name: str) -> bool:
+    """Does the macro call another of that name?"""
+    return any(called.endswith(f".{name}") for called in macro.depends_on.macros)

@@ -1,0 +1,109 @@
+{#- How a model on Athena is held against its contract, in dbt-athena's own materializations. -#}
+
+{#
+    What dbt-athena asks before it makes the table of any model, SQL or Python. SQL is checked here, by
+    dbt's own query of no rows. The code of a Python model is no query: its check is part of the code
+    that runs, see py_check_against_contract.
+
+    In: the compiled code. Raises dbt's contract error, or a compiler error for a marked column.
+#}
+{% macro athena__get_assert_columns_equivalent(sql) %}
+  {%- do check_marked_columns() -%}
+  {%- if model.language == 'sql' -%}
+    {{ return(assert_columns_equivalent(sql)) }}
+  {%- endif -%}
+{% endmacro %}
+
+{#
+    Checks a Python model where it runs, in Athena's Spark, before anything is computed or written.
+
+    Out: Python source of `dbt_checked(frame)`, which gives the model's DataFrame as its contract has it:
+    these columns, in this order, as they are. It raises ValueError for a breach, in dbt's own words. A
+    null where none may be raises as soon as a job meets it, and the job writes nothing.
+
+    The plugin lifts dbt-core's refusal of contracts on Python models on Athena only while
+    athena__py_save_table_as calls this macro.
+#}
+{% macro py_check_against_contract() %}
+  {%- set contract = [] -%}
+  {%- set untyped = [] -%}
+  {%- for column in model.columns.values() if config.get('contract').enforced -%}
+    {%- if not column.data_type -%}
+      {%- do untyped.append(column.name) -%}
+    {%- endif -%}
+    {#- dbt has made a string Athena's varchar, which Spark has not. -#}
+    {%- set type = 'string' if column.data_type | lower == 'varchar' else column.data_type -%}
+    {%- set is_not_null = 'not_null' in column.constraints | map(attribute='type') | map('string') -%}
+    {%- do contract.append((column.name, type, is_not_null)) -%}
+  {%- endfor -%}
+  {%- if untyped -%}
+    {{ exceptions.column_type_missing(column_names=untyped) }}
+  {%- endif %}
+# Name, type, and whether it is never null, of each column; none without an enforced contract.
+dbt_contract = {{ contract }}
+# The names that no column may have, and the marked column that each is of.
+dbt_marked = {{ marked_columns() }}
+
+
+def dbt_checked(frame):
+    """The model's DataFrame as its contract has it. Raises ValueError if it breaks the contract."""
+    from pyspark.sql import functions as F
+
+    found = dbt_types(frame)
+    if dbt_contract:
+        # The engine spells the types, so that INT, integer and int are one.
+        casts = [f"cast(null as {type}) as `{name}`" for name, type, _ in dbt_contract]
+        promised = dict(dbt_types(spark.sql("select " + ", ".join(casts))))
+        breaches = [
+            (name, "", type, "missing in definition")
+            for name, type in promised.items()
+            if name not in dict(found)
+        ]
+        for name, type in found:
+            if name not in promised:
+                breaches.append((name, type, "", "missing in contract"))
+            elif type != promised[name]:
+                breaches.append((name, type, promised[name], "data type mismatch"))
+        if breaches:
+            raise dbt_contract_error(breaches)
+
+    leaks = [
+        f"{name} has the name of {dbt_marked[name.lower()]}"
+        for name, _ in found
+        if name.lower() in dbt_marked
+    ]
+    if leaks:
+        raise ValueError(
+            "This model hands on columns that have to stay where they are.\n\n"
+            + "\n".join(leaks)
+            + "\n\nLeave them out."
+        )
+
+    columns = []
+    for name, _, is_not_null in dbt_contract:
+        column = F.col(f"`{name}`")
+        if is_not_null and frame.schema[name].nullable:
+            # No job of its own: it is looked at as the row passes.
+            type = promised[name]
+            error = dbt_contract_error([(name, type, f"{type} not null", "data type mismatch")])
+            column = F.coalesce(column, F.raise_error(str(error))).alias(name)
+        columns.append(column)
+    return frame.select(columns) if columns else frame
+
+
+def dbt_types(frame):
+    return [(field.name, field.dataType.simpleString()) for field in frame.schema.fields]
+
+
+def dbt_contract_error(breaches):
+    """dbt's own error. In: column, type in the model, in the contract, and reason of each breach."""
+    header = ("column_name", "definition_type", "contract_type", "mismatch_reason")
+    widths = [max(map(len, texts)) for texts in zip(header, *breaches)]
+    rows = [header, ["-" * width for width in widths], *sorted(breaches)]
+    lines = [" | ".join(text.ljust(width) for text, width in zip(row, widths)) for row in rows]
+    return ValueError(
+        "This model has an enforced contract that failed.\n"
+        "Please ensure the name, data_type, and number of columns in your contract match the "
+        "columns in your model's definition.\n\n" + "\n".join(f"| {line} |" for line in lines)
+    )
+{% endmacro %}

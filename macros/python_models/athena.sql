@@ -1,0 +1,121 @@
+{#- How a Python model becomes a table on Athena: the code that dbt-athena sends to Athena's Spark. -#}
+
+{#
+    In place of dbt-athena's macro of this name, whose code writes whatever the DataFrame has.
+
+    In: the compiled model; the relation to create, which is not there; of optional_args, `spark_ctas`:
+    the DDL of an Iceberg table up to its query, by dbt-athena. Out: Python source for Spark 3.2, by
+    itself. Raises a compiler error if the table is not Iceberg.
+#}
+{% macro athena__py_save_table_as(compiled_code, target_relation, optional_args={}) %}
+  {%- if not optional_args.get('spark_ctas') -%}
+    {%- do exceptions.raise_compiler_error(this ~ ': set `+table_type: iceberg`; Python models write no other table.') -%}
+  {%- endif -%}
+{#- The model comes first, so that its lines are those of its file. -#}
+{{ compiled_code }}
+
+{{ athena__py_get_spark_dbt_object() }}
+{{ py_check_against_contract() }}
+
+def dbt_save(frame):
+    """Create the table from the DataFrame."""
+    frame.createOrReplaceTempView("{{ target_relation.identifier }}__dbt_stage")
+    spark.sql("""
+    {{ optional_args.spark_ctas }}
+    select * from {{ target_relation.identifier }}__dbt_stage
+    """)
+
+{% if config.get('checkpoint', true) %}
+def dbt_save_checkpointed(frame):
+    """Compute the DataFrame once, into a reliable checkpoint, and create the table from that."""
+    spark.sparkContext.setCheckpointDir("{{ athena_checkpoints() }}")
+    try:
+        dbt_save(frame.checkpoint())
+    finally:
+        # Spark never deletes a checkpoint.
+        file_system, path = dbt_file_system(spark.sparkContext.getCheckpointDir())
+        file_system.delete(path, True)
+
+{% endif %}
+spark.conf.set("spark.sql.session.timeZone", "UTC")
+# A timestamp of Athena's is one without a time zone, of which Spark has none before 3.4.
+spark.conf.set("spark.sql.iceberg.handle-timestamp-without-timezone", "true")
+spark.conf.set("spark.sql.iceberg.use-timestamp-without-timezone-in-new-tables", "true")
+dbt = SparkdbtObj()
+{{ 'dbt_save_checkpointed' if config.get('checkpoint', true) else 'dbt_save' }}(dbt_checked(dbt_frame(model(dbt, spark))))
+{% endmacro %}
+
+{#
+    In place of dbt-athena's macro of this name, with sources of files (`external: {location: …}`), refs
+    to a version of a model, and --empty. Out: Python source of `SparkdbtObj`, `dbt_frame`.
+#}
+{% macro athena__py_get_spark_dbt_object() %}
+class SparkdbtObj(dbtObj):
+    def __init__(self):
+        super().__init__(load_df_function=dbt_load)
+
+
+def dbt_load(relation):
+    """The DataFrame of a ref or source: of a table's name, or of a folder's files."""
+    frame = dbt_read_files(relation["location"]) if isinstance(relation, dict) else spark.table(relation)
+    return frame{{ '.limit(0)' if flags.EMPTY }}
+
+
+def dbt_read_files(location):
+    """Path, relative_path, modificationTime, length and content of the files in a folder, an object
+    store's URL, and in its sub-folders. An absent folder has none."""
+    import re
+    from urllib.parse import unquote
+
+    from pyspark.sql import functions as F
+
+    if "://" not in location:
+        raise ValueError(f"{location} is no URL: on Athena, files are read from s3://bucket/folder.")
+    nothing = "cast(null as timestamp) as modificationTime", "0L as length", "cast('' as binary) as content"
+    file_system, root = dbt_file_system(location)
+    if file_system.exists(root):
+        reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+        # A pattern's characters may be part of a name.
+        files = reader.option("__globPaths__", "false").load(root.toString())
+        # Spark lists an empty file and leaves it out; here it has no time.
+        listed = [(re.sub("^file:/+", "file:/", unquote(url)),) for url in files.inputFiles()]
+        left_out = spark.createDataFrame(listed, "path string").join(files, "path", "left_anti")
+        files = files.unionByName(left_out.selectExpr("path", *nothing))
+    else:
+        files = spark.createDataFrame([], "path string").selectExpr("path", *nothing)
+    prefix = len(file_system.makeQualified(root).toString()) + 1
+    return files.withColumn("relative_path", F.expr(f"substring(path, {prefix + 1})"))
+
+
+def dbt_file_system(url):
+    """Hadoop's file system of a URL, and its path there; pyspark has no names for them."""
+    path = spark._jvm.org.apache.hadoop.fs.Path(url)
+    return path.getFileSystem(spark._jsc.hadoopConfiguration()), path
+
+
+def dbt_frame(frame):
+    """A Spark DataFrame of a Spark, pandas-on-Spark or pandas one. Raises TypeError for others."""
+    from pyspark.sql import DataFrame
+
+    if isinstance(frame, DataFrame):
+        return frame
+    if hasattr(frame, "to_spark"):
+        return frame.to_spark()
+    if type(frame).__module__.startswith("pandas."):
+        return spark.createDataFrame(frame)
+    raise TypeError(
+        f"model() returned {type(frame).__name__}, and must return a Spark, pandas-on-Spark or "
+        "pandas DataFrame"
+    )
+{% endmacro %}
+
+{#- Out: a relation's name as Athena's Spark has it, whose catalog takes no name of a catalog. -#}
+{% macro athena__resolve_model_name(input_model_name) %}
+  {%- set names = (input_model_name | string).replace('"', '').split('.') -%}
+  {{- return(names[-2:] | join('.')) -}}
+{% endmacro %}
+
+{#- Out: where Python models are checkpointed on Athena, an object store's URL. -#}
+{% macro athena_checkpoints() %}
+  {{- return(env_var('LAKEHOUSE_ATHENA_CHECKPOINTS', target.s3_staging_dir.rstrip('/') ~ '/checkpoints')) -}}
+{% endmacro %}
