@@ -19,6 +19,11 @@ LARGEST_WHOLE_FILE = 256 * 1024 * 1024
 # In JSON text; a string that is never closed goes on to the text's end.
 STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.?[^"\\]*)*"?|[{}\[\]]', re.DOTALL)
 
+# The file that a line is of, as binaryFile has it. Spark gives it percent-encoded, where `+` is
+# only itself, and a local one as file:///. Athena's Spark has neither url_decode nor _metadata.
+ENCODED = "replace(replace(input_file_name(), '+', '%2B'), 'file:///', 'file:/')"
+PATH = f"java_method('java.net.URLDecoder', 'decode', {ENCODED}, 'UTF-8') as path"
+
 FILE_VERSION = ["source_file", "file_modified_at", "file_size_bytes"]
 RECORDS = (
     "path string, record_number bigint, raw_record string, csv_as_json string, read_error string"
@@ -90,8 +95,7 @@ def read_records(spark, files):
         # Spark itself splits into lines, in parallel also within a file: it may be of any size.
         # A line that is not UTF-8 is taken byte for byte, as Latin-1, so that none of it is lost.
         lines = reader.text(paths).selectExpr(
-            # Spark gives this path percent-encoded; `+` is only itself there.
-            "url_decode(replace(_metadata.file_path, '+', '%2B')) as path",
+            PATH,
             "monotonically_increasing_id() as record_number",
             """if(encode(decode(cast(value as binary), 'UTF-8'), 'UTF-8') = cast(value as binary),
                   trim(leading '\ufeff' from value),
@@ -229,8 +233,8 @@ def split_csv(text):
 def nest(header, row):
     """A CSV row as an object: `a.b` of the header is b of a. An empty cell is no value."""
     event = {}
-    for path, value in zip(header, row, strict=False):
-        *parents, name = path.split(".")
+    for position, value in enumerate(row):
+        *parents, name = header[position].split(".")
         if value != "":
             place = event
             for parent in parents:
