@@ -20,7 +20,8 @@ CATALOG = "athena_spark"
 
 
 class AthenaSpark:
-    """The service: its tables, and the calculations that it was sent, by the model's name."""
+    """The service: its tables and, by the model's name, the code that it was sent, the names that
+    the code has defined, and the error that it ended with."""
 
     def __init__(self, spark, folder: Path) -> None:
         self.spark = spark
@@ -30,6 +31,7 @@ class AthenaSpark:
             "LAKEHOUSE_ATHENA_CHECKPOINTS": f"file://{folder}/checkpoints",
         }
         self.code: dict[str, str] = {}
+        self.names: dict[str, dict] = {}
         self.errors: dict[str, Exception] = {}
         self._failed: dict[str, bool] = {}
         self._lock = threading.RLock()  # Spark has one current catalog, and dbt has threads
@@ -42,7 +44,7 @@ class AthenaSpark:
     def current(self):
         """Its catalog as Spark's current one, as it is in Athena."""
         with self._lock:
-            before = self.spark.catalog.currentCatalog()
+            before = self.spark.sql("select current_catalog()").first()[0]
             self.spark.sql(f"use {CATALOG}")
             try:
                 yield self.spark
@@ -68,7 +70,9 @@ class AthenaSpark:
     @contextmanager
     def answers(self):
         """Lets boto3 ask this in place of AWS."""
-        with patch.object(BaseClient, "_make_api_call", lambda client, name, asked: self(name, asked)):
+        with patch.object(
+            BaseClient, "_make_api_call", lambda client, name, asked: self(name, asked)
+        ):
             yield self
 
     def __call__(self, operation: str, asked: dict) -> dict:
@@ -81,24 +85,26 @@ class AthenaSpark:
         return {"WorkGroup": {"Name": WorkGroup}}
 
     def _GetDatabase(self, Name, CatalogId):
-        with self.current() as spark:
-            spark.sql(f"create namespace if not exists {Name}")
+        self._require(Name in self._databases(), "GetDatabase")
         return {"Database": {"Name": Name}}
 
     def _GetDatabases(self):
-        return {"DatabaseList": [{"Name": name} for (name,) in self._rows("show namespaces")]}
+        return {"DatabaseList": [{"Name": name} for name in self._databases()]}
 
     def _GetTables(self, DatabaseName, CatalogId):
+        self._require(DatabaseName in self._databases(), "GetTables")
         tables = [self._described(DatabaseName, name) for name in self._tables(DatabaseName)]
         return {"TableList": tables}
 
     def _GetTable(self, CatalogId, DatabaseName, Name):
-        if Name not in self._tables(DatabaseName):
-            raise ClientError({"Error": {"Code": "EntityNotFoundException"}}, "GetTable")
+        self._require(Name in self._tables(DatabaseName), "GetTable")
         return {"Table": self._described(DatabaseName, Name)}
 
-    def _GetTableVersions(self, CatalogId, DatabaseName, TableName):
+    def _GetTableVersions(self, **asked):
         return {"TableVersions": []}
+
+    def _UpdateTable(self, **asked):
+        return {}  # comments
 
     def _DeleteTable(self, CatalogId, DatabaseName, Name):
         with self.current() as spark:
@@ -115,10 +121,11 @@ class AthenaSpark:
         assert len(CodeBlock) <= 68_000  # the service's limit
         name = re.search(r'identifier = "(\w+)"', CodeBlock)[1]
         self.code[name] = CodeBlock
+        self.names[name] = {"__name__": "__main__", "spark": self.spark}
         self.errors.pop(name, None)
         try:
-            with self.current() as spark:
-                exec(CodeBlock, {"__name__": "__main__", "spark": spark})
+            with self.current():
+                exec(CodeBlock, self.names[name])
         except Exception as error:
             self.errors[name] = error
         calculation = str(uuid.uuid4())
@@ -133,7 +140,9 @@ class AthenaSpark:
         # dbt's comment, Trino's quotes, and the catalog that Spark has as its current one.
         statement = re.sub(r"(?s)^-- /\*.*?\*/\s*", "", QueryString).rstrip(" ;\n")
         statement = statement.replace('"awsdatacatalog".', "").replace('"', "`")
-        assert re.match(r"create schema|insert into|alter table \S+ rename to|select '", statement), statement
+        assert re.match(
+            r"create schema|insert into|alter table \S+ rename to|select '", statement
+        ), statement
         with self.current() as spark:
             spark.sql(statement)
         return {"QueryExecutionId": str(uuid.uuid4())}
@@ -149,8 +158,17 @@ class AthenaSpark:
         with self.current() as spark:
             return spark.sql(statement).collect()
 
+    def _databases(self):
+        return [row.namespace for row in self._rows("show namespaces")]
+
     def _tables(self, database):
+        if database not in self._databases():
+            return []
         return [row.tableName for row in self._rows(f"show tables in {database}")]
+
+    def _require(self, is_there, operation):
+        if not is_there:
+            raise ClientError({"Error": {"Code": "EntityNotFoundException"}}, operation)
 
     def _described(self, database, name):
         fields = self.spark.table(f"{CATALOG}.{database}.{name}").schema.fields

@@ -11,7 +11,8 @@ import yaml
 from dbt.exceptions import ContractError
 
 from tests.athena_spark import AthenaSpark
-from tests.conftest import environment, make_project
+from tests.conftest import ROOT, Dbt, environment, make_project
+from tests.integration.test_bad_input import land
 
 # The parent of the models here: its event_id is marked silver_only, its customer pii.
 PARENT = """
@@ -22,6 +23,9 @@ PARENT = """
 """
 
 CONTRACT = {"car": "string", "mileage": "INT", "price": "decimal(3, 2)", "at": "timestamp"}
+# The parents' tables are the tests'.
+RUN = ("run", "--target", "athena", "--exclude", "parent")
+
 COLUMNS = ("car", "mileage", "price", "at")
 
 
@@ -71,6 +75,13 @@ class Case:
         ).msg.strip()
 
 
+# Gold's models, and what differs in each run.
+GOLD = {
+    "gold_car_current_state": "gold_processing_timestamp",
+    "gold_fuel_efficiency_monthly": "processing_timestamp",
+    "gold_performance_alerts": "alert_generated_timestamp",
+}
+
 TWO = {"car": "string", "mileage": "int"}
 TO_SILVER = {"schema": "silver"}
 NO_CHECKPOINT = {"checkpoint": False}
@@ -82,7 +93,9 @@ CASES = {
     "without_checkpoint": Case(config=NO_CHECKPOINT),
     "without_contract": Case(contract={}),
     "never_null": Case(("car", "coalesce(mileage, 0) mileage"), TWO, ("car", "mileage")),
-    "of_pandas": Case(("car", "1L mileage"), TWO | {"mileage": "bigint"}, returns="frame.toPandas()"),
+    "of_pandas": Case(
+        ("car", "1L mileage"), TWO | {"mileage": "bigint"}, returns="frame.toPandas()"
+    ),
     "nested": Case(
         ("named_struct('price', price, 'all', array(price)) inner",),
         {"inner": "struct<price: decimal(3,2), all: array<decimal(3,2)>>"},
@@ -150,7 +163,9 @@ CASES = {
         {"car": "string", "event_id": "string"},
         says="event_id has the name of parent.event_id, which is marked silver_only",
     ),
-    "mark_is_lost": Case(("event_id",), {"event_id": "string"}, config=TO_SILVER, says="event_id has"),
+    "mark_is_lost": Case(
+        ("event_id",), {"event_id": "string"}, config=TO_SILVER, says="event_id has"
+    ),
     "untyped": Case(("car",), {"car": ""}, says="Contracted models require data_type"),
     "no_iceberg": Case(config={"table_type": "hive"}, says="set `+table_type: iceberg`"),
 }
@@ -169,9 +184,9 @@ def athena(spark, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def small_athena(dbt, athena, tmp_path_factory):
-    """A function that makes a small project of Python models and runs dbt on it, for Athena."""
+    """A function that makes a small project of Python models."""
 
-    def make(name: str, files: dict[str, str]):
+    def make(name: str, files: dict[str, str]) -> Dbt:
         settings = {
             "name": "small",
             "profile": "lakehouse",
@@ -179,10 +194,7 @@ def small_athena(dbt, athena, tmp_path_factory):
             "models": {"+materialized": "table", "+table_type": "iceberg"},
         }
         files = {"dbt_project.yml": yaml.safe_dump(settings), **files}
-        project = make_project(dbt, tmp_path_factory.mktemp(name), files)
-        return lambda *args, **variables: project(
-            *args, "--target", "athena", schema=name, **variables
-        )
+        return make_project(dbt, tmp_path_factory.mktemp(name), files)
 
     return make
 
@@ -192,13 +204,12 @@ def run(athena, small_athena):
     """All cases, run once."""
     parent = {
         "name": "parent",
-        "config": {"schema": "silver", "materialized": "ephemeral"},
+        "config": {"schema": "silver"},
         "columns": [
             {"name": "event_id", "config": {"meta": {"silver_only": True}}},
             {"name": "customer", "config": {"meta": {"pii": True}}},
         ],
     }
-    parent["config"]["materialized"] = "table"
     models = [parent, *({"name": name, **case.yml} for name, case in CASES.items())]
     files = {f"models/{name}.py": case.code for name, case in CASES.items()}
     files |= {
@@ -206,7 +217,7 @@ def run(athena, small_athena):
         "models/models.yml": yaml.safe_dump({"models": models}),
     }
     athena.make_table("cases_silver.parent", PARENT)
-    return small_athena("cases", files)("run", "--exclude", "parent")
+    return small_athena("cases", files)(*RUN, schema="cases")
 
 
 def table_of(name: str) -> str:
@@ -236,11 +247,149 @@ def test_one_that_breaks_it_raises_and_writes_nothing(athena, run, name):
     assert (name in athena.code) == (name not in NOT_SENT)
 
 
+def test_the_model_comes_first_so_that_errors_name_its_lines(athena, run):
+    assert athena.code["clean"].startswith(CASES["clean"].code)
+
+
 def test_no_checkpoint_is_left(athena, run):
     folder = Path(athena.environment["LAKEHOUSE_ATHENA_CHECKPOINTS"].removeprefix("file://"))
+    assert "setCheckpointDir" in athena.code["clean"]
+    assert "setCheckpointDir" not in athena.code["without_checkpoint"]
     assert folder.is_dir()
     assert not list(folder.iterdir())
 
 
-def test_no_job_runs_before_the_contract_is_checked(athena, spark, run):
-    ...
+def test_a_model_is_computed_once_and_not_before_its_contract_is_checked(athena, small_athena):
+    """Counted by an accumulator: each row adds one."""
+    code = """
+def model(dbt, spark):
+    global seen
+    seen = spark.sparkContext.accumulator(0)
+    rows = spark.sparkContext.parallelize(range(10), 2).map(lambda n: seen.add(1) or (n,))
+    return spark.createDataFrame(rows, "id int")
+"""
+    columns = {"kept": "int", "broken": "bigint"}
+    models = [
+        {
+            "name": name,
+            "config": {"contract": {"enforced": True}},
+            "columns": [{"name": "id", "data_type": type, "constraints": [{"type": "not_null"}]}],
+        }
+        for name, type in columns.items()
+    ]
+    files = {f"models/{name}.py": code for name in columns}
+    files["models/models.yml"] = yaml.safe_dump({"models": models})
+    small_athena("once", files)(*RUN, schema="once")
+    assert athena.names["kept"]["seen"].value == 10
+    assert athena.names["broken"]["seen"].value == 0
+
+
+def test_empty_has_the_columns_and_no_rows(athena, small_athena):
+    athena.make_table("empty.parent", PARENT)
+    files = {
+        "models/parent.sql": "select 'the test makes this table' as event_id",
+        "models/child.py": CASES["clean"].code,
+    }
+    result = small_athena("empty", files)(*RUN, "--empty", schema="empty")
+    assert result.success, result.text
+    assert athena.table("empty.child").columns == list(COLUMNS)
+    assert athena.table("empty.child").count() == 0
+
+
+def test_a_second_run_that_breaks_the_contract_leaves_the_table_as_it_was(athena, small_athena):
+    athena.make_table("again.parent", PARENT)
+    yml = {
+        "name": "child",
+        "config": {"contract": {"enforced": True}},
+        "columns": [{"name": "car", "data_type": "string"}],
+    }
+    files = {
+        "models/parent.sql": "select 'the test makes this table' as event_id",
+        "models/child.py": "def model(dbt, spark):\n    return dbt.ref('parent').select('car')\n",
+        "models/models.yml": yaml.safe_dump({"models": [yml]}),
+    }
+    project = small_athena("again", files)
+    for _ in range(2):  # absent, and there
+        result = project(*RUN, schema="again")
+        assert result.success, result.text
+    before = athena.location("again.child")
+    model = project.project_dir / "models/child.py"
+    model.write_text(model.read_text().replace("'car'", "'car', 'event_id'"))
+    assert not project(*RUN, schema="again").success
+    assert "missing in contract" in str(athena.errors["child"])
+    assert athena.location("again.child") == before
+    assert athena.table("again.child").columns == ["car"]
+
+
+# The project's own Python models, whose SQL parents' tables are the tests'
+
+
+@pytest.fixture(scope="module")
+def lakehouse_on_athena(dbt, athena, tmp_path_factory):
+    """The project, less its hooks and its SQL; on Athena whatever the target."""
+    settings = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
+    settings = {key: value for key, value in settings.items() if not key.startswith("on-run-")}
+    own = settings["models"]["car_lakehouse"]
+    own |= {"+table_type": "iceberg", "+submission_method": "athena_helper"}
+    own["bronze"]["+incremental_strategy"] = "append"
+    files = {"dbt_project.yml": yaml.safe_dump(settings)}
+    for folder in ("models", "seeds", "macros/project", "tests/generic"):
+        for file in (ROOT / folder).rglob("*.*"):
+            stub = "silver" in file.parts and file.suffix == ".sql"
+            if "unit_tests" not in file.name:
+                text = "select 1 as id" if stub else file.read_text(encoding="utf-8")
+                files[str(file.relative_to(ROOT))] = text
+    project = make_project(dbt, tmp_path_factory.mktemp("lakehouse_on_athena"), files)
+    return lambda *args, **options: project(*args, "--target", "athena", **options)
+
+
+def rows_of(frame, *left_out):
+    return sorted(map(str, frame.drop(*left_out).collect()))
+
+
+def test_bronze_reads_the_landing_folder_as_on_spark(
+    dbt, spark, athena, lakehouse_on_athena, tmp_path
+):
+    """All the bad input, in two lots; the second run reads what is new."""
+    command, table = ("run", "--select", "bronze_car_events"), "spelled_bronze.bronze_car_events"
+    for is_late in (False, True):
+        land(tmp_path, lambda name, is_late=is_late: name.startswith("torn") == is_late)
+        on_spark = dbt(*command, schema="spelled", landing_path=str(tmp_path))
+        assert on_spark.success, on_spark.text
+        result = lakehouse_on_athena(*command, schema="spelled", landing_path=f"file://{tmp_path}")
+        assert result.success, (result.text, athena.errors)
+        expected, written = spark.table(table), athena.table(table)
+        assert written.dtypes == expected.dtypes
+        assert rows_of(written, "ingested_at") == rows_of(expected, "ingested_at")
+        assert written.select("ingested_at").distinct().count() == 1 + is_late
+    assert athena.table(f"{table}__dbt_tmp") is None
+
+
+def test_a_landing_folder_that_is_absent_has_no_files(athena, lakehouse_on_athena):
+    command = ("run", "--select", "bronze_car_events")
+    result = lakehouse_on_athena(*command, schema="nowhere", landing_path="file:///no/such/folder")
+    assert result.success, (result.text, athena.errors)
+    assert athena.table("nowhere_bronze.bronze_car_events").count() == 0
+
+
+def test_a_landing_folder_that_is_no_url_is_refused(athena, lakehouse_on_athena):
+    command = ("run", "--select", "bronze_car_events")
+    assert not lakehouse_on_athena(*command, schema="local", landing_path="landing").success
+    error = str(athena.errors["bronze_car_events"])
+    assert error == "landing is no URL: on Athena, files are read from s3://bucket/folder."
+
+
+def test_gold_is_the_same_as_on_spark(dbt, spark, athena, lakehouse_on_athena):
+    options = {"schema": "both", "as_of_date": "2026-01-15"}
+    built = dbt("build", "--exclude-resource-type", "unit_test", "test", **options)
+    assert built.success, built.text
+    for parent in ("silver_car_telemetry", "alert_rules"):
+        athena.make_table(f"both_silver.{parent}", f"select * from lakehouse.both_silver.{parent}")
+    result = lakehouse_on_athena("run", "--select", "gold", **options)
+    assert result.success, (result.text, athena.errors)
+    for name, time in GOLD.items():
+        expected, written = spark.table(f"both_gold.{name}"), athena.table(f"both_gold.{name}")
+        assert written.dtypes == expected.dtypes
+        assert written.count() > 0
+        assert rows_of(written, time) == rows_of(expected, time)
+        assert written.select(time).distinct().count() == 1
