@@ -233,8 +233,8 @@ def split_csv(text):
 def nest(header, row):
     """A CSV row as an object: `a.b` of the header is b of a. An empty cell is no value."""
     event = {}
-    for position, value in enumerate(row):
-        *parents, name = header[position].split(".")
+    for path, value in zip(header, row):
+        *parents, name = path.split(".")
         if value != "":
             place = event
             for parent in parents:

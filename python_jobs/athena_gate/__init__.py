@@ -1,0 +1,1 @@
+"""What is checked of a model for Athena before Athena sees it."""
