@@ -44,6 +44,9 @@ def explain(error: BaseException, frames: Iterable[str] = ()) -> str:
     # `An error occurred while calling o58.sql.`, `: the error`, its stack, `Caused by: another`, …
     causes = [line.partition(": ")[2] for line in lines if re.match(r"(Caused by)?: ", line)]
     cause = causes[-1] if causes else f"{type(error).__name__}: {lines[0]}"
+    # Iceberg's words for a class of a catalog that is not on the class path.
+    if missing := re.search(r"^\tMissing .*\[(.*)\]$", said, re.MULTILINE):
+        cause = f"{cause.rpartition(': ')[0]}: {missing[1]}"
     if cause.endswith(_DISK_FULL):
         cause += f": make room in {_fullest(local_folders)}"
     # Hadoop's words for a folder that it may not make.
