@@ -10,6 +10,7 @@ import pytest
 import yaml
 from dbt.exceptions import ContractError
 
+from python_jobs.athena_gate.pyspark_api import newer_api, newer_sql
 from tests.athena_spark import AthenaSpark
 from tests.conftest import ROOT, Dbt, environment, make_project
 from tests.integration.test_bad_input import land
@@ -211,9 +212,11 @@ def run(athena, small_athena):
         ],
     }
     models = [parent, *({"name": name, **case.yml} for name, case in CASES.items())]
+    models.append({"name": "sql_with_a_mark", **CASES["promised_a_mark"].yml})
     files = {f"models/{name}.py": case.code for name, case in CASES.items()}
     files |= {
         "models/parent.sql": "select 'the test makes this table' as event_id",
+        "models/sql_with_a_mark.sql": "select event_id from {{ ref('parent') }}",
         "models/models.yml": yaml.safe_dump({"models": models}),
     }
     athena.make_table("cases_silver.parent", PARENT)
@@ -245,6 +248,11 @@ def test_one_that_breaks_it_raises_and_writes_nothing(athena, run, name):
     assert (case.error if case.breaches else case.says) in error
     assert athena.table(table_of(name)) is None
     assert (name in athena.code) == (name not in NOT_SENT)
+
+
+def test_a_sql_model_is_held_against_the_marks_before_any_query(athena, run):
+    assert run.status["sql_with_a_mark"] == "error"
+    assert "event_id has the name of parent.event_id" in run.message["sql_with_a_mark"]
 
 
 def test_the_model_comes_first_so_that_errors_name_its_lines(athena, run):
@@ -393,3 +401,26 @@ def test_gold_is_the_same_as_on_spark(dbt, spark, athena, lakehouse_on_athena):
         assert written.count() > 0
         assert rows_of(written, time) == rows_of(expected, time)
         assert written.select(time).distinct().count() == 1
+
+
+# The SQL in the project's Python models
+
+
+@pytest.mark.parametrize("model", sorted(ROOT.glob("models/*/*.py")), ids=lambda model: model.stem)
+def test_the_sql_of_the_models_is_athenas_sparks_too(spark, model):
+    assert newer_sql(spark, model) == []
+
+
+def test_newer_sql_is_found(spark, tmp_path):
+    model = tmp_path / "model.py"
+    model.write_text('NEW = "URL_DECODE(a) as b"\nOLD = f"nothing (left({NEW}, 1))"\n')
+    assert newer_sql(spark, model) == [
+        f"{model}:1: SQL's url_decode is of Spark 3.4, and has to be of 3.2 or older"
+    ]
+
+
+def test_the_code_around_a_model_is_for_athenas_spark(spark, athena, run, tmp_path):
+    code = tmp_path / "calculation.py"
+    code.write_text(athena.code["clean"])
+    assert newer_api(code) == []
+    assert newer_sql(spark, code) == []

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 
 # dbt as on a machine where the plugin is not installed: it does not find the module.
@@ -11,12 +13,13 @@ import pkgutil
 found = pkgutil.iter_modules
 pkgutil.iter_modules = lambda *paths: (m for m in found(*paths) if m.name != "dbt_spark_contracts")
 from dbt.cli.main import cli
-cli(["parse", "--no-partial-parse", "--no-use-colors", "--target-path", "{target}"])
+cli(["parse", "--no-partial-parse", "--no-use-colors", *{options}])
 """
 
 
-def test_without_the_plugin_the_project_does_not_parse(tmp_path):
-    code = WITHOUT_PLUGIN.format(target=tmp_path)
+@pytest.mark.parametrize("target", ["local", "athena"])
+def test_without_the_plugin_the_project_does_not_parse(target, tmp_path):
+    code = WITHOUT_PLUGIN.format(options=["--target", target, "--target-path", str(tmp_path)])
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode != 0
     assert "Contract enforcement failed for: (models/" in run.stdout

@@ -280,13 +280,26 @@ def node(language: ModelLanguage):
 
 def parser(calls: list[str] | None):
     """What the check reads of a parser; `calls` are the materialization's, None if absent."""
-    macro = None
-    if calls is not None:
-        macro = SimpleNamespace(unique_id="macro.p.m", depends_on=SimpleNamespace(macros=calls))
+    return parser_of(None if calls is None else macro("p", "m", calls))
+
+
+def macro(package: str, name: str, calls: list[str]):
+    """What the check reads of a macro."""
     return SimpleNamespace(
-        manifest=SimpleNamespace(find_materialization_macro_by_name=lambda *args: macro),
-        root_project=SimpleNamespace(project_name="p", credentials=SimpleNamespace(type="spark")),
+        unique_id=f"macro.{package}.{name}",
+        package_name=package,
+        depends_on=SimpleNamespace(macros=calls),
     )
+
+
+def parser_of(materialization, *others, adapter: str = "spark"):
+    """A parser that finds this materialization; `others` are the manifest's other macros."""
+    manifest = SimpleNamespace(
+        find_materialization_macro_by_name=lambda *args: materialization,
+        macros={other.unique_id: other for other in others},
+    )
+    project = SimpleNamespace(project_name="p", credentials=SimpleNamespace(type=adapter))
+    return SimpleNamespace(manifest=manifest, root_project=project)
 
 
 def test_dbt_refuses_python_models_by_itself():
@@ -318,6 +331,94 @@ def test_the_refusal_stays_where_it_is_not(calls):
         ModelPatchParser._validate_constraint_prerequisites(
             parser(calls), node(ModelLanguage.python)
         )
+
+
+# The same on Athena, whose materializations are dbt-athena's, and write by a macro of the project's
+
+ATHENAS = macro("dbt_athena", "materialization_table_athena", [])
+CHECKS = ["macro.p.py_check_against_contract"]
+
+
+def test_on_athena_it_is_lifted_where_the_projects_writer_checks():
+    dbt_internals.allow_contracts_on_python_models()
+    model = node(ModelLanguage.python)
+    writer = macro("p", "athena__py_save_table_as", CHECKS)
+    ModelPatchParser._validate_constraint_prerequisites(
+        parser_of(ATHENAS, writer, adapter="athena"), model
+    )
+    assert model.language == ModelLanguage.python
+    assert model.depends_on.macros == [writer.unique_id]
+
+
+@pytest.mark.parametrize(
+    ("materialization", "writers"),
+    [
+        (ATHENAS, []),
+        (ATHENAS, [macro("dbt_athena", "athena__py_save_table_as", CHECKS)]),
+        (ATHENAS, [macro("other", "athena__py_save_table_as", CHECKS)]),
+        (ATHENAS, [macro("p", "athena__py_save_table_as", ["macro.p.do_not_check"])]),
+        # One that the project has written itself may write by whatever it likes.
+        (
+            macro("p", "materialization_table_athena", []),
+            [macro("p", "athena__py_save_table_as", CHECKS)],
+        ),
+        (None, [macro("p", "athena__py_save_table_as", CHECKS)]),
+    ],
+)
+def test_on_athena_it_stays_where_it_does_not(materialization, writers):
+    dbt_internals.allow_contracts_on_python_models()
+    with pytest.raises(ParsingError, match="Expected 'sql' but found 'python'"):
+        ModelPatchParser._validate_constraint_prerequisites(
+            parser_of(materialization, *writers, adapter="athena"), node(ModelLanguage.python)
+        )
+
+
+@pytest.fixture
+def on_athena(small_project):
+    """A small project with a contract on a Python model, and what dbt on Athena does with it."""
+    contract = {
+        "name": "a",
+        "config": {"contract": {"enforced": True}},
+        "columns": [{"name": "id", "data_type": "bigint"}],
+    }
+    files = {"models/a.py": MODEL, "models/a.yml": json.dumps({"models": [contract]})}
+    project = small_project(files)
+    return project, lambda *args: project(*args, "--target", "athena")
+
+
+def test_on_athena_a_project_parses_offline_only_while_the_check_is_in_place(on_athena):
+    """Also when dbt parses no more than has changed."""
+    project, dbt = on_athena
+    result = dbt("parse")
+    assert result.success, result.text
+    writer = project.project_dir / "macros/python_models/athena.sql"
+    whole = writer.read_text()
+    writer.write_text(whole.replace("{{ py_check_against_contract() }}", "dbt_checked = list"))
+    result = dbt("parse")
+    assert not result.success
+    assert "Language Error: Expected 'sql' but found 'python'" in result.text
+    writer.write_text(whole)
+    assert dbt("parse").success
+    writer.unlink()
+    assert not dbt("parse").success
+
+
+def test_dbt_athenas_materializations_write_by_the_macro_that_ours_takes_the_place_of(on_athena):
+    project, dbt = on_athena
+    assert dbt("parse").success
+    manifest = Manifest.from_dict(json.loads((project.target_path / "manifest.json").read_text()))
+    package = f"macro.{dbt_internals.ATHENA_PACKAGE}"
+    steps = ["safe_create_table_as", "create_table_as", "athena__create_table_as"]
+    for name in ("table", "incremental"):
+        caller = manifest.find_materialization_macro_by_name("small", name, "athena")
+        assert caller.package_name == dbt_internals.ATHENA_PACKAGE
+        for step in [*steps, dbt_internals.ATHENA_WRITER]:
+            assert f"{package}.{step}" in caller.depends_on.macros
+            caller = manifest.macros[f"{package}.{step}"]
+    # dbt hands its macros the project's of the same name.
+    assert "py_check_against_contract" in str(
+        manifest.macros[f"macro.small.{dbt_internals.ATHENA_WRITER}"].depends_on.macros
+    )
 
 
 def test_dbts_own_demands_stay():
