@@ -6,7 +6,7 @@
 #}
 {% macro after_last_run(column) %}
   {%- if is_incremental() and execute -%}
-    {%- set last = run_query('select cast(max(' ~ column ~ ') as string) from ' ~ this).rows[0][0] -%}
+    {%- set last = run_query('select ' ~ to_text('max(' ~ column ~ ')') ~ ' from ' ~ this).rows[0][0] -%}
     {{- return(column ~ " > timestamp '" ~ last ~ "'" if last else 'true') -}}
   {%- endif -%}
   {{- return('true') -}}

@@ -11,7 +11,7 @@
         | selectattr('config.meta.newest_event', 'defined') | sort(attribute='name') -%}
       {%- set table = adapter.get_relation(node.database, node.schema, node.alias) -%}
       {%- if table -%}
-        {%- set query = 'select count(*), cast(max(' ~ node.config.meta.newest_event ~ ') as string) from ' ~ table -%}
+        {%- set query = 'select count(*), ' ~ to_text('max(' ~ node.config.meta.newest_event ~ ')') ~ ' from ' ~ table -%}
         {%- set row = run_query(query).rows[0] -%}
         {%- do lines.append('%-40s %10s   %s' | format(table, row[0], row[1] or '-')) -%}
       {%- endif -%}

@@ -5,7 +5,7 @@
     Finishes, or takes back, what a run that was killed has left, and says so.
 
     `dbt retry` goes on with the branch of the run that it retries. Does nothing for commands that write
-    no table, and with the var `write_audit_publish: false`. Raises a compiler error, before anything is
+    no table, with the var `write_audit_publish: false`, and on engines other than Spark. Raises a compiler error, before anything is
     written, if a build of these tables runs already.
 #}
 {% macro begin_run() %}
@@ -46,7 +46,11 @@
   {{- return('_' ~ invocation[:8]) -}}
 {% endmacro %}
 
-{#- Is this a command that writes tables, and is what it writes to be audited? -#}
+{#- Is this a command that writes tables, and is what it writes to be audited? Only Spark writes to branches. -#}
 {% macro audits_writes() %}
-  {{- return(flags.WHICH in ('build', 'run', 'seed', 'snapshot') and var('write_audit_publish', true)) -}}
+  {{- return(
+      adapter.type() == 'spark'
+      and flags.WHICH in ('build', 'run', 'seed', 'snapshot')
+      and var('write_audit_publish', true)
+  ) -}}
 {% endmacro %}

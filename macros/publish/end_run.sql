@@ -7,7 +7,7 @@
     What was built with --empty is never published.
 #}
 {% macro end_run() %}
-  {%- if execute and adapter.get_branch() -%}
+  {%- if execute and audits_writes() and adapter.get_branch() -%}
     {%- set branch = adapter.get_branch() -%}
     {%- set states = branch_states(branch) -%}
     {%- set failed = results | rejectattr('status', 'in', ['success', 'pass', 'warn', 'no-op']) | list -%}

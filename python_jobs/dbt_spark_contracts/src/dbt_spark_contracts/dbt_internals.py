@@ -111,6 +111,14 @@ def add_macros(folder: Path) -> None:
         project.macro_paths.append(str(folder))
 
 
+def list_no_relations() -> None:
+    """Let this dbt command not list what is in the warehouse before it begins.
+
+    `dbt compile --no-introspect` does so all the same, and needs credentials for nothing else.
+    """
+    object.__setattr__(get_flags(), "populate_cache", False)
+
+
 def use_adapter(adapter: type) -> None:
     """Let `type: spark` of a profile mean `adapter`, a subclass of dbt-spark's."""
     dbt.adapters.spark.Plugin.adapter = adapter

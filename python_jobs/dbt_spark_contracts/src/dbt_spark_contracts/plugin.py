@@ -32,6 +32,8 @@ class SparkContractsPlugin(dbtPlugin):
         """
         dbt_internals.require_known_dbt()
         dbt_internals.allow_contracts_on_python_models()
+        if not getattr(get_flags(), "INTROSPECT", True):
+            dbt_internals.list_no_relations()
         credentials = dbt_internals.current_credentials()
         if getattr(credentials, "type", None) != "spark" or credentials.method != "session":
             return

@@ -1,0 +1,12 @@
+{#- In: a SQL expression. Out: SQL of it as text, as long as it is. -#}
+{% macro to_text(expression) %}
+  {{- return(adapter.dispatch('to_text')(expression)) -}}
+{% endmacro %}
+
+{% macro spark__to_text(expression) %}
+  {{- return('cast(' ~ expression ~ ' as string)') -}}
+{% endmacro %}
+
+{% macro athena__to_text(expression) %}
+  {{- return('cast(' ~ expression ~ ' as varchar)') -}}
+{% endmacro %}
