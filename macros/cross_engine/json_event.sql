@@ -1,19 +1,25 @@
-{#- From a JSON text to a row of text: what the event holds at each path. -#}
+{#-
+    From a JSON text to a row of text: what the event holds at each path.
+
+    The steps of stg_car_events, in this order, each a CTE that names its columns as written here:
+    parse_json_events (parsed), first_event (event), inspect_event (its own), event_text (any).
+-#}
 
 {#
-    In: the name of a column of JSON text; a list of dotted paths; the type that each path's value is
-    read as (default string: a number, object or array is given as its JSON text).
-
-    Out: SQL of a struct: `events`, an array of a struct nested like the paths, one element for each JSON
-    value in the text; `is_whole`, null where the text ends early or brackets in it close too early; and
-    `_corrupt_record`, not null where the text is no JSON object or an inner object is none. A text with
-    several values has several elements, so nothing after the first is lost.
+    In: the name of a column of JSON text; a list of dotted paths. Out: SQL of the column `parsed`, the
+    values in the text: a text with several has several, so nothing after the first is lost.
 #}
-{% macro parse_json_events(json, paths, leaf_type='string') %}
-  {{- return(adapter.dispatch('parse_json_events')(json, paths, leaf_type)) -}}
+{% macro parse_json_events(json, paths) %}
+  {{- return(adapter.dispatch('parse_json_events')(json, paths)) -}}
 {% endmacro %}
 
-{% macro spark__parse_json_events(json, paths, leaf_type) %}
+{#
+    leaf_type: the type that each path's value is read as (string: a number, object or array is given as its
+    JSON text). Out: SQL of a struct: `events`, an array of a struct nested like the paths, one element for
+    each JSON value in the text; `is_whole`, null where the text ends early or brackets in it close too
+    early; and `_corrupt_record`, not null where the text is no JSON object or an inner object is none.
+#}
+{% macro spark__parse_json_events(json, paths, leaf_type='string') %}
   {%- set tree = {} -%}
   {%- for path in paths -%}
     {%- set place = namespace(node=tree) -%}
@@ -28,27 +34,175 @@
   {{- return("from_json(" ~ text ~ ", '" ~ schema ~ "', map('allowSingleQuotes', 'false'))") -}}
 {% endmacro %}
 
-{#- In: SQL of text. Out: SQL: is it JSON, of whatever kind? What follows a closing bracket goes unseen. -#}
-{% macro is_json(text) %}
-  {{- return(adapter.dispatch('is_json')(text)) -}}
+{#
+    Out: SQL of an array of JSON: the values and, last, a text that cannot be in `json`, which is so missing
+    where the text closes the brackets that it is put into; null where it is no JSON.
+#}
+{% macro athena__parse_json_events(json, paths) %}
+  {#- After blank text, which holds no value, JSON takes no comma. -#}
+  {%- set comma = "if(regexp_like(" ~ json ~ ", '[^ \\t\\r\\n]'), ',', '')" -%}
+  {%- set text = "concat('[', " ~ json ~ ", " ~ comma ~ ", '\"', " ~ athena_md5(json) ~ ", '\"]')" -%}
+  {{- return('try(cast(json_parse(' ~ text ~ ') as array(json)))') -}}
 {% endmacro %}
 
-{% macro spark__is_json(text) %}
-  {{- return("from_json(concat('[', " ~ text ~ ", ']'), 'array<string>') is not null") -}}
+{% macro athena_md5(text) %}
+  {{- return('lower(to_hex(md5(to_utf8(' ~ text ~ '))))') -}}
+{% endmacro %}
+
+{#- In: the column of JSON text. Out: SQL of the column `event`, the first of the values in `parsed`. -#}
+{% macro first_event(json) %}
+  {{- return(adapter.dispatch('first_event')(json)) -}}
+{% endmacro %}
+
+{% macro spark__first_event(json) %}
+  {{- return('parsed.events[0]') -}}
+{% endmacro %}
+
+{#- Null where the text is not whole, or one of its values is neither an object nor null. -#}
+{% macro athena__first_event(json) %}
+  {{- return(
+      "case when json_extract_scalar(element_at(parsed, -1), '$') = " ~ athena_md5(json)
+      ~ " and none_match(slice(parsed, 1, cardinality(parsed) - 1), value -> "
+      ~ athena_json_kind('value') ~ " not in ('{', 'n')) then element_at(parsed, 1) end"
+  ) -}}
+{% endmacro %}
+
+{#- Out: SQL of the first character of JSON: { of an object, [ of an array, n of null, " of a text. -#}
+{% macro athena_json_kind(json) %}
+  {{- return('substr(json_format(' ~ json ~ '), 1, 1)') -}}
 {% endmacro %}
 
 {#-
-    In: SQL of text that begins with a JSON value. Out: SQL: is that value all of it? Text may close the
-    brackets that it is put into, and open others: so it is asked for what follows it, which it cannot know.
+    In: the column of JSON text; the paths, and those of them that must hold text. Out: SQL of the columns,
+    comma separated, by which event_text and is_nested know of what is in `event`.
 -#}
-{% macro is_one_value(text) %}
-  {{- return(adapter.dispatch('is_one_value')(text)) -}}
+{% macro inspect_event(json, paths, text_paths) %}
+  {{- return(adapter.dispatch('inspect_event')(json, paths, text_paths)) -}}
 {% endmacro %}
 
-{% macro spark__is_one_value(text) %}
-  {%- set followed = "concat('[', " ~ text ~ ", ',\"', md5(" ~ text ~ "), '\"]')" -%}
-  {#- Few texts close a bracket at all. -#}
-  {{- return("(instr(" ~ text ~ ", ']') = 0 or get_json_object(" ~ followed ~ ", '$[1]') <=> md5(" ~ text ~ "))") -}}
+{% macro spark__inspect_event(json, paths, text_paths) %}
+  {#- A text that begins like an object or an array may be one, or a text: only then is it looked at again. -#}
+  {%- set looks_nested -%}
+    {%- for path in text_paths %}left(event.{{ path }}, 1) in ('{', '['){{ ' or ' if not loop.last }}{% endfor -%}
+  {%- endset -%}
+  {%- set columns = [] -%}
+  {%- for name, leaf_type in [('nested_objects', 'map<string,string>'), ('nested_arrays', 'array<string>')] -%}
+    {%- do columns.append(
+        'case\n            when ' ~ looks_nested ~ ' then ' ~ spark__parse_json_events(json, text_paths, leaf_type)
+        ~ '\n        end as ' ~ name
+    ) -%}
+  {%- endfor -%}
+  {{- return(columns | join(',\n        ')) -}}
+{% endmacro %}
+
+{#- `texts`, a map from each path to its text. -#}
+{% macro athena__inspect_event(json, paths, text_paths) %}
+  {%- set texts = [] -%}
+  {%- for path in paths -%}
+    {%- set at = "(event, '$." ~ path ~ "')" -%}
+    {#- The former has all but objects and arrays. -#}
+    {%- do texts.append(
+        'coalesce(json_extract_scalar' ~ at ~ ', nullif(json_format(json_extract' ~ at ~ "), 'null'))"
+    ) -%}
+  {%- endfor -%}
+  {{- return(
+      "map(\n            array['" ~ paths | join("', '") ~ "'],\n            array[\n                "
+      ~ texts | join(',\n                ') ~ '\n            ]\n        ) as texts'
+  ) -}}
+{% endmacro %}
+
+{#- In: a path. Out: SQL of the text at it; null for null, and where nothing is. -#}
+{% macro event_text(path) %}
+  {{- return(adapter.dispatch('event_text')(path)) -}}
+{% endmacro %}
+
+{% macro spark__event_text(path) %}
+  {{- return('event.' ~ path) -}}
+{% endmacro %}
+
+{% macro athena__event_text(path) %}
+  {{- return("texts['" ~ path ~ "']") -}}
+{% endmacro %}
+
+{#- In: a path of inspect_event's text_paths. Out: SQL: is an object or an array there? -#}
+{% macro is_nested(path) %}
+  {{- return(adapter.dispatch('is_nested')(path)) -}}
+{% endmacro %}
+
+{% macro spark__is_nested(path) %}
+  {{- return(
+      ['nested_objects', 'nested_arrays'] | join('.events[0].' ~ path ~ ' is not null or ')
+      ~ '.events[0].' ~ path ~ ' is not null'
+  ) -}}
+{% endmacro %}
+
+{% macro athena__is_nested(path) %}
+  {{- return(athena_json_kind("json_extract(event, '$." ~ path ~ "')") ~ " in ('{', '[')") -}}
+{% endmacro %}
+
+{#
+    In: the column of JSON text. Out: why it is not one event, as a list of pairs, of SQL each: a condition,
+    and the words where it is met and none before it is.
+#}
+{% macro not_one_event(json) %}
+  {{- return(adapter.dispatch('not_one_event')(json)) -}}
+{% endmacro %}
+
+{% macro spark__not_one_event(json) %}
+  {#- What follows a closing bracket goes unseen. -#}
+  {%- set is_json = "from_json(concat('[', " ~ json ~ ", ']'), 'array<string>') is not null" -%}
+  {#-
+      Is the text one value? It may close the brackets that it is put into, and open others: so it is asked
+      for what follows it, which it cannot know. Few texts close a bracket at all.
+  -#}
+  {%- set followed = "concat('[', " ~ json ~ ", ',\"', md5(" ~ json ~ "), '\"]')" -%}
+  {%- set is_one_value = "(instr(" ~ json ~ ", ']') = 0 or get_json_object(" ~ followed ~ ", '$[1]') <=> md5(" ~ json ~ "))" -%}
+  {{- return([
+      ("parsed.events is null and left(trim(" ~ json ~ "), 1) != '{' and " ~ is_json, "'JSON, but not an object'"),
+      ("parsed.events is null or parsed.is_whole is null", "'not valid JSON'"),
+      ("size(parsed.events) != 1", "concat(size(parsed.events), ' JSON values where one event is expected')"),
+      ("event is null", "'JSON, but not an object'"),
+      ("not " ~ is_one_value, "'not valid JSON'"),
+  ]) -}}
+{% endmacro %}
+
+{% macro athena__not_one_event(json) %}
+  {%- set count = to_text('cardinality(parsed) - 1') -%}
+  {{- return([
+      ("json_extract_scalar(element_at(parsed, -1), '$') is distinct from " ~ athena_md5(json), "'not valid JSON'"),
+      ("event is null and regexp_like(" ~ json ~ ", '^ *[{]')", "'not valid JSON'"),
+      ("event is null", "'JSON, but not an object'"),
+      ("cardinality(parsed) != 2", "concat(" ~ count ~ ", ' JSON values where one event is expected')"),
+      (athena_json_kind('event') ~ " = 'n'", "'JSON, but not an object'"),
+  ]) -}}
+{% endmacro %}
+
+{#
+    In: the column of JSON text, the paths of the objects in an event. Out: what is wrong with them, as a
+    list of pairs, of SQL each: a condition and the words for it.
+#}
+{% macro broken_objects(json, paths) %}
+  {{- return(adapter.dispatch('broken_objects')(json, paths)) -}}
+{% endmacro %}
+
+{% macro spark__broken_objects(json, paths) %}
+  {%- set corrupt = 'parsed._corrupt_record is not null' -%}
+  {%- set problems = [(corrupt ~ ' and get_json_object(' ~ json ~ ", '$') is null", "'not valid JSON'")] -%}
+  {%- for path in paths -%}
+    {%- set is_there = 'get_json_object(' ~ json ~ ", '$." ~ path ~ "') is not null" -%}
+    {%- set condition = corrupt ~ ' and event.' ~ path ~ ' is null and ' ~ is_there -%}
+    {%- do problems.append((condition, "'" ~ path ~ " is not an object'")) -%}
+  {%- endfor -%}
+  {{- return(problems) -}}
+{% endmacro %}
+
+{% macro athena__broken_objects(json, paths) %}
+  {%- set problems = [] -%}
+  {%- for path in paths -%}
+    {%- set condition = athena_json_kind("json_extract(event, '$." ~ path ~ "')") ~ " not in ('{', 'n')" -%}
+    {%- do problems.append((condition, "'" ~ path ~ " is not an object'")) -%}
+  {%- endfor -%}
+  {{- return(problems) -}}
 {% endmacro %}
 
 {#- In: a tree of names (dicts; a leaf is empty), the leaves' type. Out: Spark's struct type of it. -#}

@@ -20,6 +20,11 @@
   {{- return("coalesce(" ~ text ~ ", '') not rlike '\\\\S'") -}}
 {% endmacro %}
 
+{% macro athena__is_blank(text) %}
+  {#- Java's white space, as Spark knows it. -#}
+  {{- return("not regexp_like(coalesce(" ~ text ~ ", ''), '[^ \\t\\n\\x0B\\f\\r]')") -}}
+{% endmacro %}
+
 {#- A JSON number, finite; -0.0 is given as 0.0, which equals it: equal rows must not differ. -#}
 {% macro text_to_double(text) %}
   {{- return(adapter.dispatch('text_to_double')(text)) -}}
@@ -29,6 +34,14 @@
   {{- return(
       "case when " ~ text ~ " rlike '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$'"
       ~ " and abs(cast(" ~ text ~ " as double)) < double('Infinity') then cast(" ~ text ~ " as double) + 0D end"
+  ) -}}
+{% endmacro %}
+
+{% macro athena__text_to_double(text) %}
+  {%- set number = "try_cast(" ~ text ~ " as double)" -%}
+  {{- return(
+      "case when regexp_like(" ~ text ~ ", '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$')"
+      ~ " and abs(" ~ number ~ ") < infinity() then " ~ number ~ " + 0e0 end"
   ) -}}
 {% endmacro %}
 
@@ -45,6 +58,14 @@
   ) -}}
 {% endmacro %}
 
+{% macro athena__text_to_int(text) %}
+  {%- set number = text_to_double(text) -%}
+  {{- return(
+      "case when abs(" ~ number ~ ") <= 2147483647 and " ~ number ~ " = floor(" ~ number ~ ")"
+      ~ " then try_cast(" ~ number ~ " as integer) end"
+  ) -}}
+{% endmacro %}
+
 {#- `2026-01-15`; of the years 1 to 9999. -#}
 {% macro text_to_date(text) %}
   {{- return(adapter.dispatch('text_to_date')(text)) -}}
@@ -54,6 +75,13 @@
   {{- return(
       "case when " ~ text ~ " rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' and left(" ~ text ~ ", 4) != '0000'"
       ~ " then cast(" ~ text ~ " as date) end"
+  ) -}}
+{% endmacro %}
+
+{% macro athena__text_to_date(text) %}
+  {{- return(
+      "case when regexp_like(" ~ text ~ ", '^[0-9]{4}-[0-9]{2}-[0-9]{2}$') and substr(" ~ text ~ ", 1, 4) != '0000'"
+      ~ " then try_cast(substr(" ~ text ~ ", 1, 10) as date) end"
   ) -}}
 {% endmacro %}
 
@@ -70,5 +98,23 @@
   {{- return(
       "case when " ~ text ~ " rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})$'"
       ~ " and year(" ~ cast ~ ") between 1 and 9999 then " ~ cast ~ " end"
+  ) -}}
+{% endmacro %}
+
+{% macro athena__text_to_timestamp(text) %}
+  {#- By its parts: Trino would round a fraction where Spark cuts it, and knows no zone beyond 14 hours. -#}
+  {%- set time_pattern = "'^.{16}(:[0-9]{2}([.][0-9]{1,6})?)'" -%}
+  {%- set zone_pattern = "'([+-])([0-9]{2}):?([0-9]{2})$'" -%}
+  {%- set local = "try_cast(concat(substr(" ~ text ~ ", 1, 10), ' ', substr(" ~ text ~ ", 12, 5), coalesce(regexp_extract("
+      ~ text ~ ", " ~ time_pattern ~ ", 1), ':00')) as timestamp(6))" -%}
+  {%- set zone = [] -%}
+  {%- for group in [1, 2, 3] -%}
+    {%- do zone.append("regexp_extract(" ~ text ~ ", " ~ zone_pattern ~ ", " ~ group ~ ")") -%}
+  {%- endfor -%}
+  {%- set minutes = "coalesce(try_cast(" ~ zone[1] ~ " as integer) * 60 + try_cast(" ~ zone[2] ~ " as integer), 0)" -%}
+  {%- set utc = "date_add('minute', if(" ~ zone[0] ~ " = '-', 1, -1) * " ~ minutes ~ ", " ~ local ~ ")" -%}
+  {{- return(
+      "case when regexp_like(" ~ text ~ ", '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-5][0-9])$')"
+      ~ " and " ~ minutes ~ " <= 1080 and year(" ~ utc ~ ") between 1 and 9999 then " ~ utc ~ " end"
   ) -}}
 {% endmacro %}

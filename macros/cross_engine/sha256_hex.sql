@@ -12,3 +12,11 @@
   {#- Spark takes sha2 for nullable; the coalesce only says that it is not. -#}
   {{- return("coalesce(sha2(concat_ws('|', " ~ parts | join(', ') ~ "), 256), '')") -}}
 {% endmacro %}
+
+{% macro athena__sha256_hex(texts) %}
+  {%- set parts = [] -%}
+  {%- for text in texts -%}
+    {%- do parts.append(to_text('length(' ~ text ~ ')') ~ ', ' ~ text) -%}
+  {%- endfor -%}
+  {{- return("lower(to_hex(sha256(to_utf8(concat_ws('|', " ~ parts | join(', ') ~ ")))))") -}}
+{% endmacro %}

@@ -1,4 +1,4 @@
-{{ config(unique_key='event_id', partition_by=['months(event_timestamp)']) }}
+{{ config(unique_key='event_id', **partitioned_by(['months(event_timestamp)'])) }}
 {#- One row per event_id: its newest version, whatever order the versions arrive in. -#}
 
 {%- set columns = event_columns() | map(attribute='name') | list

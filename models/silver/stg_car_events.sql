@@ -1,30 +1,19 @@
 -- noqa: disable=LT02
-{{ config(incremental_strategy='append', partition_by=['months(ingested_at)']) }}
+{{ config(incremental_strategy='append', **partitioned_by(['months(ingested_at)'])) }}
 {#- One row per Bronze record: its values as typed columns or, where one cannot be read, why not. -#}
 
 {%- set columns = event_columns() -%}
 {%- set paths = columns | map(attribute='path') | unique | list -%}
 {%- set text_paths = columns | selectattr('type', 'equalto', 'string') | map(attribute='path') | list -%}
 {%- set key_columns = columns | selectattr('name', 'in', ['event_id', 'car_chassis', 'event_primary_timestamp']) -%}
-{#- A text that begins like an object or an array may be one, or a text: only then is it looked at again. -#}
-{%- set looks_nested -%}
-    {%- for path in text_paths %}left(event.{{ path }}, 1) in ('{', '['){{ ' or ' if not loop.last }}{% endfor -%}
-{%- endset -%}
 
-{#- What may be wrong with a JSON object: (the condition, the words), both SQL. -#}
-{%- set corrupt = 'parsed._corrupt_record is not null' -%}
-{%- set problems = [(corrupt ~ " and get_json_object(event_json, '$') is null", "'not valid JSON'")] -%}
-{%- for path in inner_paths(paths) -%}
-    {%- set is_there = "get_json_object(event_json, '$." ~ path ~ "') is not null" -%}
-    {%- set condition = corrupt ~ ' and event.' ~ path ~ ' is null and ' ~ is_there -%}
-    {%- do problems.append((condition, "'" ~ path ~ " is not an object'")) -%}
-{%- endfor -%}
+{#- What may be wrong with an event: (the condition, the words), both SQL. -#}
+{%- set problems = broken_objects('event_json', inner_paths(paths)) -%}
 {%- for column in key_columns -%}
     {%- do problems.append((is_blank(column.name), "'" ~ column.path ~ " is missing'")) -%}
 {%- endfor -%}
 {%- for path in text_paths -%}
-    {%- set condition = ['nested_objects', 'nested_arrays'] | join('.events[0].' ~ path ~ ' is not null or ') -%}
-    {%- do problems.append((condition ~ '.events[0].' ~ path ~ ' is not null', "'" ~ path ~ " is not a text'")) -%}
+    {%- do problems.append((is_nested(path), "'" ~ path ~ " is not a text'")) -%}
 {%- endfor -%}
 {%- set not_a = {
     'int': 'is not a whole number',
@@ -33,10 +22,10 @@
     'timestamp': 'is not an ISO 8601 timestamp with a zone',
 } -%}
 {%- for column in columns if column.type != 'string' -%}
-    {%- set text = 'event.' ~ column.path -%}
+    {%- set text = event_text(column.path) -%}
     {%- set words = "'" ~ column.path ~ ' ' ~ not_a[column.type] ~ ": '" -%}
     {%- do problems.append((
-        text ~ ' is not null and ' ~ column.name ~ ' is null', 'concat(' ~ words ~ ', left(' ~ text ~ ', 80))'
+        text ~ ' is not null and ' ~ column.name ~ ' is null', 'concat(' ~ words ~ ', substr(' ~ text ~ ', 1, 80))'
     )) -%}
 {%- endfor -%}
 
@@ -69,7 +58,7 @@ events as (
 
     select
         *,
-        parsed.events[0] as event
+        {{ first_event('event_json') }} as event
     from parsed
 
 ),
@@ -78,12 +67,7 @@ inspected as (
 
     select
         *,
-        case
-            when {{ looks_nested }} then {{ parse_json_events('event_json', text_paths, 'map<string,string>') }}
-        end as nested_objects,
-        case
-            when {{ looks_nested }} then {{ parse_json_events('event_json', text_paths, 'array<string>') }}
-        end as nested_arrays
+        {{ inspect_event('event_json', paths, text_paths) }}
     from events
 
 ),
@@ -93,7 +77,7 @@ typed as (
     select
         *,
         {%- for column in columns %}
-        {{ read_text('event.' ~ column.path, column.type) }} as {{ column.name }}{{ ',' if not loop.last }}
+        {{ read_text(event_text(column.path), column.type) }} as {{ column.name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from inspected
 
@@ -105,12 +89,9 @@ judged as (
         *,
         case
             when read_error is not null then read_error
-            when parsed.events is null and left(trim(event_json), 1) != '{' and {{ is_json('event_json') }}
-                then 'JSON, but not an object'
-            when parsed.events is null or parsed.is_whole is null then 'not valid JSON'
-            when size(parsed.events) != 1 then concat(size(parsed.events), ' JSON values where one event is expected')
-            when event is null then 'JSON, but not an object'
-            when not {{ is_one_value('event_json') }} then 'not valid JSON'
+            {%- for condition, words in not_one_event('event_json') %}
+            when {{ condition }} then {{ words }}
+            {%- endfor %}
             else nullif(concat_ws(
                 '; ',
                 {%- for condition, words in problems %}
@@ -127,9 +108,9 @@ select
     {%- for column in columns %}
     {{ column.name }},
     {%- endfor %}
-    year(event_timestamp) as event_year,
-    month(event_timestamp) as event_month,
-    day(event_timestamp) as event_day,
+    cast(year(event_timestamp) as int) as event_year,
+    cast(month(event_timestamp) as int) as event_month,
+    cast(day(event_timestamp) as int) as event_day,
     source_file,
     ingested_at,
     rejection_reason,

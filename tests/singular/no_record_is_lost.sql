@@ -13,9 +13,27 @@ staged as (
     select
         count(*) as records,
         count_if(rejection_reason is null) as readable,
-        count(distinct case when rejection_reason is null then event_id end) as events,
-        count(distinct case when rejection_reason is not null then source_file end, raw_record) as rejected
+        count(distinct case when rejection_reason is null then event_id end) as events
     from {{ ref('stg_car_events') }}
+
+),
+
+rejected_texts as (
+
+    select distinct
+        source_file,
+        raw_record
+    from {{ ref('stg_car_events') }}
+    where
+        rejection_reason is not null
+        and raw_record is not null
+
+),
+
+texts as (
+
+    select count(*) as rejected
+    from rejected_texts
 
 ),
 
@@ -40,9 +58,10 @@ select
     bronze.records - silver.events - rejected.records as duplicates
 from bronze
 cross join staged
+cross join texts
 cross join silver
 cross join rejected
 where
     bronze.records != staged.records
     or silver.events != staged.events
-    or rejected.records != staged.rejected
+    or rejected.records != texts.rejected

@@ -1,0 +1,34 @@
+{#
+    Partition transforms as a model's config, for `config(**partitioned_by([…]))`.
+
+    In: a list of Iceberg's transforms, as Spark spells them: a column, years(c), months(c), days(c),
+    hours(c), bucket(16, c), truncate(4, c). Out: the config that the adapter reads, with the transforms
+    as its engine spells them. Raises a compiler error for a transform that is none of these.
+#}
+{% macro partitioned_by(transforms) %}
+  {{- return(adapter.dispatch('partitioned_by')(transforms)) -}}
+{% endmacro %}
+
+{% macro spark__partitioned_by(transforms) %}
+  {{- return({'partition_by': transforms}) -}}
+{% endmacro %}
+
+{% macro athena__partitioned_by(transforms) %}
+  {%- set spelled = [] -%}
+  {%- for transform in transforms -%}
+    {%- set time = modules.re.fullmatch('(year|month|day|hour)s[(](\\w+)[)]', transform) -%}
+    {%- set sized = modules.re.fullmatch('(bucket|truncate)[(]([0-9]+), *(\\w+)[)]', transform) -%}
+    {%- if time -%}
+      {%- do spelled.append(time[1] ~ '(' ~ time[2] ~ ')') -%}
+    {%- elif sized -%}
+      {%- do spelled.append(sized[1] ~ '(' ~ sized[3] ~ ', ' ~ sized[2] ~ ')') -%}
+    {%- elif modules.re.fullmatch('\\w+', transform) -%}
+      {%- do spelled.append(transform) -%}
+    {%- else -%}
+      {%- do exceptions.raise_compiler_error(
+          "partitioned_by: '" ~ transform ~ "' is no transform of Iceberg's, as months(column) is."
+      ) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {{- return({'partitioned_by': spelled}) -}}
+{% endmacro %}
