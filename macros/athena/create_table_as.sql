@@ -11,7 +11,7 @@
     {%- do get_assert_columns_equivalent(compiled_code) -%}
     {%- set compiled_code = cast_to_contract(compiled_code) -%}
   {%- endif -%}
-  {{- return(dbt_athena.athena__create_table_as(temporary, relation, compiled_code, language, skip_partitioning)) -}}
+  {{- return(dbt.athena__create_table_as(temporary, relation, compiled_code, language, skip_partitioning)) -}}
 {% endmacro %}
 
 {#- In: a query. Out: a query of its rows, with the columns of this model's contract, in order. -#}

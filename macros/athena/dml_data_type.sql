@@ -3,5 +3,5 @@
     timestamp without a precision, with that of Iceberg.
 #}
 {% macro dml_data_type(col_type) %}
-  {{- return(modules.re.sub('\\btimestamp\\b(?! *[(])', 'timestamp(6)', dbt_athena.dml_data_type(col_type | lower) | trim)) -}}
+  {{- return(modules.re.sub('\\btimestamp\\b(?! *[(])', 'timestamp(6)', dbt.dml_data_type(col_type | lower) | trim)) -}}
 {% endmacro %}

@@ -1,0 +1,155 @@
+"""Check, without Athena, that it can take this project's SQL.
+
+    python -m python_jobs.check_athena_sql
+
+Compiles every model and data test for the target `athena`, as for a first run and as for a later one,
+needing neither credentials nor a network. Ends with 0, or 1 and a list of what is wrong, or 2 if the
+project does not compile. The rules:
+
+1. It is Trino's SQL, by sqlfluff's grammar.
+2. Each function is one that Trino documents (trino_functions.txt).
+3. No type is a bare `timestamp`: in Trino that is one of milliseconds, and Iceberg has microseconds.
+4. No macro of dbt's is called that means something else on another adapter.
+"""
+
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from dbt.cli.main import dbtRunner
+from sqlfluff.core import FluffConfig, Linter
+
+ROOT = Path(__file__).parents[1]
+FUNCTIONS = Path(__file__).with_name("trino_functions.txt")
+BARE_TIMESTAMP = re.compile(r"\btimestamp\b(?! *\()", re.IGNORECASE)
+# Of dbt's own: what they give, in type and rounding, is the adapter's.
+BANNED_MACROS = ("date", "datediff", "type_float", "type_timestamp")
+
+# What stands for the warehouse where there is none: the tables are there, and hold something.
+LATER_RUN = {
+    "is_incremental()": "{{ return(model.config.materialized == 'incremental') }}",
+    "run_query(sql)": "{{ return({'rows': [['2026-01-15 00:00:00.000000']]}) }}",
+}
+# Every contract's types, as a table is made with them.
+CONTRACTS = """
+{% for node in graph.nodes.values() if node.resource_type == 'model' and node.config.contract.enforced %}
+{{ 'union all' if not loop.first }}
+{{ get_empty_schema_sql(node.columns) }}
+{% endfor %}
+"""
+
+
+class CannotCompileError(Exception):
+    """What dbt says to it."""
+
+
+def check(project: Path = ROOT) -> list[str]:
+    """What is wrong with a project, one line each. Raises CannotCompileError."""
+    with tempfile.TemporaryDirectory() as target:
+        dbt = Dbt(project, target)
+        manifest = dbt.parse()
+        problems = list(banned_macros(manifest))
+        compiled = [
+            *dbt.compile(manifest),
+            *(("contracts", sql) for _, sql in dbt.compile(manifest, "--inline", CONTRACTS)),
+            *dbt.compile(dbt.parse(LATER_RUN)),
+        ]
+    for name, sql in dict.fromkeys(compiled):
+        problems += [f"{name}: {problem}" for problem in problems_of(sql)]
+    return list(dict.fromkeys(problems))
+
+
+class Dbt:
+    """dbt in this process on a project, for Athena."""
+
+    def __init__(self, project: Path, target: str) -> None:
+        folders = ["--project-dir", str(project), "--profiles-dir", str(project)]
+        self.options = ["--target", "athena", "--log-level", "none", *folders, "--target-path", target]
+
+    def parse(self, macros: dict[str, str] | None = None):
+        """The project's manifest, in which these macros, by their signature, are as given."""
+        manifest = self._invoke(dbtRunner(), "parse")
+        for signature, body in (macros or {}).items():
+            for macro in manifest.macros.values():
+                if macro.name == signature.partition("(")[0]:
+                    macro.macro_sql = f"{{% macro {signature} %}}{body}{{% endmacro %}}"
+        return manifest
+
+    def compile(self, manifest, *options: str) -> Iterator[tuple[str, str]]:
+        """The name and the SQL of each model and data test, or of what the options select."""
+        done = self._invoke(dbtRunner(manifest), "compile", "--no-introspect", *options)
+        for node in (result.node for result in done.results):
+            if getattr(node, "language", None) == "sql":
+                yield f"{node.original_file_path}: {node.name}", node.compiled_code
+
+    def _invoke(self, runner: dbtRunner, *command: str):
+        done = runner.invoke([*command, *self.options])
+        if not done.success:
+            raise CannotCompileError(done.exception or f"dbt {command[0]} failed")
+        return done.result
+
+
+def problems_of(sql: str) -> Iterator[str]:
+    """What is wrong with SQL for Athena, by the first three rules, one line each."""
+    parsed = Linter(config=_config()).parse_string(sql)
+    for violation in parsed.violations:
+        yield f"line {violation.line_no}: not Trino's SQL: {violation.desc()}"
+    if not parsed.tree:
+        return
+    allowed = trino_functions()
+    for function in parsed.tree.recursive_crawl("function_name", "bare_function"):
+        if function.raw.lower() not in allowed:
+            yield f"line {_line(function)}: {function.raw} is no function of Trino's"
+    for data_type in parsed.tree.recursive_crawl("data_type", recurse_into=False):
+        if BARE_TIMESTAMP.search(data_type.raw):
+            yield f"line {_line(data_type)}: {data_type.raw}: write timestamp(6), as Iceberg has it"
+
+
+def banned_macros(manifest) -> Iterator[str]:
+    """Who, of the project's own nodes and macros, calls a macro of BANNED_MACROS."""
+    for node in [*manifest.nodes.values(), *manifest.macros.values()]:
+        source = getattr(node, "raw_code", None) or getattr(node, "macro_sql", "")
+        for macro in BANNED_MACROS:
+            # dbt takes a method of that name, as in `run_started_at.date()`, for the macro.
+            if (
+                node.package_name == manifest.metadata.project_name
+                and f"macro.dbt.{macro}" in node.depends_on.macros
+                and re.search(rf"(?<![.\w])(dbt\.)?{macro}\s*\(", source)
+            ):
+                yield (
+                    f"{node.original_file_path}: dbt.{macro} differs between adapters: use a macro "
+                    "of macros/cross_engine"
+                )
+
+
+def trino_functions() -> set[str]:
+    """The names of trino_functions.txt."""
+    lines = FUNCTIONS.read_text(encoding="utf-8").splitlines()
+    return {line for line in lines if not line.startswith("#")}
+
+
+def _config() -> FluffConfig:
+    return FluffConfig(
+        overrides={"dialect": "trino", "templater": "raw", "large_file_skip_byte_limit": 0}
+    )
+
+
+def _line(segment) -> int:
+    return segment.pos_marker.line_no
+
+
+def main() -> int:
+    try:
+        problems = check()
+    except CannotCompileError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
