@@ -2,13 +2,13 @@
 
     python -m python_jobs.check_athena_sql
 
-Compiles every model and data test for the target `athena`, as for a first run and as for a later one,
-needing neither credentials nor a network. Ends with 0, or 1 and a list of what is wrong, or 2 if the
-project does not compile. The rules:
+Compiles every model and data test for the target `athena`, as for a first run and as for a later
+one, which needs neither credentials nor a network. Ends with 0, or 1 and a list of what is wrong, or
+2 if the project does not compile. The rules:
 
 1. It is Trino's SQL, by sqlfluff's grammar.
 2. Each function is one that Trino documents (trino_functions.txt).
-3. No type is a bare `timestamp`: in Trino that is one of milliseconds, and Iceberg has microseconds.
+3. No type is a bare `timestamp`: to Trino that is one of milliseconds; Iceberg has microseconds.
 4. No macro of dbt's is called that means something else on another adapter.
 """
 
@@ -34,7 +34,8 @@ LATER_RUN = {
 }
 # Every contract's types, as a table is made with them.
 CONTRACTS = """
-{% for node in graph.nodes.values() if node.resource_type == 'model' and node.config.contract.enforced %}
+{% for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
+    | selectattr('config.contract.enforced') %}
 {{ 'union all' if not loop.first }}
 {{ get_empty_schema_sql(node.columns) }}
 {% endfor %}
@@ -66,7 +67,15 @@ class Dbt:
 
     def __init__(self, project: Path, target: str) -> None:
         folders = ["--project-dir", str(project), "--profiles-dir", str(project)]
-        self.options = ["--target", "athena", "--log-level", "none", *folders, "--target-path", target]
+        self.options = [
+            "--target",
+            "athena",
+            "--log-level",
+            "none",
+            *folders,
+            "--target-path",
+            target,
+        ]
 
     def parse(self, macros: dict[str, str] | None = None):
         """The project's manifest, in which these macros, by their signature, are as given."""

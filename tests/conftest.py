@@ -46,13 +46,14 @@ def pytest_collection_modifyitems(config, items):
 @dataclass
 class DbtResult:
     """How a dbt command ended: all that it logged, what of it stands on the terminal, and by node
-    its status and message."""
+    its status, its message and its compiled code."""
 
     success: bool
     text: str
     said: list[str]
     status: dict[str, str] = field(default_factory=dict)
     message: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str | None] = field(default_factory=dict)
 
 
 @contextmanager
@@ -93,7 +94,15 @@ class Dbt:
             [event.msg for event in events if event.level != "debug"],
             {node.node.name: node.status for node in nodes},
             {node.node.name: node.message for node in nodes},
+            {node.node.name: getattr(node.node, "compiled_code", None) for node in nodes},
         )
+
+    def render(self, target: str, *expressions: str) -> dict[str, str]:
+        """What these Jinja expressions render on a target of the profile, without its engine."""
+        inline = "\x1f".join(f"{{{{ {expression} if execute }}}}" for expression in expressions)
+        result = self("compile", "--no-introspect", "--target", target, "--inline", inline)
+        assert result.success, result.text
+        return dict(zip(expressions, result.code["inline_query"].split("\x1f"), strict=True))
 
     def start(self, *args: str, schema: str, target_path: Path, run=DBT, **variables):
         """The same, in a process of its own: subprocess.Popen. `run` is what to run for dbt."""

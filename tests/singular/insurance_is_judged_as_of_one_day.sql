@@ -25,8 +25,7 @@ latest as (
 select
     expired.car_chassis,
     expired.insurance_valid_until,
-    expired.insurance_days_expired,
-    latest.days_expired + {{ days_between('expired.insurance_valid_until', 'latest.valid_until') }} as days_by_the_others
+    expired.insurance_days_expired
 from expired
 cross join latest
 where

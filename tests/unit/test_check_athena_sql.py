@@ -79,9 +79,7 @@ def test_function_that_trino_does_not_document(function):
     ],
 )
 def test_timestamp_without_a_precision(sql, data_type):
-    assert list(problems_of(sql)) == [
-        f"line 1: {data_type}: write timestamp(6), as Iceberg has it"
-    ]
+    assert list(problems_of(sql)) == [f"line 1: {data_type}: write timestamp(6), as Iceberg has it"]
 
 
 def test_each_rule_is_held_against_each_model_and_data_test(project):
@@ -103,7 +101,8 @@ def test_each_rule_is_held_against_each_model_and_data_test(project):
         "models/grammar.sql: grammar: line 1: not Trino's SQL: "
         "Line 1, Position 25: Found unparsable section: \"rlike 'x'\"",
         "models/later.sql: later: line 1: sha2 is no function of Trino's",
-        "models/macro.sql: dbt.type_float differs between adapters: use a macro of macros/cross_engine",
+        "models/macro.sql: dbt.type_float differs between adapters: use a macro of "
+        "macros/cross_engine",
         "models/type.sql: type: line 1: timestamp: write timestamp(6), as Iceberg has it",
         "tests/singular.sql: singular: line 1: get_json_object is no function of Trino's",
     ]
