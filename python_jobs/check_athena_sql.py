@@ -3,8 +3,8 @@
     python -m python_jobs.check_athena_sql
 
 Compiles every model and data test for the target `athena`, as for a first run and as for a later
-one, which needs neither credentials nor a network. Ends with 0, or 1 and a list of what is wrong, or
-2 if the project does not compile. The rules:
+one, which needs neither credentials nor a network. Ends with 0, or 1 and a list of what is wrong,
+or 2 if the project does not compile. The rules:
 
 1. It is Trino's SQL, by sqlfluff's grammar.
 2. Each function is one that Trino documents (trino_functions.txt).

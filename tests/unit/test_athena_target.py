@@ -9,6 +9,7 @@ import sys
 import pytest
 from dbt.adapters.athena.impl import AthenaAdapter
 from dbt.cli.main import dbtRunner
+from dbt_common.exceptions import DbtBaseException
 
 from tests.conftest import ROOT
 
@@ -144,7 +145,7 @@ def test_the_profile_is_set_by_the_environment(monkeypatch, tmp_path):
         init(adapter, config, context)
 
     monkeypatch.setattr(AthenaAdapter, "__init__", keep)
-    assert parse(ROOT, tmp_path).success
+    assert call_dbt(ROOT, tmp_path, "parse").success
     assert {
         key: getattr(credentials[0], key)
         for key in (
@@ -173,8 +174,8 @@ def render(tmp_path, monkeypatch):
         shutil.copytree(ROOT / "macros" / folder, tmp_path / "macros" / folder)
     shutil.copy(ROOT / "profiles.yml", tmp_path)
     (tmp_path / "dbt_project.yml").write_text(
-        "{name: small, profile: lakehouse, flags: {send_anonymous_usage_stats: false},"
-        " models: {+table_type: iceberg}}"
+        "name: small\nprofile: lakehouse\nflags: {send_anonymous_usage_stats: false}\n"
+        "models: {+table_type: iceberg}\n"
     )
     (tmp_path / "models").mkdir()
     (tmp_path / "models/typed.yml").write_text(CONTRACT)
@@ -189,17 +190,17 @@ def render(tmp_path, monkeypatch):
 
     def rendered(jinja: str) -> tuple[str, list[str]]:
         (tmp_path / "models/typed.sql").write_text(jinja)
-        done = parse(tmp_path, tmp_path, "compile", "--no-introspect")
+        done = call_dbt(tmp_path, tmp_path, "compile", "--no-introspect")
         assert done.success, done.exception
         return " ".join(done.result.results[0].node.compiled_code.split()), asked
 
     return rendered
 
 
-def parse(project, target, *command: str):
+def call_dbt(project, target, *command: str):
     options = ["--project-dir", project, "--profiles-dir", project, "--target-path", target]
     options += ["--log-path", target, "--target", "athena"]
-    return dbtRunner().invoke([*(command or ["parse"]), *map(str, options)])
+    return dbtRunner().invoke([*command, *map(str, options)])
 
 
 SELECTED = (
@@ -238,7 +239,20 @@ def test_a_table_is_created_as_its_contract_says(render):
     assert "cast(" not in asked[0]
 
 
-def test_what_is_written_to_branches_on_spark_does_nothing_here(render):
-    for hook in ("begin_run", "end_run"):
-        assert render("select 1 as x {{ %s() }}" % hook)[0] == "select 1 as x"  # noqa: UP031
-    assert render("select {{ audits_writes() }} as x")[0] == "select False as x"
+def test_the_hooks_that_branch_on_spark_do_nothing_here(render, tmp_path, monkeypatch):
+    """Spark's adapter alone knows of branches: a hook that asked for one would stop the run."""
+    render("select 1 as a_text")
+    with (tmp_path / "dbt_project.yml").open("a") as settings:
+        settings.write("on-run-start: '{{ begin_run() }}'\n")
+        settings.write("on-run-end: ['{{ end_run() }}', '{{ summarize_gold() }}']\n")
+    monkeypatch.setattr(AthenaAdapter, "set_relations_cache", lambda *_, **__: None)
+    monkeypatch.setattr(AthenaAdapter, "list_schemas", lambda *_: ["athena_default"])
+    done = call_dbt(tmp_path, tmp_path, "run")
+    assert not isinstance(done.exception, DbtBaseException), done.exception
+    # The model has no warehouse to be made in.
+    assert {result.node.name: str(result.status) for result in done.result.results} == {
+        "small-on-run-start-0": "success",
+        "typed": "error",
+        "small-on-run-end-0": "success",
+        "small-on-run-end-1": "success",
+    }
