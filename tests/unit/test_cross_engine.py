@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from python_jobs.check_athena_sql import problems_of
+from python_jobs.athena_gate.trino_sql import problems_of
 from tests.conftest import ROOT
 
 NUMBER = r"'^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$'"

@@ -1,10 +1,6 @@
-"""Check, without Athena, that it can take this project's SQL.
+"""Athena can take the project's SQL: every model and data test, compiled for the target `athena`.
 
-    python -m python_jobs.check_athena_sql
-
-Compiles every model and data test for the target `athena`, as for a first run and as for a later
-one, which needs neither credentials nor a network. Ends with 0, or 1 and a list of what is wrong,
-or 2 if the project does not compile. The rules:
+As for a first run and as for a later one, which needs neither credentials nor a network. The rules:
 
 1. It is Trino's SQL, by sqlfluff's grammar.
 2. Each function is one that Trino documents (trino_functions.txt).
@@ -13,7 +9,6 @@ or 2 if the project does not compile. The rules:
 """
 
 import re
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +16,6 @@ from pathlib import Path
 from dbt.cli.main import dbtRunner
 from sqlfluff.core import FluffConfig, Linter
 
-ROOT = Path(__file__).parents[1]
 FUNCTIONS = Path(__file__).with_name("trino_functions.txt")
 BARE_TIMESTAMP = re.compile(r"\btimestamp\b(?! *\()", re.IGNORECASE)
 # Of dbt's own: what they give, in type and rounding, is the adapter's.
@@ -46,7 +40,7 @@ class CannotCompileError(Exception):
     """What dbt says to it."""
 
 
-def check(project: Path = ROOT) -> list[str]:
+def check(project: Path) -> list[str]:
     """What is wrong with a project, one line each. Raises CannotCompileError."""
     with tempfile.TemporaryDirectory() as target:
         dbt = Dbt(project, target)
@@ -147,18 +141,3 @@ def _config() -> FluffConfig:
 
 def _line(segment) -> int:
     return segment.pos_marker.line_no
-
-
-def main() -> int:
-    try:
-        problems = check()
-    except CannotCompileError as error:
-        print(error, file=sys.stderr)
-        return 2
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    return 1 if problems else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 
-from python_jobs import check_athena_sql
-from python_jobs.check_athena_sql import CannotCompileError, check, problems_of
+from python_jobs.athena_gate import trino_sql
+from python_jobs.athena_gate.__main__ import main
+from python_jobs.athena_gate.trino_sql import CannotCompileError, check, problems_of
 from tests.conftest import ROOT
 
 SETTINGS = """
@@ -128,8 +129,8 @@ def test_macros_of_dbts_that_differ_between_adapters(project):
             "macros/c.sql": "{% macro c() %}cast(1 as {{ dbt.type_timestamp() }}){% endmacro %}",
         }
     )
-    manifest = check_athena_sql.Dbt(path, str(path / "target")).parse()
-    banned = check_athena_sql.banned_macros(manifest)
+    manifest = trino_sql.Dbt(path, str(path / "target")).parse()
+    banned = trino_sql.banned_macros(manifest)
     assert sorted(line.partition(" differs")[0] for line in banned) == [
         "macros/c.sql: dbt.type_timestamp",
         "models/a.sql: dbt.date",
@@ -144,32 +145,31 @@ def test_a_project_that_does_not_compile_is_told(project):
         check(path)
 
 
-@pytest.mark.parametrize(
-    ("outcome", "code", "said"),
-    [(lambda: [], 0, ""), (lambda: ["a.sql: wrong"], 1, "a.sql: wrong\n")],
-)
-def test_the_exit_code_tells(monkeypatch, capsys, outcome, code, said):
-    monkeypatch.setattr(check_athena_sql, "check", outcome)
-    assert check_athena_sql.main() == code
-    assert capsys.readouterr().err == said
+def test_the_exit_code_tells(project, capsys):
+    path = project({"models/a.sql": "select 1 as a"})
+    assert main(path) == 0
+    assert capsys.readouterr().err == ""
 
+    newer = "def model(dbt, spark):\n    return dbt.ref('a').withColumns({})\n"
+    (path / "models/b.py").write_text(newer, encoding="utf-8")
+    (path / "models/a.sql").write_text("select sha2('x', 256) as a", encoding="utf-8")
+    assert main(path) == 1
+    told = capsys.readouterr().err
+    assert "sha2 is no function of Trino's" in told
+    assert "withColumns is of Spark 3.3" in told
 
-def test_the_exit_code_tells_that_nothing_could_be_checked(monkeypatch, capsys):
-    def fail():
-        raise CannotCompileError("why")
-
-    monkeypatch.setattr(check_athena_sql, "check", fail)
-    assert check_athena_sql.main() == 2
-    assert capsys.readouterr().err == "why\n"
+    (path / "models/a.sql").write_text("select {{ nothing() }} as a", encoding="utf-8")
+    assert main(path) == 2
+    assert "nothing" in capsys.readouterr().err
 
 
 def test_the_allow_list_is_a_sorted_list_of_names():
     names = [
         line
-        for line in check_athena_sql.FUNCTIONS.read_text(encoding="utf-8").splitlines()
+        for line in trino_sql.FUNCTIONS.read_text(encoding="utf-8").splitlines()
         if not line.startswith("#")
     ]
     assert names == sorted(set(names))
-    assert check_athena_sql.trino_functions() == set(names)
+    assert trino_sql.trino_functions() == set(names)
     assert {"cast", "json_parse", "try_cast"} <= set(names)
     assert not {"datediff", "from_json", "rlike", "sha2", "to_date"} & set(names)
