@@ -359,12 +359,12 @@ def test_bronze_reads_the_landing_folder_as_on_spark(
     dbt, spark, athena, lakehouse_on_athena, tmp_path
 ):
     """All the bad input, in two lots; the second run reads what is new."""
-    command, table = ("run", "--select", "bronze_car_events"), "spelled_bronze.bronze_car_events"
+    command, table = ("run", "--select", "bronze_car_events"), "landed_bronze.bronze_car_events"
     for is_late in (False, True):
         land(tmp_path, lambda name, is_late=is_late: name.startswith("torn") == is_late)
-        on_spark = dbt(*command, schema="spelled", landing_path=str(tmp_path))
+        on_spark = dbt(*command, schema="landed", landing_path=str(tmp_path))
         assert on_spark.success, on_spark.text
-        result = lakehouse_on_athena(*command, schema="spelled", landing_path=f"file://{tmp_path}")
+        result = lakehouse_on_athena(*command, schema="landed", landing_path=f"file://{tmp_path}")
         assert result.success, (result.text, athena.errors)
         expected, written = spark.table(table), athena.table(table)
         assert written.dtypes == expected.dtypes
