@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Thread
 from urllib.parse import parse_qs
 
 from moto.moto_server.werkzeug_app import (
@@ -17,6 +16,8 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 from werkzeug.serving import make_server
+
+from tests.athena_double.server import serving
 
 GLUE = {
     *("GetDatabase", "GetDatabases", "CreateDatabase"),
@@ -74,9 +75,5 @@ def serve() -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     gate = _Gate(create_backend_app)
     server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=MotoRequestHandler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(server) as url:
+        yield url

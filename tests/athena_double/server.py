@@ -1,8 +1,9 @@
 """Athena's endpoint: its JSON protocol over HTTP, held to botocore's own model of it."""
 
 import json
+from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from threading import Thread
 
 import botocore.session
@@ -49,13 +50,22 @@ def serve(service: Service):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    try:
+        with serving(server) as url:
+            yield url
+    finally:
+        service.close()
+
+
+@contextmanager
+def serving(server: HTTPServer) -> Iterator[str]:
+    """Let a server of this machine answer, in a thread of its own. Out: its URL."""
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
-        service.close()
 
 
 def answer_call(service: Service, model, headers, body: bytes) -> dict:
