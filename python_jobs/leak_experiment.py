@@ -22,7 +22,7 @@ from pathlib import Path
 from string import ascii_uppercase
 
 from dbt.cli.main import dbtRunner
-from dbt_spark_contracts import session
+from dbt_spark_contracts.spark import session
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F

@@ -143,7 +143,7 @@ def dbt(tmp_path_factory) -> Dbt:
 @pytest.fixture(scope="session")
 def spark(dbt):
     """The Spark session that dbt runs on, with the profile's own settings."""
-    from dbt_spark_contracts import session
+    from dbt_spark_contracts.spark import session
 
     assert dbt("parse").success
     return session.get()

@@ -6,8 +6,9 @@ of AWS's own SDK, which is in iceberg-aws-bundle and in no Python wheel.
 """
 
 import pytest
-from dbt_spark_contracts import errors, session
-from dbt_spark_contracts.settings import bundled_iceberg_jar
+from dbt_spark_contracts import errors
+from dbt_spark_contracts.spark import session
+from dbt_spark_contracts.spark.settings import bundled_iceberg_jar
 
 from tests.conftest import environment
 

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 import yaml
-from dbt_spark_contracts import session
+from dbt_spark_contracts.spark import session
 
 from python_jobs import leak_experiment
 from python_jobs.leak_experiment import CHECKPOINTS, GOLD, PROJECTIONS, SILVER_ONLY, TARGETS, WAYS

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from dbt_common.exceptions import DbtRuntimeError
-from dbt_spark_contracts import session
+from dbt_spark_contracts.spark import session
 
 from tests.conftest import ROOT, Dbt, environment, make_project
 
@@ -58,7 +58,7 @@ from pathlib import Path
 from types import SimpleNamespace
 import dbt.task.docs.serve as serve
 from dbt.cli.main import dbtRunner
-from dbt_spark_contracts import session
+from dbt_spark_contracts.spark import session
 from pyspark import SparkContext
 
 class Server:  # in place of the one that `docs serve` waits for

@@ -8,8 +8,8 @@ import time
 
 import psutil
 import pytest
-from dbt_spark_contracts import session
 from dbt_spark_contracts.process import is_running
+from dbt_spark_contracts.spark import session
 
 # A seed, a SQL and a Python model; `worth` is tested, and the test fails or warns as a var says.
 FILES = {

@@ -26,9 +26,10 @@ from dbt.version import installed
 from dbt_common.events.event_manager_client import cleanup_event_logger, get_event_manager
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.semver import VersionSpecifier
-from dbt_spark_contracts import dbt_internals, plugin, session
+from dbt_spark_contracts import dbt_internals, plugin
 from dbt_spark_contracts.adapter import SparkAdapter
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
+from dbt_spark_contracts.spark import session
 
 from tests.conftest import GENERAL_MACROS, ROOT, Dbt
 

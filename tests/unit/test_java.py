@@ -7,8 +7,8 @@ from types import ModuleType
 
 import pytest
 from dbt_common.exceptions import DbtRuntimeError
-from dbt_spark_contracts import java
-from dbt_spark_contracts.java import find_java_home, java_version
+from dbt_spark_contracts.spark import java
+from dbt_spark_contracts.spark.java import find_java_home, java_version
 
 # The first line of `java -version`, on stderr, of real Javas.
 SAYS = {

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from dbt_spark_contracts import settings
-from dbt_spark_contracts.settings import bundled_iceberg_jar, spark_settings
+from dbt_spark_contracts.spark import settings
+from dbt_spark_contracts.spark.settings import bundled_iceberg_jar, spark_settings
 
 PROJECT = Path("/my project")
 LOGS = Path("/my project/logs of today")

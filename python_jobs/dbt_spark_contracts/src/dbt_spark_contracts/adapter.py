@@ -15,11 +15,12 @@ from dbt_common.exceptions import DbtRuntimeError
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PythonException
 
-from dbt_spark_contracts import file_sources, process, session, tables
+from dbt_spark_contracts import file_sources, process, tables
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage import marks
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.lineage.model import table_names, trace
+from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark_plan import never_null
 
 

@@ -13,7 +13,7 @@ from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts.errors import explain
-from dbt_spark_contracts.settings import absolute
+from dbt_spark_contracts.spark.settings import absolute
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

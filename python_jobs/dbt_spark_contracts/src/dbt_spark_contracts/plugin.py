@@ -7,9 +7,10 @@ from dbt.flags import get_flags
 from dbt.plugins.contracts import PluginArtifacts
 from dbt.plugins.manager import dbt_hook, dbtPlugin
 
-from dbt_spark_contracts import dbt_internals, session
+from dbt_spark_contracts import dbt_internals
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
-from dbt_spark_contracts.settings import spark_settings
+from dbt_spark_contracts.spark import session
+from dbt_spark_contracts.spark.settings import spark_settings
 
 # The commands that need Spark for certain. Others (compile, debug) get it when they ask.
 SPARK_COMMANDS = {

@@ -18,9 +18,9 @@ from pyspark import cloudpickle
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dbt_spark_contracts import session
 from dbt_spark_contracts.errors import explain
-from dbt_spark_contracts.settings import absolute
+from dbt_spark_contracts.spark import session
+from dbt_spark_contracts.spark.settings import absolute
 
 
 class SessionPythonJobHelper(PythonJobHelper):

@@ -19,9 +19,9 @@ from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts.errors import explain, local_folders
-from dbt_spark_contracts.java import find_java_home
 from dbt_spark_contracts.process import is_this_process
-from dbt_spark_contracts.settings import CHECKPOINT_DIR, folders
+from dbt_spark_contracts.spark.java import find_java_home
+from dbt_spark_contracts.spark.settings import CHECKPOINT_DIR, folders
 
 if TYPE_CHECKING:  # pyspark takes a while to import, and `dbt parse` needs none of it
     from pyspark.sql import SparkSession
