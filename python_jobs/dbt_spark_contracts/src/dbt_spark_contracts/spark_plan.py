@@ -1,6 +1,6 @@
 """What Spark's query plans tell, through the JVM objects behind a DataFrame (pyspark has no API).
 
-`tests/integration/test_spark_plan.py` fails when Spark changes them.
+`tests/contracts/test_spark_plan.py` fails when Spark changes them.
 """
 
 import json
