@@ -1,12 +1,16 @@
 """The tests as a house: what keeps it easy to find one's way, and to run any test alone."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
 
 from tests.support.dbt_runner import ROOT
+from tests.support.skips import EXPECTED
 
 pytestmark = pytest.mark.quick
 
@@ -55,3 +59,25 @@ def test_the_readme_tells_of_each_file():
     readme = (TESTS / "README.md").read_text(encoding="utf-8")
     missing = [name for name in TEST_FILES if f"`{name}`" not in readme]
     assert missing == []
+
+
+SKIPPED = """
+import pytest
+
+@pytest.mark.parametrize("reason", {reasons!r})
+def test_x(reason):
+    pytest.skip(reason)
+"""
+
+
+@pytest.mark.parametrize(
+    ("ci", "ended"), [("true", "1 failed, 1 skipped"), ("", "2 skipped")], ids=["CI", "elsewhere"]
+)
+def test_in_ci_an_unexpected_skip_is_a_failure(tmp_path, ci, ended):
+    file = tmp_path / "test_x.py"
+    file.write_text(SKIPPED.format(reasons=["there is no Chromium", f"this machine {EXPECTED[0]}"]))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "tests.conftest", "--rootdir", tmp_path, file],
+        **{"cwd": ROOT, "env": os.environ | {"CI": ci}, "capture_output": True, "text": True},
+    )
+    assert ended in done.stdout
