@@ -4,7 +4,7 @@ Spark's is run on Spark. Athena's is read by tests/support/trino_reader.py, whic
 Trino's documentation and not Trino: so a difference found here is one, and more may be there.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 
 import pytest
 from pyspark.sql import functions as F
@@ -161,10 +161,13 @@ def test_what_spark_computes(spark, rendered, call):
     for row, value in COMPUTED[call]:
         types = {str: "string", int: "int", date: "date", datetime: "timestamp"}
         columns = [
-            F.lit(held).cast(types.get(type(held), "string")).alias(name)
+            F.lit(in_utc(held)).cast(types.get(type(held), "string")).alias(name)
             for name, held in row.items()
         ]
         computed = spark.range(1).select(columns).selectExpr(f"{rendered['ci'][call]} as value")
+        if isinstance(value, datetime):
+            # As text: pyspark would give a time in the time zone of this machine.
+            computed, value = computed.selectExpr("cast(value as string) value"), text_of(value)
         assert computed.first().value == value, row
 
 
@@ -182,7 +185,9 @@ def staged(dbt, spark):
     columns += ", csv_as_json string, read_error string"
     ingested_at = datetime(2026, 1, 15)
     rows = [(str(i), "a.json", ingested_at, text, None, None) for i, text in enumerate(texts)]
-    spark.createDataFrame(rows, columns).createOrReplaceTempView("texts_of_events")
+    spark.createDataFrame(
+        [tuple(map(in_utc, row)) for row in rows], columns
+    ).createOrReplaceTempView("texts_of_events")
 
     compiled = {}
     for target in ("ci", "athena"):
@@ -206,6 +211,11 @@ def staged(dbt, spark):
         "spark": dict(zip(texts, (row.asDict() for row in on_spark.collect()), strict=True)),
         "athena": dict(zip(texts, as_text, strict=True)),
     }
+
+
+def in_utc(value):
+    """A value as pyspark takes it, to which a time without a zone is one of this machine's."""
+    return value.replace(tzinfo=timezone.utc) if isinstance(value, datetime) else value
 
 
 def text_of(value) -> str | None:

@@ -2,7 +2,7 @@
 
 import importlib.util
 import itertools
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 
 import pytest
 import yaml
@@ -44,7 +44,7 @@ def rules(spark):
 
 
 def event(car="A", at="2025-11-04 14:30:00", **values):
-    time = datetime.fromisoformat(at)
+    time = datetime.fromisoformat(at).replace(tzinfo=timezone.utc)
     return {"event_id": f"{car}-{at}", "car_chassis": car, "event_timestamp": time, **values}
 
 
