@@ -63,7 +63,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), metavar="KEY",
         help=f"who takes part, of {' '.join(CONTESTANTS)}; default: all")
     add("--smoke", action="store_true",
-        help="does it still work? 100 events, D (cold), H and K once, with no untimed build before")
+        help="does it still work? 100 events, D (cold), H, Ht and K once, without warm-up")
     add("--out", type=Path, default=PLACE / "report", metavar="DIR",
         help="where report.md, results.json and the plot go; default: .lakehouse/bench/report")
     add("--work", type=Path, default=PLACE, metavar="DIR",
@@ -75,7 +75,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if args.sizes is None:
         args.sizes = [] if args.models else [100]
     if args.smoke:
-        args.sizes, args.models, args.runs, args.contestants = [100], None, 1, ["D", "H", "K"]
+        args.sizes, args.models, args.runs, args.contestants = [100], None, 1, ["D", "H", "Ht", "K"]
     return args
 
 

@@ -51,8 +51,12 @@ class Course:
         there afterwards, and so are Gold tables to hold a build with new events against.
         """
         for contestant in self.contestants:
-            first = contestant.steps[0]
-            warm_up = replace(first, name=f"{contestant.key} warm-up", has_new_events=True)
+            warm_up = replace(
+                contestant.steps[0],
+                name=f"{contestant.key} warm-up",
+                has_new_events=True,
+                lead_in=contestant.prepare,
+            )
             self._take(contestant, [warm_up])
 
     def turn(self, number: int, first_steps_only: bool = False) -> list[Result]:

@@ -48,6 +48,7 @@ class Contestant:
         environment: Variables of all its commands.
         steps: What is measured, in order.
         read_gold: Reads what it has built.
+        prepare: Commands that make what is kept from run to run, and so is not timed.
     """
 
     key: str
@@ -57,6 +58,7 @@ class Contestant:
     environment: Mapping[str, str]
     steps: Sequence[Step]
     read_gold: Callable[[], Gold]
+    prepare: Sequence[Command] = ()
 
     def empty(self) -> None:
         """Remove its tables."""

@@ -1,16 +1,16 @@
 """Ht: the same tables as hand_written.py, tuned: the fastest single run that we know to write.
 
-    python tuned.py LANDING WAREHOUSE RULES AS_OF_DATE ICEBERG_JAR ARCHIVE
+    python tuned.py LANDING WAREHOUSE RULES AS_OF_DATE ICEBERG_JAR ARCHIVE [record]
 
 - Java is started here, at once, without Spark's launcher, and pyspark is imported beside it.
-- Java's classes come from ARCHIVE, a class-data archive. The first run makes it.
+- Java's classes come from ARCHIVE, a class-data archive, if it is there. With `record` it is made
+  after the run, of the classes that the run has used.
 - The landing is parsed once. Silver stays in memory, and Gold's tables are written side by side.
 - Small input: the first compiler only, the serial collector, no code generation, no adaptive
   plans, one shuffle partition. Large input: Spark's and Java's defaults, more memory.
 """
 
 import os
-import secrets
 import struct
 import subprocess
 import sys
@@ -69,35 +69,33 @@ MODULE_OPTIONS = [
 class Java:
     """Spark's gateway for Python, as a Java process of its own."""
 
-    def __init__(self, settings: dict[str, str], flags: list[str], jar: str, archive: Path) -> None:
+    def __init__(
+        self, settings: dict[str, str], flags: list[str], jar: str, archive: Path, record: bool
+    ) -> None:
         pyspark = find_spec("pyspark")
         assert pyspark and pyspark.origin
         jars = sorted(Path(pyspark.origin).parent.glob("jars/*.jar"))
-        self.classpath = os.pathsep.join(map(str, [*jars, jar]))
-        self.flags = [*MODULE_OPTIONS, *flags]
+        self.command = [
+            *(str(Path(os.environ["JAVA_HOME"], "bin", "java")), *MODULE_OPTIONS, *flags),
+            *("-cp", os.pathsep.join(map(str, [*jars, jar]))),
+        ]
         self.archive = archive
-        # A class-data archive belongs to one Java and one class path; this list was made with it.
-        self.classes = archive.with_suffix(".classes")
-        sharing = (
-            [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto"]
-            if archive.exists()
-            else ["-Xshare:off", f"-XX:DumpLoadedClassList={self.classes}"]
-        )
+        self.classes = archive.with_suffix(".classes") if record else None
+        if self.classes:
+            sharing = ["-Xshare:off", f"-XX:DumpLoadedClassList={self.classes}"]
+        else:
+            sharing = ["-Xshare:auto", f"-XX:SharedArchiveFile={archive}"]
         self.folder = tempfile.TemporaryDirectory()
         self.address = Path(self.folder.name, "gateway")
         self.process = subprocess.Popen(
             [
-                *(self._java(), "-cp", self.classpath, *self.flags, *sharing),
+                *(*self.command, *sharing),
                 *(f"-D{name}={value}" for name, value in settings.items()),
                 "org.apache.spark.api.python.PythonGatewayServer",
             ],
             env=os.environ | {"_PYSPARK_DRIVER_CONN_INFO_PATH": str(self.address)},
             stdin=subprocess.PIPE,  # it ends when this is closed
         )
-
-    @staticmethod
-    def _java() -> str:
-        return str(Path(os.environ["JAVA_HOME"], "bin", "java"))
 
     def connect(self) -> None:
         """Wait until Java listens, and say to pyspark where."""
@@ -111,34 +109,27 @@ class Java:
         os.environ["PYSPARK_GATEWAY_SECRET"] = secret
 
     def end(self) -> None:
-        """End Java; after a first run, make the archive for the next."""
+        """End Java, and make the archive if classes were recorded."""
         assert self.process.stdin
         self.process.stdin.close()
         self.process.wait()
         self.folder.cleanup()
-        if not self.archive.exists():
-            made = self.archive.with_name(f"{self.archive.name}.{secrets.token_hex(4)}")
-            subprocess.run(
-                [
-                    *(self._java(), "-cp", self.classpath, *self.flags, "-Xshare:dump"),
-                    *(f"-XX:SharedClassListFile={self.classes}", f"-XX:SharedArchiveFile={made}"),
-                ],
-                check=True,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            made.replace(self.archive)
+        if self.classes:
+            self.archive.unlink(missing_ok=True)
+            sharing = [f"-XX:SharedClassListFile={self.classes}", "-Xshare:dump"]
+            made = f"-XX:SharedArchiveFile={self.archive}"
+            subprocess.run([*self.command, *sharing, made], check=True)
 
 
-def main(landing: str, warehouse: str, rules: str, as_of: str, jar: str, archive: str) -> None:
+def main(
+    landing: str, warehouse: str, rules: str, as_of: str, jar: str, archive: str, record: str = ""
+) -> None:
     """Build all tables."""
     small = sum(file.stat().st_size for file in Path(landing).iterdir()) <= SMALL
     settings = ALWAYS | (FOR_SMALL_INPUT if small else FOR_LARGE_INPUT)
     settings["spark.sql.catalog.lakehouse.warehouse"] = warehouse
     flags = JAVA_FOR_SMALL_INPUT if small else JAVA_FOR_LARGE_INPUT
-    # The collector is part of what an archive is made for.
-    made_for = Path(archive).with_suffix(".small.jsa" if small else ".large.jsa")
-    java = Java(settings, flags, jar, made_for)
+    java = Java(settings, flags, jar, Path(archive), record == "record")
 
     import tables
     from pyspark.sql import DataFrame, SparkSession
@@ -148,7 +139,7 @@ def main(landing: str, warehouse: str, rules: str, as_of: str, jar: str, archive
     spark = SparkSession.builder.getOrCreate()
 
     def write(frame: DataFrame, name: str) -> None:
-        frame.writeTo(f"lakehouse.{name}").using("iceberg").create()
+        frame.writeTo(f"lakehouse.{name}").using("iceberg").createOrReplace()
 
     # The text is of use for rejected records alone.
     text = F.when(F.col("rejection_reason").isNotNull(), F.col("raw_record"))
