@@ -62,6 +62,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--runs", type=positive, default=5, metavar="N", help="turns; default: %(default)s")
     add("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), metavar="KEY",
         help=f"who takes part, of {' '.join(CONTESTANTS)}; default: all")
+    add("--no-warm-up", dest="warm_up", action="store_false",
+        help="leave out the untimed builds before; for a --work that has seen them")
     add("--smoke", action="store_true",
         help="does it still work? 100 events, D (cold), H, Ht and K once, without warm-up")
     add("--out", type=Path, default=PLACE / "report", metavar="DIR",
@@ -75,7 +77,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if args.sizes is None:
         args.sizes = [] if args.models else [100]
     if args.smoke:
-        args.sizes, args.models, args.runs, args.contestants = [100], None, 1, ["D", "H", "Ht", "K"]
+        args.sizes, args.models, args.runs, args.warm_up = [100], None, 1, False
+        args.contestants = ["D", "H", "Ht", "K"]
     return args
 
 
@@ -91,9 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, and report: a table on stdout, and files in --out."""
     args = parse_args(argv)
     place = args.work.resolve()
-    sizes, keys = args.sizes, args.contestants
     try:
-        builds = benchmark.run(place, sizes, keys, args.runs, args.smoke) if sizes else []
+        builds = measure_builds(args, place) if args.sizes else []
         models = many_models.run(place, args.models, args.runs) if args.models else []
     except (CommandFailedError, DifferentGoldError, RuntimeError) as error:
         print(error, file=sys.stderr)
@@ -109,6 +111,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.write_docs:
         write_docs(how, parts, builds)
     return 0
+
+
+def measure_builds(args: argparse.Namespace, place: Path) -> list[Result]:
+    """Measure what the arguments ask for."""
+    return benchmark.run(
+        place, args.sizes, args.contestants, args.runs, args.warm_up, first_steps_only=args.smoke
+    )
 
 
 def write(

@@ -59,7 +59,7 @@ class Course:
             )
             self._take(contestant, [warm_up])
 
-    def turn(self, number: int, first_steps_only: bool = False) -> list[Result]:
+    def turn(self, number: int, first_steps_only: bool) -> list[Result]:
         """Let each contestant take its steps once, in order."""
         return [
             Result(self.size, step.name, number, measured)
@@ -98,7 +98,12 @@ class Course:
 
 
 def run(
-    place: Path, sizes: Sequence[int], keys: Sequence[str], runs: int, smoke: bool = False
+    place: Path,
+    sizes: Sequence[int],
+    keys: Sequence[str],
+    runs: int,
+    warm_up: bool,
+    first_steps_only: bool,
 ) -> list[Result]:
     """Measure all contestants at all sizes.
 
@@ -107,7 +112,8 @@ def run(
         sizes: How many events.
         keys: Which contestants.
         runs: How many turns each has.
-        smoke: Leave out the untimed builds before, and all steps of a contestant but its first.
+        warm_up: Let each build once before, untimed.
+        first_steps_only: Leave out all steps of a contestant but its first.
 
     Returns:
         All measured runs.
@@ -120,11 +126,11 @@ def run(
     for size in sizes:
         say(f"{size:,} events")
         course = Course(place, size, keys)
-        if not smoke:
+        if warm_up:
             course.warm_up()
         for number in range(1, runs + 1):
             say(f"turn {number} of {runs}")
-            results += course.turn(number, first_steps_only=smoke)
+            results += course.turn(number, first_steps_only)
     return results
 
 
