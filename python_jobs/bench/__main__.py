@@ -13,8 +13,12 @@ from python_jobs.bench.benchmark import Result
 from python_jobs.bench.contestants import CONTESTANTS
 from python_jobs.bench.contestants.base import ROOT
 from python_jobs.bench.gold import DifferentGoldError
-from python_jobs.bench.plot import draw
 from python_jobs.bench.processes import CommandFailedError
+
+try:
+    from python_jobs.bench.plot import draw
+except ModuleNotFoundError as error:
+    sys.exit(f"The benchmark needs {error.name}: run it with `uv run --group bench python …`")
 
 PLACE = ROOT / ".lakehouse" / "bench"
 PAGE = ROOT / "docs" / "performance.md"
