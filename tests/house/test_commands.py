@@ -21,6 +21,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+pytestmark = pytest.mark.quick
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = re.search(r"^## Two commands$(.*?)^## ", README, re.M | re.S)[1]
 WORKFLOWS = sorted(ROOT.glob(".github/workflows/*.yml"))
