@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -83,7 +82,25 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if args.smoke:
         args.sizes, args.models, args.runs, args.warm_up = [100], None, 1, False
         args.contestants = ["D", "H", "Ht", "K"]
+    for name in ("sizes", "models", "contestants"):  # each is measured once, also if named twice
+        setattr(args, name, list(dict.fromkeys(getattr(args, name) or [])))
     return args
+
+
+def command_of(args: argparse.Namespace) -> str:
+    """The command that measures the same, without where its files go."""
+    words = ["python -m python_jobs.bench"]
+    if args.smoke:
+        return f"{words[0]} --smoke"
+    for name in ("sizes", "models"):
+        if numbers := getattr(args, name):
+            words += [f"--{name}", *map(str, numbers)]
+    words += ["--runs", str(args.runs)]
+    if args.contestants != list(CONTESTANTS):
+        words += ["--contestants", *args.contestants]
+    if not args.warm_up:
+        words.append("--no-warm-up")
+    return " ".join(words)
 
 
 def positive(text: str) -> int:
@@ -104,8 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (CommandFailedError, DifferentGoldError, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
-    command = "python -m python_jobs.bench " + shlex.join(sys.argv[1:] if argv is None else argv)
-    how = f"`{command.strip()}`\n\n{machine.describe(ROOT)}"
+    how = f"`{command_of(args)}`\n\n{machine.describe(ROOT)}"
     parts = {}
     if builds:
         parts["builds"] = report.builds(builds)

@@ -19,6 +19,8 @@ from python_jobs.bench.processes import end_all, measure
 
 STEP = "dbt run -s one"
 
+MODEL = "{{ config(materialized='table') }}\nselect 1 as id\n"
+
 # What makes this project what it is, models, seeds and tests apart. What is absent is not needed.
 KEPT = ("dbt_project.yml", "profiles.yml", "packages.yml", "selectors.yml", "macros")
 
@@ -83,7 +85,7 @@ def make_project(folder: Path, models: int) -> Path:
             shutil.copy(ROOT / name, folder / name)
     names = ["one", *(f"other_{number:03}" for number in range(1, models))]
     for name in names:
-        (folder / "models" / f"{name}.sql").write_text("select 1 as id\n", encoding="utf-8")
+        (folder / "models" / f"{name}.sql").write_text(MODEL, encoding="utf-8")
     contract = {"columns": [{"name": "id", "data_type": "int"}]}
     described = {"version": 2, "models": [{"name": name, **contract} for name in names]}
     text = yaml.safe_dump(described)

@@ -17,7 +17,8 @@ import psutil
 
 MARK = "LAKEHOUSE_BENCH_MARK"
 INTERVAL = 0.25  # seconds between two looks at the processes
-QUIET = 0.1  # the share of one CPU that idle processes may use together
+QUIET = 0.1  # the CPU seconds that idle processes may use together in QUIET_FOR seconds
+QUIET_FOR = 3
 
 # Shared pages are divided among those that share them where the system tells so (Linux).
 MEMORY_KIND = "PSS" if psutil.LINUX else "RSS"
@@ -166,7 +167,7 @@ def wait_until_quiet(mark: str, at_most: float = 120) -> None:
     deadline = time.monotonic() + at_most
     while any(watch.processes()) and time.monotonic() < deadline:
         watch.start()
-        time.sleep(1)
+        time.sleep(QUIET_FOR)
         watch.look()
         if watch.cpu_seconds < QUIET:
             return

@@ -93,6 +93,21 @@ def test_wrong_arguments_end_in_one_line(arguments, capsys):
     assert arguments[0] in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    "given, told",
+    [
+        ("", "--sizes 100 --runs 5"),
+        ("--smoke", "--smoke"),
+        ("--models 10 500 10 --runs 3", "--models 10 500 --runs 3"),
+        ("--contestants K D --out x --runs 1", "--sizes 100 --runs 1 --contestants K D"),
+        ("--no-warm-up --write-docs", "--sizes 100 --runs 5 --no-warm-up"),
+    ],
+)
+def test_the_report_names_the_command_without_folders(given, told):
+    args = command_line.parse_args(given.split())
+    assert command_line.command_of(args) == f"python -m python_jobs.bench {told}"
+
+
 def test_models_alone_measure_no_build():
     assert command_line.parse_args(["--models", "10", "500"]).sizes == []
     assert command_line.parse_args([]).sizes == [100]
