@@ -15,6 +15,11 @@ CHECKPOINT_DIR = "spark.checkpoint.dir"
 # Besides the catalogs' warehouses.
 FOLDERS = (CHECKPOINT_DIR, "spark.eventLog.dir", "spark.local.dir", "spark.sql.warehouse.dir")
 
+CLASS_PATH = "spark.driver.extraClassPath"
+JARS = (CLASS_PATH, "spark.jars", "spark.jars.packages")
+# Where such a variable is set, there may be more jars than the profile names.
+DEFAULTS_VARIABLES = ("PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK_HOME")
+
 PYTHON_PATH = "spark.executorEnv.PYTHONPATH"
 
 
@@ -31,9 +36,13 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
         settings[name] = absolute(settings[name], project_dir)
     jars = [jar for jar in settings.get("spark.jars", "").split(",") if jar]
     named = [*jars, *settings.get("spark.jars.packages", "").split(",")]
+    named += settings.get(CLASS_PATH, "").split(os.pathsep)
     # By the file's name, and not iceberg-aws-bundle's, which goes along with it.
     if not any("iceberg-spark" in name.rpartition("/")[2] for name in named):
-        settings["spark.jars"] = ",".join([*jars, str(bundled_iceberg_jar())])
+        if _is_the_only_jar(settings):
+            settings[CLASS_PATH] = str(bundled_iceberg_jar())
+        else:
+            settings["spark.jars"] = ",".join([*jars, str(bundled_iceberg_jar())])
     settings["spark.driver.extraJavaOptions"] = " ".join(
         [
             settings.get("spark.driver.extraJavaOptions", ""),
@@ -46,6 +55,29 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
     settings[PYTHON_PATH] = os.pathsep.join(filter(None, paths))
     settings.setdefault("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
     return settings
+
+
+def _is_the_only_jar(settings: dict[str, str]) -> bool:
+    """Can Iceberg's jar be on the class path that Java is started with?
+
+    Spark copies what is in `spark.jars` to a folder and serves it to executors. Where the executor
+    is the driver itself, the class path saves that, and its classes can be in Java's archive of
+    loaded classes (archive.py). But what is on it finds no class of a jar that is added later, as
+    Iceberg needs those of iceberg-aws-bundle: so with any other jar, all jars go one way.
+    """
+    import pyspark
+
+    has_defaults = (
+        any(name in os.environ for name in DEFAULTS_VARIABLES)
+        or Path(pyspark.__file__).with_name("conf").exists()
+    )
+    return is_one_process(settings) and not has_defaults and not any(map(settings.get, JARS))
+
+
+def is_one_process(settings: dict[str, str]) -> bool:
+    """Is Spark's driver its only executor?"""
+    master = settings.get("spark.master", "local")
+    return master == "local" or master.startswith("local[")
 
 
 def folders(settings: dict[str, str]) -> list[str]:
