@@ -20,7 +20,9 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts.errors import explain, local_folders
 from dbt_spark_contracts.process import is_this_process
+from dbt_spark_contracts.spark import launch, pool
 from dbt_spark_contracts.spark.java import find_java_home
+from dbt_spark_contracts.spark.launch import JavaEnded
 from dbt_spark_contracts.spark.settings import CHECKPOINT_DIR, folders
 
 if TYPE_CHECKING:  # pyspark takes a while to import, and `dbt parse` needs none of it
@@ -120,8 +122,9 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     for name, value in settings.items():
         builder = builder.config(name, value)
     try:
+        _use_java(settings, home)
         session = builder.getOrCreate()
-    except PySparkRuntimeError as error:
+    except (JavaEnded, PySparkRuntimeError) as error:
         raise DbtRuntimeError(
             f"Java at {home} did not start Spark ({error}). What it said stands above; "
             "set JAVA_HOME to another Java 8, 11 or 17, or check the profile's spark.* settings."
@@ -132,8 +135,22 @@ def _create(settings: dict[str, str]) -> "SparkSession":
         session.stop()  # the next command may try again
         raise
     _read_files_with_colons(session)
+    session.sparkContext.environment.update(launch.worker_variables(settings))
     atexit.register(clear_up)
     return session
+
+
+def _use_java(settings: dict[str, str], home: Path) -> None:
+    """Have pyspark use a spare Java, or else a new one."""
+    plan = launch.plan(settings, home)
+    if plan is None:
+        return  # pyspark starts Java, by Spark's own script
+    spare = None
+    if pool.is_wanted(settings):
+        # Registered first, it is called last: when nothing is left to do for this command.
+        atexit.register(pool.leave_spare, plan)
+        spare = pool.claim(plan)
+    launch.use(spare or launch.start(plan))
 
 
 def _make_folder(name: str, folder: str) -> None:
