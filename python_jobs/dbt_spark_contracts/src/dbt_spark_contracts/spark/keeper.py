@@ -24,6 +24,9 @@ from dbt_spark_contracts.spark import launch, pool
 LINE_WITHIN = 2
 JAVA_ENDS_WITHIN = 10
 
+# How the folder of a keeper's files is called, after its process number.
+FILES = ".files"
+
 # How nice a spare is to other processes, as of nice(1).
 WHILE_WARMING, IN_USE = 10, 0
 
@@ -35,10 +38,11 @@ class Keeper:
         self.plan = plan
         self.idle_seconds = idle_seconds
         self.place = pool.folder() / plan.key
-        # What the spare writes before it is used.
-        self.files = self.place.with_suffix(".files")
+        # For what the spare writes before it is used.
+        self.files = self.place.with_name(f"{os.getpid()}{FILES}")
         self.is_warm = False
         self.is_handed_over = False
+        self.java: launch.Java | None = None
         self.warmer: subprocess.Popen | None = None
         self.claimer: socket.socket | None = None
         self.stopper: socket.socket | None = None
@@ -54,13 +58,11 @@ class Keeper:
         try:
             self.files.mkdir(mode=0o700)
             self.java = launch.start(self.plan, str(self.files / "spark.log"), subprocess.PIPE)
-            try:
-                self.warmer = self._start_warmer()
-                self._serve()
-            finally:
-                self._let_go_of_java()
+            self.warmer = self._start_warmer()
+            self._serve()
         finally:
             self._leave_place()
+            self._let_go_of_java()
             shutil.rmtree(self.files, ignore_errors=True)
             if self.stopper:
                 self.stopper.sendall(b"true")
@@ -74,9 +76,7 @@ class Keeper:
                 return False
             for place in others[: len(others) + 1 - pool.MOST_SPARES]:
                 pool.ask(place, "stop")
-            # What a keeper that was killed has left.
-            self.place.unlink(missing_ok=True)
-            shutil.rmtree(self.files, ignore_errors=True)
+            remove_leftovers(self.place.parent)
             self.listener = socket.socket(socket.AF_UNIX)
             self.listener.bind(str(self.place))
             self.listener.listen()
@@ -175,6 +175,8 @@ class Keeper:
 
     def _let_go_of_java(self) -> None:
         """Close this process's end of Java's input: if nobody else holds it, Java ends."""
+        if self.java is None:
+            return
         if self.warmer:
             self.warmer.terminate()
         process = self.java.process
@@ -185,6 +187,27 @@ class Keeper:
                 process.wait(JAVA_ENDS_WITHIN)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove from the pool's folder what keepers that were killed have left there."""
+    for place in pool.places():
+        if not pool.is_kept(place):
+            place.unlink(missing_ok=True)
+    for files in folder.glob(f"*{FILES}"):
+        if not is_running(int(files.name.removesuffix(FILES))):
+            shutil.rmtree(files, ignore_errors=True)
+
+
+def is_running(pid: int) -> bool:
+    """Is there a process of that number?"""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # of another user
+    return True
 
 
 def be_nice(nice: int) -> None:

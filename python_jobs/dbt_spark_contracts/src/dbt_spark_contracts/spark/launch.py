@@ -77,8 +77,8 @@ MODULE_OPTIONS = [
 ]
 
 
-# The Java of this process.
-_used: "list[Java]" = []
+# The Java of this process: it ends when Python lets go of it.
+_used: "Java | None" = None
 
 
 class JavaEnded(Exception):
@@ -246,11 +246,10 @@ def start(launch: Launch, log_file: str | None = None, output: int | None = None
 
 
 def use(java: Java) -> None:
-    """Let pyspark in this process use that Java. Does nothing if it uses one already."""
+    """Let pyspark in this process use that Java."""
+    global _used
     from pyspark import SparkContext
 
-    if SparkContext._gateway:
-        return
     where = {"PYSPARK_GATEWAY_PORT": str(java.port), "PYSPARK_GATEWAY_SECRET": java.secret}
     os.environ.update(where)
     try:
@@ -258,7 +257,16 @@ def use(java: Java) -> None:
     finally:
         for name in where:
             del os.environ[name]
-    _used.append(java)  # it ends when its input is closed, as it is when Python lets go of it
+    _used = java
+
+
+def log_to(file: str) -> None:
+    """Let the Java that pyspark uses log to that file from now on."""
+    from pyspark import SparkContext
+
+    jvm = SparkContext._jvm
+    jvm.java.lang.System.setProperty(LOG_FILE.removeprefix("-D").rstrip("="), file)
+    jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure()
 
 
 def _is_for_the_script(name: str) -> bool:

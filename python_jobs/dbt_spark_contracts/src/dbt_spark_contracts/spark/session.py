@@ -115,6 +115,7 @@ def _create(settings: dict[str, str]) -> "SparkSession":
         if settings[name] and "://" not in settings[name]:
             _make_folder(name, settings[name])
 
+    from pyspark import SparkContext
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
@@ -122,7 +123,8 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     for name, value in settings.items():
         builder = builder.config(name, value)
     try:
-        _use_java(settings, home)
+        if not SparkContext._gateway:  # Java runs on when the session in it was stopped
+            _use_java(settings, home)
         session = builder.getOrCreate()
     except (JavaEnded, PySparkRuntimeError) as error:
         raise DbtRuntimeError(
@@ -145,12 +147,27 @@ def _use_java(settings: dict[str, str], home: Path) -> None:
     plan = launch.plan(settings, home)
     if plan is None:
         return  # pyspark starts Java, by Spark's own script
-    spare = None
     if pool.is_wanted(settings):
         # Registered first, it is called last: when nothing is left to do for this command.
         atexit.register(pool.leave_spare, plan)
-        spare = pool.claim(plan)
-    launch.use(spare or launch.start(plan))
+        if _use_spare(plan):
+            return
+    launch.use(launch.start(plan))
+
+
+def _use_spare(plan: launch.Launch) -> bool:
+    java = pool.claim(plan)
+    if java is None:
+        return False
+    try:
+        launch.use(java)
+        if plan.log_file:
+            launch.log_to(plan.log_file)
+    except Exception as error:  # a Java that cannot be used is none
+        fire_event(Note(msg=f"The spare Java is of no use: {explain(error)}"), EventLevel.DEBUG)
+        return False
+    fire_event(Note(msg="Spark runs in a Java that was warmed before."), EventLevel.DEBUG)
+    return True
 
 
 def _make_folder(name: str, folder: str) -> None:
