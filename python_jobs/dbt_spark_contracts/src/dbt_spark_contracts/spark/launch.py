@@ -20,6 +20,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dbt_spark_contracts.spark import archive
+
 if TYPE_CHECKING:  # a keeper needs neither
     import io
 
@@ -95,6 +97,7 @@ class Launch:
         properties: The settings that Spark reads at its start.
         folder: The working folder.
         versions: The state of what is outside: files (size and time) and the time zone.
+        uses_archive: May Java use an archive of its classes (archive.py) if there is one?
     """
 
     command: list[str]
@@ -102,12 +105,23 @@ class Launch:
     properties: dict[str, str]
     folder: str
     versions: list[list]
+    uses_archive: bool
 
     @property
     def key(self) -> str:
         """The name of all that are equal to this one."""
         text = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+    @property
+    def java_home(self) -> Path:
+        """The home of the Java that is started."""
+        return Path(self.command[0]).parents[1]
+
+    @property
+    def class_path(self) -> list[Path]:
+        """Where it finds its classes."""
+        return [*map(Path, self.command[-1].split(os.pathsep))]
 
     @property
     def log_file(self) -> str | None:
@@ -170,6 +184,7 @@ def plan(settings: dict[str, str], java_home: Path) -> Launch | None:
         },
         folder=str(Path.cwd()),
         versions=_versions([java_home / "release", *path, *local_jars(settings)]),
+        uses_archive=archive.is_wanted(settings),
     )
 
 
@@ -219,6 +234,9 @@ def start(launch: Launch, log_file: str | None = None, output: int | None = None
         JavaEnded: Java ended, having said why on its standard error, or could not be run.
     """
     options = [f"{LOG_FILE}{log_file}"] if log_file else []
+    if launch.uses_archive:
+        # Not in the command: a spare that is older than the archive serves as well.
+        options += archive.options(launch.java_home, launch.class_path)
     # For this user only. Spark writes the secret in there, and both files are gone when it runs.
     with tempfile.TemporaryDirectory(prefix="dbt-spark-") as folder:
         properties, told = Path(folder, "spark.properties"), Path(folder, "gateway")

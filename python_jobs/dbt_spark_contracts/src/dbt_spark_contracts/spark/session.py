@@ -20,7 +20,7 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts.errors import explain, local_folders
 from dbt_spark_contracts.process import is_this_process
-from dbt_spark_contracts.spark import launch, pool
+from dbt_spark_contracts.spark import archive, launch, pool
 from dbt_spark_contracts.spark.java import find_java_home
 from dbt_spark_contracts.spark.launch import JavaEnded
 from dbt_spark_contracts.spark.settings import CHECKPOINT_DIR, folders
@@ -147,6 +147,8 @@ def _use_java(settings: dict[str, str], home: Path) -> None:
     plan = launch.plan(settings, home)
     if plan is None:
         return  # pyspark starts Java, by Spark's own script
+    if plan.uses_archive:
+        atexit.register(archive.make_later, home, plan.class_path)
     if pool.is_wanted(settings):
         # Registered first, it is called last: when nothing is left to do for this command.
         atexit.register(pool.leave_spare, plan)

@@ -14,6 +14,7 @@ import json
 import os
 import select
 import sys
+from collections.abc import Callable
 
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
@@ -24,6 +25,7 @@ from dbt_spark_contracts.spark.launch import Java
 SETTINGS = {
     "spark.app.name": "warm-up",
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
     "spark.eventLog.enabled": "false",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
@@ -91,8 +93,8 @@ STATEMENTS = [
 ]
 
 
-def warm_up(java: Java, folder: str) -> None:
-    """Run the statements, and end them as if they had not been."""
+def warm_up(java: Java, folder: str, is_over: Callable[[], bool]) -> None:
+    """Run the statements until `is_over`, and end them as if they had not been."""
     launch.use(java)
     builder = SparkSession.builder.config(map=SETTINGS)
     spark = builder.config("spark.sql.catalog.warm_up.warehouse", folder).getOrCreate()
@@ -105,7 +107,7 @@ def warm_up(java: Java, folder: str) -> None:
         spark.stop()
 
 
-def is_over() -> bool:
+def is_input_closed() -> bool:
     """Is standard input closed?"""
     return bool(select.select([sys.stdin], [], [], 0)[0])
 
@@ -113,7 +115,7 @@ def is_over() -> bool:
 def main() -> None:
     """Warm the Java that standard input names."""
     told = json.loads(os.read(0, 4096))
-    warm_up(Java(told["port"], told["secret"]), told["folder"])
+    warm_up(Java(told["port"], told["secret"]), told["folder"], is_input_closed)
     # What Python holds in Java is let go of, and then Java can give memory back.
     gc.collect()
     SparkContext._jvm.java.lang.System.gc()
