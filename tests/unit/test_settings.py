@@ -159,3 +159,33 @@ def test_a_progress_bar_is_for_a_terminal_only(is_terminal, monkeypatch):
     assert made_of()["spark.ui.showConsoleProgress"] == ("true" if is_terminal else "false")
     chosen = made_of(spark__ui__showConsoleProgress="no")
     assert chosen["spark.ui.showConsoleProgress"] == "no"
+
+
+SMALL = ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseSerialGC"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "options"),
+    [
+        ({}, []),
+        ({"spark__dbt__size": "large"}, []),
+        ({"spark__dbt__size": "small"}, SMALL),
+        ({"spark__dbt__size": "small", "spark__master": "local[2]"}, SMALL),
+        ({"spark__dbt__size": "small", "spark__master": "spark://host:7077"}, []),
+        # Java takes one collector only.
+        (
+            {
+                "spark__dbt__size": "small",
+                "spark__driver__extraJavaOptions": "-XX:+UseParallelGC -XX:+UseStringDeduplication",
+            },
+            ["-XX:+UseParallelGC", "-XX:+UseStringDeduplication", *SMALL[:2]],
+        ),
+    ],
+)
+def test_java_is_told_where_there_is_little_data(parameters, options):
+    assert shlex.split(made_of(**parameters)["spark.driver.extraJavaOptions"])[:-2] == options
+
+
+def test_another_size_is_one_line_with_the_way_out():
+    with pytest.raises(ValueError, match=r"^spark\.dbt\.size is 'tiny': use small or large\.$"):
+        made_of(spark__dbt__size="tiny")
