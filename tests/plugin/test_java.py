@@ -60,6 +60,35 @@ def test_the_version_is_the_one_java_says(make_java, version):
     assert java_version(make_java("home", version)) == version
 
 
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ('IMPLEMENTOR="Debian"\nJAVA_VERSION="17.0.15"\nJAVA_VERSION_DATE="2025-04-15"\n', 17),
+        ('JAVA_VERSION="1.8.0_402"\nOS_NAME="Linux"\n', 8),
+        ('JAVA_VERSION="21"\n', 21),
+    ],
+)
+def test_a_java_is_not_run_where_its_release_file_tells_the_version(make_java, text, version):
+    """To run it takes up to 0.3 seconds."""
+    home = make_java("home", 11)
+    (home / "release").write_text(text)
+    (home / "bin" / "java").write_text(f"#!/bin/sh\ntouch '{home}/was_run'\n")
+    assert java_version(home) == version
+    assert not (home / "was_run").exists()
+
+
+@pytest.mark.parametrize("text", ["", 'JAVA_RUNTIME_VERSION="17.0.15+6"\n', "\xff"])
+def test_a_java_is_asked_where_its_release_file_tells_no_version(make_java, text):
+    home = make_java("home", 17)
+    (home / "release").write_text(text, encoding="latin-1")
+    assert java_version(home) == 17
+
+
+def test_a_release_file_without_a_java_is_none(tmp_path):
+    (tmp_path / "release").write_text('JAVA_VERSION="17.0.15"\n')
+    assert java_version(tmp_path) is None
+
+
 def test_a_java_that_fails_has_no_version(make_java):
     assert java_version(make_java("home", 17, exit_code=1)) is None
 
