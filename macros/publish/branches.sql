@@ -63,20 +63,6 @@
   {%- endfor -%}
 {% endmacro %}
 
-{#
-    Lets a run write to a branch of this table: gives it a main branch, empty at first, and Iceberg's
-    property. In: its relation. Does nothing for a run that writes to main.
-#}
-{% macro open_to_branches(relation) %}
-  {%- if adapter.get_branch() -%}
-    {%- set property = rows_of('show tblproperties ' ~ relation ~ "('write.wap.enabled')") | first -%}
-    {%- if property.value != 'true' -%}
-      {%- do run_query('alter table ' ~ relation ~ ' create branch if not exists main') -%}
-      {%- do run_query('alter table ' ~ relation ~ " set tblproperties ('write.wap.enabled' = 'true')") -%}
-    {%- endif -%}
-  {%- endif -%}
-{% endmacro %}
-
 {#- In: a query. Out: its rows, as dicts by column; none of no query. -#}
 {% macro rows_of(query) %}
   {%- set rows = [] -%}
