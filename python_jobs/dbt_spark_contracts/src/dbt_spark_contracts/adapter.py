@@ -9,9 +9,11 @@ from dbt.adapters import spark
 from dbt.adapters.base.impl import ConstraintSupport
 from dbt.adapters.base.meta import available
 from dbt.adapters.contracts.relation import RelationType
+from dbt.adapters.events.types import CodeExecution
 from dbt.adapters.spark.connections import SparkConnectionMethod
 from dbt.adapters.spark.impl import TABLE_OR_VIEW_NOT_FOUND_MESSAGES
 from dbt_common.contracts.constraints import ConstraintType
+from dbt_common.events.functions import fire_event
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import branches, file_sources, process, spark_plan, tables
@@ -19,6 +21,7 @@ from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.lineage import marks
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.lineage.model import table_names, trace
+from dbt_spark_contracts.nodes import touched_tables
 from dbt_spark_contracts.spark import session
 
 
@@ -50,6 +53,9 @@ class SparkAdapter(spark.SparkAdapter):
 
     def list_schemas(self, database):
         return tables.list_schemas(session.get())
+
+    def check_schema_exists(self, database, schema):
+        return schema in self.list_schemas(database)
 
     def list_relations_without_caching(self, schema_relation):
         names = tables.list_iceberg_tables(session.get(), schema_relation.schema)
@@ -200,9 +206,31 @@ class SparkAdapter(spark.SparkAdapter):
         return self.retried_run
 
     @available
-    def use_branch(self, name: str | None) -> None:
-        """From here on write to the branch `name` of each table, and read it; none: main."""
-        session.use_branch(name)
+    def forget_tables(self, graph: dict, selected: list[str]) -> None:
+        """Let this command see what others have done to the tables that it touches."""
+        for name in touched_tables({**graph["nodes"], **graph["sources"]}, selected):
+            tables.forget(session.get(), name)
+
+    @available
+    def begin_writes(self, branch: str, earlier: list[str]) -> None:
+        """From here on write to the branch `branch` of each table, and read it.
+
+        Args:
+            branch: The branch.
+            earlier: The tables that a run which is retried has written to it.
+        """
+        branches.watch_commits(session.get(), earlier)
+        session.use_branch(branch)
+
+    @available
+    def end_writes(self) -> None:
+        """From here on write to main, and read it."""
+        session.use_branch(None)
+
+    @available
+    def get_written_tables(self) -> list[str]:
+        """The tables that were written since begin_writes, and the earlier ones."""
+        return branches.written(session.get())
 
     @available
     def get_branch(self) -> str | None:
@@ -213,8 +241,69 @@ class SparkAdapter(spark.SparkAdapter):
     def open_to_branches(self, relation) -> None:
         """Let the run write to a branch of this table, if it does not write to main."""
         if self.get_branch():
-            with explained():
-                branches.open_to_branches(session.get(), str(relation))
+            self._change(f"{relation}: open to branches", branches.open_to_branches, str(relation))
+
+    @available
+    def get_refs(self, names: list[str]) -> list[dict]:
+        """Every branch and tag of the tables: see `branches.refs`."""
+        with explained():
+            return branches.refs(session.get(), names)
+
+    @available
+    def get_branch_states(self, branch: str, names: list[str]) -> list[dict]:
+        """What publishing the branch would move: see `branches.states`."""
+        with explained():
+            return branches.states(session.get(), branch, names)
+
+    @available
+    def is_ahead(self, state: dict) -> bool:
+        """Has the state's table not been written on main since its branch was begun?"""
+        return branches.is_ahead(session.get(), state)
+
+    @available
+    def has_snapshot(self, table: str, snapshot_id: int) -> bool:
+        """Has the table (still) a snapshot of that id?"""
+        with explained():
+            return tables.load(session.get(), table).snapshot(snapshot_id) is not None
+
+    @available
+    def fast_forward(self, table: str, branch: str) -> None:
+        """Let the table's main be what the branch is."""
+        self._change(
+            f"{table}: fast-forward main to {branch}", branches.fast_forward, table, branch
+        )
+
+    @available
+    def set_main(self, table: str, snapshot_id: int) -> None:
+        """Let the table's main be one of its snapshots."""
+        self._change(f"{table}: set main to {snapshot_id}", branches.set_main, table, snapshot_id)
+
+    @available
+    def drop_branch(self, table: str, branch: str) -> None:
+        """Drop the table's branch, if it is there."""
+        self._change(f"{table}: drop branch {branch}", branches.drop, table, branch)
+
+    @available
+    def has_table(self, table: str) -> bool:
+        """Is there a table of that name?"""
+        return tables.exists(session.get(), table)
+
+    @available
+    def append(self, table: str, query: str, facts: dict[str, str]) -> None:
+        """Append a query's rows to a table, in one commit that tells the facts of itself."""
+        self._change(f"{table}: append {query}", tables.append, table, query, facts)
+
+    @available
+    def get_last_commit(self, table: str) -> dict | None:
+        """What the newest commit to a table tells of itself; none if there is none."""
+        return tables.last_commit(session.get(), table)
+
+    def _change(self, what: str, change, *arguments) -> None:
+        """Change a table by Iceberg's API, and say so in dbt's log as of any code that runs."""
+        name = self.connections.get_thread_connection().name
+        fire_event(CodeExecution(conn_name=name, code_content=what))
+        with explained():
+            change(session.get(), *arguments)
 
     @available
     def name_run(self, name: str) -> dict:

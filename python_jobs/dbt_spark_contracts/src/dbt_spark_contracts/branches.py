@@ -17,22 +17,24 @@ WRITES_TO_BRANCHES = "write.wap.enabled"
 
 # The names of the tables to which this Java has committed: a Java set that Iceberg itself fills.
 _committed = None
+_earlier: set[str] = set()
 
 
-def watch_commits(session: "SparkSession") -> None:
-    """From here on let `written` tell the tables that are committed to, whoever does it.
+def watch_commits(session: "SparkSession", earlier: Iterable[str]) -> None:
+    """From here on let `written` tell the tables that are committed to, and the earlier ones.
 
     A model, a hook or a Python function of the user's may write any table, so that only Iceberg
     knows. Its listeners are Java objects: this one adds the table's name to a set.
     """
-    global _committed
+    global _committed, _earlier
+    _earlier = set(earlier)
     if _committed is None:
         java = session._jvm.java
         loader = java.lang.Thread.currentThread().getContextClassLoader()
         events = "org.apache.iceberg.events"
         listener, snapshot = (
             java.lang.Class.forName(f"{events}.{name}", True, loader)
-            for name in ("Listener", "CreateSnapshot")
+            for name in ("Listener", "CreateSnapshotEvent")
         )
         _committed = java.util.concurrent.ConcurrentHashMap.newKeySet()
         adds_the_name = java.beans.EventHandler.create(listener, _committed, "add", "tableName")
@@ -41,9 +43,13 @@ def watch_commits(session: "SparkSession") -> None:
 
 
 def written(session: "SparkSession") -> list[str]:
-    """The tables that were committed to since `watch_commits`, as dbt names them."""
+    """The tables that are there and were committed to since `watch_commits`, and the earlier ones.
+
+    They are named as dbt does, without the current catalog.
+    """
     prefix = f"{tables.current_catalog(session)}."
-    return sorted(name.removeprefix(prefix) for name in _committed or ())
+    names = {name.removeprefix(prefix) for name in _committed or ()}
+    return [name for name in sorted(_earlier | names) if tables.exists(session, name)]
 
 
 def open_to_branches(session: "SparkSession", table: str) -> None:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 # Spark's catalog in which every table is one of Iceberg's.
 ICEBERG_CATALOG = "org.apache.iceberg.spark.SparkCatalog"
 
+# Spark's error classes.
+NO_TABLE = "TABLE_OR_VIEW_NOT_FOUND"
+NO_SCHEMA = "SCHEMA_NOT_FOUND"
+
 
 def list_schemas(session: "SparkSession") -> list[str]:
     """The schemas of the session's current catalog."""
@@ -31,7 +35,7 @@ def list_iceberg_tables(session: "SparkSession", schema: str) -> list[str] | Non
     try:
         listed = catalog.listTables(_located(session, f"{schema}.any")[1].namespace())
     except AnalysisException as error:
-        if "NoSuchNamespaceException" in str(error) or error.getErrorClass() == "SCHEMA_NOT_FOUND":
+        if error.getErrorClass() == NO_SCHEMA:
             return []
         raise
     return [identifier.name() for identifier in listed]
@@ -50,8 +54,13 @@ def current_catalog(session: "SparkSession") -> str:
 
 def exists(session: "SparkSession", table: str) -> bool:
     """Is there a table of that name?"""
-    catalog, identifier = _located(session, table)
-    return catalog.tableExists(identifier)
+    try:
+        load(session, table)
+    except AnalysisException as error:
+        if error.getErrorClass() == NO_TABLE:
+            return False
+        raise
+    return True
 
 
 def load_anew(session: "SparkSession", table: str):
@@ -67,6 +76,33 @@ def forget(session: "SparkSession", table: str) -> None:
     """
     catalog, identifier = _located(session, table)
     catalog.invalidateTable(identifier)
+
+
+def append(session: "SparkSession", table: str, query: str, facts: dict[str, str]) -> None:
+    """Append a query's rows to a table, by name, in one commit.
+
+    Args:
+        session: The session.
+        table: The table.
+        query: SQL.
+        facts: What the commit's summary is to tell besides.
+    """
+    writer = session.sql(query).writeTo(table)
+    for name, value in facts.items():
+        writer = writer.option(f"snapshot-property.{name}", value)
+    writer.append()
+
+
+def last_commit(session: "SparkSession", table: str) -> dict[str, str] | None:
+    """The summary of the newest commit to a table, whoever made it; None if there is none."""
+    snapshot = load_anew(session, table).currentSnapshot()
+    return dict(snapshot.summary()) if snapshot else None
+
+
+def properties(session: "SparkSession", table: str) -> dict[str, str] | None:
+    """The properties of a table, as they are now; None if it is not there."""
+    forget(session, table)
+    return dict(load(session, table).properties()) if exists(session, table) else None
 
 
 def _current_catalog(session: "SparkSession"):
