@@ -1,10 +1,11 @@
-"""Counts what is asked of Spark: SQL statements, jobs, and analyses of a plan."""
+"""Counts what is asked of Spark: SQL statements, jobs, analyses of a plan, and calls to Java."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from py4j.protocol import MEMORY_COMMAND_NAME
 from pyspark.sql import SparkSession
 
 # dbt's comment at the head of every statement that it sends, after the connection's name.
@@ -27,10 +28,11 @@ def statements(text: str, connection: str | None = None) -> int:
 
 @dataclass
 class Work:
-    """Spark jobs that were started, and analyses of queries with a `pivot`."""
+    """Spark jobs that were started, analyses of queries with a `pivot`, and calls to Java."""
 
     jobs: int = 0
     pivots: int = 0
+    calls: int = 0
 
 
 @contextmanager
@@ -38,7 +40,19 @@ def counted(spark: SparkSession) -> Iterator[Work]:
     """The work of all threads inside the block, known when it has ended."""
     work = Work()
     before = _jobs(spark), _pivots(spark)
-    yield work
+    client = spark.sparkContext._gateway._gateway_client
+    send = client.send_command
+
+    def counting(command, *arguments, **options):
+        # Python tells Java of each object that it has forgotten, whenever it collects garbage.
+        work.calls += not command.startswith(MEMORY_COMMAND_NAME)
+        return send(command, *arguments, **options)
+
+    client.send_command = counting
+    try:
+        yield work
+    finally:
+        del client.send_command
     work.jobs = _jobs(spark) - before[0]
     work.pivots = _pivots(spark) - before[1]
 
