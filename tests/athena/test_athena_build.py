@@ -4,27 +4,33 @@ tests/support/athena_double says what that shows, and what it does not.
 """
 
 import json
+from functools import reduce
 from types import SimpleNamespace
 
 import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from python_jobs import generate_landing
 from tests.support.athena_double.double import athena
-from tests.support.dbt_runner import ROOT
+from tests.support.dbt_runner import ROOT, Dbt
 
 BUCKET = "lakehouse"
-# Each table, and the columns that tell when a build ran, which is another time on each engine.
+# Each table, and the column that tells when a build ran, which is another time on each engine.
 TABLES = {
-    ("bronze", "bronze_car_events"): {"ingested_at"},
-    ("silver", "alert_rules"): set(),
-    ("silver", "stg_car_events"): {"ingested_at"},
-    ("silver", "silver_car_telemetry"): {"ingested_at"},
-    ("silver", "silver_rejected_events"): {"ingested_at"},
-    ("gold", "gold_car_current_state"): {"gold_processing_timestamp"},
-    ("gold", "gold_fuel_efficiency_monthly"): {"processing_timestamp"},
-    ("gold", "gold_performance_alerts"): {"alert_generated_timestamp"},
+    ("bronze", "bronze_car_events"): "ingested_at",
+    ("silver", "alert_rules"): None,
+    ("silver", "stg_car_events"): "ingested_at",
+    ("silver", "silver_car_telemetry"): "ingested_at",
+    ("silver", "silver_rejected_events"): "ingested_at",
+    ("gold", "gold_car_current_state"): "gold_processing_timestamp",
+    ("gold", "gold_fuel_efficiency_monthly"): "processing_timestamp",
+    ("gold", "gold_performance_alerts"): "alert_generated_timestamp",
 }
-VARIABLES = {"as_of_date": "2026-01-15"}
+BELOW_GOLD = [table for table in TABLES if table[0] != "gold"]
+INCREMENTAL = ("bronze_car_events", "stg_car_events", "silver_rejected_events")
+AS_OF = {"as_of_date": "2026-01-15"}
+UNTESTED = ("--exclude-resource-type", "test", "unit_test")
 
 
 @pytest.fixture(scope="module")
@@ -34,58 +40,62 @@ def double(spark, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def build(double, dbt, tmp_path_factory):
-    """A function that builds on both: Athena's double, with all tests, and Spark, beside it."""
-    home = tmp_path_factory.mktemp("dbt")
+def builds(double, dbt, spark, tmp_path_factory):
+    """Two builds on Athena: a full one of what is below Gold, then an incremental one of all, with
+    all data tests; and what stands in the tables after each. The same in the end on Spark, by one
+    build: that it ends as an incremental one is tested in tests/bronze_silver/test_any_split.py."""
+    project = Dbt(tmp_path_factory.mktemp("dbt"))
+    # The files of the bucket: their times are part of what is compared.
+    folder = str(double.bucket.folder / "landing")
 
-    def run() -> str:
-        on_athena = double.dbt(
-            *("build", "--target", "athena", "--project-dir", ROOT, "--profiles-dir", ROOT),
-            *("--target-path", home / "target", "--log-path", home / "logs"),
-            *("--vars", json.dumps({**VARIABLES, "landing_path": f"s3://{BUCKET}/landing"})),
-            LAKEHOUSE_ATHENA_RESULTS=f"s3://{BUCKET}/results/",
-            LAKEHOUSE_ATHENA_DATA=f"s3://{BUCKET}/warehouse/",
-        )
-        assert on_athena.returncode == 0, on_athena.stdout
-        # The files of the bucket: their times are part of what is compared.
-        landing = str(double.bucket.folder / "landing")
-        only_tables = ("--exclude-resource-type", "test", "unit_test")
-        on_spark = dbt("build", *only_tables, schema="beside", landing_path=landing, **VARIABLES)
-        assert on_spark.success, on_spark.text
-        return on_athena.stdout
+    def on_athena(*options: str, tables) -> dict[str, SimpleNamespace]:
+        url = f"s3://{BUCKET}/landing"
+        done = double.dbt(project, "build", *options, schema="athena", landing_path=url, **AS_OF)
+        assert done.success, done.text
+        return read(double.tables.spark, "athena", tables)
 
-    return run
-
-
-@pytest.fixture(scope="module")
-def builds(double, build, spark, tmp_path_factory):
-    """Both builds, the full one and the incremental one: after each, the rows of each table on
-    Athena and on Spark, as texts (on Spark a timestamp has a time zone), and what dbt said."""
-
-    def rows(frame, but_for: set[str]) -> list[dict]:
-        kept = [column for column in frame.columns if column not in but_for]
-        texts = frame.selectExpr(*[f"cast(`{column}` as string) `{column}`" for column in kept])
-        found = [row.asDict() for row in texts.collect()]
-        return sorted(found, key=lambda row: tuple(map(str, row.values())))
-
-    def after(said: str) -> SimpleNamespace:
-        on_athena, on_spark = {}, {}
-        for (layer, table), but_for in TABLES.items():
-            frame = double.tables.spark.table(f"athena_{layer}.{table}")
-            on_athena[table] = rows(frame, but_for)
-            on_spark[table] = rows(spark.table(f"beside_{layer}.{table}"), but_for)
-        return SimpleNamespace(said=said, on_athena=on_athena, on_spark=on_spark)
+    def on_spark(*command: str) -> None:
+        done = dbt(*command, schema="beside", landing_path=folder, **AS_OF)
+        assert done.success, done.text
 
     put_landing(double, ROOT / "landing")
-    full = after(build())
+    full = on_athena("--exclude", "gold", *UNTESTED, tables=BELOW_GOLD)
+    # A file that is changed later is in Bronze in both its versions.
+    on_spark("run", "--select", "bronze_car_events")
     put_landing(double, second_batch(tmp_path_factory.mktemp("second")))
-    return SimpleNamespace(full=full, incremental=after(build()))
+    incremental = on_athena(tables=TABLES)
+    on_spark("build", *UNTESTED)
+    return SimpleNamespace(
+        full=full, incremental=incremental, on_spark=read(spark, "beside", TABLES)
+    )
+
+
+def read(spark, prefix: str, tables) -> dict[str, SimpleNamespace]:
+    """The rows of each table, as texts, and the types of its columns, by one job of Spark's."""
+    frames = {name: spark.table(f"{prefix}_{layer}.{name}") for layer, name in tables}
+    texts = []
+    for (layer, name), frame in zip(tables, frames.values(), strict=True):
+        kept = [column for column in frame.columns if column != TABLES[layer, name]]
+        row = F.to_json(F.struct(*[F.col(column).cast("string").alias(column) for column in kept]))
+        texts.append(frame.select(F.lit(name).alias("name"), row.alias("row")))
+    rows = reduce(DataFrame.union, texts).collect()
+    # On Spark a timestamp has a time zone.
+    types = {
+        name: [(column, type.removesuffix("_ntz")) for column, type in frame.dtypes]
+        for name, frame in frames.items()
+    }
+    return {
+        name: SimpleNamespace(
+            rows=sorted(row.row for row in rows if row.name == name), types=types[name]
+        )
+        for name in frames
+    }
 
 
 def put_landing(double, folder) -> None:
     for file in folder.rglob("*.*"):
         key = f"landing/{file.relative_to(folder).as_posix()}"
-        double.bucket.s3.put_object(Bucket=BUCKET, Key=key, Body=file.read_bytes())
+        double.put(key, file.read_bytes())
 
 
 def second_batch(folder):
@@ -94,7 +104,7 @@ def second_batch(folder):
     arguments = "--events 40 --cars 3 --seed 7 --format jsonl --duplicates 0.1 --corrupt 0.1"
     generate_landing.main([*arguments.split(), "--out", str(folder / "later")])
     lines = (ROOT / "landing/lines/car_events_00001.jsonl").read_text().splitlines()
-    newer, older, *_ = (event for line in lines if (event := read(line)))
+    newer, older, *_ = (event for line in lines if (event := parsed(line)))
     newer["processing_timestamp"] = "2026-01-14T00:00:00.5+01:00"
     older["processing_timestamp"] = "2020-01-01T00:00:00Z"
     for event in (newer, older):
@@ -106,7 +116,7 @@ def second_batch(folder):
     return folder
 
 
-def read(line: str) -> dict | None:
+def parsed(line: str) -> dict | None:
     """The event of a line that is one."""
     try:
         event = json.loads(line)
@@ -116,22 +126,22 @@ def read(line: str) -> dict | None:
 
 
 @pytest.mark.parametrize("table", [table for _, table in TABLES])
-@pytest.mark.parametrize("which", ["full", "incremental"])
-def test_the_same_rows_as_on_spark(builds, which, table):
-    found = getattr(builds, which)
-    assert found.on_athena[table]
-    assert found.on_athena[table] == found.on_spark[table]
+def test_the_same_rows_as_on_spark(builds, table):
+    on_athena, on_spark = builds.incremental[table], builds.on_spark[table]
+    assert on_athena.types == on_spark.types
+    assert on_athena.rows
+    assert on_athena.rows == on_spark.rows
 
 
 def test_the_second_build_was_incremental(builds):
-    colors = [
-        sum(row["color"] == "Corrected" for row in found.on_athena["silver_car_telemetry"])
-        for found in (builds.full, builds.incremental)
+    before, after = builds.full, builds.incremental
+    corrected = [
+        sum('"color":"Corrected"' in row for row in found["silver_car_telemetry"].rows)
+        for found in (before, after)
     ]
-    assert colors == [0, 1]
-    for table in ("bronze_car_events", "stg_car_events", "silver_rejected_events"):
-        before, after = builds.full.on_athena[table], builds.incremental.on_athena[table]
-        assert all(row in after for row in before) and len(after) > len(before)
+    assert corrected == [0, 1]
+    for table in INCREMENTAL:
+        assert {*before[table].rows} < {*after[table].rows}
 
 
 def test_nothing_is_left_over(builds, double):

@@ -1,29 +1,21 @@
 """A small project on the double of Athena: dbt-athena's own macros, and none of this project's."""
 
+import re
 from datetime import date, datetime
+from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.support.athena_double.calculations import HANDLE, USE_IN_NEW_TABLES
 from tests.support.athena_double.double import athena
+from tests.support.dbt_runner import Dbt
 
 BUCKET = "small"
 
-TARGET = {
-    "type": "athena",
-    "region_name": "us-east-1",
-    "database": "awsdatacatalog",
-    "schema": "small",
-    "work_group": "primary",
-    "spark_work_group": "spark",
-    "s3_staging_dir": f"s3://{BUCKET}/results/",
-    "s3_data_dir": f"s3://{BUCKET}/warehouse/",
-    "threads": 4,
-}
 PROJECT = {
     "name": "small",
-    "profile": "small",
+    "profile": "lakehouse",
     "flags": {"send_anonymous_usage_stats": False},
     "models": {
         "+table_type": "iceberg",
@@ -64,7 +56,6 @@ PYTHON = {
     "config": {"engine_config": {"SparkProperties": {HANDLE: "true", USE_IN_NEW_TABLES: "true"}}},
 }
 FILES = {
-    "profiles.yml": yaml.safe_dump({"small": {"target": "athena", "outputs": {"athena": TARGET}}}),
     "dbt_project.yml": yaml.safe_dump(PROJECT),
     "models/models.yml": yaml.safe_dump({"models": [MERGED, BY_CAR, PYTHON]}),
     "seeds/seeds.yml": yaml.safe_dump({"seeds": [SEED]}),
@@ -91,7 +82,7 @@ where {{ 'trip > 1' if is_incremental() else 'trip < 3' }}
 {{ config(materialized='table') }}
 select
     car,
-    {{ var('trips', 'count(*)') }} as trips,
+    count(*) as trips,
     max(at) as last_at,
     cast(max(at) as date) as last_day
 from {{ ref('merged') }}
@@ -112,29 +103,29 @@ def model(dbt, spark):
 @pytest.fixture(scope="module")
 def double(spark, tmp_path_factory):
     with athena(spark, tmp_path_factory.mktemp("athena") / "bucket", BUCKET) as double:
-        double.bucket.s3.put_object(Bucket=BUCKET, Key="landing/1.txt", Body=b"1\n2\n")
+        double.put("landing/1.txt", b"1\n2\n")
         yield double
 
 
 @pytest.fixture(scope="module")
-def on_athena(double, tmp_path_factory):
-    """A function that runs dbt on the small project."""
+def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
-    for path, text in FILES.items():
+    write(folder, FILES)
+    return Dbt(folder, folder)
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for path, text in files.items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(text)
-    options = ("--project-dir", folder, "--profiles-dir", folder)
-    return lambda *arguments, **variables: double.dbt(
-        *arguments, *options, "--vars", yaml.safe_dump(variables)
-    )
 
 
 @pytest.fixture(scope="module")
-def built(double, on_athena):
+def built(double, project):
     """Two builds, the second one incremental."""
     for number in ("first", "second"):
-        ended = on_athena("build", round=number)
-        assert ended.returncode == 0, ended.stdout
+        ended = double.dbt(project, "build", schema="small", round=number)
+        assert ended.success, ended.text
 
 
 MERGED_ROWS = [
@@ -171,19 +162,36 @@ def test_tables_are_made_anew(built, double):
     ]
 
 
-@pytest.mark.parametrize(
-    ("trips", "says"),
-    [
-        ("cast(count(*) as varchar)", "| trips .* VARCHAR .* BIGINT .* data type mismatch"),
-        ("min(trip)", "| trips .* INTEGER .* BIGINT .* data type mismatch"),
-        ("count(*) as n, min(trip)", "| n .* BIGINT .* missing in contract"),
-    ],
-)
-def test_a_breach_of_contract_stops_the_build(built, double, on_athena, trips, says):
+# What is counted as trips, and what dbt says of it.
+BREACHES = {
+    "by_car": ("cast(count(*) as varchar)", "| trips .* VARCHAR .* BIGINT .* data type mismatch"),
+    "smaller": ("min(trip)", "| trips .* INTEGER .* BIGINT .* data type mismatch"),
+    "another": ("count(*) as n, min(trip)", "| n .* BIGINT .* missing in contract"),
+}
+
+
+@pytest.fixture(scope="module")
+def broken(built, double, project):
+    """A run of models that break their contracts, one of which has a table from before."""
+    sql = FILES["models/by_car.sql"]
+    files = {
+        f"models/{name}.sql": sql.replace("count(*)", trips)
+        for name, (trips, _) in BREACHES.items()
+    }
+    new = [BY_CAR | {"name": name} for name in BREACHES if name != "by_car"]
+    write(project.project_dir, {**files, "models/broken.yml": yaml.safe_dump({"models": new})})
+    return double.dbt(project, "run", "--select", *BREACHES, schema="small", round="second")
+
+
+@pytest.mark.parametrize("name", BREACHES)
+def test_a_breach_of_contract_stops_the_build(broken, name):
     """The types of a query's result are Trino's, so that dbt finds what it would on Athena."""
-    ended = on_athena("run", "--select", "by_car", round="third", trips=trips)
-    assert ended.returncode != 0
-    assert "This model has an enforced contract that failed." in ended.stdout
-    with pytest.raises(AssertionError, match=says.replace("|", "[|]")):
-        raise AssertionError(ended.stdout)
+    assert broken.status[name] == "error"
+    assert "This model has an enforced contract that failed." in broken.message[name]
+    assert re.search(BREACHES[name][1].replace("|", "[|]"), broken.message[name])
+
+
+def test_a_breach_of_contract_leaves_the_table_as_it_was(broken, double):
     assert double.sql("select trips from by_car order by car", "small") == [(2,), (1,)]
+    tables = double.client("glue").get_tables(DatabaseName="small")["TableList"]
+    assert {table["Name"] for table in tables} == {"trips", "merged", "by_car", "python"}

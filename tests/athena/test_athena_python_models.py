@@ -24,8 +24,7 @@ PARENT = """
 """
 
 CONTRACT = {"car": "string", "mileage": "INT", "price": "decimal(3, 2)", "at": "timestamp"}
-# The parents' tables are the tests'.
-RUN = ("run", "--target", "athena", "--exclude", "parent")
+RUN = ("run", "--target", "athena")
 
 COLUMNS = ("car", "mileage", "price", "at")
 
@@ -75,13 +74,6 @@ class Case:
             [dict(zip(keys, column, strict=True)) for column in found],
         ).msg.strip()
 
-
-# Gold's models, and what differs in each run.
-GOLD = {
-    "gold_car_current_state": "gold_processing_timestamp",
-    "gold_fuel_efficiency_monthly": "processing_timestamp",
-    "gold_performance_alerts": "alert_generated_timestamp",
-}
 
 TWO = {"car": "string", "mileage": "int"}
 TO_SILVER = {"schema": "silver"}
@@ -183,26 +175,24 @@ def athena(spark, tmp_path_factory):
         yield service
 
 
-@pytest.fixture(scope="module")
-def small_athena(dbt, athena, tmp_path_factory):
-    """A function that makes a small project of Python models."""
+# Counts by an accumulator what is computed: each row adds one.
+COUNTED = """
+def model(dbt, spark):
+    global seen
+    seen = spark.sparkContext.accumulator(0)
+    rows = spark.sparkContext.parallelize(range(10), 2).map(lambda n: seen.add(1) or (n,))
+    return spark.createDataFrame(rows, "id int")
+"""
 
-    def make(name: str, files: dict[str, str]) -> Dbt:
-        settings = {
-            "name": "small",
-            "profile": "lakehouse",
-            "flags": {"send_anonymous_usage_stats": False},
-            "models": {"+materialized": "table", "+table_type": "iceberg"},
-        }
-        files = {"dbt_project.yml": yaml.safe_dump(settings), **files}
-        return make_project(dbt, tmp_path_factory.mktemp(name), files)
 
-    return make
+def counted(name: str, type: str) -> dict:
+    column = {"name": "id", "data_type": type, "constraints": [{"type": "not_null"}]}
+    return {"name": name, "config": {"contract": {"enforced": True}}, "columns": [column]}
 
 
 @pytest.fixture(scope="module")
-def run(athena, small_athena):
-    """All cases, run once."""
+def cases(dbt, athena, tmp_path_factory):
+    """A small project of Python models, all cases among them; not its parent, which is a table."""
     parent = {
         "name": "parent",
         "config": {"schema": "silver"},
@@ -213,14 +203,31 @@ def run(athena, small_athena):
     }
     models = [parent, *({"name": name, **case.yml} for name, case in CASES.items())]
     models.append({"name": "sql_with_a_mark", **CASES["promised_a_mark"].yml})
+    models += [counted("counted", "int"), counted("counted_and_broken", "bigint")]
+    settings = {
+        "name": "small",
+        "profile": "lakehouse",
+        "flags": {"send_anonymous_usage_stats": False},
+        "models": {"+materialized": "table", "+table_type": "iceberg"},
+    }
     files = {f"models/{name}.py": case.code for name, case in CASES.items()}
     files |= {
+        "dbt_project.yml": yaml.safe_dump(settings),
         "models/parent.sql": "select 'the test makes this table' as event_id",
         "models/sql_with_a_mark.sql": "select event_id from {{ ref('parent') }}",
+        "models/emptied.py": CASES["clean"].code,
+        "models/counted.py": COUNTED,
+        "models/counted_and_broken.py": COUNTED,
         "models/models.yml": yaml.safe_dump({"models": models}),
     }
     athena.make_table("cases_silver.parent", PARENT)
-    return small_athena("cases", files)(*RUN, schema="cases")
+    return make_project(dbt, tmp_path_factory.mktemp("cases"), files)
+
+
+@pytest.fixture(scope="module")
+def run(cases):
+    """All cases, run once."""
+    return cases(*RUN, "--exclude", "parent", "emptied", schema="cases")
 
 
 def table_of(name: str) -> str:
@@ -267,140 +274,84 @@ def test_no_checkpoint_is_left(athena, run):
     assert not list(folder.iterdir())
 
 
-def test_a_model_is_computed_once_and_not_before_its_contract_is_checked(athena, small_athena):
-    """Counted by an accumulator: each row adds one."""
-    code = """
-def model(dbt, spark):
-    global seen
-    seen = spark.sparkContext.accumulator(0)
-    rows = spark.sparkContext.parallelize(range(10), 2).map(lambda n: seen.add(1) or (n,))
-    return spark.createDataFrame(rows, "id int")
-"""
-    columns = {"kept": "int", "broken": "bigint"}
-    models = [
-        {
-            "name": name,
-            "config": {"contract": {"enforced": True}},
-            "columns": [{"name": "id", "data_type": type, "constraints": [{"type": "not_null"}]}],
-        }
-        for name, type in columns.items()
-    ]
-    files = {f"models/{name}.py": code for name in columns}
-    files["models/models.yml"] = yaml.safe_dump({"models": models})
-    small_athena("once", files)(*RUN, schema="once")
-    assert athena.names["kept"]["seen"].value == 10
-    assert athena.names["broken"]["seen"].value == 0
+def test_a_model_is_computed_once_and_not_before_its_contract_is_checked(athena, run):
+    assert athena.names["counted"]["seen"].value == 10
+    assert athena.names["counted_and_broken"]["seen"].value == 0
 
 
-def test_empty_has_the_columns_and_no_rows(athena, small_athena):
-    athena.make_table("empty.parent", PARENT)
-    files = {
-        "models/parent.sql": "select 'the test makes this table' as event_id",
-        "models/child.py": CASES["clean"].code,
-    }
-    result = small_athena("empty", files)(*RUN, "--empty", schema="empty")
+def test_empty_has_the_columns_and_no_rows(athena, cases):
+    result = cases(*RUN, "--empty", "--select", "emptied", schema="cases")
     assert result.success, result.text
-    assert athena.table("empty.child").columns == list(COLUMNS)
-    assert athena.table("empty.child").count() == 0
+    assert athena.table("cases.emptied").columns == list(COLUMNS)
+    assert athena.table("cases.emptied").count() == 0
 
 
-def test_a_second_run_that_breaks_the_contract_leaves_the_table_as_it_was(athena, small_athena):
-    athena.make_table("again.parent", PARENT)
-    yml = {
-        "name": "child",
-        "config": {"contract": {"enforced": True}},
-        "columns": [{"name": "car", "data_type": "string"}],
-    }
-    files = {
-        "models/parent.sql": "select 'the test makes this table' as event_id",
-        "models/child.py": "def model(dbt, spark):\n    return dbt.ref('parent').select('car')\n",
-        "models/models.yml": yaml.safe_dump({"models": [yml]}),
-    }
-    project = small_athena("again", files)
-    for _ in range(2):  # absent, and there
-        result = project(*RUN, schema="again")
-        assert result.success, result.text
-    before = athena.location("again.child")
-    model = project.project_dir / "models/child.py"
-    model.write_text(model.read_text().replace("'car'", "'car', 'event_id'"))
-    assert not project(*RUN, schema="again").success
-    assert "missing in contract" in str(athena.errors["child"])
-    assert athena.location("again.child") == before
-    assert athena.table("again.child").columns == ["car"]
+def test_a_later_run_that_breaks_the_contract_leaves_the_table_as_it_was(athena, cases, run):
+    reordered = (*RUN, "--select", "reordered")
+    again = cases(*reordered, schema="cases")
+    assert again.success, again.text
+    before = athena.location("cases.reordered")
+    model = cases.project_dir / "models/reordered.py"
+    written = model.read_text()
+    model.write_text(written.replace("'car'", "'car', 'event_id'"))
+    assert not cases(*reordered, schema="cases").success
+    model.write_text(written)
+    assert "missing in contract" in str(athena.errors["reordered"])
+    assert athena.location("cases.reordered") == before
+    assert athena.table("cases.reordered").columns == list(COLUMNS)
 
 
-# The project's own Python models, whose SQL parents' tables are the tests'
+# The project's own Bronze; tests/athena/test_athena_build.py has all layers
 
 
 @pytest.fixture(scope="module")
-def lakehouse_on_athena(dbt, athena, tmp_path_factory):
-    """The project, less its hooks and its SQL; on Athena whatever the target."""
+def bronze(dbt, athena, tmp_path_factory):
+    """The project's Bronze, less its hooks: what runs it on Spark, and what on Athena."""
     settings = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
     settings = {key: value for key, value in settings.items() if not key.startswith("on-run-")}
-    own = settings["models"]["car_lakehouse"]
-    own |= {"+table_type": "iceberg", "+submission_method": "athena_helper"}
-    own["bronze"]["+incremental_strategy"] = "append"
     files = {"dbt_project.yml": yaml.safe_dump(settings)}
-    for folder in ("models", "seeds", "macros/project", "tests/generic"):
+    for folder in ("models/bronze", "macros/project", "tests/generic"):
         for file in (ROOT / folder).rglob("*.*"):
-            stub = "silver" in file.parts and file.suffix == ".sql"
-            if "unit_tests" not in file.name:
-                text = "select 1 as id" if stub else file.read_text(encoding="utf-8")
-                files[str(file.relative_to(ROOT))] = text
-    project = make_project(dbt, tmp_path_factory.mktemp("lakehouse_on_athena"), files)
-    return lambda *args, **options: project(*args, "--target", "athena", **options)
+            files[str(file.relative_to(ROOT))] = file.read_text(encoding="utf-8")
+    on_spark = make_project(dbt, tmp_path_factory.mktemp("bronze"), files)
+    # With a target folder of its own, so that neither parses what the other has parsed.
+    on_athena = Dbt(dbt.home, on_spark.project_dir, on_spark.project_dir / "target_athena")
+    return on_spark, lambda **options: on_athena(*RUN, **options)
 
 
-def rows_of(frame, *left_out):
-    return sorted(map(str, frame.drop(*left_out).collect()))
+def rows_of(frame):
+    return sorted(map(str, frame.drop("ingested_at").collect()))
 
 
-def test_bronze_reads_the_landing_folder_as_on_spark(
-    dbt, spark, athena, lakehouse_on_athena, tmp_path
-):
+def test_bronze_reads_the_landing_folder_as_on_spark(spark, athena, bronze, tmp_path):
     """All the bad input, in two lots; the second run reads what is new."""
-    command, table = ("run", "--select", "bronze_car_events"), "landed_bronze.bronze_car_events"
+    on_spark, on_athena = bronze
+    table = "landed_bronze.bronze_car_events"
     for is_late in (False, True):
         land(tmp_path, lambda name, is_late=is_late: name.startswith("torn") == is_late)
-        on_spark = dbt(*command, schema="landed", landing_path=str(tmp_path))
-        assert on_spark.success, on_spark.text
-        result = lakehouse_on_athena(*command, schema="landed", landing_path=f"file://{tmp_path}")
+        result = on_spark("run", schema="landed", landing_path=str(tmp_path))
+        assert result.success, result.text
+        result = on_athena(schema="landed", landing_path=f"file://{tmp_path}")
         assert result.success, (result.text, athena.errors)
         expected, written = spark.table(table), athena.table(table)
         assert written.dtypes == expected.dtypes
-        assert rows_of(written, "ingested_at") == rows_of(expected, "ingested_at")
+        assert rows_of(written) == rows_of(expected)
         assert written.select("ingested_at").distinct().count() == 1 + is_late
     assert athena.table(f"{table}__dbt_tmp") is None
 
 
-def test_a_landing_folder_that_is_absent_has_no_files(athena, lakehouse_on_athena):
-    command = ("run", "--select", "bronze_car_events")
-    result = lakehouse_on_athena(*command, schema="nowhere", landing_path="file:///no/such/folder")
+def test_a_landing_folder_that_is_absent_has_no_files(athena, bronze):
+    _, on_athena = bronze
+    result = on_athena(schema="nowhere", landing_path="file:///no/such/folder")
     assert result.success, (result.text, athena.errors)
     assert athena.table("nowhere_bronze.bronze_car_events").count() == 0
 
 
-def test_a_landing_folder_that_is_no_url_is_refused(athena, lakehouse_on_athena):
-    command = ("run", "--select", "bronze_car_events")
-    assert not lakehouse_on_athena(*command, schema="local", landing_path="landing").success
+def test_a_landing_folder_that_is_no_url_is_refused(athena, bronze):
+    _, on_athena = bronze
+    assert not on_athena(schema="local", landing_path="landing").success
     error = str(athena.errors["bronze_car_events"])
     assert error == "landing is no URL: on Athena, files are read from s3://bucket/folder."
-
-
-def test_gold_is_the_same_as_on_spark(dbt, spark, athena, lakehouse_on_athena):
-    options = {"schema": "both", "as_of_date": "2026-01-15"}
-    built = dbt("build", "--exclude-resource-type", "unit_test", "test", **options)
-    assert built.success, built.text
-    for parent in ("silver_car_telemetry", "alert_rules"):
-        athena.make_table(f"both_silver.{parent}", f"select * from lakehouse.both_silver.{parent}")
-    result = lakehouse_on_athena("run", "--select", "gold", **options)
-    assert result.success, (result.text, athena.errors)
-    for name, time in GOLD.items():
-        expected, written = spark.table(f"both_gold.{name}"), athena.table(f"both_gold.{name}")
-        assert written.dtypes == expected.dtypes
-        assert written.count() > 0
-        assert rows_of(written, time) == rows_of(expected, time)
-        assert written.select(time).distinct().count() == 1
 
 
 # The SQL in the project's Python models

@@ -72,9 +72,9 @@ LONG = {
 
 
 @pytest.fixture(scope="module")
-def rendered(dbt):
+def rendered(render):
     """What each of the calls renders: a dict by target of a dict by call."""
-    return {target: dbt.render(target, *RENDERED, *LONG) for target in ("ci", "athena")}
+    return {target: render(target, *RENDERED, *LONG) for target in ("ci", "athena")}
 
 
 @pytest.mark.parametrize("call", RENDERED)
@@ -105,6 +105,6 @@ def test_each_dispatched_macro_is_tested_and_has_both():
     assert dispatched <= {call.partition("(")[0] for call in [*RENDERED, *LONG]}
 
 
-def test_a_transform_that_iceberg_lacks_is_told(dbt):
+def test_a_transform_that_iceberg_lacks_is_told(render):
     with pytest.raises(AssertionError, match=r"'weeks\(a\)' is no transform of Iceberg's"):
-        dbt.render("athena", "partitioned_by(['weeks(a)'])")
+        render("athena", "partitioned_by(['weeks(a)'])")

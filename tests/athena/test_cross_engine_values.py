@@ -4,9 +4,11 @@ Spark's is run on Spark. Athena's is read by tests/support/trino_reader.py, whic
 Trino's documentation and not Trino: so a difference found here is one, and more may be there.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timezone
+from functools import reduce
 
 import pytest
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from tests.support import trino_reader as trino
@@ -151,21 +153,30 @@ DIFFERENT = {
 
 
 @pytest.fixture(scope="module")
-def rendered(dbt):
+def rendered(render):
     """What each of the calls renders: a dict by target of a dict by call."""
-    return {target: dbt.render(target, *COMPUTED) for target in ("ci", "athena")}
+    return {target: render(target, *COMPUTED) for target in ("ci", "athena")}
 
 
 @pytest.mark.parametrize("call", COMPUTED)
 def test_what_spark_computes(spark, rendered, call):
+    types = {str: "string", int: "int", date: "date", datetime: "timestamp"}
+    frames, expected = [], []
     for row, value in COMPUTED[call]:
-        types = {str: "string", int: "int", date: "date", datetime: "timestamp"}
         columns = [
-            F.lit(held).cast(types.get(type(held), "string")).alias(name)
+            F.lit(in_utc(held)).cast(types.get(type(held), "string")).alias(name)
             for name, held in row.items()
         ]
         computed = spark.range(1).select(columns).selectExpr(f"{rendered['ci'][call]} as value")
-        assert computed.first().value == value, row
+        if isinstance(value, datetime):
+            # As text: pyspark would give a time in the time zone of this machine.
+            computed, value = computed.selectExpr("cast(value as string) value"), text_of(value)
+        frames.append(computed)
+        expected.append((row, value))
+    computed = reduce(DataFrame.union, frames).collect()
+    assert [
+        (row, found.value) for (row, _), found in zip(expected, computed, strict=True)
+    ] == expected
 
 
 @pytest.mark.parametrize("call", COMPUTED)
@@ -175,23 +186,25 @@ def test_what_athena_computes(rendered, call):
 
 
 @pytest.fixture(scope="module")
-def staged(dbt, spark):
+def staged(dbt, on_athena, spark):
     """What stg_car_events makes of the texts above, on both: a dict by text of a row as text."""
     texts = [*SAME, *DIFFERENT]
     columns = "record_id string, source_file string, ingested_at timestamp, raw_record string"
     columns += ", csv_as_json string, read_error string"
     ingested_at = datetime(2026, 1, 15)
     rows = [(str(i), "a.json", ingested_at, text, None, None) for i, text in enumerate(texts)]
-    spark.createDataFrame(rows, columns).createOrReplaceTempView("texts_of_events")
+    spark.createDataFrame(
+        [tuple(map(in_utc, row)) for row in rows], columns
+    ).createOrReplaceTempView("texts_of_events")
 
     compiled = {}
-    for target in ("ci", "athena"):
+    for target, run in {"ci": dbt, "athena": on_athena}.items():
         select = ("--select", "stg_car_events", "--target", target)
-        result = dbt("compile", "--no-introspect", *select, schema="staged")
+        result = run("compile", "--no-introspect", *select)
         assert result.success, result.text
         compiled[target] = result.code["stg_car_events"]
 
-    bronze = "staged_bronze.bronze_car_events"
+    bronze = "ci_bronze.bronze_car_events"
     assert bronze in compiled["ci"]
     on_spark = spark.sql(compiled["ci"].replace(bronze, "texts_of_events"))
     # As text: Spark would give a time in the time zone of this machine.
@@ -206,6 +219,11 @@ def staged(dbt, spark):
         "spark": dict(zip(texts, (row.asDict() for row in on_spark.collect()), strict=True)),
         "athena": dict(zip(texts, as_text, strict=True)),
     }
+
+
+def in_utc(value):
+    """A value as pyspark takes it, to which a time without a zone is one of this machine's."""
+    return value.replace(tzinfo=timezone.utc) if isinstance(value, datetime) else value
 
 
 def text_of(value) -> str | None:

@@ -16,7 +16,7 @@ BUCKET = "double"
 @pytest.fixture(scope="module")
 def double(spark, tmp_path_factory):
     with athena(spark, tmp_path_factory.mktemp("athena") / "bucket", BUCKET) as double:
-        double.bucket.s3.put_object(Bucket=BUCKET, Key="landing/1.txt", Body=b"1\n2\n")
+        double.put("landing/1.txt", b"1\n2\n")
         yield double
 
 

@@ -5,7 +5,7 @@ import json
 import jsonschema
 import pytest
 import yaml
-from dbt_spark_contracts.lineage.artifact import SCHEMA_VERSION
+from dbt_spark_contracts.lineage.artifact import FILE_NAME, SCHEMA_VERSION, ColumnLineage
 
 from python_jobs.lineage.artifact import schema
 from tests.support.dbt_runner import make_project
@@ -116,7 +116,7 @@ def test_manifest_of_the_build_and_of_the_docs_tell_it(project):
     node = artifact(project, "manifest.json")["nodes"]["model.small.gold_x"]
     assert meta(project, "gold_x") == TOLD
     assert node["meta"] == {"rows by": "silver_t.b (filter)"}
-    assert project("docs", "generate", "--static", schema="lineage").success
+    assert project("docs", "generate", "--static", "--empty-catalog", schema="lineage").success
     assert meta(project, "gold_x") == TOLD
     assert meta(project, "gold_y")["SUM"] == {"from": "gold_x.sum"}
     assert "silver_t.a (computed)" in (project.target_path / "static_index.html").read_text()
@@ -140,7 +140,7 @@ def test_what_was_found_of_another_file_is_forgotten(project):
     path = project.project_dir / "models" / "gold_y.sql"
     written = path.read_text()
     path.write_text(written.replace("code, sum", "code, a as sum"))
-    assert project("docs", "generate", schema="lineage").success
+    assert project("docs", "generate", "--empty-catalog", schema="lineage").success
     assert meta(project, "gold_y") == {"code": {}, "SUM": {}}
     assert meta(project, "gold_x") == TOLD
     assert project("run", "--select", "gold_y", schema="lineage").success
@@ -148,12 +148,23 @@ def test_what_was_found_of_another_file_is_forgotten(project):
     path.write_text(written)
 
 
+def test_file_that_is_none_is_begun_anew(project):
+    path = project.target_path / FILE_NAME
+    written = path.read_text()
+    path.write_text("nonsense")
+    assert project("run", "--select", "silver_t", schema="lineage").success
+    assert [*artifact(project)["nodes"]] == ["model.small.silver_t"]
+    path.write_text(written)
+
+
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", "nonsense", '{"metadata": {"schema_version": 99}, "nodes": {"x": 1}}']
+    ("text", "nodes"),
+    [
+        *((text, {}) for text in ("", "[]", "{}", "nonsense")),
+        ('{"metadata": {"schema_version": 99}, "nodes": {"x": 1}}', {}),
+        (f'{{"metadata": {{"schema_version": {SCHEMA_VERSION}}}, "nodes": {{"x": 1}}}}', {"x": 1}),
+    ],
 )
-def test_file_that_is_none_is_begun_anew(project, text):
-    path = project.target_path / "column_lineage.json"
-    path.write_text(text)
-    assert project("run", schema="lineage").success
-    names = ("files", "gold_x", "gold_y", "silver_t")
-    assert [*artifact(project)["nodes"]] == [f"model.small.{name}" for name in names]
+def test_what_is_read_of_a_file(tmp_path, text, nodes):
+    (tmp_path / FILE_NAME).write_text(text)
+    assert ColumnLineage(tmp_path, "small").nodes == nodes

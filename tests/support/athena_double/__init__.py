@@ -3,7 +3,7 @@
 What a test on it shows: that dbt-athena's calls, in the order in which a build makes them, and the
 SQL and Python that come of this project, work together and end in the right values. SQL is read
 by Trino's rules of names and types, and really executed, by Spark on Iceberg tables; the code
-blocks of Python models are executed as they are. dbt runs in a process of its own, as for Athena.
+blocks of Python models are executed as they are.
 
 What it does not show: Athena. Its engine is Spark 3.5, also for Python models (Athena's is 3.2); it
 knows no quota, limit of partitions, permission or time-out; and the files of a bucket lie in a

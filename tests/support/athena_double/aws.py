@@ -32,14 +32,29 @@ S3_ARGUMENTS = {
 S3_METHODS = {"GET", "PUT", "HEAD", "POST", "DELETE"}
 STS = {"GetCallerIdentity"}
 
+# What the double's own clients add to their user agent, to tell them from dbt-athena's.
+OWN = "athena-double"
 
-class _Gate(DomainDispatcherApplication):
+
+class Gate(DomainDispatcherApplication):
     """moto's server behind a list of the calls that it lets through."""
+
+    # Where it answers.
+    url: str
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        # Another object after each change that is not the double's own.
+        self.state = object()
 
     def __call__(self, environ: dict, start_response):
         call = unknown_call(environ)
         if call is None:
-            return super().__call__(environ, start_response)
+            try:
+                return super().__call__(environ, start_response)
+            finally:
+                if changes(environ) and OWN not in environ.get("HTTP_USER_AGENT", ""):
+                    self.state = object()
         message = f"The test double of AWS does not know the call {call}"
         start_response("400 Bad Request", [("Content-Type", "application/xml")])
         # As S3 and, around it, STS say it; Glue's client shows it as it is.
@@ -69,11 +84,18 @@ def unknown_call(environ: dict) -> str | None:
     return service
 
 
+def changes(environ: dict) -> bool:
+    """Whether a request may change something."""
+    if call := environ.get("HTTP_X_AMZ_TARGET"):
+        return not call.startswith("AWSGlue.Get")
+    return environ["REQUEST_METHOD"] not in ("GET", "HEAD")
+
+
 @contextmanager
-def serve() -> Iterator[str]:
-    """Answer on this machine. Out: the endpoint's URL."""
+def serve() -> Iterator[Gate]:
+    """Answer on this machine."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    gate = _Gate(create_backend_app)
+    gate = Gate()
     server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=MotoRequestHandler)
-    with serving(server) as url:
-        yield url
+    with serving(server) as gate.url:
+        yield gate

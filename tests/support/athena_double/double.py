@@ -1,8 +1,6 @@
 """The double as a whole: Athena's endpoint, with moto's Glue, S3 and STS, and dbt on them."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,12 +8,14 @@ from pathlib import Path
 
 import boto3
 from botocore.config import Config
+from dbt.adapters.athena import session
 from dbt.adapters.athena.connections import AthenaCredentials, AthenaCursor
 
 from tests.support.athena_double import aws, server
 from tests.support.athena_double.bucket import Bucket
 from tests.support.athena_double.service import SPARK_ENGINE, SQL_ENGINE, Service
 from tests.support.athena_double.tables import Tables
+from tests.support.dbt_runner import Dbt, DbtResult, environment
 
 REGION = "us-east-1"
 CREDENTIALS = {
@@ -38,14 +38,17 @@ class Double:
         """A client of boto3's for one of AWS's services."""
         return _client(name, self.environment)
 
-    def dbt(self, *arguments, **variables) -> subprocess.CompletedProcess:
-        """dbt in a process of its own, which has no Java, with these environment variables more."""
-        return subprocess.run(
-            [sys.executable, "-m", "dbt.cli.main", *map(str, arguments)],
-            env=os.environ | self.environment | variables,
-            capture_output=True,
-            text=True,
-        )
+    def put(self, key: str, body: bytes) -> None:
+        """Put an object into the bucket."""
+        self.client("s3").put_object(Bucket=self.bucket.name, Key=key, Body=body)
+
+    def dbt(self, project: Dbt, *arguments: str, **options) -> DbtResult:
+        """Run dbt on a project, whose target `athena` is then this double."""
+        # dbt-athena keeps the Spark sessions of a process: these may be of another double.
+        session.spark_session_list.clear()
+        session.spark_session_load.clear()
+        with environment(**self.environment):
+            return project(*arguments, "--target", "athena", **options)
 
     def sql(self, query: str, database: str = "default") -> list[tuple]:
         """The rows of a query, as dbt-athena reads them. Raises its error if the query fails."""
@@ -62,32 +65,34 @@ class Double:
 @contextmanager
 def athena(spark, folder: Path, bucket: str) -> Iterator[Double]:
     """A double whose one bucket, named as none before in this process, lies in `folder`."""
-    with aws.serve() as url:
-        environment = {
+    with aws.serve() as gate:
+        variables = {
             **CREDENTIALS,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            **{f"AWS_ENDPOINT_URL_{name}": url for name in ("GLUE", "S3", "STS")},
+            **{f"AWS_ENDPOINT_URL_{name}": gate.url for name in ("GLUE", "S3", "STS")},
+            "LAKEHOUSE_ATHENA_RESULTS": f"s3://{bucket}/results/",
+            "LAKEHOUSE_ATHENA_DATA": f"s3://{bucket}/warehouse/",
             # No profile or role of this machine's.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
-        s3, glue = (_client(name, environment) for name in ("s3", "glue"))
+        s3, glue = (_client(name, variables, aws.OWN) for name in ("s3", "glue"))
         files = Bucket(s3, bucket, folder)
         files.mount(spark)
         # With settings, temporary views and a catalog of its own.
-        tables = Tables(spark.newSession(), glue, files)
+        tables = Tables(spark.newSession(), glue, files, lambda: gate.state)
         service = Service(tables, {"primary": SQL_ENGINE, "spark": SPARK_ENGINE})
         with server.serve(service) as url:
             # Also any service that is not named: it is refused there.
-            environment |= {"AWS_ENDPOINT_URL_ATHENA": url, "AWS_ENDPOINT_URL": url}
-            yield Double(tables, files, environment)
+            variables |= {"AWS_ENDPOINT_URL_ATHENA": url, "AWS_ENDPOINT_URL": url}
+            yield Double(tables, files, variables)
 
 
-def _client(name: str, environment: dict[str, str]):
-    url = environment.get(f"AWS_ENDPOINT_URL_{name.upper()}") or environment["AWS_ENDPOINT_URL"]
+def _client(name: str, variables: dict[str, str], user_agent: str | None = None):
+    url = variables.get(f"AWS_ENDPOINT_URL_{name.upper()}") or variables["AWS_ENDPOINT_URL"]
     credentials = {key.lower(): value for key, value in CREDENTIALS.items()}
     # A call that is refused is refused for good.
-    once = Config(retries={"total_max_attempts": 1})
+    once = Config(retries={"total_max_attempts": 1}, user_agent_extra=user_agent)
     return boto3.client(name, region_name=REGION, endpoint_url=url, config=once, **credentials)

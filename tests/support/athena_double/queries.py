@@ -25,6 +25,9 @@ TRANSFORMS = {
     r"(bucket|truncate)\((\w+), ?(\d+)\)": r"\1(\3, `\2`)",
 }
 
+# The temporary view of what a statement writes.
+ROWS = "athena_rows"
+
 # What Athena makes of an Iceberg table.
 ICEBERG_PROPERTIES = {
     "format-version": "2",
@@ -79,6 +82,8 @@ class _Query:
     def _select(self, query: exp.Expression) -> Result:
         columns = self.analysis.query(query)
         infos = [column_info(*column) for column in columns.items()]
+        if _is_for_types_alone(query):
+            return Result("DML", "SELECT", infos)
         kinds = list(columns.values())
         rows = [
             [
@@ -96,14 +101,14 @@ class _Query:
             if column.startswith(UNNAMED):
                 raise QueryFailed("MISSING_COLUMN_NAME", f"Column name not specified: {column}")
             check_iceberg_column(column, kind)
-        self._frame(query, columns)
+        rows = self._rows(query, columns)
         location, transforms = self._properties(statement)
         table = self._place(statement.this)
         partitioned = f"partitioned by ({', '.join(transforms)})" if transforms else ""
         properties = ", ".join(f"'{key}' = '{value}'" for key, value in ICEBERG_PROPERTIES.items())
         self.tables.spark.sql(
             f"create table {spark_name(*table)} using iceberg {partitioned} location '{location}' "
-            f"tblproperties ({properties}) as {self._spark(query)}"
+            f"tblproperties ({properties}) as select * from {rows}"
         )
         return Result("DDL", "CREATE_TABLE_AS_SELECT", update_count=self._written(table))
 
@@ -144,10 +149,10 @@ class _Query:
             raise NotInTheDouble(f"an insert of {[*columns]} as {names} into {[*there]}")
         for name, kind in zip(names, columns.values(), strict=True):
             _check_goes_for(name, kind, there)
-        self._frame(query, columns)
+        rows = self._rows(query, columns)
         place = self._place(table)
         listed = ", ".join(f"`{name}`" for name in names)
-        self.tables.spark.sql(f"insert into {spark_name(*place)} ({listed}) {self._spark(query)}")
+        self.tables.spark.sql(f"insert into {spark_name(*place)} ({listed}) select * from {rows}")
         return Result("DML", "INSERT", update_count=self._written(place))
 
     def _merge(self, statement: exp.Merge) -> Result:
@@ -181,6 +186,11 @@ class _Query:
                     f"why Spark gives {found.dataType.simpleString()} for {kind}: {column}"
                 )
         return frame
+
+    def _rows(self, query: exp.Expression, columns: Columns) -> str:
+        """A view of an analyzed query's rows: Spark takes long over one of this project's."""
+        self._frame(query, columns).createOrReplaceTempView(ROWS)
+        return ROWS
 
     def _spark(self, statement: exp.Expression) -> str:
         return trino.write(statement, self._spark_table)
@@ -217,6 +227,15 @@ class _Query:
     def _written(self, place: tuple[str, str]) -> int:
         """How many rows the last write to a table has written."""
         return int(self.tables.last_summary(*place).get("added-records", 0))
+
+
+def _is_for_types_alone(query: exp.Expression) -> bool:
+    """Whether it ends in `limit 0`, as dbt asks for the types of a model's query.
+
+    Spark need not look at it too: dbt sends the same query again, to make the table of it.
+    """
+    limit = query.args.get("limit")
+    return limit is not None and limit.expression.sql() == "0"
 
 
 def _transform(text: str) -> str:

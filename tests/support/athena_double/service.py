@@ -39,8 +39,8 @@ class Calculation:
 class Service:
     """One method for each call, by its name; what it takes and gives is boto3's.
 
-    Spark does one thing at a time, in a thread of its own; the tables are told to Glue and S3 after
-    each, and what happened there is looked at before.
+    Spark does one thing at a time, in a thread of its own. What dbt-athena has changed in Glue and
+    S3 is looked at before each, and what Spark has changed is told to both after it.
     """
 
     def __init__(self, tables: Tables, work_groups: dict[str, str]) -> None:
@@ -192,10 +192,13 @@ class Service:
     def _later(self, work) -> Future:
         def job():
             self.tables.pull()
+            result = None
             try:
-                return work()
+                result = work()
+                return result
             finally:
-                self.tables.push()
+                if not (isinstance(result, queries.Result) and result.statement == "SELECT"):
+                    self.tables.push()
 
         return self._spark.submit(job)
 

@@ -4,6 +4,7 @@ As in AWS, a table is what Glue says: one whose entry dbt-athena has deleted is 
 """
 
 import json
+from collections.abc import Callable
 from contextlib import contextmanager
 
 from botocore.exceptions import ClientError
@@ -31,10 +32,13 @@ STRICT = {
 class Tables:
     """The Iceberg tables of the catalog `athena` of a Spark session, and Glue's entries of them."""
 
-    def __init__(self, spark, glue, bucket: Bucket) -> None:
+    def __init__(self, spark, glue, bucket: Bucket, state: Callable[[], object]) -> None:
         self.spark = spark
         self.glue = glue
         self.bucket = bucket
+        # Another object whenever dbt-athena has changed something in Glue or S3; the last one seen.
+        self._state = state
+        self._seen: object = None
         self._iceberg = _open_catalog(spark)
         for name, (function, returns) in UDFS.items():
             spark.udf.register(name, function, returns)
@@ -87,6 +91,9 @@ class Tables:
 
     def pull(self) -> None:
         """Let go of the tables that dbt-athena has deleted, by way of Glue and S3."""
+        state = self._state()
+        if state is self._seen:
+            return
         self.bucket.pull()
         for table, metadata in list(self._entered.items()):
             try:
@@ -97,6 +104,7 @@ class Tables:
                 continue
             if parameters.get("metadata_location") != metadata:
                 raise NotInTheDouble(f"a table that is changed in Glue: {'.'.join(table)}")
+        self._seen = state
 
     def push(self) -> None:
         """Tell Glue and S3 of the tables that Spark has made, changed or dropped."""
