@@ -15,6 +15,8 @@ from dbt_common.exceptions import DbtBaseException
 
 from tests.support.dbt_runner import ROOT
 
+pytestmark = pytest.mark.quick
+
 # dbt's command line, on a machine that reaches nobody.
 OFFLINE = """
 import socket

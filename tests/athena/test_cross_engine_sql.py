@@ -7,6 +7,8 @@ import pytest
 from python_jobs.athena_gate.trino_sql import problems_of
 from tests.support.dbt_runner import ROOT
 
+pytestmark = pytest.mark.quick
+
 NUMBER = r"'^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$'"
 DATE = "'^[0-9]{4}-[0-9]{2}-[0-9]{2}$'"
 

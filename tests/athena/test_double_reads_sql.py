@@ -9,6 +9,8 @@ from tests.support.athena_double.server import answer_call, athena_model
 from tests.support.athena_double.types import check_iceberg_column, column_info, glue_type
 from tests.support.athena_double.udfs import double_to_text, java_text
 
+pytestmark = pytest.mark.quick
+
 TABLE = {
     "car": "varchar",
     "km": "double",

@@ -8,6 +8,8 @@ from pyspark.sql import functions
 from python_jobs.athena_gate.pyspark_api import newer_api
 from tests.support.dbt_runner import ROOT
 
+pytestmark = pytest.mark.quick
+
 IMPORTS = "from pyspark.sql import Window\nfrom pyspark.sql import functions as F\n"
 
 

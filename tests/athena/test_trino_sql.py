@@ -9,6 +9,8 @@ from python_jobs.athena_gate.__main__ import main
 from python_jobs.athena_gate.trino_sql import problems_of
 from tests.support.dbt_runner import ROOT
 
+pytestmark = pytest.mark.quick
+
 SETTINGS = """
 name: small
 profile: lakehouse

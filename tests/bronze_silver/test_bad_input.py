@@ -1,4 +1,4 @@
-"""What a landing folder should not hold, and does: all kinds of bad input, a file each, one build.
+"""What a landing folder should not hold, and does: a file for each kind of bad input, two builds.
 
 Whatever lies there, the build passes, and each record is found again: in Silver with the right
 values, as a duplicate of a Silver row, or among the rejected, with its text and a reason that a
@@ -17,26 +17,27 @@ from tests.support.events import (
     BUILD,
     COLOR,
     GOLD,
-    RUN_TIMES,
     SILVER,
     YEAR,
     event,
-    without_columns,
 )
 
 
 @pytest.fixture(scope="module")
 def landing(tmp_path_factory):
-    """All the bad input in one folder."""
-    folder = tmp_path_factory.mktemp("bad")
-    land(folder)
-    return folder
+    """The folder that all the bad input lands in."""
+    return tmp_path_factory.mktemp("bad")
 
 
 @pytest.fixture(scope="module")
-def built(dbt, landing):
-    """The first build of all the bad input."""
-    return dbt(*BUILD, schema="bad", landing_path=str(landing), **AS_OF)
+def built(dbt, landing, module_schema):
+    """All the bad input, landed in two lots and built after each; how the second build ended."""
+    land(landing, lambda name: not name.startswith(LATE))
+    command = ("run", "--select", "bronze", "silver")
+    first = dbt(*command, schema=module_schema, landing_path=str(landing), **AS_OF)
+    assert first.success, first.text
+    land(landing, lambda name: name.startswith(LATE))
+    return dbt(*BUILD, schema=module_schema, landing_path=str(landing), **AS_OF)
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +47,17 @@ def cache():
 
 
 @pytest.fixture
-def found(built, read, cache):
+def found(built, read, cache, module_schema):
     """Of each landing file: its number of Bronze records, its Silver rows, its rejected texts."""
     if not built.success:
         pytest.fail("the build failed: see test_build_passes_whatever_lands", pytrace=False)
     if not cache:
         cache["bronze"] = Counter(
-            row["source_file"] for row in read("bad_bronze", "bronze_car_events")
+            row["source_file"] for row in read(f"{module_schema}_bronze", "bronze_car_events")
         )
         for name, table in zip(("silver", "rejected"), SILVER, strict=True):
             cache[name] = defaultdict(list)
-            for row in read("bad_silver", table):
+            for row in read(f"{module_schema}_silver", table):
                 cache[name][row["source_file"]].append(row)
     return cache
 
@@ -94,54 +95,24 @@ def test_no_record_is_lost(found):
     assert found["bronze"].total() == silver + rejected + duplicates
 
 
-def test_second_build_changes_nothing(built, dbt, read, landing):
-    def tables():
-        gold = {name: without_columns(read("bad_gold", name), *RUN_TIMES) for name in GOLD}
-        others = [("bad_bronze", "bronze_car_events")] + [("bad_silver", name) for name in SILVER]
-        return gold | {name: without_columns(read(schema, name)) for schema, name in others}
-
-    before = tables()
-    result = dbt("run", schema="bad", landing_path=str(landing), **AS_OF)
-    assert result.success, result.text
-    assert tables() == before
-
-
-@pytest.fixture(scope="module")
-def landed_late(dbt, tmp_path_factory):
-    """The same input in two lots and builds, and the folder that it lies in."""
-    folder = tmp_path_factory.mktemp("late")
-    for command, is_late in ((("run", "--select", "bronze", "silver"), False), (BUILD, True)):
-        land(folder, lambda name, is_late=is_late: name.startswith(LATE) == is_late)
-        result = dbt(*command, schema="late", landing_path=str(folder), **AS_OF)
-        assert result.success, result.text
-    return folder
-
-
-def test_order_of_arrival_does_not_matter(built, landed_late, read):
-    for table in SILVER:
-        at_once, late = (
-            without_columns(read(f"{schema}_silver", table), "ingested_at")
-            for schema in ("bad", "late")
-        )
-        assert late == at_once
-
-
-def test_file_that_changes_is_read_again(landed_late, dbt, read):
+def test_file_that_changes_is_read_again(built, landing, dbt, read, module_schema):
     def silver():
-        return [{row[key]: row for row in read("late_silver", name)} for name, key in keys]
+        return [
+            {row[key]: row for row in read(f"{module_schema}_silver", name)} for name, key in keys
+        ]
 
     keys = tuple(zip(SILVER, ("event_id", "raw_record"), strict=True))
     rows, rejected_rows = silver()
     corrected = event("fraction", {YEAR: 2025, COLOR: "Corrected"})
     newer = event("huge", {COLOR: "Newer"}, processing_timestamp="2025-11-05T00:00:00Z")
-    (landed_late / "type/fraction.json").write_text(corrected)
-    (landed_late / "number/huge.json").write_text(newer)
-    (landed_late / "twice/rejected.jsonl").write_text(lines("x", "y"))
+    (landing / "type/fraction.json").write_text(corrected)
+    (landing / "number/huge.json").write_text(newer)
+    (landing / "twice/rejected.jsonl").write_text(lines("x", "y"))
     # Nothing in it is new but its time.
-    os.utime(landed_late / "keys/extra.json", (1, 1))
-    os.utime(landed_late / "binary.json", (1, 1))
+    os.utime(landing / "keys/extra.json", (1, 1))
+    os.utime(landing / "binary.json", (1, 1))
 
-    result = dbt(*BUILD, schema="late", landing_path=str(landed_late), **AS_OF)
+    result = dbt("run", schema=module_schema, landing_path=str(landing), **AS_OF)
 
     assert result.success, result.text
     rows_after, rejected_after = silver()
@@ -156,21 +127,24 @@ def test_file_that_changes_is_read_again(landed_late, dbt, read):
     assert rejected_after == rejected_rows
 
 
-def test_nothing_to_read(dbt, read, tmp_path):
+def test_nothing_to_read(dbt, read, tmp_path, schema):
+    """Neither a folder that is not there, nor one without events, fails a build."""
     landing = tmp_path / "landing"
-    for is_there in (False, True):
-        if is_there:
-            landing.mkdir()
-            (landing / "notes.txt").write_text(event("not-read"))
-        result = dbt(*BUILD, schema="nothing", landing_path=str(landing), **AS_OF)
+    variables = {"landing_path": str(landing), **AS_OF}
+    missing = dbt(*BUILD, schema=schema, **variables)
+    assert read(f"{schema}_bronze", "bronze_car_events") == []
+    assert [read(f"{schema}_silver", name) for name in SILVER] == [[], []]
+    assert [read(f"{schema}_gold", name) for name in GOLD] == [[], [], []]
+    landing.mkdir()
+    (landing / "notes.txt").write_text(event("not-read"))
+    without_events = dbt("run", "--select", "bronze", schema=schema, **variables)
+    assert read(f"{schema}_bronze", "bronze_car_events") == []
+    for result in (missing, without_events):
         assert result.success, result.text
         assert f"No event was found under landing_path '{landing}'." in result.text
-        assert read("nothing_bronze", "bronze_car_events") == []
-        assert [read("nothing_silver", name) for name in SILVER] == [[], []]
-        assert [read("nothing_gold", name) for name in GOLD] == [[], [], []]
 
 
-def test_landing_path_may_be_spelled_in_any_way(dbt, read, tmp_path):
+def test_landing_path_may_be_spelled_in_any_way(dbt, read, tmp_path, schema):
     landing = tmp_path / "a [new] landing: 100% full"
     landing.mkdir()
     (landing / "a.json").write_text(event("a"))
@@ -183,7 +157,7 @@ def test_landing_path_may_be_spelled_in_any_way(dbt, read, tmp_path):
         f"file://{landing}",
     ):
         # The first run reads both files; the others see that they are the same.
-        result = dbt("run", "--select", "bronze_car_events", schema="spelled", landing_path=path)
+        result = dbt("run", "--select", "bronze_car_events", schema=schema, landing_path=path)
         assert result.success, result.text
-        rows = read("spelled_bronze", "bronze_car_events")
+        rows = read(f"{schema}_bronze", "bronze_car_events")
         assert sorted(row["source_file"] for row in rows) == ["a.json", "b.jsonl"]

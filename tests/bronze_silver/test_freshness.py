@@ -153,7 +153,7 @@ def test_the_catalog_tells_of_the_files(run, letters, there):
     assert [*customers["stats"]] == ["has_stats"]
 
 
-def test_the_landing_folder_of_this_project_is_judged(dbt, tmp_path):
+def test_the_landing_folder_of_this_project_is_judged(dbt, tmp_path, schema):
     write(tmp_path / "cars.json", days=3)
-    result = dbt("source", "freshness", schema="freshness", landing_path=str(tmp_path))
+    result = dbt("source", "freshness", schema=schema, landing_path=str(tmp_path))
     assert result.status["car_events"] == "warn"

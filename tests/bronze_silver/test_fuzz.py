@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from python_jobs.generate_landing import LEAVES, WRITERS, feed, parse_args, write_object
+from tests.support.chance import any_seed
 from tests.support.events import AS_OF, BUILD, GOLD, SILVER, event
 
 # ---- what chance takes from
@@ -191,18 +192,18 @@ def make_landing(seed, number):
 
 @pytest.fixture(
     scope="module",
-    params=[(1, 500), *(pytest.param((seed, 3000), marks=pytest.mark.soak) for seed in (2, 3, 4))],
-    ids=lambda param: f"seed_{param[0]}",
+    params=["seed_1", pytest.param("any_seed", marks=pytest.mark.full)],
 )
-def landing(request, tmp_path_factory):
+def landing(request, tmp_path_factory, module_schema):
     """Files made by chance, in a folder: `files` and `events` as in Landing, `folder`, `schema`."""
-    seed, number = request.param
+    seed, number = (1, 300) if request.param == "seed_1" else (any_seed(request.node.nodeid), 3000)
     made = make_landing(seed, number)
     folder = tmp_path_factory.mktemp("fuzz")
     for name, content in made.files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
-    return SimpleNamespace(**vars(made), folder=str(folder), schema=f"fuzz_{seed}")
+    schema = f"{module_schema}_{request.param}"
+    return SimpleNamespace(**vars(made), folder=str(folder), schema=schema)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@ import pytest
 
 from python_jobs import generate_landing
 
+pytestmark = pytest.mark.quick
+
 PROJECT = Path(__file__).parents[2]
 
 # A real event: every key in its order, every value of its type.

@@ -8,18 +8,20 @@ WHOLE = BROKEN.replace("2026-01-02", "2026-01-02T03:04:05Z")
 GOOD = (ROOT / "landing/lines/car_events_00001.jsonl").read_text()
 
 
-def test_a_corrected_file_and_a_corrected_reading(dbt, read, tmp_path):
+def test_a_corrected_file_and_a_corrected_reading(dbt, read, tmp_path, schema):
     variables = {"landing_path": str(tmp_path), "as_of_date": "2026-01-15"}
 
     def build(*args):
-        result = dbt(*BUILD_TABLES, *args, schema="replay", **variables)
+        result = dbt(*BUILD_TABLES, *args, schema=schema, **variables)
         assert result.success, result.text
 
     def events():
-        return sorted(row["event_id"] for row in read("replay_silver", "silver_car_telemetry"))
+        return sorted(row["event_id"] for row in read(f"{schema}_silver", "silver_car_telemetry"))
 
     def rejected():
-        return sorted(row["raw_record"] for row in read("replay_silver", "silver_rejected_events"))
+        return sorted(
+            row["raw_record"] for row in read(f"{schema}_silver", "silver_rejected_events")
+        )
 
     (tmp_path / "good.jsonl").write_text(GOOD)
     (tmp_path / "bad.jsonl").write_text(BROKEN)
@@ -33,7 +35,7 @@ def test_a_corrected_file_and_a_corrected_reading(dbt, read, tmp_path):
     build()
     assert events() == sorted([*others, "e1"])
     assert rejected() == also_rejected  # what was rejected stays on record
-    gold = read("replay_gold", "gold_car_current_state")
+    gold = read(f"{schema}_gold", "gold_car_current_state")
 
     # The reading was wrong, as if: Silver reads all of Bronze again.
     build("--full-refresh", "--select", "stg_car_events+")
@@ -43,4 +45,4 @@ def test_a_corrected_file_and_a_corrected_reading(dbt, read, tmp_path):
     def state(rows):
         return sorted((row["car_chassis"], row["current_mileage_km"]) for row in rows)
 
-    assert state(read("replay_gold", "gold_car_current_state")) == state(gold)
+    assert state(read(f"{schema}_gold", "gold_car_current_state")) == state(gold)

@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.dbt_runner import ROOT
 
+pytestmark = pytest.mark.quick
+
 # dbt as on a machine where the plugin is not installed: it does not find the module.
 WITHOUT_PLUGIN = """
 import pkgutil

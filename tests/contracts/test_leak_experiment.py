@@ -11,6 +11,9 @@ from python_jobs import leak_experiment
 from python_jobs.leak_experiment import CHECKPOINTS, GOLD, PROJECTIONS, SILVER_ONLY, TARGETS, WAYS
 from tests.support.dbt_runner import ROOT
 
+# Hundreds of writes; what they show is of Spark and Iceberg, and changes with their versions.
+pytestmark = pytest.mark.full
+
 REPLACING = ["createOrReplace", "saveAsTable, overwrite"]
 BY_POSITION = ["INSERT INTO", "INSERT OVERWRITE"]
 BY_NAME = ["INSERT BY NAME", "append"]
@@ -52,6 +55,7 @@ def test_every_write_was_tried(outcomes):
     assert len(outcomes) == len(WAYS) * len(TARGETS) * len(PROJECTIONS) * len(CHECKPOINTS) == 216
 
 
+@pytest.mark.quick
 def test_its_columns_are_those_of_this_project():
     columns = {
         layer: yaml.safe_load((ROOT / f"models/{layer}/_{layer}__models.yml").read_text())["models"]

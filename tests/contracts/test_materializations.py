@@ -4,7 +4,6 @@ import pytest
 
 from tests.support.dbt_runner import make_project
 
-SCHEMA = "paths"
 WAYS = [
     ("sql", "table"),
     ("sql", "incremental"),
@@ -54,7 +53,7 @@ def project(dbt, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def runs(project, spark):
+def runs(project, spark, table, module_schema):
     """Four runs; of each, every table's rows and newest snapshot id afterwards."""
     history = []
     for rows, arguments in (
@@ -63,21 +62,24 @@ def runs(project, spark):
         ("(2, 'B'), (3, 'c')", []),
         ("(9, 'z')", ["--full-refresh"]),
     ):
-        result = project("run", *arguments, schema=SCHEMA, rows=rows)
+        result = project("run", *arguments, schema=module_schema, rows=rows)
         assert result.success, result.text
-        history.append({f"{lang}_{mat}": state(spark, f"{lang}_{mat}") for lang, mat in WAYS})
+        names = [f"{language}_{materialized}" for language, materialized in WAYS]
+        history.append({name: state(spark, table(name)) for name in names})
     return history
 
 
-def table(name):
-    return f"{SCHEMA}.{name}"
+@pytest.fixture(scope="module")
+def table(module_schema):
+    """A function that gives the full name of a model's table."""
+    return lambda name: f"{module_schema}.{name}"
 
 
-def state(spark, name):
+def state(spark, table):
     newest = "select snapshot_id from {}.snapshots order by committed_at desc limit 1"
     return {
-        "rows": {(row.id, row.v) for row in spark.table(table(name)).collect()},
-        "snapshot": spark.sql(newest.format(table(name))).first()[0],
+        "rows": {(row.id, row.v) for row in spark.table(table).collect()},
+        "snapshot": spark.sql(newest.format(table)).first()[0],
     }
 
 
@@ -96,12 +98,12 @@ def test_an_incremental_model_is_merged_on_its_key(runs, name):
 
 @pytest.mark.parametrize("name", [f"{language}_{materialized}" for language, materialized in WAYS])
 class TestTable:
-    def test_old_snapshots_stay_readable_after_a_full_refresh(self, runs, spark, name):
+    def test_old_snapshots_stay_readable_after_a_full_refresh(self, runs, spark, table, name):
         for run in runs:
             query = f"select id, v from {table(name)} version as of {run[name]['snapshot']}"
             assert {tuple(row) for row in spark.sql(query).collect()} == run[name]["rows"]
 
-    def test_it_is_as_the_contract_says(self, runs, spark, name):
+    def test_it_is_as_the_contract_says(self, runs, spark, table, name):
         columns = spark.table(table(name)).schema
         assert [(c.name, c.dataType.simpleString(), c.nullable) for c in columns] == [
             ("id", "bigint", False),
@@ -118,11 +120,11 @@ class TestTable:
         assert described["Comment"] == f"What '{name}' holds."
         assert "lakehouse.test=yes" in described["Table Properties"]
 
-    def test_a_client_that_is_not_spark_reads_it(self, runs, read, name):
-        assert read(f"{SCHEMA}", name) == [{"id": 9, "v": "z"}]
+    def test_a_client_that_is_not_spark_reads_it(self, runs, read, module_schema, name):
+        assert read(module_schema, name) == [{"id": 9, "v": "z"}]
 
-    def test_no_stage_is_left(self, runs, spark, name):
-        stage = f"{SCHEMA}__{name}__dbt_stage"
+    def test_no_stage_is_left(self, runs, spark, module_schema, name):
+        stage = f"{module_schema}__{name}__dbt_stage"
         assert not spark.catalog.tableExists(stage)
         spark.range(1).createOrReplaceTempView(stage)
         assert spark.catalog.tableExists(stage), "this is how one is seen"
@@ -232,29 +234,29 @@ def test_a_changed_description_reaches_the_table(drifted, spark):
     assert spark.table(name).schema["n"].metadata["comment"] == "Another."
 
 
-def test_a_model_without_a_contract_follows_its_own_columns(small_project, spark):
+def test_a_model_without_a_contract_follows_its_own_columns(small_project, spark, schema):
     project = small_project({"models/m.sql": "select 1L as id, 'x' as old"})
-    assert project("run", schema="free").success
+    assert project("run", schema=schema).success
     (project.project_dir / "models/m.sql").write_text("select 1L as id, 'y' as new")
-    assert project("run", schema="free").success
-    assert [row.asDict() for row in spark.table("free.m").collect()] == [{"id": 1, "new": "y"}]
+    assert project("run", schema=schema).success
+    assert [row.asDict() for row in spark.table(f"{schema}.m").collect()] == [{"id": 1, "new": "y"}]
 
 
-def test_another_file_format_is_refused(small_project):
+def test_another_file_format_is_refused(small_project, schema):
     model = "{{ config(file_format='parquet') }} select 1 as id"
-    result = small_project({"models/m.sql": model})("run", schema="formats")
+    result = small_project({"models/m.sql": model})("run", schema=schema)
     assert not result.success
     assert "set `+file_format: iceberg`" in result.text
 
 
-def test_a_failed_write_leaves_the_table_as_it_was(small_project, spark):
+def test_a_failed_write_leaves_the_table_as_it_was(small_project, spark, schema):
     model = "select id, if(id > {{ var('limit') }}, raise_error('no'), id) as n from range(5)"
     project = small_project({"models/m.sql": model})
-    assert project("run", schema="failed", limit=9).success
-    before = snapshots(spark, "failed.m")
-    assert not project("run", schema="failed", limit=2).success
-    assert snapshots(spark, "failed.m") == before
-    assert spark.table("failed.m").count() == 5
+    assert project("run", schema=schema, limit=9).success
+    before = snapshots(spark, f"{schema}.m")
+    assert not project("run", schema=schema, limit=2).success
+    assert snapshots(spark, f"{schema}.m") == before
+    assert spark.table(f"{schema}.m").count() == 5
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The pull request check, run in a copy of this repository as its author would run it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,9 @@ GAS_TYPE = """      - name: gas_type
         data_type: string
         description: "What the car runs on: Gas, Ethanol, Flex, Hybrid, Electric …."
 """
+ALERTS = "models/gold/gold_performance_alerts.py"
+ALERTS_FIRST = '        "car_chassis",\n        "alert_type",\n'
+ALERT_ID = "      - name: alert_id\n"
 VERSIONS = """    latest_version: 1
     versions:
       - v: 1
@@ -103,6 +107,33 @@ def add_version_2_without_gas_type(branch):
     branch.change(GOLD_YML, following, VERSIONS + following)
 
 
+def bases_kept(repository) -> set[str]:
+    """What is kept of the commits that branches began at."""
+    folder = repository.root / "target/pull_request/bases"
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def test_what_is_kept_of_a_base_is_used_by_the_next_check(branch):
+    commit = branch.git("rev-parse", "--short=12", "main").strip()
+    first = branch.check("--no-build")
+    assert first.returncode == 0, first.stdout + first.stderr
+    kept = {name for name in bases_kept(branch) if name.startswith(commit)}
+    (state,) = (name for name in kept if name.endswith("-state"))
+    # As if that commit had promised one column more.
+    manifest = branch.root / "target/pull_request/bases" / state / "manifest.json"
+    whole = manifest.read_text()
+    changed = json.loads(whole)
+    columns = changed["nodes"]["model.car_lakehouse.gold_car_current_state"]["columns"]
+    columns["promised"] = {**columns["car_chassis"], "name": "promised"}
+    changed["nodes"]["model.car_lakehouse.gold_car_current_state"]["contract"]["checksum"] = "1"
+    manifest.write_text(json.dumps(changed))
+    again = branch.check("--no-build")
+    manifest.write_text(whole)
+    assert again.returncode == 1, again.stdout + again.stderr
+    assert "gold_car_current_state: Columns were removed: promised" in again.stdout
+    assert branch.check("--no-build").returncode == 0
+
+
 def test_unchanged_branch_passes_though_main_went_on(branch, tmp_path):
     branch.git("switch", "--quiet", "main")
     branch.change(GOLD_YML, GAS_TYPE, GAS_TYPE + "      - {name: colour, data_type: string}\n")
@@ -122,10 +153,15 @@ def test_unchanged_branch_passes_though_main_went_on(branch, tmp_path):
     assert branch.git("status", "--porcelain") == ""
 
 
-def test_leaking_branch_fails_with_table_and_annotation(branch, tmp_path):
+def test_leaks_fail_with_table_and_annotations(branch, tmp_path):
+    """One under its own name, and one in another model under a new name."""
     line = branch.change(
         CURRENT_STATE, '        "gas_type",\n', '        "event_id",\n        "gas_type",\n'
     )
+    described = '      - name: reference\n        data_type: string\n        description: "x"\n'
+    branch.change(GOLD_YML, ALERT_ID, described + ALERT_ID)
+    renamed = '        F.coalesce("event_id", F.lit("")).alias("reference"),\n'
+    renamed_line = branch.change(ALERTS, ALERTS_FIRST, renamed + ALERTS_FIRST)
     summary = tmp_path / "summary.md"
 
     checked = branch.check(GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary))
@@ -133,7 +169,11 @@ def test_leaking_branch_fails_with_table_and_annotation(branch, tmp_path):
     assert checked.returncode == 1, checked.stdout + checked.stderr
     message = "gold_car_current_state: event_id is missing in contract"
     assert f"::error file={CURRENT_STATE},line={line}::{message}\n" in checked.stdout
-    assert checked.stdout.count("::error") == 1
+    message = (
+        "gold_performance_alerts.reference is silver_car_telemetry.event_id under another name"
+    )
+    assert f"::error file={ALERTS},line={renamed_line}::{message}\n" in checked.stdout
+    assert checked.stdout.count("::error") == 2
     table = [
         [cell.strip() for cell in row.strip("|").split("|")]
         for row in summary.read_text().splitlines()
@@ -142,20 +182,6 @@ def test_leaking_branch_fails_with_table_and_annotation(branch, tmp_path):
     assert table[0] == ["column_name", "definition_type", "contract_type", "mismatch_reason"]
     assert set("".join(table[1])) == {"-"}
     assert table[2:] == [["event_id", "string", "", "missing in contract"]]
-
-
-def test_renamed_leak_is_pinned_to_its_line(branch):
-    described = '      - name: reference\n        data_type: string\n        description: "x"\n'
-    branch.change(GOLD_YML, GAS_TYPE, GAS_TYPE + described)
-    renamed = '        F.coalesce("event_id", F.lit("")).alias("reference"),\n'
-    line = branch.change(CURRENT_STATE, '        "gas_type",\n', renamed + '        "gas_type",\n')
-
-    checked = branch.check(GITHUB_ACTIONS="true")
-
-    assert checked.returncode == 1, checked.stdout + checked.stderr
-    message = "gold_car_current_state.reference is silver_car_telemetry.event_id under another name"
-    assert f"::error file={CURRENT_STATE},line={line}::{message}\n" in checked.stdout
-    assert checked.stdout.count("::error") == 1
 
 
 def test_what_a_change_of_silver_touches_is_told(branch, tmp_path):

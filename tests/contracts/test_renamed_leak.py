@@ -114,16 +114,18 @@ def project(dbt, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def built(project):
+def built(project, module_schema):
     # The one that reads Silver's table without a `ref` has to find it.
-    assert project("run", "--select", "silver_t", schema="leak").success
-    return project("run", schema="leak")
+    assert project("run", "--select", "silver_t", schema=module_schema).success
+    return project("run", schema=module_schema)
 
 
 @pytest.fixture(scope="module")
-def built_empty(project):
-    assert project("run", "--empty", "--select", "silver_t", schema="leak_empty").success
-    return project("run", "--empty", schema="leak_empty")
+def built_empty(project, module_schema):
+    assert project(
+        "run", "--empty", "--select", "silver_t", schema=f"{module_schema}_empty"
+    ).success
+    return project("run", "--empty", schema=f"{module_schema}_empty")
 
 
 @pytest.fixture(params=["built", "built_empty"])
@@ -154,13 +156,13 @@ def test_untraced_column_is_a_warning(run, name):
     assert "it may hold a marked column of silver_t" in warning
 
 
-def test_untraced_column_is_an_error_where_warnings_are(project, built):
-    strict = project("--warn-error", "run", "--select", "gold_udf", schema="leak")
+def test_untraced_column_is_an_error_where_warnings_are(project, built, module_schema):
+    strict = project("--warn-error", "run", "--select", "gold_udf", schema=module_schema)
     assert strict.status["gold_udf"] == "error"
 
 
-def test_leak_writes_nothing(dbt, built):
-    tables = {path.name for path in (dbt.home / "warehouse" / "leak_gold").iterdir()}
+def test_leak_writes_nothing(dbt, built, module_schema):
+    tables = {path.name for path in (dbt.home / "warehouse" / f"{module_schema}_gold").iterdir()}
     assert tables == {f"gold_{name}" for name in (*PASSES, *WARNS)}
 
 
@@ -171,7 +173,7 @@ select {} as reference from {{{{ ref('silver_t') }}}}
 """
 
 
-def test_leak_of_a_later_run(small_project):
+def test_leak_of_a_later_run(small_project, schema):
     columns = [{"name": "event_id", "config": {"meta": MARKS["event_id"]}}]
     models = [{"name": "silver_t", "config": {"schema": "silver"}, "columns": columns}]
     project = small_project(
@@ -181,12 +183,12 @@ def test_leak_of_a_later_run(small_project):
             "models/gold_x.sql": INCREMENTAL.format("car", "event_id"),
         }
     )
-    assert project("run", schema="later").success
-    second = project("run", schema="later")
+    assert project("run", schema=schema).success
+    second = project("run", schema=schema)
     assert RENAMED.format("gold_x") in second.message["gold_x"]
 
 
-def test_mark_goes_along_within_the_schema(small_project):
+def test_mark_goes_along_within_the_schema(small_project, schema):
     """Else a column would lose it on the way, and could leave in a second step."""
     marked = {"name": "event_id", "config": {"meta": MARKS["event_id"]}}
     personal = {"name": "policy", "config": {"meta": {"pii": True}}}
@@ -206,7 +208,7 @@ def test_mark_goes_along_within_the_schema(small_project):
             "models/silver_u.sql": f"select {columns} {FROM}",
         }
     )
-    message = project("run", schema="within").message["silver_u"]
+    message = project("run", schema=schema).message["silver_u"]
     said = [line.strip() for line in message.splitlines()]
     assert [line for line in said if line.startswith("silver_u.")] == [
         "silver_u.lost is silver_t.event_id under another name, and is not marked silver_only",
@@ -214,7 +216,7 @@ def test_mark_goes_along_within_the_schema(small_project):
     ]
 
 
-def test_marks_of_an_ephemeral_model_count(small_project):
+def test_marks_of_an_ephemeral_model_count(small_project, schema):
     marked = {"name": "event_id", "config": {"meta": {"silver_only": True}}}
     middle = {"name": "middle", "config": {"materialized": "ephemeral", "schema": "silver"}}
     models = [{"name": "silver_t", "columns": []}, middle | {"columns": [marked]}]
@@ -226,7 +228,7 @@ def test_marks_of_an_ephemeral_model_count(small_project):
             "models/gold_x.sql": "select event_id as reference, policy from {{ ref('middle') }}",
         }
     )
-    message = project("run", schema="ephemeral").message["gold_x"]
+    message = project("run", schema=schema).message["gold_x"]
     assert "gold_x.reference is middle.event_id under another name" in message
     written = json.loads((Path(project.target_path) / "column_lineage.json").read_text())
     columns = written["nodes"]["model.small.gold_x"]["columns"]

@@ -34,12 +34,12 @@ seeds: {+file_format: iceberg, +persist_docs: {relation: true, columns: true}}
 }
 
 
-def test_cells_and_types(small_project, read, spark):
+def test_cells_and_types(small_project, read, spark, schema):
     project = small_project(FILES)
     for _ in range(2):  # the second finds the table there
-        result = project("seed", schema="cells")
+        result = project("seed", schema=schema)
         assert result.success, result.text
-        assert read("cells", "s") == [
+        assert read(schema, "s") == [
             {
                 "id": 1, "text": "it's", "amount": 1.5, "price": Decimal("10.10"), "is_new": True,
                 "day": date(2026, 1, 2), "at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
@@ -54,29 +54,29 @@ def test_cells_and_types(small_project, read, spark):
                 "day": date(1999, 12, 31), "at": None, "empty": None,
             },
         ]  # fmt: skip
-    (text,) = spark.sql("describe cells.s").where("col_name = 'text'").collect()
+    (text,) = spark.sql(f"describe {schema}.s").where("col_name = 'text'").collect()
     assert text.comment == "It's text."
 
 
-def test_columns_come_and_go_with_the_file(small_project, read, spark):
+def test_columns_come_and_go_with_the_file(small_project, read, spark, schema):
     project = small_project(FILES)
-    assert project("seed", schema="come").success
+    assert project("seed", schema=schema).success
     (project.project_dir / "seeds/s.csv").write_text("id,other\n7,x\n")
-    assert project("seed", schema="come").success
-    assert read("come", "s") == [{"id": 7, "other": "x"}]
+    assert project("seed", schema=schema).success
+    assert read(schema, "s") == [{"id": 7, "other": "x"}]
 
 
-def test_a_column_of_another_type_stops_the_run(small_project, read):
+def test_a_column_of_another_type_stops_the_run(small_project, read, schema):
     project = small_project(FILES)
-    assert project("seed", schema="retype").success
+    assert project("seed", schema=schema).success
     (project.project_dir / "seeds/s.csv").write_text(SEED.replace("1.5", "much"))
-    result = project("seed", schema="retype")
+    result = project("seed", schema=schema)
     assert not result.success
     assert "amount: double in the table, string in the contract" in result.text
-    assert len(read("retype", "s")) == 3
+    assert len(read(schema, "s")) == 3
 
 
-def test_a_seed_of_no_rows(small_project, read):
+def test_a_seed_of_no_rows(small_project, read, schema):
     project = small_project({**FILES, "seeds/s.csv": "id,text\n"})
-    assert project("seed", schema="no_rows").success
-    assert read("no_rows", "s") == []
+    assert project("seed", schema=schema).success
+    assert read(schema, "s") == []

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(scope="module")
 def manifest(dbt):

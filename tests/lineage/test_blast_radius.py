@@ -6,6 +6,8 @@ import pytest
 
 from python_jobs.blast_radius import State, blast_radius, report
 
+pytestmark = pytest.mark.quick
+
 
 def column(*origins: tuple[str, str, str], **own) -> dict:
     listed = [dict(zip(("node", "column", "kind"), origin, strict=True)) for origin in origins]

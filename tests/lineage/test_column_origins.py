@@ -403,7 +403,7 @@ ARGUMENTS = [
 ]
 
 
-@pytest.mark.soak
+@pytest.mark.full
 def test_no_function_loses_a_column(tables):
     """Each of Spark's functions, with whatever columns it takes."""
     names = [function.name for function in tables.catalog.listFunctions()]

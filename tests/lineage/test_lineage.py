@@ -11,6 +11,8 @@ from python_jobs.lineage import artifact
 from python_jobs.lineage.__main__ import main
 from tests.support import lineage_sample
 
+pytestmark = pytest.mark.quick
+
 VENDORED = Path(artifact.__file__).parent / "vendor" / "cytoscape.min.js"
 
 

@@ -235,6 +235,7 @@ class TestIncrementalBadStrategy(OnIceberg, BaseIncrementalBadStrategy):
         assert "Invalid incremental strategy provided: bad_strategy" in result.message
 
 
+@pytest.mark.full
 class TestIncrementalUniqueKey(OnIceberg, BaseIncrementalUniqueKey):
     @pytest.fixture(scope="class")
     def seeds(self):

@@ -10,6 +10,8 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts.spark import java
 from dbt_spark_contracts.spark.java import find_java_home, java_version
 
+pytestmark = pytest.mark.quick
+
 # The first line of `java -version`, on stderr, of real Javas.
 SAYS = {
     8: 'openjdk version "1.8.0_402"',

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from dbt_common.exceptions import DbtRuntimeError
+from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.spark import session
 
 from tests.support.dbt_runner import ROOT, Dbt, environment, make_project
@@ -299,6 +300,21 @@ def test_another_warehouse_in_the_same_process_is_refused(spark, dbt, tmp_path):
         f"{dbt.home}/warehouse, and the profile says {tmp_path}/warehouse: "
         "use a process for each catalog."
     )
+
+
+# What is told of columns, in dbt's own artifacts
+
+
+@pytest.mark.parametrize("command", [("build",), ("compile",), ("docs", "generate")])
+def test_what_is_changed_in_the_manifest_is_written(small_project, monkeypatch, schema, command):
+    def change(column_lineage, manifest):
+        manifest.nodes["model.small.a"].meta["changed"] = "yes"
+
+    monkeypatch.setattr(ColumnLineage, "annotate", change)
+    project = small_project({"models/a.py": ONE_ROW})
+    assert project(*command, schema=schema).success
+    manifest = json.loads((project.target_path / "manifest.json").read_text())
+    assert manifest["nodes"]["model.small.a"]["meta"]["changed"] == "yes"
 
 
 # What a model that fails is told

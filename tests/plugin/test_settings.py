@@ -8,6 +8,8 @@ import pytest
 from dbt_spark_contracts.spark import settings
 from dbt_spark_contracts.spark.settings import bundled_iceberg_jar, spark_settings
 
+pytestmark = pytest.mark.quick
+
 PROJECT = Path("/my project")
 LOGS = Path("/my project/logs of today")
 

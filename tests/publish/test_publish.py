@@ -47,12 +47,6 @@ SPOILED = "id,worth\n1,11\n2,20\n"
 
 
 @pytest.fixture
-def schema(request) -> str:
-    """The prefix of a test's own namespaces, and the namespace of its tables."""
-    return request.node.name.removeprefix("test_")[:40].strip("_")
-
-
-@pytest.fixture
 def project(small_project, schema):
     """The project above, its commands in namespaces of the test's own."""
     dbt = small_project(FILES)

@@ -25,12 +25,13 @@ def check(report: list[dict], line: str) -> None:
     for trouble in troubles:
         said = "\n".join(trouble["said"])
         assert not trouble["success"], trouble["trouble"]
-        assert trouble["untouched"], trouble["trouble"]
+        assert trouble["as_expected"], trouble["trouble"]
         assert "Traceback" not in said and "\tat org." not in said, said
         folder = trouble["trouble"].split()[1]
         lines = [text for text in said.splitlines() if line in text]
         assert lines and all(f"/{folder}" in text for text in lines), said
     assert after["success"], after["said"]
+    assert after["as_expected"]
 
 
 def test_disk_full(tmp_path):

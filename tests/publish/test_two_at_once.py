@@ -1,91 +1,88 @@
 """Two builds at once, and readers beside a build: never a mix, never a lost record."""
 
-import shutil
 import threading
+import time
 
 import pytest
 
-from tests.support.dbt_runner import ROOT, Dbt
-from tests.support.published import BUILD_TABLES, rows_of, versions_of
+from tests.support.dbt_runner import environment
+from tests.support.toy import TABLES, WAITS_FOR, Toy
 
 STOPPED = "Another build of these tables runs: dbt_"
 
 
 @pytest.fixture
-def landing(tmp_path):
-    """A landing folder, and a function that lets the next events of the sample land in it."""
-    files = sorted(file for file in (ROOT / "landing").rglob("*.json*"))
-    folder = tmp_path / "landing"
-    folder.mkdir()
-
-    def land(count: int) -> None:
-        for file in files[:count]:
-            (folder / f"{len(list(folder.iterdir()))}{file.suffix}").write_bytes(file.read_bytes())
-        del files[:count]
-
-    land.folder = folder
-    return land
+def toy(dbt, tmp_path, schema):
+    """A small project in a lakehouse that has no tables yet."""
+    return Toy(dbt, tmp_path / "toy", schema)
 
 
-def test_two_builds_started_together(dbt, landing, tmp_path):
-    variables = {"landing_path": str(landing.folder), "as_of_date": "2026-01-15"}
-    for _ in range(2):  # the first makes the tables
-        landing(3)
-        builds = [
-            dbt.start("build", schema="together", target_path=tmp_path / name, **variables)
-            for name in ("one", "other")
-        ]
-        said = [build.communicate()[0] for build in builds]
-        ended = [build.returncode for build in builds]
-        assert 0 in ended, said
-        for code, text in zip(ended, said, strict=True):
-            assert code == 0 or STOPPED in text, text
-            assert "Traceback" not in text
-        assert dbt(*BUILD_TABLES, schema="apart", **variables).success
-        assert rows_of(dbt.home, "together") == rows_of(dbt.home, "apart")
+def test_of_two_builds_started_together_one_is_stopped(toy, tmp_path):
+    """Whichever is first waits in its last model until the other has ended."""
+    toy.land({1: 10, 2: 20})
+    goes_on = tmp_path / "goes_on"
+    with environment(**{WAITS_FOR: str(goes_on)}):
+        builds = [toy.start(tmp_path / name) for name in ("one", "other")]
+    try:
+        stopped = first_to_end(builds)
+        said, _ = stopped.communicate()
+        assert stopped.returncode > 0, said
+        assert STOPPED in said
+        assert "Traceback" not in said
+        (running,) = (build for build in builds if build is not stopped)
+        assert running.poll() is None
+        goes_on.touch()
+        said, _ = running.communicate()
+        assert running.returncode == 0, said
+    finally:
+        for build in builds:
+            build.kill()
+    assert toy.rows() == toy.expected()
+    toy.land({2: 21, 3: 30})
+    assert toy.build().success
+    assert toy.rows() == toy.expected()
 
 
-@pytest.fixture
-def copy(dbt, tmp_path):
-    """dbt on a copy of this project, whose seed may be spoiled."""
-    for name in ("models", "macros", "seeds", "tests/generic", "tests/singular"):
-        shutil.copytree(ROOT / name, tmp_path / "project" / name)
-    shutil.copy(ROOT / "dbt_project.yml", tmp_path / "project")
-    return Dbt(dbt.home, tmp_path / "project", tmp_path / "target")
+def first_to_end(builds):
+    """The first of these processes that ends. Fails when none does in five minutes."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        for build in builds:
+            if build.poll() is not None:
+                return build
+        time.sleep(0.1)
+    pytest.fail("both builds run: neither was stopped")
 
 
-def test_a_reader_sees_whole_builds_only(copy, landing):
-    """Ten builds, one of which fails, beside a reader that never stops."""
-    rules = copy.project_dir / "seeds/alert_rules.csv"
-    good = rules.read_text()
-    test = "alert_rules_name_known_metrics"
-    build = ["build", "--indirect-selection", "empty", "--select", "bronze+", "alert_rules", test]
-    variables = {"landing_path": str(landing.folder), "as_of_date": "2026-01-15"}
-    landing(1)
-    assert copy(*build, schema="read", **variables).success
-    published = [versions_of(copy.home, "read")]
+def test_a_reader_sees_whole_builds_only(toy):
+    """Ten builds, of which one fails, beside a reader that never stops."""
+    toy.land({0: 0})
+    assert toy.build().success
+    published = [toy.versions()]
     seen = []
     done = threading.Event()
 
     def read() -> None:
         while not done.is_set():
-            seen.append(versions_of(copy.home, "read", layers=["gold"]))
+            seen.append(toy.versions())
 
     reader = threading.Thread(target=read)
     reader.start()
     try:
         for number in range(10):
-            landing(1)
-            fails = number == 4  # when two Gold tables have been written
-            rules.write_text(good.replace("oil_temp_celsius", "no_such_metric") if fails else good)
-            result = copy(*build, schema="read", **variables)
+            fails = number == 4  # in its data test, when all tables have been written
+            toy.land({-1: 5} if fails else {number: number, 100 + number: 7})
+            result = toy.build()
             assert result.success != fails, result.text
-            published.append(versions_of(copy.home, "read"))
+            assert (toy.versions() == published[-1]) == fails
+            published.append(toy.versions())
+            if not fails:
+                assert toy.rows() == toy.expected()
     finally:
         done.set()
         reader.join()
     assert len(seen) > 20
-    for name in seen[0]:
+    for name in TABLES:
         versions = {repr(version[name]) for version in published}
-        assert {repr(version[name]) for version in seen} <= versions
         assert len(versions) == 10  # eleven builds, of which one was not published
+        assert {repr(version[name]) for version in seen} <= versions

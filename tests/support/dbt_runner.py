@@ -13,10 +13,12 @@ import yaml
 from dbt.cli.main import dbtRunner
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT.parent / "shared" / "landing_examples"
 
 # The folders under macros/ that any project may have.
 GENERAL_MACROS = ("materializations", "contract", "publish", "python_models")
+
+# dbt's log, and Spark's: of each of pytest's processes. CI keeps them of a run that failed.
+LOGS = ROOT / "logs" / "tests" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 # dbt's own command line, as a module.
 DBT = ("dbt.cli.main",)
@@ -24,8 +26,17 @@ DBT = ("dbt.cli.main",)
 
 @dataclass
 class DbtResult:
-    """How a dbt command ended: all that it logged, what of it stands on the terminal, and by node
-    its status, its message and its compiled code."""
+    """How a dbt command ended.
+
+    Attributes:
+        success: Whether dbt calls it a success.
+        text: All that it logged.
+        said: What of it stands on the terminal.
+        status: Each node's status, by its name; so are the two below.
+        message: Each node's message.
+        code: Each node's compiled code.
+        statements: The connection of each statement that dbt sent to Spark, in order.
+    """
 
     success: bool
     text: str
@@ -33,6 +44,7 @@ class DbtResult:
     status: dict[str, str] = field(default_factory=dict)
     message: dict[str, str] = field(default_factory=dict)
     code: dict[str, str | None] = field(default_factory=dict)
+    statements: list[str] = field(default_factory=list)
 
 
 @contextmanager
@@ -60,20 +72,21 @@ class Dbt:
     def __call__(self, *args: str, schema: str = "ci", **variables) -> DbtResult:
         """`dbt *args` with `--vars variables`, in the namespaces <schema>_bronze …"""
         events = []
-        runner = dbtRunner(callbacks=[lambda event: events.append(event.info)])
+        runner = dbtRunner(callbacks=[events.append])
         with environment(**self._environment(schema)):
             result = runner.invoke([*args, *self._options(variables)])
-        lines = [event.msg for event in events]
+        lines = [event.info.msg for event in events]
         if result.exception:
             lines.append(str(result.exception))
         nodes = [node for node in getattr(result.result, "results", ()) if hasattr(node, "node")]
         return DbtResult(
             result.success,
             "\n".join(lines),
-            [event.msg for event in events if event.level != "debug"],
+            [event.info.msg for event in events if event.info.level != "debug"],
             {node.node.name: node.status for node in nodes},
             {node.node.name: node.message for node in nodes},
             {node.node.name: getattr(node.node, "compiled_code", None) for node in nodes},
+            [e.data.conn_name for e in events if e.info.name in ("SQLQuery", "CodeExecution")],
         )
 
     def render(self, target: str, *expressions: str) -> dict[str, str]:
@@ -100,7 +113,7 @@ class Dbt:
             "--project-dir": self.project_dir,
             "--profiles-dir": ROOT,
             "--target-path": target_path or self.target_path,
-            "--log-path": self.home / "logs",
+            "--log-path": LOGS,
             "--vars": yaml.safe_dump(variables),
         }
         return [str(part) for option in options.items() for part in option]

@@ -1,20 +1,18 @@
 """Runs a dbt command that kills itself.
 
-    python -m tests.support.killed_dbt PHASE FRACTION DELAY WHOM -- ARGS
+    python -m tests.support.killed_dbt PHASE NUMBER DELAY WHOM -- ARGS
 
-Of the statements that dbt sends to Spark in PHASE (begin, seed, bronze, silver, gold, test or
-publish), it is the one at FRACTION of them, as they were counted in an earlier run; DELAY seconds
-later comes SIGKILL, to dbt alone or to its Java too (WHOM: dbt, all). In the PHASE `none` nothing
-is killed, and the statements are counted: in counts.json of the target folder.
+DELAY seconds after dbt has sent the statement of that NUMBER (from 0) in PHASE (begin, seed,
+bronze, silver, gold, test or publish) to Spark, SIGKILL comes, to dbt alone or to its Java too
+(WHOM: dbt, all).
 """
 
-import json
 import os
 import signal
 import sys
 import threading
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterable
 
 from dbt.cli.main import dbtRunner
 
@@ -32,12 +30,22 @@ def phase_of(connection: str, seen: Counter) -> str:
     return "other"
 
 
-def main() -> int:
-    """Run dbt with the arguments. Out: its exit code, if it lives that long."""
-    phase, fraction, delay, whom, _, *args = sys.argv[1:]
-    counts = Path(args[args.index("--target-path") + 1], "counts.json")
+def count(statements: Iterable[str]) -> Counter:
+    """How many statements each phase has, from the connections of all, in order."""
     seen: Counter = Counter()
-    last = 0 if phase == "none" else int(float(fraction) * json.loads(counts.read_text())[phase])
+    for connection in statements:
+        seen[phase_of(connection, seen)] += 1
+    return seen
+
+
+def main() -> int:
+    """Run dbt with the arguments.
+
+    Returns:
+        Its exit code, if it lives that long.
+    """
+    phase, number, delay, whom, _, *args = sys.argv[1:]
+    seen: Counter = Counter()
     lock = threading.Lock()
 
     def kill() -> None:
@@ -49,13 +57,10 @@ def main() -> int:
         with lock:
             now = phase_of(event.data.conn_name, seen)
             seen[now] += 1
-            if now == phase and seen[now] == last + 1:
+            if now == phase and seen[now] == int(number) + 1:
                 threading.Timer(float(delay), kill).start()
 
-    result = dbtRunner(callbacks=[callback]).invoke(args)
-    if phase == "none":
-        counts.write_text(json.dumps(seen))
-    return 0 if result.success else 1
+    return 0 if dbtRunner(callbacks=[callback]).invoke(args).success else 1
 
 
 if __name__ == "__main__":

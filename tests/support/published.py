@@ -1,9 +1,11 @@
-"""What a reader that is not Spark sees of this project's tables."""
+"""What a reader that is not Spark sees of tables."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pyiceberg.table import StaticTable
 
+# This project's.
 TABLES = {
     "bronze": ["bronze_car_events"],
     "silver": ["stg_car_events", "silver_car_telemetry", "silver_rejected_events", "alert_rules"],
@@ -19,24 +21,31 @@ RUN_TIME = {
 }
 
 
+def tables_of(schema: str) -> list[str]:
+    """The names of this project's tables, in namespaces of that prefix."""
+    return [f"{schema}_{layer}.{name}" for layer, names in TABLES.items() for name in names]
+
+
 def rows_of(home: Path, schema: str) -> dict[str, list[tuple]]:
-    """The rows of each table, without the times of the run."""
-    return {name: rows for name, (_, rows) in versions_of(home, schema).items()}
+    """The rows of each of this project's tables, without the times of the run."""
+    versions = versions_of(home, tables_of(schema))
+    return {name: rows for name, (_, rows) in versions.items()}
 
 
-def versions_of(home: Path, schema: str, layers=tuple(TABLES)) -> dict[str, tuple]:
+def versions_of(home: Path, tables: Iterable[str]) -> dict[str, tuple]:
     """The published snapshot of each table, and its rows, without the times of the run."""
     versions = {}
-    for layer in layers:
-        for name in TABLES[layer]:
-            table = published(home / f"warehouse/{schema}_{layer}/{name}/metadata")
-            rows = table.scan().to_arrow()
-            rows = rows.drop_columns(list(RUN_TIME[layer] & set(rows.column_names)))
-            snapshot = table.current_snapshot()
-            versions[name] = (
-                snapshot and snapshot.snapshot_id,
-                sorted((tuple(row.values()) for row in rows.to_pylist()), key=repr),
-            )
+    for table in tables:
+        namespace, _, name = table.partition(".")
+        static = published(home / "warehouse" / namespace / name / "metadata")
+        rows = static.scan().to_arrow()
+        run_time = RUN_TIME.get(namespace.rpartition("_")[2], set())
+        rows = rows.drop_columns(list(run_time & set(rows.column_names)))
+        snapshot = static.current_snapshot()
+        versions[name] = (
+            snapshot and snapshot.snapshot_id,
+            sorted((tuple(row.values()) for row in rows.to_pylist()), key=repr),
+        )
     return versions
 
 

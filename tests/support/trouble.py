@@ -3,7 +3,8 @@
     python -m tests.support.trouble full FOLDER       warehouse/ and checkpoints/ are small disks
     python -m tests.support.trouble forbidden FOLDER  run without root's right to write everywhere
 
-Prints JSON: for each kind of trouble what the build said, and whether main is as it was.
+Prints JSON: for each kind of trouble what the build said, and whether readers
+see what they are to see: the build before, or at last the new one.
 """
 
 import json
@@ -12,8 +13,8 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.dbt_runner import ROOT, Dbt
-from tests.support.published import BUILD_TABLES, versions_of
+from tests.support.dbt_runner import Dbt
+from tests.support.toy import Toy
 
 
 @contextmanager
@@ -44,33 +45,35 @@ def forbidden(folder: Path, left: int = 0):
 
 def main(kind: str, home: Path) -> None:
     """Build once, then in each trouble, then once more."""
-    dbt = Dbt(home)
-    landing = home / "landing"
-    landing.mkdir()
-    files = enumerate(sorted((ROOT / "landing").rglob("*.json*")))
+    toy = Toy(Dbt(home), home / "toy", "trouble")
+    numbers = iter(range(100))
 
     def build():
-        number, file = next(files)
-        shutil.copy(file, landing / f"{number}{file.suffix}")
-        return dbt(*BUILD_TABLES, schema="ci", landing_path=str(landing), as_of_date="2026-01-15")
+        number = next(numbers)
+        toy.land({id: number + id for id in range(200)})
+        return toy.build()
 
-    assert build().success
+    first = build()
+    assert first.success, first.text
     report = []
     trouble = {"full": full, "forbidden": forbidden}[kind]
-    for name, left in [("warehouse", 0), ("warehouse", 200_000), ("checkpoints", 0)]:
-        before = versions_of(home, "ci")
+    for name, left in [("warehouse", 0), ("warehouse", 40_000), ("checkpoints", 0)]:
+        before = toy.versions()
         with trouble(home / name, left):
             result = build()
         report.append({
             "trouble": f"{kind} {name} {left}",
             "success": result.success,
             "said": result.said,
-            "untouched": versions_of(home, "ci") == before,
+            "as_expected": toy.versions() == before,
         })  # fmt: skip
     result = build()
-    report.append(
-        {"trouble": "none", "success": result.success, "said": result.said, "untouched": True}
-    )
+    report.append({
+        "trouble": "none",
+        "success": result.success,
+        "said": result.said,
+        "as_expected": toy.rows() == toy.expected(),
+    })  # fmt: skip
     print("REPORT" + json.dumps(report))
 
 

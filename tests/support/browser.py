@@ -3,7 +3,6 @@
 import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tests.support.dbt_runner import ROOT
 
@@ -29,6 +28,8 @@ def browser():
     path = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if not path:
         pytest.skip(f"none of {', '.join(CHROMIUMS)} is on the PATH; .ci/run installs chromium")
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
