@@ -12,6 +12,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
+from tests.support.spark_jobs import jobs_of
+
 TABLES = """
 create schema if not exists origins;
 create or replace table origins.t (a int, b string, c string, s struct<p: int, q: string>,
@@ -459,10 +461,9 @@ def test_own_earlier_rows_tell_nothing(tables):
 
 
 def test_no_job_is_run(tables):
-    tracker = tables.sparkContext.statusTracker()
-    before = set(tracker.getJobIdsForGroup())
-    told(tables.sql(QUERIES["latest row"][0]))
-    assert set(tracker.getJobIdsForGroup()) == before
+    query = QUERIES["latest row"][0]
+    assert jobs_of(tables, lambda: told(tables.sql(query))) == 0
+    assert jobs_of(tables, tables.range(1).collect) > 0
 
 
 def fingerprints(tables, query, volatile=()):
