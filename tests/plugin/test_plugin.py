@@ -12,6 +12,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.spark import session
 
+from tests.support import pandas_on_spark
 from tests.support.dbt_runner import ROOT, Dbt, environment, make_project
 
 CONTRACT = """
@@ -523,12 +524,10 @@ def model(dbt, spark):
     assert rows("a") == [(1, 2, 11)]
 
 
-@pytest.mark.parametrize("library", ["pandas", "pandas_on_spark"])
+@pytest.mark.parametrize("library", ["pandas", *(["pyspark.pandas"] * pandas_on_spark.IMPORTABLE)])
 def test_a_pandas_dataframe_becomes_a_table(run, rows, library):
-    pytest.importorskip("pandas", reason="pandas is not installed, and the project needs none")
-    module = {"pandas": "pandas", "pandas_on_spark": "pyspark.pandas"}[library]
     model = "def model(dbt, spark):\n    return pd.DataFrame({'id': [1]})\n"
-    code = f"import {module} as pd\n\n\n{model}"
+    code = f"import {library} as pd\n\n\n{model}"
     result = run({"models/a.py": code})
     assert result.success, result.text
     assert rows("a") == [(1,)]

@@ -61,9 +61,32 @@ def test_the_profiles_own_parameters_are_not_changed():
     assert parameters == {"spark.checkpoint.dir": "x"}
 
 
-def test_icebergs_jar_is_added():
-    assert made_of()["spark.jars"] == str(bundled_iceberg_jar())
+@pytest.mark.parametrize("master", ["local", "local[*]", "local[2,3]"])
+def test_icebergs_jar_is_on_the_class_path_where_spark_is_one_process(master):
+    made = made_of(spark__master=master)
+    assert made["spark.driver.extraClassPath"] == str(bundled_iceberg_jar())
+    assert "spark.jars" not in made
     assert bundled_iceberg_jar().is_file()
+
+
+@pytest.mark.parametrize("master", ["local-cluster[2,1,1024]", "spark://host:7077", "yarn"])
+def test_icebergs_jar_is_sent_to_executors_that_are_other_processes(master):
+    made = made_of(spark__master=master)
+    assert made["spark.jars"] == str(bundled_iceberg_jar())
+    assert "spark.driver.extraClassPath" not in made
+
+
+@pytest.mark.parametrize("name", ["PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK_HOME"])
+def test_icebergs_jar_is_beside_those_that_are_named_elsewhere(name, monkeypatch):
+    """Such a variable may bring iceberg-aws-bundle, whose classes Iceberg has to find."""
+    monkeypatch.setenv(name, "x")
+    assert made_of()["spark.jars"] == str(bundled_iceberg_jar())
+
+
+def test_icebergs_jar_is_beside_the_profiles_own_class_path():
+    made = made_of(spark__driver__extraClassPath="/jars/a.jar")
+    assert made["spark.driver.extraClassPath"] == "/jars/a.jar"
+    assert made["spark.jars"] == str(bundled_iceberg_jar())
 
 
 @pytest.mark.parametrize(
@@ -90,12 +113,17 @@ def test_icebergs_jar_comes_after_the_users_own(parameters):
         {"spark__jars": "/jars/a.jar,/jars/iceberg-spark-runtime-3.5_2.12-1.10.0.jar"},
         {"spark__jars": "s3://jars/iceberg-spark3-runtime.jar"},
         {"spark__jars__packages": "x:y:1,org.apache.iceberg:iceberg-spark-runtime-3.5_2.12:1.10.0"},
+        {"spark__driver__extraClassPath": "/a.jar:/jars/iceberg-spark-runtime-3.5_2.12-1.10.0.jar"},
     ],
 )
 def test_no_second_iceberg_is_added(parameters, monkeypatch):
     """Two versions of it on one class path fail in ways that are hard to read."""
     monkeypatch.setattr(settings, "find_spec", lambda name: None)  # nor is one needed
-    assert made_of(**parameters).get("spark.jars") == parameters.get("spark__jars")
+    made = made_of(**parameters)
+    assert made.get("spark.jars") == parameters.get("spark__jars")
+    assert made.get("spark.driver.extraClassPath") == parameters.get(
+        "spark__driver__extraClassPath"
+    )
 
 
 @pytest.mark.parametrize("name", ["snowpark_connect_deps_iceberg", None])
@@ -133,3 +161,33 @@ def test_a_progress_bar_is_for_a_terminal_only(is_terminal, monkeypatch):
     assert made_of()["spark.ui.showConsoleProgress"] == ("true" if is_terminal else "false")
     chosen = made_of(spark__ui__showConsoleProgress="no")
     assert chosen["spark.ui.showConsoleProgress"] == "no"
+
+
+SMALL = ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseSerialGC"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "options"),
+    [
+        ({}, []),
+        ({"spark__dbt__size": "large"}, []),
+        ({"spark__dbt__size": "small"}, SMALL),
+        ({"spark__dbt__size": "small", "spark__master": "local[2]"}, SMALL),
+        ({"spark__dbt__size": "small", "spark__master": "spark://host:7077"}, []),
+        # Java takes one collector only.
+        (
+            {
+                "spark__dbt__size": "small",
+                "spark__driver__extraJavaOptions": "-XX:+UseParallelGC -XX:+UseStringDeduplication",
+            },
+            ["-XX:+UseParallelGC", "-XX:+UseStringDeduplication", *SMALL[:2]],
+        ),
+    ],
+)
+def test_java_is_told_where_there_is_little_data(parameters, options):
+    assert shlex.split(made_of(**parameters)["spark.driver.extraJavaOptions"])[:-2] == options
+
+
+def test_another_size_is_one_line_with_the_way_out():
+    with pytest.raises(ValueError, match=r"^spark\.dbt\.size is 'tiny': use small or large\.$"):
+        made_of(spark__dbt__size="tiny")

@@ -3,6 +3,11 @@
 dbt imports every top-level module whose name starts with `dbt_` and looks for `plugins` in it.
 """
 
-from dbt_spark_contracts.plugin import SparkContractsPlugin
 
-plugins = [SparkContractsPlugin]
+def __getattr__(name: str):
+    # Made when dbt asks: the processes around a spare Java need nothing of dbt.
+    if name != "plugins":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from dbt_spark_contracts.plugin import SparkContractsPlugin
+
+    return [SparkContractsPlugin]

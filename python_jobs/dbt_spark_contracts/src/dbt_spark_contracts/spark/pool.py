@@ -1,0 +1,194 @@
+"""A pool of spare Javas: each warmed in the background, and used by one dbt command.
+
+    python -m dbt_spark_contracts.spark.pool [status|stop]
+
+A command that used Spark leaves a spare when it ends (`leave_spare`); the next one that would start
+the same Java takes it (`claim`). Each spare is owned by a keeper (`keeper.py`), which listens on a
+Unix socket. The socket's name is the key of the launch, so that a Java that differs in anything is
+not found.
+"""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from dbt_spark_contracts.spark.launch import Java, Launch
+
+# Variable of the environment, and setting of the profile, that turn the pool off.
+SWITCH = "DBT_SPARK_POOL"
+SWITCH_SETTING = "spark.dbt.pool"
+OFF = ("off", "false", "0", "no")
+
+MOST_SPARES = 2
+IDLE_SECONDS = 600
+
+# A spare whose Java is just starting answers when it has started.
+ANSWERS_WITHIN = 20
+
+# Settings that name what Spark fetches from elsewhere when it starts, which may change there.
+FETCHED = ("spark.jars", "spark.jars.packages", "spark.files", "spark.archives")
+
+
+class PoolError(Exception):
+    """There is no pool that can be trusted. The text says why."""
+
+
+def is_wanted(settings: dict[str, str]) -> bool:
+    """Shall a command with these settings use the pool?"""
+    switches = os.environ.get(SWITCH, "on"), settings.get(SWITCH_SETTING, "on")
+    return not (
+        any(switch.strip().lower() in OFF for switch in switches)
+        or os.environ.get("CI", "false").strip().lower() not in ("", *OFF)
+        or settings.get("spark.jars.packages")
+        or any("://" in settings.get(name, "").replace("file://", "") for name in FETCHED)
+    )
+
+
+def folder() -> Path:
+    """The folder of the pool's sockets, which only its owner may read.
+
+    Raises:
+        PoolError: It cannot be made, or others may write or read there.
+    """
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    try:
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        path = Path(runtime or cache, "dbt-spark-contracts")
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = path.lstat()
+    except (OSError, RuntimeError) as error:
+        raise PoolError(f"the folder of the pool cannot be made: {error}") from error
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o077:
+        raise PoolError(f"{path} is not a folder that only its owner can read: chmod 700 {path}")
+    return path
+
+
+def claim(launch: Launch) -> Java | None:
+    """Take the spare that is what `launch` would start, if there is one. No one else gets it."""
+    with suppress(PoolError, OSError, ValueError), _connect(folder() / launch.key) as connection:
+        _send(connection, {"ask": "claim"})
+        line, files, *_ = socket.recv_fds(connection, 4096, 3)
+        for file in files:
+            os.set_inheritable(file, False)
+        told = json.loads(line)
+        stdin, *outputs = files
+        for source, target in zip(outputs, (1, 2), strict=True):
+            _copy(source, target)
+        return Java(told["port"], told["secret"], os.fdopen(stdin, "wb"))
+    return None
+
+
+def leave_spare(launch: Launch, idle_seconds: float = IDLE_SECONDS) -> None:
+    """Let a keeper start and warm a spare, in the background, on its own."""
+    with suppress(PoolError, OSError):
+        log = (folder() / "errors.log").open("ab")
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "dbt_spark_contracts.spark.keeper"],
+            # Modules come from where this process has them, and none from the working folder.
+            env=os.environ | {"PYTHONSAFEPATH": "1"},
+            cwd=launch.folder,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        with log, keeper.stdin:
+            text = json.dumps({"launch": asdict(launch), "idle_seconds": idle_seconds})
+            keeper.stdin.write(text.encode())
+
+
+def ask(place: Path, what: str):
+    """Ask the keeper that listens at `place`: "status" or "stop". None if none does."""
+    with suppress(OSError, ValueError), _connect(place) as connection:
+        _send(connection, {"ask": what})
+        return json.loads(connection.recv(4096))
+    return None
+
+
+def is_kept(place: Path) -> bool:
+    """Does a keeper listen at `place`?"""
+    try:
+        _connect(place).close()
+    except OSError:
+        return False
+    return True
+
+
+def places() -> list[Path]:
+    """The sockets of the pool, the oldest first; of some the keeper may be gone."""
+    sockets = [path for path in folder().iterdir() if path.is_socket()]
+    return sorted(sockets, key=lambda path: path.lstat().st_mtime_ns)
+
+
+def _connect(place: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(ANSWERS_WITHIN)
+    try:
+        connection.connect(str(place))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _send(connection: socket.socket, message: dict) -> None:
+    connection.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _copy(source: int, target: int) -> None:
+    """Copy what Java says to this process's own output, as of a Java that it started itself."""
+
+    def copy() -> None:
+        with suppress(OSError):  # the target may be closed
+            while said := os.read(source, 65536):
+                os.write(target, said)
+
+    threading.Thread(target=copy, name="java-output", daemon=True).start()
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def main(context: click.Context) -> None:
+    """What spare Javas wait for the next dbt command, and how to end them."""
+    if context.invoked_subcommand is None:
+        context.invoke(status)
+
+
+@main.command()
+def status() -> None:
+    """Say which spare Javas there are: process, state, memory and the time left."""
+    spares = [said for place in _places_or_exit() if (said := ask(place, "status"))]
+    for spare in spares:
+        click.echo(
+            "Java {java} ({state}, {memory} MB) for {folder}; ends in {seconds_left} s unless it "
+            "is used; its keeper is {keeper}".format(**spare)
+        )
+    if not spares:
+        click.echo("No spare Java runs.")
+
+
+@main.command()
+def stop() -> None:
+    """End all spare Javas. A command that uses one already goes on."""
+    ended = [said for place in _places_or_exit() if (said := ask(place, "stop"))]
+    click.echo(f"{len(ended)} spare Java(s) ended.")
+
+
+def _places_or_exit() -> list[Path]:
+    try:
+        return places()
+    except PoolError as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m dbt_spark_contracts.spark.pool")
