@@ -11,7 +11,7 @@ from dbt_spark_contracts.spark_plan import never_null
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from tests.support.spark_jobs import jobs_of
+from tests.support.spark_work import counted
 
 TABLES = """
 create schema if not exists plans;
@@ -377,8 +377,12 @@ def test_only_what_is_asked_for_is_told(tables):
 
 def test_it_costs_no_spark_job(tables):
     frame = tables.table("plans.t").where("v is not null").groupBy("v").count()
-    assert jobs_of(tables, lambda: never_null(frame, frame.columns)) == 0
-    assert jobs_of(tables, frame.collect) > 0, "this is how a job is seen"
+    with counted(tables) as proof:
+        never_null(frame, frame.columns)
+    with counted(tables) as query:
+        frame.collect()
+    assert proof.jobs == 0
+    assert query.jobs > 0, "this is how a job is seen"
 
 
 # Whatever is claimed holds: operations in any order, each of four string columns to four

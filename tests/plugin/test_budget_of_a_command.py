@@ -7,7 +7,7 @@ dbt learns the name, when it lists the schema, and no more.
 import pytest
 
 from tests.conftest import make_project
-from tests.spark_work import counted, statements
+from tests.support.spark_work import counted, statements
 
 FEW, MANY = 3, 18
 

@@ -8,7 +8,7 @@ no analysis of the model's plan.
 import pytest
 
 from tests.conftest import make_project
-from tests.spark_work import counted, statements
+from tests.support.spark_work import counted, statements
 
 SCHEMA = "budget"
 

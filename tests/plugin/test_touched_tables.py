@@ -3,6 +3,8 @@
 import pytest
 from dbt_spark_contracts.nodes import touched_tables
 
+pytestmark = pytest.mark.quick
+
 
 def node(table: str | None, *parents: str, materialized: str = "table") -> dict:
     return {
