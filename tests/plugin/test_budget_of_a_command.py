@@ -6,7 +6,7 @@ dbt learns the name, when it lists the schema, and no more.
 
 import pytest
 
-from tests.conftest import make_project
+from tests.support.dbt_runner import make_project
 from tests.support.spark_work import counted, statements
 
 FEW, MANY = 3, 18

@@ -7,7 +7,7 @@ no analysis of the model's plan.
 
 import pytest
 
-from tests.conftest import make_project
+from tests.support.dbt_runner import make_project
 from tests.support.spark_work import counted, statements
 
 SCHEMA = "budget"

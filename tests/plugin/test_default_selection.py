@@ -4,7 +4,7 @@ import pytest
 from dbt.cli.main import dbtRunner
 from dbt.graph.cli import DEFAULT_INCLUDES
 
-from tests.conftest import ROOT
+from tests.support.dbt_runner import ROOT
 
 
 @pytest.fixture
