@@ -22,7 +22,7 @@ from pathlib import Path
 from dbt_spark_contracts.spark import keeper, launch, warm_up
 from dbt_spark_contracts.spark.archive import SWITCH_SETTING, Archive, ArchiveError
 from dbt_spark_contracts.spark.java import find_java_home
-from dbt_spark_contracts.spark.settings import spark_settings
+from dbt_spark_contracts.spark.settings import SIZE, spark_settings
 
 # An archive has 200 MB. If there are more than these, those that were not used for long go.
 MOST_ARCHIVES = 3
@@ -73,6 +73,7 @@ def _list_classes(classes: Path, folder: Path, archive: Archive) -> None:
         "spark.master": "local[2]",
         "spark.driver.extraClassPath": os.pathsep.join(extra),
         "spark.driver.extraJavaOptions": f"-XX:DumpLoadedClassList={classes}",
+        SIZE: "small",
         SWITCH_SETTING: "off",
     }
     plan = launch.plan(spark_settings(settings, folder, folder), archive.java_home)

@@ -1,6 +1,7 @@
 """From a profile's `server_side_parameters` to what Spark is started with."""
 
 import os
+import re
 import shlex
 import sys
 from importlib.resources import files
@@ -15,6 +16,14 @@ CHECKPOINT_DIR = "spark.checkpoint.dir"
 # Besides the catalogs' warehouses.
 FOLDERS = (CHECKPOINT_DIR, "spark.eventLog.dir", "spark.local.dir", "spark.sql.warehouse.dir")
 
+# A setting of this package: how much data there is, `small` or `large`.
+SIZE = "spark.dbt.size"
+# Many short queries are compiled quickly rather than well, and little memory is collected. The code
+# of so many takes more room than Java then gives it (48 MB), and without room it may end Spark.
+SMALL_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
+SMALL_COLLECTOR = "-XX:+UseSerialGC"
+
+JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 CLASS_PATH = "spark.driver.extraClassPath"
 JARS = (CLASS_PATH, "spark.jars", "spark.jars.packages")
 # Where such a variable is set, there may be more jars than the profile names.
@@ -29,7 +38,8 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
     In: the profile's parameters as they stand; the folder that its relative paths are meant
     from; dbt's log folder. Out: the same with local folders absolute, Iceberg's jar added unless
     the profile names one, Spark's log in `<log_dir>/spark.log`, and the project's modules at hand.
-    Raises FileNotFoundError if no Iceberg jar is named and the wheel that carries one is absent.
+    Raises FileNotFoundError if no Iceberg jar is named and the wheel that carries one is absent;
+    ValueError if `spark.dbt.size` is neither small nor large.
     """
     settings = dict(parameters)
     for name in filter(settings.get, folders(settings)):
@@ -43,9 +53,10 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
             settings[CLASS_PATH] = str(bundled_iceberg_jar())
         else:
             settings["spark.jars"] = ",".join([*jars, str(bundled_iceberg_jar())])
-    settings["spark.driver.extraJavaOptions"] = " ".join(
+    settings[JAVA_OPTIONS] = " ".join(
         [
-            settings.get("spark.driver.extraJavaOptions", ""),
+            settings.get(JAVA_OPTIONS, ""),
+            *_options_for_size(settings),
             shlex.quote(f"-Dlog4j2.configurationFile={files(__package__) / 'log4j2.properties'}"),
             shlex.quote(f"-Dspark.log.file={log_dir / 'spark.log'}"),
         ]
@@ -55,6 +66,17 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
     settings[PYTHON_PATH] = os.pathsep.join(filter(None, paths))
     settings.setdefault("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
     return settings
+
+
+def _options_for_size(settings: dict[str, str]) -> list[str]:
+    """Java's options for the size that the profile states, on top of the user's own."""
+    size = settings.get(SIZE, "large")
+    if size not in ("small", "large"):
+        raise ValueError(f"{SIZE} is {size!r}: use small or large.")
+    if size == "large" or not is_one_process(settings):
+        return []
+    has_collector = re.search(r"-XX:\+Use\w+GC\b", settings.get(JAVA_OPTIONS, ""))
+    return [*SMALL_OPTIONS, *([] if has_collector else [SMALL_COLLECTOR])]
 
 
 def _is_the_only_jar(settings: dict[str, str]) -> bool:
