@@ -53,20 +53,20 @@ class Keeper:
         Raises:
             JavaEnded: Java did not start.
         """
-        if not self._take_place():
+        if not self.take_place():
             return
         try:
             self.files.mkdir(mode=0o700)
             self.java = launch.start(self.plan, str(self.files / "spark.log"), subprocess.PIPE)
             self._serve()
         finally:
-            self._leave_place()
+            self.leave_place()
             self._let_go_of_java()
             shutil.rmtree(self.files, ignore_errors=True)
             if self.stopper:
                 self.stopper.sendall(b"true")
 
-    def _take_place(self) -> bool:
+    def take_place(self) -> bool:
         """Listen at the key's place, and end the oldest spares if there are too many."""
         with (self.place.parent / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -81,7 +81,7 @@ class Keeper:
             self.listener.listen()
             return True
 
-    def _leave_place(self) -> None:
+    def leave_place(self) -> None:
         # In this order: as long as this one listens, no other takes the place.
         if self.listener.fileno() >= 0:
             self.place.unlink(missing_ok=True)
@@ -150,7 +150,7 @@ class Keeper:
 
     def _be_claimed(self, claimer: socket.socket) -> bool:
         self.events.unregister(self.listener)
-        self._leave_place()
+        self.leave_place()
         self.claimer = claimer
         self.ends_at = time.monotonic() + pool.ANSWERS_WITHIN
         be_nice(IN_USE)

@@ -20,17 +20,20 @@ from pathlib import Path
 
 import click
 
-from dbt_spark_contracts.spark.archive import OFF
 from dbt_spark_contracts.spark.launch import Java, Launch
 from dbt_spark_contracts.spark.private_folder import (
     NotPrivateError,
     cache_folder,
     private_folder,
 )
+from dbt_spark_contracts.spark.switches import is_ci, is_off
 
 # Variable of the environment, and setting of the profile, that turn the pool off.
 SWITCH = "DBT_SPARK_POOL"
 SWITCH_SETTING = "spark.dbt.pool"
+
+# What went wrong with spares, of which nobody is told.
+ERRORS = "errors.log"
 
 MOST_SPARES = 2
 IDLE_SECONDS = 600
@@ -39,15 +42,14 @@ IDLE_SECONDS = 600
 ANSWERS_WITHIN = 30
 
 # Settings that name what Spark fetches from elsewhere when it starts, which may change there.
-FETCHED = ("spark.jars", "spark.jars.packages", "spark.files", "spark.archives")
+FETCHED = ("spark.jars", "spark.files", "spark.archives", "spark.submit.pyFiles")
 
 
 def is_wanted(settings: dict[str, str]) -> bool:
     """Shall a command with these settings use the pool?"""
-    switches = os.environ.get(SWITCH, "on"), settings.get(SWITCH_SETTING, "on")
     return not (
-        any(switch.strip().lower() in OFF for switch in switches)
-        or os.environ.get("CI", "false").strip().lower() not in ("", *OFF)
+        is_off(SWITCH, SWITCH_SETTING, settings)
+        or is_ci()
         or settings.get("spark.jars.packages")
         or any("://" in settings.get(name, "").replace("file://", "") for name in FETCHED)
     )
@@ -83,7 +85,7 @@ def claim(launch: Launch) -> Java | None:
 def leave_spare(launch: Launch, idle_seconds: float = IDLE_SECONDS) -> None:
     """Let a keeper start and warm a spare, in the background, on its own."""
     with suppress(NotPrivateError, OSError):
-        log = (folder() / "errors.log").open("ab")
+        log = (folder() / ERRORS).open("ab")
         keeper = subprocess.Popen(
             [sys.executable, "-m", "dbt_spark_contracts.spark.keeper"],
             # Modules come from where this process has them, and none from the working folder.
@@ -167,13 +169,16 @@ def status() -> None:
         )
     if not spares:
         click.echo("No spare Java runs.")
+    errors = folder() / ERRORS
+    if errors.exists() and errors.stat().st_size:
+        click.echo(f"Why spares could not be kept is in {errors}.")
 
 
 @main.command()
 def stop() -> None:
     """End all spare Javas. A command that uses one already goes on."""
     ended = [said for place in _places_or_exit() if (said := ask(place, "stop"))]
-    click.echo(f"{len(ended)} spare Java(s) ended.")
+    click.echo(f"{len(ended)} spare {'Java' if len(ended) == 1 else 'Javas'} ended.")
 
 
 def _places_or_exit() -> list[Path]:
