@@ -14,6 +14,9 @@ from tests.support.skips import is_expected
 # What pyspark.testing asks for, before a session is there.
 os.environ.setdefault("PYARROW_IGNORE_TIMEZONE", "1")
 
+# The tests of the pool of warm Javas turn it on; of all others, none leaves a Java behind.
+os.environ["DBT_SPARK_POOL"] = "off"
+
 pytest_plugins = ["dbt.tests.fixtures.project", "tests.support.browser"]
 
 TIERS = {

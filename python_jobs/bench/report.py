@@ -20,10 +20,8 @@ def models(results: Sequence[Result]) -> str:
     few, *more = sorted(sizes(results))
     (step,) = steps(results)
     for many in more:
-        lines.append(
-            f"With {many:,} models it takes {_times(_between_sizes(results, few, many, step))} of"
-            f" what it takes with {few:,}."
-        )
+        times = _times(_between_sizes(results, few, many, step))
+        lines.append(f"With {many:,} models it takes {times} times as long as with {few:,}.")
     return "\n\n".join(lines)
 
 

@@ -100,6 +100,7 @@ def test_each_dispatched_macro_is_tested_and_has_both():
     macros = ROOT / "macros/cross_engine"
     text = "\n".join(file.read_text(encoding="utf-8") for file in macros.glob("*.sql"))
     dispatched = set(re.findall(r"adapter\.dispatch\('(\w+)'\)", text))
+    assert "to_text" in dispatched
     for engine in ("spark", "athena"):
         assert dispatched <= set(re.findall(rf"macro {engine}__(\w+)\(", text))
     assert dispatched <= {call.partition("(")[0] for call in [*RENDERED, *LONG]}

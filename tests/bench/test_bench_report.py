@@ -51,7 +51,7 @@ def test_rivals_alone_have_no_ratios():
 def test_the_table_of_models_says_how_the_cost_grows():
     found = results("dbt run -s one", 10, 12, size=10) + results("dbt run -s one", 11, 22, size=500)
     assert report.models(found).endswith(
-        "With 500 models it takes 1.50 (1.10 to 1.83) of what it takes with 10."
+        "With 500 models it takes 1.50 (1.10 to 1.83) times as long as with 10."
     )
 
 

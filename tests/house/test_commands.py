@@ -11,7 +11,7 @@ import pytest
 import yaml
 from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
-from packaging.tags import sys_tags
+from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms, sys_tags
 from packaging.utils import parse_wheel_filename
 
 from tests.support.dbt_runner import ROOT
@@ -71,18 +71,30 @@ def test_a_workflow_runs_pinned_code_for_a_limited_time():
 # What is downloaded
 
 
-def downloads(*options: str) -> dict[str, int]:
-    """The bytes of each package that uv.lock gives this machine."""
+ANYWHERE = "python_version > '3'"
+
+
+def locked(*options: str) -> list[dict]:
+    """The packages that uv.lock has for any machine, and their files."""
     uv = os.environ.get("UV") or shutil.which("uv")
     command = [uv, "export", "--quiet", "--frozen", "--format", "pylock.toml", *options]
     exported = subprocess.run(
         [*command, "--no-emit-workspace"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     )
-    sizes = {}
-    for package in tomllib.loads(exported.stdout)["packages"]:
-        if Marker(package.get("marker", "python_version > '3'")).evaluate():
-            sizes[package["name"]] = _best_file(package)["size"]
-    return sizes
+    return tomllib.loads(exported.stdout)["packages"]
+
+
+def tags_of(wheel: dict) -> frozenset[Tag]:
+    return parse_wheel_filename(wheel["url"].rpartition("/")[2])[3]
+
+
+def downloads(*options: str) -> dict[str, int]:
+    """The bytes of each package that uv.lock gives this machine."""
+    return {
+        package["name"]: _best_file(package)["size"]
+        for package in locked(*options)
+        if Marker(package.get("marker", ANYWHERE)).evaluate()
+    }
 
 
 def _best_file(package: dict) -> dict:
@@ -90,9 +102,8 @@ def _best_file(package: dict) -> dict:
     rank = {tag: number for number, tag in enumerate(sys_tags())}
     fitting = {}
     for wheel in package.get("wheels", ()):
-        tags = parse_wheel_filename(wheel["url"].rpartition("/")[2])[3]
-        if tags & rank.keys():
-            fitting[min(rank[tag] for tag in tags & rank.keys())] = wheel
+        if tags := tags_of(wheel) & rank.keys():
+            fitting[min(rank[tag] for tag in tags)] = wheel
     return fitting[min(fitting)] if fitting else package["sdist"]
 
 
@@ -163,3 +174,34 @@ def test_without_what_the_tests_need_there_is_no_test_run(started_by_uv):
     assert asked == [CHECK, SYNC]
     assert said.rstrip().endswith("uv could not install the dependency group `test`: see above.")
     assert "passed" not in said
+
+
+# On which machines it can be installed
+
+MANYLINUX = ["manylinux1", "manylinux2010", "manylinux2014"]
+MANYLINUX += [f"manylinux_2_{minor}" for minor in range(5, 29)]
+MACHINES = {
+    ("linux", "x86_64"): [f"{name}_x86_64" for name in MANYLINUX],
+    ("linux", "aarch64"): [f"{name}_aarch64" for name in MANYLINUX],
+    ("darwin", "arm64"): [*mac_platforms((14, 0), "arm64")],
+}
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("machine", MACHINES, ids="-".join)
+def test_no_package_needs_a_compiler(machine, python):
+    """pyspark alone is built, and is Python."""
+    version = tuple(map(int, python.split(".")))
+    platforms = MACHINES[machine]
+    fitting = {*cpython_tags(version, platforms=platforms)}
+    fitting |= {*compatible_tags(version, platforms=platforms)}
+    system, processor = machine
+    environment = {"sys_platform": system, "platform_machine": processor}
+    environment |= {"python_version": python, "python_full_version": f"{python}.0"}
+    without = {
+        package["name"]
+        for package in locked("--group", "test")
+        if Marker(package.get("marker", ANYWHERE)).evaluate(environment)
+        and not any(tags_of(wheel) & fitting for wheel in package.get("wheels", ()))
+    }
+    assert without == {"pyspark"}

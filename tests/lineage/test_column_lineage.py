@@ -157,6 +157,7 @@ def test_file_that_is_none_is_begun_anew(project):
     path.write_text(written)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("text", "nodes"),
     [

@@ -42,6 +42,24 @@ models:
       - {{name: a, data_type: bigint}}
       - {{name: b, data_type: bigint}}
 """
+UNIT_TEST = """
+unit_tests:
+  - name: a_pivot
+    model: sql_table
+    given:
+      - input: ref('source')
+        format: sql
+        rows: select 7L as id, 'a' as v
+    expect:
+      rows: [{id: 7, a: 1, b: null}]
+  - name: another
+    model: sql_table
+    given:
+      - input: ref('source')
+        format: sql
+        rows: select 7L as id, 'a' as v
+    expect: {format: sql, rows: "select 7L as id, 1L as a, 2L as b"}
+"""
 WAYS = [(language, kind) for language in ("sql", "python") for kind in ("table", "incremental")]
 
 # SQL statements of the model's connection. Of them its own are, of a SQL model, its query and its
@@ -60,6 +78,7 @@ STATEMENTS = {
 def project(dbt, tmp_path_factory):
     files = {
         "models/source.sql": SOURCE,
+        "models/unit_test.yml": UNIT_TEST,
         "seeds/s.csv": "id,v\n1,a\n2,b\n",
         "seeds/s.yml": "seeds: [{name: s, config: {file_format: iceberg}}]",
     }
@@ -154,6 +173,17 @@ def test_jobs_of_a_seed(runs, when):
 def test_the_models_plan_is_analyzed_once(runs, language, materialized, when):
     _, work = runs[language, materialized, when]
     assert work.pivots == 1
+
+
+def test_a_unit_test_analyzes_its_model_once(project, runs, spark):
+    """And says what differs, be it expected as rows or as a query."""
+    for name, passes in (("a_pivot", True), ("another", False)):
+        with counted(spark) as work:
+            result = project("test", "--select", f"test_name:{name}", schema=SCHEMA)
+        assert result.success == passes, result.text
+        assert work.pivots == 1
+        assert statements(result.text) == 2
+        assert (" differs from " in result.text) != passes
 
 
 # The counters count

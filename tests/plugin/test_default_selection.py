@@ -1,22 +1,17 @@
 """What a command does that selects nothing itself: all that dbt would, but the unit tests."""
 
 import pytest
-from dbt.cli.main import dbtRunner
 from dbt.graph.cli import DEFAULT_INCLUDES
-
-from tests.support.dbt_runner import ROOT
 
 
 @pytest.fixture
-def listed(tmp_path):
+def listed(dbt):
     """A function that gives what `dbt ls` lists with some arguments."""
 
     def listed(*arguments: str) -> set[str]:
-        folders = ("--target-path", str(tmp_path / "target"), "--log-path", str(tmp_path / "logs"))
-        where = ("--project-dir", str(ROOT), "--profiles-dir", str(ROOT), *folders)
-        result = dbtRunner().invoke(["ls", "--quiet", *arguments, *where])
-        assert result.success, result.exception
-        return set(result.result)
+        result = dbt("ls", *arguments)
+        assert result.success, result.text
+        return {line for line in result.said if line and " " not in line}
 
     return listed
 

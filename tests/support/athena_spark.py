@@ -44,7 +44,7 @@ class AthenaSpark:
     def current(self):
         """Its catalog as Spark's current one, as it is in Athena."""
         with self._lock:
-            before = self.spark.sql("select current_catalog()").first()[0]
+            before = self.spark.catalog.currentCatalog()
             self.spark.sql(f"use {CATALOG}")
             try:
                 yield self.spark

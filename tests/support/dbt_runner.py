@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 from dbt.cli.main import dbtRunner
+from dbt_common.tests import enable_test_caching
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,6 +23,10 @@ LOGS = ROOT / "logs" / "tests" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 # dbt's own command line, as a module.
 DBT = ("dbt.cli.main",)
+
+# As dbt's own test fixtures do: Jinja that one project has parsed is not parsed again for the next.
+# All have the macros of dbt and of its adapters, which are most of what a small one has.
+enable_test_caching()
 
 
 @dataclass

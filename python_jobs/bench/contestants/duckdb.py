@@ -66,16 +66,22 @@ def make_venv(venv: Path) -> Path:
     """The Python of a venv that holds dbt-duckdb, which is made if it is not there.
 
     Raises:
-        RuntimeError: There is no uv to make it with.
+        RuntimeError: There is no uv to make it with, or uv could not install dbt-duckdb.
     """
     python = venv / "bin" / "python"
     uv = os.environ.get("UV") or shutil.which("uv")
     if not uv:
         raise RuntimeError("uv is not on the PATH: `pip install uv`, or leave contestant K out.")
-    if not python.exists():
-        subprocess.run([uv, "venv", "-q", "--python", sys.executable, venv], check=True)
     requirements = [f"dbt-core=={version('dbt-core')}", *REQUIREMENTS]
-    subprocess.run([uv, "pip", "install", "-q", "--python", python, *requirements], check=True)
+    try:
+        if not python.exists():
+            subprocess.run([uv, "venv", "-q", "--python", sys.executable, venv], check=True)
+        subprocess.run([uv, "pip", "install", "-q", "--python", python, *requirements], check=True)
+    except subprocess.CalledProcessError as error:
+        raise RuntimeError(
+            f"uv could not install {' '.join(requirements)}, as it says above: "
+            "contestant K needs PyPI, or leave it out with --contestants."
+        ) from error
     return python
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import boto3
@@ -59,7 +60,11 @@ class Double:
             work_group="primary",
             s3_staging_dir=f"s3://{self.bucket.name}/results/",
         )
-        return AthenaCursor(self.client("athena"), credentials).execute(query).fetchall()
+        return AthenaCursor(self._athena, credentials).execute(query).fetchall()
+
+    @cached_property
+    def _athena(self):
+        return self.client("athena")
 
 
 @contextmanager

@@ -11,7 +11,10 @@ from dbt.adapters.base.meta import available
 from dbt.adapters.contracts.relation import RelationType
 from dbt.adapters.events.types import CodeExecution
 from dbt.adapters.spark.connections import SparkConnectionMethod
-from dbt.adapters.spark.impl import TABLE_OR_VIEW_NOT_FOUND_MESSAGES
+from dbt.adapters.spark.impl import (
+    SCHEMA_NOT_FOUND_MESSAGES,
+    TABLE_OR_VIEW_NOT_FOUND_MESSAGES,
+)
 from dbt_common.contracts.constraints import ConstraintType
 from dbt_common.events.functions import fire_event
 from dbt_common.exceptions import DbtRuntimeError
@@ -58,7 +61,13 @@ class SparkAdapter(spark.SparkAdapter):
         return schema in self.list_schemas(database)
 
     def list_relations_without_caching(self, schema_relation):
-        names = tables.list_iceberg_tables(session.get(), schema_relation.schema)
+        try:
+            with explained():
+                names = tables.list_iceberg_tables(session.get(), schema_relation.schema)
+        except DbtRuntimeError as error:
+            if any(message in error.msg for message in SCHEMA_NOT_FOUND_MESSAGES):
+                return []
+            raise
         if names is None:
             return super().list_relations_without_caching(schema_relation)
         return [

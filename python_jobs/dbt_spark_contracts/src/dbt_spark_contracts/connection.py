@@ -1,5 +1,6 @@
 """dbt's connections to the one session of the process: a statement is `session.sql`, no more."""
 
+import threading
 from contextlib import contextmanager
 
 from dbt.adapters import spark
@@ -23,7 +24,9 @@ class SessionConnectionManager(spark.SparkConnectionManager):
         if connection.credentials.method != SparkConnectionMethod.SESSION:
             return super().open(connection)
         if connection.state != ConnectionState.OPEN:
-            session.get()
+            # Where the profile says `spark.scheduler.mode: FAIR`, each thread of dbt has its share.
+            pool = threading.current_thread().name
+            session.get().sparkContext.setLocalProperty("spark.scheduler.pool", pool)
             connection.handle = SessionConnectionWrapper(SessionConnection())
             connection.state = ConnectionState.OPEN
         return connection

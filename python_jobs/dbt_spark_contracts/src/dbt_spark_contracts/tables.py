@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 # Spark's catalog in which every table is one of Iceberg's.
 ICEBERG_CATALOG = "org.apache.iceberg.spark.SparkCatalog"
 
-# Spark's error classes.
+# Spark's error class of a table that is not there.
 NO_TABLE = "TABLE_OR_VIEW_NOT_FOUND"
-NO_SCHEMA = "SCHEMA_NOT_FOUND"
 
 
 def list_schemas(session: "SparkSession") -> list[str]:
@@ -25,20 +24,16 @@ def list_schemas(session: "SparkSession") -> list[str]:
 
 
 def list_iceberg_tables(session: "SparkSession", schema: str) -> list[str] | None:
-    """The names of the tables in a schema of the session's current catalog; none of no schema.
+    """The names of the tables in a schema of the session's current catalog. No table is loaded.
 
-    No table is loaded. None if the catalog has tables other than Iceberg's too.
+    None if the catalog has tables other than Iceberg's too. Raises Iceberg's error if there is no
+    such schema.
     """
     catalog = _current_catalog(session)
     if catalog.getClass().getName() != ICEBERG_CATALOG:
         return None
-    try:
-        listed = catalog.listTables(_located(session, f"{schema}.any")[1].namespace())
-    except AnalysisException as error:
-        if error.getErrorClass() == NO_SCHEMA:
-            return []
-        raise
-    return [identifier.name() for identifier in listed]
+    namespace = _located(session, f"{schema}.any")[1].namespace()
+    return [identifier.name() for identifier in catalog.listTables(namespace)]
 
 
 def load(session: "SparkSession", table: str):

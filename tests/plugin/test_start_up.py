@@ -1,0 +1,142 @@
+"""What a dbt command loads and starts that needs no Spark, beside what dbt itself does.
+
+dbt imports the plugin in each of its commands, in projects of any adapter. The commands run in
+processes of their own here, as what is imported stays so.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+# Runs dbt commands one after the other, without any plugin if asked to, and tells of each which
+# modules are then imported and which programs it has started.
+STEPS = """
+import json, sys
+from pathlib import Path
+from types import SimpleNamespace
+started = []
+sys.addaudithook(
+    lambda event, arguments: started.append(str(arguments[0]))
+    if event in ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.system") else None
+)
+import dbt.task.docs.serve as serve
+from dbt.cli.main import dbtRunner
+from dbt.plugins.manager import PluginManager
+
+class Server:  # in place of the one that `docs serve` waits for
+    def __init__(self, *arguments): pass
+    def __enter__(self): return self
+    def __exit__(self, *arguments): pass
+    def serve_forever(self): pass
+
+serve.socketserver = SimpleNamespace(TCPServer=Server)
+told, has_plugin, commands = sys.argv[1:]
+if has_plugin == "no":
+    PluginManager.get_prefixed_modules = classmethod(lambda cls: {})
+results = {}
+for name, arguments in json.loads(commands).items():
+    started.clear()
+    success = dbtRunner().invoke(arguments).success
+    results[name] = {
+        "success": success, "modules": sorted(sys.modules), "started": started.copy()
+    }
+Path(told).write_text(json.dumps(results))
+"""
+
+COMMANDS = {
+    "parse": ["parse"],
+    "ls": ["ls"],
+    "docs serve": ["docs", "serve", "--no-browser"],
+    "deps": ["deps"],
+    "help": ["--help"],
+    "help of a command": ["build", "--help"],
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "models").mkdir()
+    (folder / "models/a.sql").write_text("select 1 as id")
+    (folder / "dbt_project.yml").write_text(
+        "{name: small, profile: lakehouse, flags: {send_anonymous_usage_stats: false}}"
+    )
+    (folder / "target").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(project):
+    """A function that runs dbt commands in one process: `run("local", commands, plugin=False)`.
+
+    It returns by name what each has imported and started.
+    """
+
+    def run_commands(target: str, commands: dict[str, list[str]], plugin: bool = True) -> dict:
+        told = project / "told.json"
+        variables = {
+            "DBT_PROFILES_DIR": str(ROOT),
+            "LAKEHOUSE_TARGET": target,
+            "LAKEHOUSE_HOME": str(project / "lakehouse"),
+            # One Java and no more, for the commands that start one.
+            "CI": "true",
+        }
+        has_plugin = "yes" if plugin else "no"
+        subprocess.run(
+            [sys.executable, "-c", STEPS, str(told), has_plugin, json.dumps(commands)],
+            env=os.environ | variables,
+            cwd=project,
+            check=True,
+            timeout=600,
+        )
+        results = json.loads(told.read_text())
+        assert [name for name, result in results.items() if not result["success"]] == []
+        return results
+
+    return run_commands
+
+
+@pytest.fixture(scope="module")
+def without_plugin(run) -> dict:
+    return run("local", COMMANDS, plugin=False)
+
+
+@pytest.fixture(scope="module")
+def with_plugin(run) -> dict:
+    return run("local", COMMANDS)
+
+
+def java(started: list[str]) -> list[str]:
+    """Which of the programs started are Java, or start it: Spark's script, or a shell."""
+    return [name for name in started if Path(name).name in ("java", "spark-submit", "sh")]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_without_spark_no_more_of_it_is_loaded_than_by_dbt_spark(
+    command, without_plugin, with_plugin
+):
+    added = {*with_plugin[command]["modules"]} - {*without_plugin[command]["modules"]}
+    assert {name.partition(".")[0] for name in added} <= {"dbt_spark_contracts"}
+    assert java(with_plugin[command]["started"]) == []
+
+
+def test_a_project_of_another_adapter_gets_nothing_of_spark(run):
+    """Athena's, whose Spark is elsewhere."""
+    modules = run("athena", {"parse": ["parse"]})["parse"]["modules"]
+    assert "dbt_spark_contracts.plugin" in modules
+    assert "dbt_spark_contracts.spark.session" not in modules
+    strangers = ("pyspark", "py4j", "psutil", "dbt.adapters.spark")
+    assert [name for name in modules if name.startswith(strangers)] == []
+
+
+def test_a_command_with_spark_is_seen_to_start_it(run):
+    """What the tests above look for is there when Spark is needed."""
+    shown = run("local", {"show": ["show", "--inline", "select 1 as id"]})["show"]
+    assert java(shown["started"]) != []
+    assert "dbt_spark_contracts.spark.session" in shown["modules"]
