@@ -62,13 +62,13 @@ def test_a_further_table_costs_its_name(commands):
     assert many - few <= CALLS_A_NAME * (MANY - FEW) + MORE_CALLS
 
 
-def test_a_schema_that_is_not_there_is_an_empty_one(small_project):
+def test_a_schema_that_is_not_there_is_an_empty_one(small_project, schema):
     """dbt lists those of all models, and makes those of the selected ones."""
     models = {
         "models/here.sql": "select 1L as id",
         "models/elsewhere.sql": "{{ config(schema='elsewhere') }} select 1L as id",
     }
-    result = small_project(models)("run", "--select", "here", schema="schema_not_there")
+    result = small_project(models)("run", "--select", "here", schema=schema)
     assert result.success, result.text
 
 

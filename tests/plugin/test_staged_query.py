@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import make_project
+from tests.support.dbt_runner import make_project
 
 TARGET = "select 1L as id"
 
@@ -30,20 +30,20 @@ OTHERS = {
 
 
 @pytest.fixture(scope="module")
-def result(dbt, spark, tmp_path_factory):
+def result(dbt, spark, tmp_path_factory, module_schema):
     """One run of a model of each text, after the table that they name."""
     files = {"models/target.sql": TARGET}
     for number, text in enumerate([*QUERIES.values(), *OTHERS.values()]):
         files[f"models/m{number}.sql"] = f"-- depends_on: {{{{ ref('target') }}}}\n{text}"
     project = make_project(dbt, tmp_path_factory.mktemp("queries"), files)
-    return project("run", schema="staged_query")
+    return project("run", schema=module_schema)
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_becomes_a_table(result, spark, name):
+def test_a_query_becomes_a_table(result, spark, module_schema, name):
     model = f"m{[*QUERIES].index(name)}"
     assert result.status[model] == "success", result.message[model]
-    assert [row.id for row in spark.table(f"staged_query.{model}").collect()] == [2]
+    assert [row.id for row in spark.table(f"{module_schema}.{model}").collect()] == [2]
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -53,6 +53,6 @@ def test_anything_else_is_a_syntax_error(result, name):
     assert "[PARSE_SYNTAX_ERROR]" in result.message[model]
 
 
-def test_nothing_else_has_run(result, spark):
-    assert [row.id for row in spark.table("staged_query.target").collect()] == [1]
+def test_nothing_else_has_run(result, spark, module_schema):
+    assert [row.id for row in spark.table(f"{module_schema}.target").collect()] == [1]
     assert spark.conf.get("spark.sql.shuffle.partitions") != "1"
