@@ -157,10 +157,11 @@ def write(
 
 def write_docs(how: str, parts: dict[str, str], builds: list[Result]) -> None:
     """Put what was measured into docs/performance.md; what was not stays as it is."""
-    for part, text in parts.items():
-        docs_page.replace_part(PAGE, part, f"{how}\n\n{text}")
     if builds:
         draw(builds, PAGE.parent / "images" / PLOT)
+        parts = parts | {"builds": f"{parts['builds']}\n\n![Seconds of each run](images/{PLOT})"}
+    for part, text in parts.items():
+        docs_page.replace_part(PAGE, part, f"{how}\n\n{text}")
 
 
 if __name__ == "__main__":

@@ -76,12 +76,16 @@ def test_the_page_keeps_what_is_not_measured(tmp_path):
         replace_part(page, "other", "new")
 
 
-@pytest.mark.parametrize("part", ["builds", "models"])
-def test_the_page_of_the_project_has_each_part(part, tmp_path):
-    copy = tmp_path / "performance.md"
-    copy.write_text(command_line.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
-    replace_part(copy, part, "figures of this test")
-    assert "figures of this test" in copy.read_text(encoding="utf-8")
+def test_the_page_of_the_project_takes_the_figures(tmp_path, monkeypatch):
+    page = tmp_path / "performance.md"
+    page.write_text(command_line.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setattr(command_line, "PAGE", page)
+    figures = {"builds": "the builds", "models": "the models"}
+    command_line.write_docs("how", figures, BUILDS)
+    written = page.read_text(encoding="utf-8")
+    assert "how\n\nthe builds\n\n![Seconds of each run](images/performance.png)\n" in written
+    assert "how\n\nthe models\n" in written
+    assert (tmp_path / "images" / "performance.png").exists()
 
 
 @pytest.mark.parametrize(
