@@ -10,16 +10,21 @@ cannot tell. Under GitHub Actions all that is the job's summary too, and each pr
 """
 
 import argparse
+import contextlib
+import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+import dbt_spark_contracts
 from dbt.cli.main import dbtRunner
 from dbt_spark_contracts.lineage.artifact import FILE_NAME
 
@@ -28,7 +33,11 @@ from python_jobs.blast_radius import report as report_touched
 
 ROOT = Path(__file__).parents[1]
 STATE = ROOT / "target" / "pull_request"
-LINEAGE_OF_BASE = "lineage_of_base"
+# Artifacts of commits that pull requests began at. Anybody may delete it, at any time.
+BASES = STATE / "bases"
+BASES_KEPT = 10  # two for a commit
+PARSED, LINEAGE_OF_BASE = "state", "lineage_of_base"
+KEPT = {PARSED: ["manifest.json"], LINEAGE_OF_BASE: ["manifest.json", FILE_NAME]}
 ON_PURPOSE = "On purpose? Keep it, with its table, as version 1: see docs/pull_requests.md"
 
 
@@ -73,27 +82,80 @@ def git(*args: str, otherwise: str = "") -> str:
 
 
 def base_state(base: str, folder: Path, build: bool) -> Path:
-    """The folder of the base's manifest, parsed in a work tree of its own. No data, no Spark.
+    """What the commit where the branch began promised: `state` and, of a build, its lineage.
 
-    Parsed is the commit where the branch began: what `base` got since was not removed here. It is
-    built there too, for its column lineage, if that is asked for.
+    It is that commit, and not `base` itself: what `base` got since was not removed here. Its
+    artifacts are kept in BASES for the next check, and copied, because a check changes them.
+
+    Args:
+        base: The branch or commit that the pull request goes to.
+        folder: Where the artifacts go.
+        build: Whether the commit's column lineage is needed, for which it is built.
+
+    Returns:
+        The folder of the commit's manifest.
+
+    Raises:
+        CannotCheck: If git knows no such commit, or the commit does not parse.
     """
     git("rev-parse", "--git-dir", otherwise="this is no git repository")
     unknown = f"git knows no {base}: fetch it, or name another branch or commit with --base"
     git("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}", otherwise=unknown)
     unrelated = f"{base} and this branch have no commit in common: fetch the whole history"
     commit = git("merge-base", base, "HEAD", otherwise=unrelated)
-    tree, state = folder / "base", folder / "state"
+    wanted = [PARSED, LINEAGE_OF_BASE] if build else [PARSED]
+    kept = {name: BASES / f"{commit[:12]}-{checking_code()[:12]}-{name}" for name in wanted}
+    try:
+        for name, artifacts in kept.items():
+            shutil.copytree(artifacts, folder / name, dirs_exist_ok=True)
+    except OSError:  # not there, or just being deleted
+        error = make_base_state(commit, folder, build)
+        if error:
+            said = " ".join(str(error).split())
+            raise CannotCheck(f"{base} ({commit[:9]}) does not parse: {said}") from error
+        for name, artifacts in kept.items():
+            keep(folder / name, KEPT[name], artifacts)
+    return folder / PARSED
+
+
+def make_base_state(commit: str, folder: Path, build: bool) -> BaseException | None:
+    """Parse, and build if asked for, a commit in a work tree of its own. Out: why it fails to."""
+    tree = folder / "base"
     git("worktree", "add", "--detach", str(tree), commit)
     try:
-        error = dbt("parse", project=tree, state=state).exception
+        error = dbt("parse", project=tree, state=folder / PARSED).exception
         if build and not error:
             build_empty(tree, folder / LINEAGE_OF_BASE)
     finally:
         git("worktree", "remove", "--force", str(tree))
-    if error:
-        raise CannotCheck(f"{base} ({commit[:9]}) does not parse: {' '.join(str(error).split())}")
-    return state
+    return error
+
+
+def checking_code() -> str:
+    """A hash of what, besides a commit, its artifacts are made by: this code, and its libraries."""
+    code = hashlib.sha256()
+    package = Path(dbt_spark_contracts.__file__).parent
+    for file in [Path(__file__), ROOT / "profiles.yml", *sorted(package.rglob("*.py"))]:
+        code.update(file.read_bytes())
+    for name in ("dbt-core", "dbt-spark", "pyspark"):
+        code.update(f"{name} {version(name)}".encode())
+    return code.hexdigest()
+
+
+def keep(made: Path, names: list[str], kept: Path) -> None:
+    """Keep these files of a base as `kept`, all or none, and of other bases the newest few."""
+    if not all((made / name).is_file() for name in names):
+        return  # the base does not build
+    BASES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BASES, prefix=".") as folder:
+        whole = Path(folder) / "whole"
+        whole.mkdir()
+        for name in names:
+            shutil.copy(made / name, whole)
+        with contextlib.suppress(OSError):  # a check beside this one has made the same
+            whole.rename(kept)
+    for old in sorted(BASES.glob("[!.]*"), key=lambda base: base.stat().st_mtime)[:-BASES_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def build_empty(tree: Path, state: Path) -> None:

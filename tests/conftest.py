@@ -1,137 +1,90 @@
-"""What the tests share: one Spark (one JVM) for the run, and dbt in this process on it."""
+"""What all tests share: tiers, one Spark (one JVM) for the run, and dbt in this process on it."""
 
 import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+import re
+from hashlib import sha256
 
+import psutil
 import pytest
-import yaml
-from dbt.cli.main import dbtRunner
+
+from tests.support.chance import any_seed
+from tests.support.dbt_runner import Dbt, make_project
+from tests.support.skips import is_expected
 
 # What pyspark.testing asks for, before a session is there.
 os.environ.setdefault("PYARROW_IGNORE_TIMEZONE", "1")
 
-pytest_plugins = ["dbt.tests.fixtures.project"]
+# The tests of the pool of warm Javas turn it on; of all others, none leaves a Java behind.
+os.environ["DBT_SPARK_POOL"] = "off"
 
-ROOT = Path(__file__).parents[1]
-EXAMPLES = ROOT.parent / "shared" / "landing_examples"
+pytest_plugins = ["dbt.tests.fixtures.project", "tests.support.browser"]
 
-# The folders under macros/ that any project may have.
-GENERAL_MACROS = ("materializations", "contract", "publish", "python_models")
-
-# dbt's own command line, as a module.
-DBT = ("dbt.cli.main",)
+TIERS = {
+    "quick": "starts no Java; also the pre-commit hook",
+    "default": "what `uv run pytest` runs",
+    "full": "everything, the slow tests too; nightly in CI",
+}
 
 
 def pytest_addoption(parser):
-    parser.addoption("--soak", action="store_true", help="also run what is marked `soak`: minutes")
+    parser.addoption(
+        "--tier",
+        choices=TIERS,
+        default="default",
+        help="; ".join(f"{name}: {text}" for name, text in TIERS.items()),
+    )
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "soak: takes many minutes; skipped without --soak")
+    config.addinivalue_line("markers", f"quick: {TIERS['quick']}")
+    config.addinivalue_line(
+        "markers", "full: slow; runs with --tier full only, unless the test is quick"
+    )
 
 
 def pytest_collection_modifyitems(config, items):
-    if not config.getoption("--soak"):
-        for item in items:
-            if item.get_closest_marker("soak"):
-                item.add_marker(pytest.mark.skip(reason="takes many minutes: give --soak"))
+    tier = config.getoption("--tier")
+    outside = {
+        "quick": lambda item: not item.get_closest_marker("quick"),
+        "default": lambda item: (
+            item.get_closest_marker("full") and not item.get_closest_marker("quick")
+        ),
+        "full": lambda item: False,
+    }[tier]
+    left_out = [item for item in items if outside(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not outside(item)]
 
 
-@dataclass
-class DbtResult:
-    """How a dbt command ended: all that it logged, what of it stands on the terminal, and by node
-    its status, its message and its compiled code."""
-
-    success: bool
-    text: str
-    said: list[str]
-    status: dict[str, str] = field(default_factory=dict)
-    message: dict[str, str] = field(default_factory=dict)
-    code: dict[str, str | None] = field(default_factory=dict)
+def pytest_xdist_auto_num_workers(config):
+    """Two processes, each with a Java of its own, for whole folders; one for a file or a test."""
+    named = [argument for argument in config.args if ".py" in argument]
+    return 0 if named or config.getoption("--tier") == "quick" else min(2, os.cpu_count() or 1)
 
 
-@contextmanager
-def environment(**variables: str) -> Iterator[None]:
-    """The process environment with these variables, for the time being."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """In CI, a skip that is not listed is a failure."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI"):
+        *_, reason = report.longrepr
+        if not is_expected(reason):
+            report.outcome = "failed"
+            report.longrepr = f"{reason}\nIn CI this is a failure: tests/support/skips.py"
+    return report
 
 
-class Dbt:
-    """Runs dbt commands on a project; each schema prefix is a lakehouse of its own."""
+def pytest_sessionfinish(session):
+    """Keep the quick tier quick."""
+    if session.config.getoption("--tier") == "quick" and javas():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        print("\nA test of the quick tier started Java: take the marker `quick` from it.")
 
-    def __init__(
-        self, home: Path, project_dir: Path = ROOT, target_path: Path | None = None
-    ) -> None:
-        self.home = home
-        self.project_dir = project_dir
-        self.target_path = target_path or home / "target"
 
-    def __call__(self, *args: str, schema: str = "ci", **variables) -> DbtResult:
-        """`dbt *args` with `--vars variables`, in the namespaces <schema>_bronze …"""
-        events = []
-        runner = dbtRunner(callbacks=[lambda event: events.append(event.info)])
-        with environment(**self._environment(schema)):
-            result = runner.invoke([*args, *self._options(variables)])
-        lines = [event.msg for event in events]
-        if result.exception:
-            lines.append(str(result.exception))
-        nodes = [node for node in getattr(result.result, "results", ()) if hasattr(node, "node")]
-        return DbtResult(
-            result.success,
-            "\n".join(lines),
-            [event.msg for event in events if event.level != "debug"],
-            {node.node.name: node.status for node in nodes},
-            {node.node.name: node.message for node in nodes},
-            {node.node.name: getattr(node.node, "compiled_code", None) for node in nodes},
-        )
-
-    def render(self, target: str, *expressions: str) -> dict[str, str]:
-        """What these Jinja expressions render on a target of the profile, without its engine."""
-        inline = "\x1f".join(f"{{{{ {expression} if execute }}}}" for expression in expressions)
-        result = self("compile", "--no-introspect", "--target", target, "--inline", inline)
-        assert result.success, result.text
-        return dict(zip(expressions, result.code["inline_query"].split("\x1f"), strict=True))
-
-    def start(self, *args: str, schema: str, target_path: Path, run=DBT, **variables):
-        """The same, in a process of its own: subprocess.Popen. `run` is what to run for dbt."""
-        return subprocess.Popen(
-            [sys.executable, "-m", *run, *args, *self._options(variables, target_path)],
-            env=os.environ | self._environment(schema),
-            cwd=ROOT,
-            start_new_session=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def _options(self, variables: dict, target_path: Path | None = None) -> list[str]:
-        options = {
-            "--project-dir": self.project_dir,
-            "--profiles-dir": ROOT,
-            "--target-path": target_path or self.target_path,
-            "--log-path": self.home / "logs",
-            "--vars": yaml.safe_dump(variables),
-        }
-        return [str(part) for option in options.items() for part in option]
-
-    def _environment(self, schema: str) -> dict[str, str]:
-        return {
-            "LAKEHOUSE_HOME": str(self.home),
-            "LAKEHOUSE_SCHEMA": schema,
-            "LAKEHOUSE_TARGET": "ci",
-        }
+def javas() -> list[psutil.Process]:
+    """The Java processes that this process has started."""
+    return [child for child in psutil.Process().children(recursive=True) if "java" in child.name()]
 
 
 @pytest.fixture(scope="session")
@@ -149,25 +102,29 @@ def spark(dbt):
     return session.get()
 
 
-def make_project(dbt: Dbt, project_dir: Path, files: dict[str, str]) -> Dbt:
-    """A dbt project of the given files, with the general macros of this one, on the same Spark."""
-    for folder in GENERAL_MACROS:
-        shutil.copytree(ROOT / "macros" / folder, project_dir / "macros" / folder)
-    settings = {
-        "name": "small",
-        "profile": "lakehouse",
-        "flags": {"send_anonymous_usage_stats": False},
-        "models": {
-            "+file_format": "iceberg",
-            "+materialized": "table",
-            "+persist_docs": {"relation": True, "columns": True},
-        },
-    }
-    for path, text in {"dbt_project.yml": yaml.safe_dump(settings), **files}.items():
-        file = project_dir / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    return Dbt(dbt.home, project_dir, project_dir / "target")
+@pytest.fixture
+def schema(request) -> str:
+    """The prefix of a test's own namespaces: its file's and its own name, and its parameters'."""
+    return schema_name(request.node.nodeid)
+
+
+@pytest.fixture(scope="module")
+def module_schema(request) -> str:
+    """The prefix of the namespaces that the tests of a file share."""
+    return schema_name(request.node.nodeid)
+
+
+def schema_name(nodeid: str) -> str:
+    """A name for Spark that only this test, or file, has, and that tells which it is."""
+    readable = re.sub(r"[^a-z0-9]+", "_", nodeid.rpartition("/")[2].lower())
+    readable = readable.replace("test_", "").replace("py_", "", 1).strip("_")[:40].strip("_")
+    return f"{readable}_{sha256(nodeid.encode()).hexdigest()[:6]}"
+
+
+@pytest.fixture
+def seed(request) -> int:
+    """A seed for chance, another in each run; it stands in the output of a test that fails."""
+    return any_seed(request.node.nodeid)
 
 
 @pytest.fixture

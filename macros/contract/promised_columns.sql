@@ -10,7 +10,7 @@
   {%- endif -%}
   {%- set promised = [] -%}
   {#- The engine spells the types, so that INT, integer and int are one. -#}
-  {%- for column in get_column_schema_from_query(get_empty_schema_sql(model.columns)) -%}
+  {%- for column in adapter.get_query_schema(get_empty_schema_sql(model.columns)) -%}
     {%- set written = model.columns[column.name] -%}
     {%- do promised.append({
         'name': column.name,

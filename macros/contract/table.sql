@@ -70,17 +70,18 @@
 {#
     In: the table's relation (none if absent), and the promised columns. Out: a dict of lists of
     {name, reason}: `stray` (the table's only), `missing` (promised only), `retyped` (another type, or
-    stricter or looser on nulls); and `commented`, the promised columns with another comment. All empty
-    without a table.
+    stricter or looser on nulls); `commented`, the promised columns with another comment; and `in_table`,
+    the names that the table has, in its order. All empty without a table.
 #}
 {% macro table_drift(existing_relation, promised) %}
-  {%- set drift = {'stray': [], 'missing': [], 'retyped': [], 'commented': []} -%}
+  {%- set drift = {'stray': [], 'missing': [], 'retyped': [], 'commented': [], 'in_table': []} -%}
   {%- if existing_relation is none -%}
     {{ return(drift) }}
   {%- endif -%}
   {%- set in_table = {} -%}
   {%- for column in adapter.get_schema(existing_relation) -%}
     {%- do in_table.update({column.name: column}) -%}
+    {%- do drift.in_table.append(column.name) -%}
     {%- if column.name not in promised | map(attribute='name') -%}
       {%- do drift.stray.append({'name': column.name, 'reason': 'in the table, not in the contract'}) -%}
     {%- endif -%}
@@ -141,12 +142,15 @@
     Lets the table follow the promised columns as far as schema_change_policy says: adds new ones, drops
     those that the model no longer has. Corrects comments.
 
-    In: its relation, the promised columns, the drift of one from the other.
+    In: its relation, the promised columns, the drift of one from the other. Out: the names of the
+    table's columns now, in its order.
 #}
 {% macro evolve_table(target_relation, columns, drift) %}
   {%- set policy = schema_change_policy() -%}
+  {%- set names = drift.in_table | list -%}
   {%- for column in drift.stray if policy == 'sync_all_columns' -%}
     {%- do drop_column(target_relation, column.name) -%}
+    {%- do names.remove(column.name) -%}
   {%- endfor -%}
   {%- set missing = drift.missing | map(attribute='name') | list -%}
   {%- for column in columns if column.name in missing and policy in ('append_new_columns', 'sync_all_columns') -%}
@@ -155,6 +159,7 @@
         'alter table ' ~ target_relation ~ ' add column ' ~ adapter.quote(column.name) ~ ' '
         ~ column.data_type ~ comment_sql(column.comment)
     ) -%}
+    {%- do names.append(column.name) -%}
   {%- endfor -%}
   {%- for column in drift.commented -%}
     {%- do run_query(
@@ -162,6 +167,7 @@
         ~ comment_sql(column.comment)
     ) -%}
   {%- endfor -%}
+  {{- return(names) -}}
 {% endmacro %}
 
 {#- As a schema evolution: older snapshots keep the column. -#}

@@ -18,6 +18,9 @@
   {%- call statement('main', language=model.language) -%}
     {{ stage(staged, compiled_code) }}
   {%- endcall -%}
+  {%- if model.language == 'sql' -%}
+    {%- do adapter.stage_query(staged) -%}
+  {%- endif -%}
 
   {#- 2. check, before anything is computed -#}
   {%- set columns = promised_columns(staged) -%}
@@ -32,12 +35,12 @@
   {%- endif -%}
 
   {#- 3. the table -#}
-  {%- do prepare_table(target_relation, existing_relation, columns, drift) -%}
+  {%- set names = prepare_table(target_relation, existing_relation, columns, drift) -%}
 
   {#- 4. write -#}
   {%- call statement('write') -%}
     {%- if existing_relation is none or should_full_refresh() -%}
-      {{ overwrite_sql(target_relation, staged) }}
+      {{ overwrite_sql(target_relation, names, staged) }}
     {%- else -%}
       {{ incremental_sql(target_relation, existing_relation, staged) }}
     {%- endif -%}
@@ -45,7 +48,7 @@
 
   {#- 5. publish: at the end of the run, end_run does -#}
 
-  {%- do drop_staged_view(staged) -%}
+  {%- do adapter.drop_stage(staged) -%}
   {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, should_full_refresh())) -%}
   {{ run_hooks(post_hooks) }}
   {{ return({'relations': [target_relation]}) }}

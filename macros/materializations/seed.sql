@@ -22,18 +22,18 @@
   {%- do check_table_against_contract(existing_relation, drift) -%}
 
   {#- 3. the table -#}
-  {%- do prepare_table(target_relation, existing_relation, columns, drift) -%}
+  {%- set names = prepare_table(target_relation, existing_relation, columns, drift) -%}
 
   {#- 4. write -#}
   {%- set rows = agate_table.rows | length -%}
   {%- call statement('write') -%}
-    {{ overwrite_sql(target_relation, staged) }}
+    {{ overwrite_sql(target_relation, names, staged) }}
   {%- endcall -%}
   {%- call noop_statement('main', 'INSERT ' ~ rows, 'INSERT', rows) -%}{%- endcall -%}
 
   {#- 5. publish: at the end of the run, end_run does -#}
 
-  {%- do drop_staged_view(staged) -%}
+  {%- do adapter.drop_stage(staged) -%}
   {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, true)) -%}
   {%- do persist_docs(target_relation, model) -%}
   {{ run_hooks(post_hooks) }}

@@ -9,8 +9,10 @@
 {% endmacro %}
 
 {#
-    In: the view's relation, the model's compiled code. Out: the code, in the model's language, after
-    which the view stands for the model's rows. Nothing is computed yet.
+    In: the view's relation, the model's compiled code. Out: the code, in the model's language, to run
+    for its rows. Nothing is computed yet. Raises Spark's error if the code of a SQL model is no query.
+
+    A Python model names its rows `staged` itself; those of a query are named by `adapter.stage_query`.
 #}
 {% macro stage(staged, compiled_code) %}
   {%- if model.language == 'python' -%}
@@ -18,41 +20,39 @@
 
 stage(model, dbtObj, "{{ staged }}")
   {%- else -%}
-    {{ create_temporary_view(staged, compiled_code) }}
+    {%- do adapter.require_query(compiled_code) -%}
+{{ compiled_code }}
   {%- endif -%}
-{% endmacro %}
-
-{% macro drop_staged_view(staged) %}
-  {%- call statement('drop_stage') -%}
-    drop view if exists {{ staged }}
-  {%- endcall -%}
 {% endmacro %}
 
 {#
     Brings the table to where it can be written: creates it from the contract, or lets it follow the
     contract as far as that says so; and lets the run write to a branch of it.
 
-    In: the table's relation, the existing one (none if absent), the promised columns, the drift.
+    In: the table's relation, the existing one (none if absent), the promised columns, the drift. Out: the
+    names of the table's columns, in its order.
 #}
 {% macro prepare_table(target_relation, existing_relation, columns, drift) %}
   {%- if existing_relation is none -%}
     {%- call statement('create') -%}
       {{ create_table_sql(target_relation, columns) }}
     {%- endcall -%}
+    {%- set names = columns | map(attribute='name') | list -%}
   {%- else -%}
-    {%- do evolve_table(target_relation, columns, drift) -%}
+    {%- set names = evolve_table(target_relation, columns, drift) -%}
   {%- endif -%}
-  {%- do open_to_branches(target_relation) -%}
+  {%- do adapter.open_to_branches(target_relation) -%}
+  {{- return(names) -}}
 {% endmacro %}
 
 {#
-    Out: SQL that replaces every row of the table by the staged ones, by name. Not `insert overwrite`,
-    which replaces some partitions only where the session says so.
+    In: the table's relation, the names of its columns in its order, the staged view. Out: SQL that
+    replaces every row of the table by the staged ones, by name. Not `insert overwrite`, which replaces
+    some partitions only where the session says so.
 #}
-{% macro overwrite_sql(target_relation, staged) %}
-  {%- set columns = adapter.get_schema(target_relation) -%}
+{% macro overwrite_sql(target_relation, names, staged) %}
   insert into {{ target_relation }} replace where true
-  select {% for column in columns %}{{ adapter.quote(column.name) }}{{ ', ' if not loop.last }}{% endfor %}
+  select {% for name in names %}{{ adapter.quote(name) }}{{ ', ' if not loop.last }}{% endfor %}
   from {{ staged }}
 {% endmacro %}
 

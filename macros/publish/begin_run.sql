@@ -12,33 +12,39 @@
   {%- if execute and audits_writes() -%}
     {%- set run = 'dbt_' ~ run_started_at.strftime('%Y%m%dt%H%M%S') ~ run_suffix(invocation_id) -%}
     {%- do take_lock(run) -%}
-    {%- do refresh_tables(project_tables()) -%}
-    {%- do adapter.use_branch(retried_branch(adapter.get_retried_run()) or run) -%}
+    {%- do adapter.forget_tables(graph, selected_resources) -%}
+    {%- set retried = retried_states(adapter.get_retried_run()) -%}
+    {%- do adapter.begin_writes(retried.branch or run, retried.states | map(attribute='table_name') | list) -%}
   {%- endif -%}
 {% endmacro %}
 
 {#
-    In: the run that is retried (of dbt_internals.retried_run), or none. Out: the branch that it wrote to;
-    none if it wrote nothing, or with --empty, which leaves no branch. Raises a compiler error if that branch
-    cannot be gone on with.
+    In: the run that is retried (of dbt_internals.retried_run), or none. Out: a dict of the `branch` that it
+    wrote to, and its `states`; neither if it wrote nothing, or with --empty, which leaves no branch. Raises
+    a compiler error if that branch cannot be gone on with.
 #}
-{% macro retried_branch(retried) %}
-  {%- if retried and not flags.EMPTY -%}
-    {%- set branch = held_back_run(retried.invocation_id) -%}
-    {%- if not branch and retried.has_written -%}
-      {#- It was interrupted: nothing was logged, but its name ends so. -#}
-      {%- set suffix = run_suffix(retried.invocation_id) -%}
-      {%- set found = [] -%}
-      {%- for ref in table_refs(project_tables()) if ref.name.endswith(suffix) -%}
-        {%- do found.append(ref.name) -%}
-      {%- endfor -%}
-      {%- set branch = found[0] if found else '…' ~ suffix -%}
-    {%- endif -%}
-    {%- if branch -%}
-      {%- do check_can_be_published(branch, branch_states(branch)) -%}
-      {{- return(branch) -}}
-    {%- endif -%}
+{% macro retried_states(retried) %}
+  {%- if not retried or flags.EMPTY -%}
+    {{- return({'branch': none, 'states': []}) -}}
   {%- endif -%}
+  {%- set held_back = held_back_by(retried.invocation_id) -%}
+  {%- set tables = held_back | map(attribute='table_name') | list -%}
+  {%- set branch = held_back[0].run if held_back else none -%}
+  {%- if not branch and retried.has_written -%}
+    {#- It was interrupted: nothing was logged, but its name ends so. -#}
+    {%- set suffix = run_suffix(retried.invocation_id) -%}
+    {%- set found = [] -%}
+    {%- for ref in table_refs(project_tables()) if ref.name.endswith(suffix) -%}
+      {%- do found.append(ref.name) -%}
+      {%- do tables.append(ref.table_name) -%}
+    {%- endfor -%}
+    {%- set branch = found[0] if found else '…' ~ suffix -%}
+  {%- endif -%}
+  {%- set states = branch_states(branch, tables) if branch else [] -%}
+  {%- if branch -%}
+    {%- do check_can_be_published(branch, states) -%}
+  {%- endif -%}
+  {{- return({'branch': branch, 'states': states}) -}}
 {% endmacro %}
 
 {#- Out: what the name of a dbt command's run, and so of its branch, ends with. -#}

@@ -20,61 +20,21 @@
     name and snapshot_id.
 #}
 {% macro table_refs(tables) %}
-  {%- do refresh_tables(tables) -%}
-  {%- set queries = [] -%}
-  {%- for table in tables -%}
-    {%- do queries.append("select '" ~ table ~ "' as table_name, name, snapshot_id from " ~ table ~ '.refs') -%}
-  {%- endfor -%}
-  {{- return(rows_of(queries | join(' union all '))) -}}
-{% endmacro %}
-
-{#- Lets the session see what other processes have done to these tables; Iceberg's catalog keeps them for a while. -#}
-{% macro refresh_tables(tables) %}
-  {%- for table in tables -%}
-    {%- do run_query('refresh table ' ~ table) -%}
-  {%- endfor -%}
+  {{- return(adapter.get_refs(tables | map('string') | list)) -}}
 {% endmacro %}
 
 {#
-    In: a branch. Out: the tables that have it: a list of dicts of table_name, from_snapshot_id (main's)
+    In: a branch, tables. Out: those that have it: a list of dicts of table_name, from_snapshot_id (main's)
     and to_snapshot_id (the branch's).
 #}
-{% macro branch_states(branch) %}
-  {%- set refs = table_refs(project_tables()) -%}
-  {%- set main = {} -%}
-  {%- for ref in refs if ref.name == 'main' -%}
-    {%- do main.update({ref.table_name: ref.snapshot_id}) -%}
-  {%- endfor -%}
-  {%- set states = [] -%}
-  {%- for ref in refs if ref.name == branch -%}
-    {%- do states.append({
-        'table_name': ref.table_name,
-        'from_snapshot_id': main[ref.table_name],
-        'to_snapshot_id': ref.snapshot_id,
-    }) -%}
-  {%- endfor -%}
-  {#- A layer's tables together, so that a reader of them all sees as little in between as can be. -#}
-  {{- return(states | sort(attribute='table_name')) -}}
+{% macro branch_states(branch, tables) %}
+  {{- return(adapter.get_branch_states(branch, tables | map('string') | list)) -}}
 {% endmacro %}
 
 {% macro drop_branches(branch, states) %}
   {%- for state in states -%}
-    {%- do run_query('alter table ' ~ state.table_name ~ ' drop branch if exists ' ~ branch) -%}
+    {%- do adapter.drop_branch(state.table_name, branch) -%}
   {%- endfor -%}
-{% endmacro %}
-
-{#
-    Lets a run write to a branch of this table: gives it a main branch, empty at first, and Iceberg's
-    property. In: its relation. Does nothing for a run that writes to main.
-#}
-{% macro open_to_branches(relation) %}
-  {%- if adapter.get_branch() -%}
-    {%- set property = rows_of('show tblproperties ' ~ relation ~ "('write.wap.enabled')") | first -%}
-    {%- if property.value != 'true' -%}
-      {%- do run_query('alter table ' ~ relation ~ ' create branch if not exists main') -%}
-      {%- do run_query('alter table ' ~ relation ~ " set tblproperties ('write.wap.enabled' = 'true')") -%}
-    {%- endif -%}
-  {%- endif -%}
 {% endmacro %}
 
 {#- In: a query. Out: its rows, as dicts by column; none of no query. -#}

@@ -1,7 +1,7 @@
 {#
     on-run-end: "{{ end_run() }}"
 
-    Publishes every table that this run has written, all or none, if nothing in it failed (a warning is no
+    Publishes every table that this run has written, be it by a hook, all or none, if nothing in it failed (a warning is no
     failure). Else nothing is published, and the last lines say what failed and where to look at it.
 
     What was built with --empty is never published.
@@ -9,7 +9,7 @@
 {% macro end_run() %}
   {%- if execute and audits_writes() and adapter.get_branch() -%}
     {%- set branch = adapter.get_branch() -%}
-    {%- set states = branch_states(branch) -%}
+    {%- set states = branch_states(branch, adapter.get_written_tables()) -%}
     {%- set failed = results | rejectattr('status', 'in', ['success', 'pass', 'warn', 'no-op']) | list -%}
     {%- if flags.EMPTY -%}
       {%- do drop_branches(branch, states) -%}
@@ -19,7 +19,7 @@
     {%- elif states -%}
       {%- do publish_branch(branch, states) -%}
     {%- endif -%}
-    {%- do adapter.use_branch(none) -%}
+    {%- do adapter.end_writes() -%}
   {%- endif -%}
 {% endmacro %}
 

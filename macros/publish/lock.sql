@@ -61,7 +61,7 @@
 
 {#- In: the holder of a lock, whose process runs no more. Removes what it has left but its publish, and the lock. -#}
 {% macro clear_up_after(holder) %}
-  {%- do drop_branches(holder.run, branch_states(holder.run)) -%}
+  {%- do drop_branches(holder.run, branch_states(holder.run, project_tables())) -%}
   {%- do adapter.delete_checkpoints(holder) -%}
   {%- do drop_lock() -%}
   {%- do log(holder.run ~ ' was killed before it ended; what it left unpublished is removed.', info=true) -%}

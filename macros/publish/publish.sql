@@ -8,7 +8,7 @@
 #}
 {% macro publish(branch) %}
   {%- do take_lock('publish_' ~ branch) -%}
-  {%- do publish_branch(branch, branch_states(branch)) -%}
+  {%- do publish_branch(branch, branch_states(branch, project_tables())) -%}
 {% endmacro %}
 
 {#
@@ -33,8 +33,7 @@
     ) -%}
   {%- endif -%}
   {%- for state in states -%}
-    {%- set ancestors = rows_of("call system.ancestors_of('" ~ state.table_name ~ "', " ~ state.to_snapshot_id ~ ')') -%}
-    {%- if state.from_snapshot_id not in ancestors | map(attribute='snapshot_id') -%}
+    {%- if not adapter.is_ahead(state) -%}
       {%- do exceptions.raise_compiler_error(
           state.table_name ~ ' has been written since the branch ' ~ branch ~ ' was begun. Nothing was published: '
           ~ 'run `dbt build` again.'
@@ -51,9 +50,9 @@
   {%- do write_publish_log(run, 'moving', states) -%}
   {%- for state in states -%}
     {%- if branch -%}
-      {%- do run_query("call system.fast_forward('" ~ state.table_name ~ "', 'main', '" ~ branch ~ "')") -%}
+      {%- do adapter.fast_forward(state.table_name, branch) -%}
     {%- else -%}
-      {%- do set_main(state.table_name, state.to_snapshot_id) -%}
+      {%- do adapter.set_main(state.table_name, state.to_snapshot_id) -%}
     {%- endif -%}
   {%- endfor -%}
   {%- do write_publish_log(run, status, states) -%}
@@ -76,7 +75,7 @@
       {%- do foreign.append(move.table_name) -%}
     {%- endfor -%}
     {%- for move in moves if move.table_name not in foreign -%}
-      {%- do set_main(move.table_name, move.from_snapshot_id if foreign else move.to_snapshot_id) -%}
+      {%- do adapter.set_main(move.table_name, move.from_snapshot_id if foreign else move.to_snapshot_id) -%}
     {%- endfor -%}
     {%- do write_publish_log(run, 'taken back' if foreign else 'published', moves) -%}
     {%- do log(
@@ -85,8 +84,4 @@
         info=true
     ) -%}
   {%- endif -%}
-{% endmacro %}
-
-{% macro set_main(table, snapshot_id) %}
-  {%- do run_query("call system.set_current_snapshot('" ~ table ~ "', " ~ snapshot_id ~ ')') -%}
 {% endmacro %}

@@ -14,10 +14,15 @@
 {% endmacro %}
 
 {% macro create_operations_schema() %}
-  {%- do run_query('create namespace if not exists ' ~ operations_schema()) -%}
+  {%- if not adapter.check_schema_exists(none, operations_schema()) -%}
+    {%- do run_query('create namespace if not exists ' ~ operations_schema()) -%}
+  {%- endif -%}
 {% endmacro %}
 
 {% macro create_publish_log() %}
+  {%- if adapter.has_table(publish_log()) -%}
+    {{ return('') }}
+  {%- endif -%}
   {%- call statement('create_publish_log') -%}
     create table if not exists {{ publish_log() }} (
       logged_at timestamp not null,
@@ -33,24 +38,36 @@
   {%- endcall -%}
 {% endmacro %}
 
-{#- In: the branch or operation, a status, and the states that it is about. One commit. -#}
+{#
+    In: the branch or operation, a status, and the states that it is about. One commit, whose summary tells
+    the status too, so that nobody has to read the log for that.
+#}
 {% macro write_publish_log(run, status, states) %}
   {%- if states -%}
     {%- set now = modules.datetime.datetime.now(modules.pytz.utc).strftime('%Y-%m-%d %H:%M:%S.%f') -%}
-    {%- call statement('write_publish_log') -%}
-      insert into {{ publish_log() }} values
+    {%- set rows -%}
+      select * from values
       {%- for state in states %}
         (
           timestamp '{{ now }}', '{{ run }}', '{{ invocation_id }}', '{{ status }}',
-          '{{ state.table_name }}', {{ state.from_snapshot_id }}, {{ state.to_snapshot_id }}
+          '{{ state.table_name }}', {{ state.from_snapshot_id }}L, {{ state.to_snapshot_id }}L
         ){{ ',' if not loop.last }}
       {%- endfor %}
-    {%- endcall -%}
+      as entry (logged_at, run, invocation_id, status, table_name, from_snapshot_id, to_snapshot_id)
+    {%- endset -%}
+    {%- do adapter.append(publish_log(), rows, {'publish.status': status}) -%}
   {%- endif -%}
 {% endmacro %}
 
-{#- Out: the states that a command was about to move main between when it was broken off. -#}
+{#
+    Out: the states that a command was about to move main between when it was broken off. Only the log's
+    last commit can be of one: who has the lock finishes it before anything else.
+#}
 {% macro open_moves() %}
+  {%- set last = adapter.get_last_commit(publish_log()) -%}
+  {%- if last is none or last.get('publish.status', 'moving') != 'moving' -%}
+    {{- return([]) -}}
+  {%- endif -%}
   {%- set query -%}
     select run, table_name, from_snapshot_id, to_snapshot_id
     from {{ publish_log() }} as moving
@@ -63,14 +80,16 @@
   {{- return(rows_of(query)) -}}
 {% endmacro %}
 
-{#- In: an invocation_id, or none. Out: the branch that it has held back; none if it has not. -#}
-{% macro held_back_run(invocation) %}
-  {%- if invocation -%}
-    {%- set query -%}
-      select run from {{ publish_log() }} where status = 'held back' and invocation_id = '{{ invocation }}' limit 1
-    {%- endset -%}
-    {%- for row in rows_of(query) -%}
-      {{- return(row.run) -}}
-    {%- endfor -%}
+{#
+    In: an invocation_id, or none. Out: the branch that it has held back, and which tables: rows of run and
+    table_name; none if it has not.
+#}
+{% macro held_back_by(invocation) %}
+  {%- if not invocation -%}
+    {{- return([]) -}}
   {%- endif -%}
+  {%- set query -%}
+    select run, table_name from {{ publish_log() }} where status = 'held back' and invocation_id = '{{ invocation }}'
+  {%- endset -%}
+  {{- return(rows_of(query)) -}}
 {% endmacro %}

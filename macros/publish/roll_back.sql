@@ -53,7 +53,7 @@
 
 {#- Raises a compiler error if the table has no such snapshot (any more). -#}
 {% macro check_snapshot(table, snapshot_id) %}
-  {%- if not rows_of('select 1 as is_there from ' ~ table ~ '.snapshots where snapshot_id = ' ~ snapshot_id) -%}
+  {%- if not adapter.has_snapshot(table, snapshot_id) -%}
     {%- do exceptions.raise_compiler_error(
         'The snapshot of ' ~ table ~ ' of that time has expired; nothing was rolled back.'
     ) -%}

@@ -5,6 +5,7 @@
 {%- set columns = event_columns() -%}
 {%- set paths = columns | map(attribute='path') | unique | list -%}
 {%- set text_paths = columns | selectattr('type', 'equalto', 'string') | map(attribute='path') | list -%}
+{%- set typed_columns = columns | rejectattr('type', 'equalto', 'string') | list -%}
 {%- set key_columns = columns | selectattr('name', 'in', ['event_id', 'car_chassis', 'event_primary_timestamp']) -%}
 
 {#- What may be wrong with an event: (the condition, the words), both SQL. -#}
@@ -21,8 +22,8 @@
     'date': 'is not a date (YYYY-MM-DD)',
     'timestamp': 'is not an ISO 8601 timestamp with a zone',
 } -%}
-{%- for column in columns if column.type != 'string' -%}
-    {%- set text = event_text(column.path) -%}
+{%- for column in typed_columns -%}
+    {%- set text = column.name ~ '_text' -%}
     {%- set words = "'" ~ column.path ~ ' ' ~ not_a[column.type] ~ ": '" -%}
     {%- do problems.append((
         text ~ ' is not null and ' ~ column.name ~ ' is null', 'concat(' ~ words ~ ', substr(' ~ text ~ ', 1, 80))'
@@ -72,14 +73,40 @@ inspected as (
 
 ),
 
-typed as (
+{#- A value's text has a name of its own, for it is looked at many times: to read it, and to judge it. -#}
+texts as (
 
     select
         *,
         {%- for column in columns %}
-        {{ read_text(event_text(column.path), column.type) }} as {{ column.name }}{{ ',' if not loop.last }}
+        {{ event_text(column.path) }} as {{ column.name }}{{ '_text' if column in typed_columns }}{{ ',' if not loop.last }}
         {%- endfor %}
     from inspected
+
+),
+
+typed as (
+
+    select
+        *,
+        {%- for column in typed_columns %}
+        {{ read_text(column.name ~ '_text', column.type) }} as {{ column.name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from texts
+
+),
+
+examined as (
+
+    select
+        *,
+        concat_ws(
+            '; ',
+            {%- for condition, words in problems %}
+            case when {{ condition }} then {{ words }} end{{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as problems
+    from typed
 
 ),
 
@@ -92,14 +119,9 @@ judged as (
             {%- for condition, words in not_one_event('event_json') %}
             when {{ condition }} then {{ words }}
             {%- endfor %}
-            else nullif(concat_ws(
-                '; ',
-                {%- for condition, words in problems %}
-                case when {{ condition }} then {{ words }} end{{ ',' if not loop.last }}
-                {%- endfor %}
-            ), '')
+            else nullif(problems, '')
         end as rejection_reason
-    from typed
+    from examined
 
 )
 

@@ -1,6 +1,6 @@
 """Check, without Athena, that it can take this project's models and data tests.
 
-    python -m python_jobs.athena_gate
+    uv run --group lint python -m python_jobs.athena_gate
 
 Ends with 0, or 1 and a list of what is wrong, or 2 if the project does not compile.
 """
@@ -8,8 +8,12 @@ Ends with 0, or 1 and a list of what is wrong, or 2 if the project does not comp
 import sys
 from pathlib import Path
 
-from python_jobs.athena_gate import trino_sql
 from python_jobs.athena_gate.pyspark_api import newer_api
+
+try:
+    from python_jobs.athena_gate import trino_sql
+except ModuleNotFoundError as error:
+    sys.exit(f"The gate needs {error.name}: run it with `uv run --group lint python …`")
 
 ROOT = Path(__file__).parents[2]
 

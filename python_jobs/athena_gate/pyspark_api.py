@@ -144,7 +144,8 @@ def _find(name: str) -> object:
     """What is of that full name in pyspark; None if it has none."""
     try:
         return import_module(name)
-    except ImportError:
+    # On numpy 2, pyspark 3.5's pandas API fails with an AttributeError.
+    except (ImportError, AttributeError):
         parent, _, last = name.rpartition(".")
         return getattr(_find(parent), last, None) if parent else None
 

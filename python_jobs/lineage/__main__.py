@@ -68,7 +68,9 @@ def openlineage_lines(lineage: Lineage, namespace: str | None) -> Iterable[str]:
     try:
         from . import openlineage
     except ModuleNotFoundError as error:
-        raise CannotShow(f"--openlineage needs {error.name}: run `uv sync`, then again") from None
+        raise CannotShow(
+            f"--openlineage needs {error.name}: run it with `uv run --group openlineage python …`"
+        ) from None
     return openlineage.lines(lineage, namespace)
 
 

@@ -291,7 +291,7 @@ def test_without_a_cache_folder_there_is_none(
     assert started == []
 
 
-@pytest.mark.soak
+@pytest.mark.full
 def test_the_whole_archive_is_made_by_one_command(java_home, class_path, cache):
     """Iceberg's classes are in it, those of a query, and the lambdas of Scala."""
     command = [sys.executable, "-m", "dbt_spark_contracts.spark.make_archive"]

@@ -3,60 +3,29 @@
 The name is that of dbt-spark's pull request 1063, so that this can go when upstream has it.
 """
 
-from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from dbt.adapters import spark
 from dbt.adapters.base.impl import ConstraintSupport
 from dbt.adapters.base.meta import available
+from dbt.adapters.contracts.relation import RelationType
+from dbt.adapters.events.types import CodeExecution
 from dbt.adapters.spark.connections import SparkConnectionMethod
+from dbt.adapters.spark.impl import (
+    SCHEMA_NOT_FOUND_MESSAGES,
+    TABLE_OR_VIEW_NOT_FOUND_MESSAGES,
+)
 from dbt_common.contracts.constraints import ConstraintType
+from dbt_common.events.functions import fire_event
 from dbt_common.exceptions import DbtRuntimeError
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PythonException
 
-from dbt_spark_contracts import file_sources, process, tables
-from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts import branches, file_sources, process, spark_plan, tables
+from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.lineage import marks
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.lineage.model import table_names, trace
+from dbt_spark_contracts.nodes import touched_tables
 from dbt_spark_contracts.spark import session
-from dbt_spark_contracts.spark_plan import never_null
-
-
-class SessionConnectionManager(spark.SparkConnectionManager):
-    """Waits for the session that the plugin starts, where dbt-spark would start its own."""
-
-    @classmethod
-    def open(cls, connection):
-        if connection.credentials.method == SparkConnectionMethod.SESSION:
-            session.get()
-        return super().open(connection)
-
-    @contextmanager
-    def exception_handler(self, sql):
-        # dbt-spark makes a DbtRuntimeError of all that an error says, a DbtRuntimeError's kind too.
-        with super().exception_handler(sql):
-            try:
-                with _explained():
-                    yield
-            except DbtRuntimeError as error:
-                raise RuntimeError(error.msg) from error
-
-    @classmethod
-    def get_result_from_cursor(cls, cursor, limit):
-        # Spark runs a query when its rows are asked for, which dbt does outside of the handler.
-        with _explained():
-            return super().get_result_from_cursor(cursor, limit)
-
-
-@contextmanager
-def _explained():
-    """Raises DbtRuntimeError, without Java's stack, for what Spark raises when it runs a query."""
-    try:
-        yield
-    except (Py4JJavaError, PythonException) as error:
-        raise DbtRuntimeError(explain(error)) from error
 
 
 class SparkAdapter(spark.SparkAdapter):
@@ -83,14 +52,53 @@ class SparkAdapter(spark.SparkAdapter):
 
         return {**super().python_submission_helpers, "session": SessionPythonJobHelper}
 
+    # What dbt asks of the warehouse. dbt-spark has a statement for it, and one more for each table.
+
+    def list_schemas(self, database):
+        return tables.list_schemas(session.get())
+
+    def check_schema_exists(self, database, schema):
+        return schema in self.list_schemas(database)
+
     def list_relations_without_caching(self, schema_relation):
-        # dbt-spark takes a namespace that is not there for an empty one, but not with Iceberg.
         try:
-            return super().list_relations_without_caching(schema_relation)
+            with explained():
+                names = tables.list_iceberg_tables(session.get(), schema_relation.schema)
         except DbtRuntimeError as error:
-            if "NoSuchNamespaceException" in str(error):
+            if any(message in error.msg for message in SCHEMA_NOT_FOUND_MESSAGES):
                 return []
             raise
+        if names is None:
+            return super().list_relations_without_caching(schema_relation)
+        return [
+            self.Relation.create(
+                schema=schema_relation.schema,
+                identifier=name,
+                type=RelationType.Table,
+                is_iceberg=True,
+            )
+            for name in names
+        ]
+
+    def get_columns_in_relation(self, relation):
+        try:
+            fields = self.get_schema(relation)
+        except DbtRuntimeError as error:
+            if any(message in error.msg for message in TABLE_OR_VIEW_NOT_FOUND_MESSAGES):
+                return []  # as dbt-spark has it
+            raise
+        return [
+            self.Column(
+                table_database=None,
+                table_schema=relation.schema,
+                table_name=relation.name,
+                table_type=relation.type,
+                column=field["name"],
+                column_index=index,
+                dtype=field["data_type"],
+            )
+            for index, field in enumerate(fields)
+        ]
 
     def calculate_freshness(self, source, loaded_at_field, filter, macro_resolver=None):
         # A source of files is no table that could be asked. (The macro resolver is the manifest.)
@@ -119,22 +127,43 @@ class SparkAdapter(spark.SparkAdapter):
             catalog = merge_tables([catalog, files])
         return catalog, exceptions
 
+    # A staged model: what macros/materializations and macros/contract ask.
+
+    @available
+    def require_query(self, sql: str) -> None:
+        """Raises DbtRuntimeError, in Spark's words, if `sql` is anything but one query.
+
+        What is no query (an `insert`, a `drop`) Spark would run at once, before any check.
+        """
+        with explained():
+            spark_plan.require_query(session.get(), sql.strip().removesuffix(";"))
+
+    @available
+    def stage_query(self, view) -> None:
+        """Let the temporary view `view` stand for the rows of this thread's last query.
+
+        The view keeps the analyzed plan. One made by SQL keeps the text, and Spark analyzes that
+        again for each use.
+        """
+        with explained():
+            self.connections.last_frame().createOrReplaceTempView(str(view))
+
+    @available
+    def drop_stage(self, view) -> None:
+        """Drop a staged view, if it is there."""
+        session.get().catalog.dropTempView(str(view))
+
     @available.parse_list
     def get_schema(self, relation) -> list[dict]:
-        """The columns of a table or staged view, in order, as Spark knows them.
+        """The columns of a table or staged view, in order: see `spark_plan.columns`."""
+        with explained():
+            return spark_plan.columns(session.get().table(str(relation)))
 
-        Each is a dict of name, data_type (Spark's simple string, in full), nullable and comment:
-        what `describe` cuts short (a long struct) or does not tell (nullability).
-        """
-        return [
-            {
-                "name": field.name,
-                "data_type": field.dataType.simpleString(),
-                "nullable": field.nullable,
-                "comment": field.metadata.get("comment") or "",
-            }
-            for field in session.get().table(str(relation)).schema.fields
-        ]
+    @available.parse_list
+    def get_query_schema(self, sql: str) -> list[dict]:
+        """The columns of a query, in order: see `spark_plan.columns`. Nothing is computed."""
+        with explained():
+            return spark_plan.columns(session.get().sql(sql))
 
     @available.parse_list
     def get_never_null(self, view, columns: list[str]) -> list[str]:
@@ -143,7 +172,7 @@ class SparkAdapter(spark.SparkAdapter):
         A column of a table that is not null there, a `where … is not null`, a coalesce with a
         literal and a count are such proofs. Costs analysis, no Spark job.
         """
-        return never_null(session.get().table(str(view)), columns)
+        return spark_plan.never_null(session.get().table(str(view)), columns)
 
     # Where columns come from: what macros/contract/column_origins.sql asks.
 
@@ -159,7 +188,7 @@ class SparkAdapter(spark.SparkAdapter):
         """
         spark = session.get()
         nodes = [*graph["nodes"].values(), *graph["sources"].values()]
-        catalog = spark.sql("select current_catalog()").first()[0]
+        catalog = tables.current_catalog(spark)
         frame = spark.table(str(view))
         entry = trace(frame, model, table_names(nodes, catalog), volatile)
         self.column_lineage.record(model["unique_id"], entry)
@@ -186,14 +215,104 @@ class SparkAdapter(spark.SparkAdapter):
         return self.retried_run
 
     @available
-    def use_branch(self, name: str | None) -> None:
-        """From here on write to the branch `name` of each table, and read it; none: main."""
-        session.use_branch(name)
+    def forget_tables(self, graph: dict, selected: list[str]) -> None:
+        """Let this command see what others have done to the tables that it touches."""
+        for name in touched_tables({**graph["nodes"], **graph["sources"]}, selected):
+            tables.forget(session.get(), name)
+
+    @available
+    def begin_writes(self, branch: str, earlier: list[str]) -> None:
+        """From here on write to the branch `branch` of each table, and read it.
+
+        Args:
+            branch: The branch.
+            earlier: The tables that a run which is retried has written to it.
+        """
+        branches.watch_commits(session.get(), earlier)
+        session.use_branch(branch)
+
+    @available
+    def end_writes(self) -> None:
+        """From here on write to main, and read it."""
+        session.use_branch(None)
+
+    @available
+    def get_written_tables(self) -> list[str]:
+        """The tables that were written since begin_writes, and the earlier ones."""
+        return branches.written(session.get())
 
     @available
     def get_branch(self) -> str | None:
         """The branch that the run writes to; none if that is main."""
         return session.branch()
+
+    @available
+    def open_to_branches(self, relation) -> None:
+        """Let the run write to a branch of this table, if it does not write to main."""
+        if self.get_branch():
+            self._change(f"{relation}: open to branches", branches.open_to_branches, str(relation))
+
+    @available
+    def get_refs(self, names: list[str]) -> list[dict]:
+        """Every branch and tag of the tables: see `branches.refs`."""
+        with explained():
+            return branches.refs(session.get(), names)
+
+    @available
+    def get_branch_states(self, branch: str, names: list[str]) -> list[dict]:
+        """What publishing the branch would move: see `branches.states`."""
+        with explained():
+            return branches.states(session.get(), branch, names)
+
+    @available
+    def is_ahead(self, state: dict) -> bool:
+        """Has the state's table not been written on main since its branch was begun?"""
+        return branches.is_ahead(session.get(), state)
+
+    @available
+    def has_snapshot(self, table: str, snapshot_id: int) -> bool:
+        """Has the table (still) a snapshot of that id?"""
+        with explained():
+            return tables.load(session.get(), table).snapshot(snapshot_id) is not None
+
+    @available
+    def fast_forward(self, table: str, branch: str) -> None:
+        """Let the table's main be what the branch is."""
+        self._change(
+            f"{table}: fast-forward main to {branch}", branches.fast_forward, table, branch
+        )
+
+    @available
+    def set_main(self, table: str, snapshot_id: int) -> None:
+        """Let the table's main be one of its snapshots."""
+        self._change(f"{table}: set main to {snapshot_id}", branches.set_main, table, snapshot_id)
+
+    @available
+    def drop_branch(self, table: str, branch: str) -> None:
+        """Drop the table's branch, if it is there."""
+        self._change(f"{table}: drop branch {branch}", branches.drop, table, branch)
+
+    @available
+    def has_table(self, table: str) -> bool:
+        """Is there a table of that name?"""
+        return tables.exists(session.get(), table)
+
+    @available
+    def append(self, table: str, query: str, facts: dict[str, str]) -> None:
+        """Append a query's rows to a table, in one commit that tells the facts of itself."""
+        self._change(f"{table}: append {query}", tables.append, table, query, facts)
+
+    @available
+    def get_last_commit(self, table: str) -> dict | None:
+        """What the newest commit to a table tells of itself; none if there is none."""
+        return tables.last_commit(session.get(), table)
+
+    def _change(self, what: str, change, *arguments) -> None:
+        """Change a table by Iceberg's API, and say so in dbt's log as of any code that runs."""
+        name = self.connections.get_thread_connection().name
+        fire_event(CodeExecution(conn_name=name, code_content=what))
+        with explained():
+            change(session.get(), *arguments)
 
     @available
     def name_run(self, name: str) -> dict:

@@ -1,6 +1,6 @@
 """Every private name of dbt-core, dbt-adapters and dbt-spark that the plugin touches.
 
-`tests/unit/test_dbt_internals.py` fails when one of them changes.
+`tests/plugin/test_dbt_internals.py` fails when one of them changes.
 """
 
 import copy

@@ -1,6 +1,6 @@
 """What Spark's query plans tell, through the JVM objects behind a DataFrame (pyspark has no API).
 
-`tests/integration/test_spark_plan.py` fails when Spark changes them.
+`tests/contracts/test_spark_plan.py` fails when Spark changes them.
 """
 
 import json
@@ -11,6 +11,32 @@ _KEPT_SIDES = {
     **dict.fromkeys(("LeftOuter", "LeftSemi", "LeftAnti"), (True, False)),
     "RightOuter": (False, True),
 }
+
+
+def require_query(session, sql: str) -> None:
+    """Raises pyspark's ParseException if `sql` is anything but one query. Parses it, no more."""
+    # Spark's parser of queries alone stops where the query ends, whatever follows.
+    session._jsparkSession.sessionState().sqlParser().parsePlan(
+        f"create or replace temporary view staged as\n{sql}"
+    )
+
+
+def columns(frame) -> list[dict]:
+    """The DataFrame's columns, in order, as Spark knows them.
+
+    Returns:
+        A dict for each of name, data_type (Spark's simple string, in full), nullable and comment:
+        what `describe` cuts short (a long struct) or does not tell (nullability).
+    """
+    return [
+        {
+            "name": field.name,
+            "data_type": field.dataType.simpleString(),
+            "nullable": field.nullable,
+            "comment": field.metadata.get("comment") or "",
+        }
+        for field in frame.schema.fields
+    ]
 
 
 def never_null(frame, columns: list[str]) -> list[str]:

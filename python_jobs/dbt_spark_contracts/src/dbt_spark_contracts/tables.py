@@ -1,4 +1,4 @@
-"""What Spark offers for tables by its own interfaces, but not in SQL."""
+"""Tables by Spark's and Iceberg's Java interfaces: what SQL cannot do, or needs a statement for."""
 
 import time
 from collections.abc import Iterable
@@ -6,8 +6,115 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from pyspark.errors import AnalysisException
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+# Spark's catalog in which every table is one of Iceberg's.
+ICEBERG_CATALOG = "org.apache.iceberg.spark.SparkCatalog"
+
+# Spark's error class of a table that is not there.
+NO_TABLE = "TABLE_OR_VIEW_NOT_FOUND"
+
+
+def list_schemas(session: "SparkSession") -> list[str]:
+    """The schemas of the session's current catalog."""
+    return [".".join(name) for name in _current_catalog(session).listNamespaces()]
+
+
+def list_iceberg_tables(session: "SparkSession", schema: str) -> list[str] | None:
+    """The names of the tables in a schema of the session's current catalog. No table is loaded.
+
+    None if the catalog has tables other than Iceberg's too. Raises Iceberg's error if there is no
+    such schema.
+    """
+    catalog = _current_catalog(session)
+    if catalog.getClass().getName() != ICEBERG_CATALOG:
+        return None
+    namespace = _located(session, f"{schema}.any")[1].namespace()
+    return [identifier.name() for identifier in catalog.listTables(namespace)]
+
+
+def load(session: "SparkSession", table: str):
+    """A table as Iceberg's Java API has it. Raises pyspark's AnalysisException if it is none."""
+    iceberg = _active(session)._jvm.org.apache.iceberg.spark.Spark3Util
+    return iceberg.loadIcebergTable(session._jsparkSession, table)
+
+
+def current_catalog(session: "SparkSession") -> str:
+    """The name of the session's current catalog. (`select current_catalog()` is a Spark job.)"""
+    return _active(session).catalog.currentCatalog()
+
+
+def exists(session: "SparkSession", table: str) -> bool:
+    """Is there a table of that name?"""
+    try:
+        load(session, table)
+    except AnalysisException as error:
+        if error.getErrorClass() == NO_TABLE:
+            return False
+        raise
+    return True
+
+
+def load_anew(session: "SparkSession", table: str):
+    """The same as `load`, as it is now: another process may have changed it."""
+    forget(session, table)
+    return load(session, table)
+
+
+def forget(session: "SparkSession", table: str) -> None:
+    """Let the session read the table's metadata when it next needs it.
+
+    Iceberg's catalog keeps what it has read for a while, and does not see what others commit.
+    """
+    catalog, identifier = _located(session, table)
+    catalog.invalidateTable(identifier)
+
+
+def append(session: "SparkSession", table: str, query: str, facts: dict[str, str]) -> None:
+    """Append a query's rows to a table, by name, in one commit.
+
+    Args:
+        session: The session.
+        table: The table.
+        query: SQL.
+        facts: What the commit's summary is to tell besides.
+    """
+    writer = session.sql(query).writeTo(table)
+    for name, value in facts.items():
+        writer = writer.option(f"snapshot-property.{name}", value)
+    writer.append()
+
+
+def last_commit(session: "SparkSession", table: str) -> dict[str, str] | None:
+    """The summary of the newest commit to a table, whoever made it; None if there is none."""
+    snapshot = load_anew(session, table).currentSnapshot()
+    return dict(snapshot.summary()) if snapshot else None
+
+
+def properties(session: "SparkSession", table: str) -> dict[str, str] | None:
+    """The properties of a table, as they are now; None if it is not there."""
+    forget(session, table)
+    return dict(load(session, table).properties()) if exists(session, table) else None
+
+
+def _current_catalog(session: "SparkSession"):
+    return _active(session)._jsparkSession.sessionState().catalogManager().currentCatalog()
+
+
+def _located(session: "SparkSession", table: str) -> tuple:
+    """The table's catalog and identifier, Spark's Java objects."""
+    iceberg = _active(session)._jvm.org.apache.iceberg.spark.Spark3Util
+    found = iceberg.catalogAndIdentifier(session._jsparkSession, table)
+    return found.catalog(), found.identifier()
+
+
+def _active(session: "SparkSession") -> "SparkSession":
+    """The session, made this thread's: Spark reads `spark.sql.defaultCatalog` of the active one."""
+    session._jvm.SparkSession.setActiveSession(session._jsparkSession)
+    return session
 
 
 def remove_orphan_files(session: "SparkSession", table: str) -> int:
@@ -16,11 +123,8 @@ def remove_orphan_files(session: "SparkSession", table: str) -> int:
     Iceberg's procedure of this name spares those of the last 24 hours, for a writer may be about to
     commit them. The caller holds the build's lock, so that there is none.
     """
-    catalog = session.sql("select current_catalog()").first()[0]
-    iceberg = session._jvm.org.apache.iceberg.spark
-    action = iceberg.actions.SparkActions.get(session._jsparkSession).deleteOrphanFiles(
-        iceberg.Spark3Util.loadIcebergTable(session._jsparkSession, f"{catalog}.{table}")
-    )
+    actions = session._jvm.org.apache.iceberg.spark.actions.SparkActions
+    action = actions.get(session._jsparkSession).deleteOrphanFiles(load(session, table))
     result = action.olderThan(int(time.time() * 1000)).execute()
     return sum(1 for _ in result.orphanFileLocations())
 

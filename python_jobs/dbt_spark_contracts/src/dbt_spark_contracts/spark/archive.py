@@ -23,11 +23,11 @@ from dbt_spark_contracts.spark.private_folder import (
     cache_folder,
     private_folder,
 )
+from dbt_spark_contracts.spark.switches import is_ci, is_off
 
 # Variable of the environment, and setting of the profile, that turn the archive off.
 SWITCH = "DBT_SPARK_CLASS_ARCHIVE"
 SWITCH_SETTING = "spark.dbt.classArchive"
-OFF = ("off", "false", "0", "no")
 
 # Options of Java by which a user chooses an archive.
 OWN_OPTIONS = ("-Xshare", "-XX:SharedArchiveFile", "-XX:ArchiveClassesAtExit")
@@ -97,11 +97,9 @@ class Archive:
 
 def is_wanted(settings: dict[str, str]) -> bool:
     """Shall Java use an archive of ours where there is one?"""
-    switches = os.environ.get(SWITCH, "on"), settings.get(SWITCH_SETTING, "on")
     own = settings.get("spark.driver.extraJavaOptions", "")
     return not (
-        any(switch.strip().lower() in OFF for switch in switches)
-        or any(option in own for option in OWN_OPTIONS)
+        is_off(SWITCH, SWITCH_SETTING, settings) or any(option in own for option in OWN_OPTIONS)
     )
 
 
@@ -120,7 +118,7 @@ def make_later(java_home: Path, class_path: list[Path]) -> None:
     Not where CI=true: a machine that is thrown away after one command never gets back what this
     costs. One that has many to run calls make_archive.py first.
     """
-    if os.environ.get("CI", "false").strip().lower() not in ("", *OFF):
+    if is_ci():
         return
     with suppress(ArchiveError, OSError):
         wanted = Archive(java_home, class_path)

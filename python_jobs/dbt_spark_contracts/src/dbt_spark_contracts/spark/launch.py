@@ -159,7 +159,7 @@ def plan(settings: dict[str, str], java_home: Path) -> Launch | None:
         or not settings.get("spark.master", "local").startswith("local")
         or SCRIPT_SETTINGS & settings.keys()
         or (spark_home / "conf").exists()
-        or any(map(_is_for_the_script, os.environ))
+        or any(map(is_for_the_script, os.environ))
         or "-Xmx" in settings.get("spark.driver.extraJavaOptions", "")
     ):
         return None
@@ -256,8 +256,10 @@ def start(launch: Launch, log_file: str | None = None, output: int | None = None
         )
         while not told.exists():
             if process.poll() is not None:
-                said = process.stderr.read().decode(errors="replace") if output else "see above"
-                raise JavaEnded(f"exit code {process.returncode}: {said.strip()}")
+                said = f"exit code {process.returncode}"
+                if process.stderr:
+                    said += f": {process.stderr.read().decode(errors='replace').strip()}"
+                raise JavaEnded(said)
             time.sleep(0.02)
         port, length = struct.unpack_from(">ii", content := told.read_bytes())
         return Java(port, content[8 : 8 + length].decode(), process.stdin, process)
@@ -287,7 +289,8 @@ def log_to(file: str) -> None:
     jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure()
 
 
-def _is_for_the_script(name: str) -> bool:
+def is_for_the_script(name: str) -> bool:
+    """Does this variable of the environment mean something to Spark's own script alone?"""
     known = SPARK_VARIABLES | PYSPARK_VARIABLES
     return _matches(name, SCRIPT_VARIABLES) and name not in known
 

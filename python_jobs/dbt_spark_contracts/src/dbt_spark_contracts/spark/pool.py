@@ -11,7 +11,6 @@ not found.
 import json
 import os
 import socket
-import stat
 import subprocess
 import sys
 import threading
@@ -22,75 +21,71 @@ from pathlib import Path
 import click
 
 from dbt_spark_contracts.spark.launch import Java, Launch
+from dbt_spark_contracts.spark.private_folder import (
+    NotPrivateError,
+    cache_folder,
+    private_folder,
+)
+from dbt_spark_contracts.spark.switches import is_ci, is_off
 
 # Variable of the environment, and setting of the profile, that turn the pool off.
 SWITCH = "DBT_SPARK_POOL"
 SWITCH_SETTING = "spark.dbt.pool"
-OFF = ("off", "false", "0", "no")
+
+# What went wrong with spares, of which nobody is told.
+ERRORS = "errors.log"
 
 MOST_SPARES = 2
 IDLE_SECONDS = 600
 
 # A spare whose Java is just starting answers when it has started.
-ANSWERS_WITHIN = 20
+ANSWERS_WITHIN = 30
 
 # Settings that name what Spark fetches from elsewhere when it starts, which may change there.
-FETCHED = ("spark.jars", "spark.jars.packages", "spark.files", "spark.archives")
-
-
-class PoolError(Exception):
-    """There is no pool that can be trusted. The text says why."""
+FETCHED = ("spark.jars", "spark.files", "spark.archives", "spark.submit.pyFiles")
 
 
 def is_wanted(settings: dict[str, str]) -> bool:
     """Shall a command with these settings use the pool?"""
-    switches = os.environ.get(SWITCH, "on"), settings.get(SWITCH_SETTING, "on")
     return not (
-        any(switch.strip().lower() in OFF for switch in switches)
-        or os.environ.get("CI", "false").strip().lower() not in ("", *OFF)
+        is_off(SWITCH, SWITCH_SETTING, settings)
+        or is_ci()
         or settings.get("spark.jars.packages")
         or any("://" in settings.get(name, "").replace("file://", "") for name in FETCHED)
     )
 
 
 def folder() -> Path:
-    """The folder of the pool's sockets, which only its owner may read.
+    """The folder of the pool's sockets, which only its owner may use.
 
     Raises:
-        PoolError: It cannot be made, or others may write or read there.
+        NotPrivateError: It cannot be made, or others may write or read there.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    try:
-        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        path = Path(runtime or cache, "dbt-spark-contracts")
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        state = path.lstat()
-    except (OSError, RuntimeError) as error:
-        raise PoolError(f"the folder of the pool cannot be made: {error}") from error
-    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o077:
-        raise PoolError(f"{path} is not a folder that only its owner can read: chmod 700 {path}")
-    return path
+    parent = private_folder(Path(runtime, "dbt-spark-contracts")) if runtime else cache_folder()
+    return private_folder(parent / "pool")
 
 
 def claim(launch: Launch) -> Java | None:
     """Take the spare that is what `launch` would start, if there is one. No one else gets it."""
-    with suppress(PoolError, OSError, ValueError), _connect(folder() / launch.key) as connection:
-        _send(connection, {"ask": "claim"})
-        line, files, *_ = socket.recv_fds(connection, 4096, 3)
-        for file in files:
-            os.set_inheritable(file, False)
-        told = json.loads(line)
-        stdin, *outputs = files
-        for source, target in zip(outputs, (1, 2), strict=True):
-            _copy(source, target)
-        return Java(told["port"], told["secret"], os.fdopen(stdin, "wb"))
-    return None
+    try:
+        with _connect(folder() / launch.key) as connection:
+            _send(connection, {"ask": "claim"})
+            line, (stdin, *outputs), *_ = socket.recv_fds(connection, 4096, 3)
+        java = Java(**json.loads(line), stdin=os.fdopen(stdin, "wb"))
+    except (NotPrivateError, OSError, ValueError):
+        return None
+    for file in (stdin, *outputs):
+        os.set_inheritable(file, False)
+    for source, target in zip(outputs, (1, 2), strict=True):
+        _copy(source, target)
+    return java
 
 
 def leave_spare(launch: Launch, idle_seconds: float = IDLE_SECONDS) -> None:
     """Let a keeper start and warm a spare, in the background, on its own."""
-    with suppress(PoolError, OSError):
-        log = (folder() / "errors.log").open("ab")
+    with suppress(NotPrivateError, OSError):
+        log = (folder() / ERRORS).open("ab")
         keeper = subprocess.Popen(
             [sys.executable, "-m", "dbt_spark_contracts.spark.keeper"],
             # Modules come from where this process has them, and none from the working folder.
@@ -174,19 +169,22 @@ def status() -> None:
         )
     if not spares:
         click.echo("No spare Java runs.")
+    errors = folder() / ERRORS
+    if errors.exists() and errors.stat().st_size:
+        click.echo(f"Why spares could not be kept is in {errors}.")
 
 
 @main.command()
 def stop() -> None:
     """End all spare Javas. A command that uses one already goes on."""
     ended = [said for place in _places_or_exit() if (said := ask(place, "stop"))]
-    click.echo(f"{len(ended)} spare Java(s) ended.")
+    click.echo(f"{len(ended)} spare {'Java' if len(ended) == 1 else 'Javas'} ended.")
 
 
 def _places_or_exit() -> list[Path]:
     try:
         return places()
-    except PoolError as error:
+    except NotPrivateError as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -248,11 +248,10 @@ def release_at_the_end(table: str) -> None:
 
 def lock_holder(table: str) -> dict | None:
     """Who has the build's lock, which is the table `table`, as it says; None if it is not there."""
-    session = get()
-    if not session.catalog.tableExists(table):
-        return None
-    session.catalog.refreshTable(table)  # another process may have made it anew
-    return json.loads(session.sql(f"show tblproperties {table}('holder')").first().value)
+    from dbt_spark_contracts import tables  # pyspark, which `dbt parse` does without
+
+    properties = tables.properties(get(), table)
+    return None if properties is None else json.loads(properties["holder"])
 
 
 def _release(table: str) -> None:

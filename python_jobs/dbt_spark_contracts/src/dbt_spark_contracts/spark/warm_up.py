@@ -83,6 +83,13 @@ STATEMENTS = [
     """select count(*) as failures, count(*) != 0 as should_warn from (
         select l.car from a.read as l left join a.raw as r on l.event_id = r.event_id
         where r.event_id is null)""",
+    """merge into a.read using (select 1L as id, 'red' as text) as source on event_id = source.id
+        when matched then update set text = source.text
+        when not matched then insert (event_id, text) values (source.id, source.text)""",
+    """select collect_list(distinct car), median(number), max_by(car, seen_on),
+        count(distinct seen_on), sum(cast(number as decimal(12, 2))), avg(number) over ()
+        from a.read group by number""",
+    "select path, length, content from binaryFile.`{folder}/a/raw/metadata`",
     "describe extended a.read",
     "refresh table a.read",
     "show tblproperties a.read",
@@ -102,9 +109,26 @@ def warm_up(java: Java, folder: str, is_over: Callable[[], bool]) -> None:
         for statement in STATEMENTS:
             if is_over():
                 break
-            spark.sql(statement).collect()
+            spark.sql(statement.format(folder=folder)).collect()
     finally:
         spark.stop()
+
+
+def give_memory_back() -> None:
+    """Let Java return to the system what its heap does not need while it waits."""
+    gc.collect()  # what Python holds in Java is let go of
+    jvm = SparkContext._jvm
+    options = jvm.java.lang.management.ManagementFactory.getPlatformMXBean(
+        jvm.java.lang.Class.forName("com.sun.management.HotSpotDiagnosticMXBean")
+    )
+    # How many per cent of the heap are free after a collection, at least and at most.
+    names = "MinHeapFreeRatio", "MaxHeapFreeRatio"
+    usual = [options.getVMOption(name).getValue() for name in names]
+    for name, value in zip(names, ("5", "10"), strict=True):
+        options.setVMOption(name, value)
+    jvm.java.lang.System.gc()
+    for name, value in reversed([*zip(names, usual, strict=True)]):
+        options.setVMOption(name, value)
 
 
 def is_input_closed() -> bool:
@@ -116,9 +140,7 @@ def main() -> None:
     """Warm the Java that standard input names."""
     told = json.loads(os.read(0, 4096))
     warm_up(Java(told["port"], told["secret"]), told["folder"], is_input_closed)
-    # What Python holds in Java is let go of, and then Java can give memory back.
-    gc.collect()
-    SparkContext._jvm.java.lang.System.gc()
+    give_memory_back()
 
 
 if __name__ == "__main__":

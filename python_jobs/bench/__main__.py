@@ -1,0 +1,167 @@
+"""The benchmark's command line."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from python_jobs.bench import benchmark, docs_page, machine, many_models, report
+from python_jobs.bench.benchmark import Result
+from python_jobs.bench.contestants import CONTESTANTS
+from python_jobs.bench.contestants.base import ROOT
+from python_jobs.bench.gold import DifferentGoldError
+from python_jobs.bench.processes import CommandFailedError
+
+try:
+    from python_jobs.bench.plot import draw
+except ModuleNotFoundError as error:
+    sys.exit(f"The benchmark needs {error.name}: run it with `uv run --group bench python …`")
+
+PLACE = ROOT / ".lakehouse" / "bench"
+PAGE = ROOT / "docs" / "performance.md"
+PLOT = "performance.png"
+
+DESCRIPTION = """\
+Measure this project's build beside rivals that build the same Gold tables from the same events.
+
+  D   this project's `dbt build`, with all data tests: cold (no table yet, no warm Java), second in
+      a row (no table yet; a warm Java where the project keeps one), nothing new, 1 % new events
+  H   hand-written PySpark for the same Silver and Gold tables, untuned, in one session
+  Ht  the same, tuned as well as we can
+  K   dbt-duckdb with the same models and data tests, in a venv that is made for it (needs uv)
+  S   H as four separate jobs
+
+They run in turn, each as whole processes, so that a slow minute of the machine meets all of them.
+Their Gold tables are compared after every run, and one that differs ends the benchmark. Figures are
+medians, with the range; the memory is that of all processes together. No time is judged here.
+"""
+EPILOG = """\
+examples:
+  python -m python_jobs.bench                                  100 events, five turns
+  python -m python_jobs.bench --sizes 100 10000 1000000        hours
+  python -m python_jobs.bench --contestants D K --runs 3
+  python -m python_jobs.bench --models 10 500                  one model in small and large projects
+  python -m python_jobs.bench --smoke                          does it still work? One turn
+  python -m python_jobs.bench --sizes 100 10000 --write-docs   writes docs/performance.md anew
+"""
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The arguments, checked. Leaves with exit code 2 and one line if they are wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m python_jobs.bench",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    # fmt: off
+    add = parser.add_argument
+    add("--sizes", type=positive, nargs="+", metavar="EVENTS",
+        help="how many events; default: 100, or none with --models")
+    add("--models", type=positive, nargs="+", metavar="MODELS",
+        help="time `dbt run -s one` in projects of so many models; builds all of them once before")
+    add("--runs", type=positive, default=5, metavar="N", help="turns; default: %(default)s")
+    add("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), metavar="KEY",
+        help=f"who takes part, of {' '.join(CONTESTANTS)}; default: all")
+    add("--no-warm-up", dest="warm_up", action="store_false",
+        help="leave out the untimed builds before; for a --work that has seen them")
+    add("--smoke", action="store_true",
+        help="does it still work? 100 events, D (cold), H, Ht and K once, without warm-up")
+    add("--out", type=Path, default=PLACE / "report", metavar="DIR",
+        help="where report.md, results.json and the plot go; default: .lakehouse/bench/report")
+    add("--work", type=Path, default=PLACE, metavar="DIR",
+        help="where events, tables and venv go, some 15 kB an event; default: .lakehouse/bench")
+    add("--write-docs", action="store_true",
+        help="write the figures into docs/performance.md, and the plot beside its images")
+    # fmt: on
+    args = parser.parse_args(argv)
+    if args.sizes is None:
+        args.sizes = [] if args.models else [100]
+    if args.smoke:
+        args.sizes, args.models, args.runs, args.warm_up = [100], None, 1, False
+        args.contestants = ["D", "H", "Ht", "K"]
+    for name in ("sizes", "models", "contestants"):  # each is measured once, also if named twice
+        setattr(args, name, list(dict.fromkeys(getattr(args, name) or [])))
+    return args
+
+
+def command_of(args: argparse.Namespace) -> str:
+    """The command that measures the same, without where its files go."""
+    words = ["python -m python_jobs.bench"]
+    if args.smoke:
+        return f"{words[0]} --smoke"
+    for name in ("sizes", "models"):
+        if numbers := getattr(args, name):
+            words += [f"--{name}", *map(str, numbers)]
+    words += ["--runs", str(args.runs)]
+    if args.contestants != list(CONTESTANTS):
+        words += ["--contestants", *args.contestants]
+    if not args.warm_up:
+        words.append("--no-warm-up")
+    return " ".join(words)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, and report: a table on stdout, and files in --out."""
+    args = parse_args(argv)
+    place = args.work.resolve()
+    try:
+        builds = measure_builds(args, place) if args.sizes else []
+        models = many_models.run(place, args.models, args.runs) if args.models else []
+    except (CommandFailedError, DifferentGoldError, RuntimeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    how = f"`{command_of(args)}`\n\n{machine.describe(ROOT)}"
+    parts = {}
+    if builds:
+        parts["builds"] = report.builds(builds)
+    if models:
+        parts["models"] = report.models(models)
+    write(args.out, how, parts, builds, models)
+    if args.write_docs:
+        write_docs(how, parts, builds)
+    return 0
+
+
+def measure_builds(args: argparse.Namespace, place: Path) -> list[Result]:
+    """Measure what the arguments ask for."""
+    return benchmark.run(
+        place, args.sizes, args.contestants, args.runs, args.warm_up, first_steps_only=args.smoke
+    )
+
+
+def write(
+    out: Path, how: str, parts: dict[str, str], builds: list[Result], models: list[Result]
+) -> None:
+    """Write the report, the single results and the plot into a folder, and the report to stdout."""
+    out.mkdir(parents=True, exist_ok=True)
+    text = "\n\n".join([how, *parts.values()]) + "\n"
+    (out / "report.md").write_text(text, encoding="utf-8")
+    results = {"builds": builds, "models": models}
+    rows = {name: [asdict(result) for result in found] for name, found in results.items()}
+    (out / "results.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    if builds:
+        draw(builds, out / PLOT)
+    print(text)
+
+
+def write_docs(how: str, parts: dict[str, str], builds: list[Result]) -> None:
+    """Put what was measured into docs/performance.md; what was not stays as it is."""
+    for part, text in parts.items():
+        docs_page.replace_part(PAGE, part, f"{how}\n\n{text}")
+    if builds:
+        draw(builds, PAGE.parent / "images" / PLOT)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,18 @@
+"""Who is measured: our build, and its rivals."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from python_jobs.bench.contestants.base import Contestant
+from python_jobs.bench.contestants.duckdb import duckdb
+from python_jobs.bench.contestants.ours import ours
+from python_jobs.bench.contestants.pyspark import hand_written, separate_jobs, tuned
+
+# By key, in the order of their turns. Each makes a contestant from a folder and the landing.
+CONTESTANTS: dict[str, Callable[[Path, Path], Contestant]] = {
+    "D": ours,
+    "H": hand_written,
+    "Ht": tuned,
+    "K": duckdb,
+    "S": separate_jobs,
+}

@@ -1,0 +1,41 @@
+"""D: this project's `dbt build`, with all data tests and without dbt's unit tests."""
+
+import json
+import sys
+from pathlib import Path
+
+from python_jobs.bench.contestants.base import AS_OF_DATE, ROOT, Contestant, Step
+from python_jobs.bench.gold import read_iceberg
+
+# The setting of the pool of warm Javas. A version of the project that has no pool ignores it.
+POOL = "DBT_SPARK_POOL"
+POOL_OFF, POOL_ON = {POOL: "off"}, {POOL: "on"}
+
+
+def ours(place: Path, landing: Path) -> Contestant:
+    """Our build, in the project's folder, with a warehouse of its own."""
+    dbt = str(Path(sys.executable).with_name("dbt"))
+    options = [
+        *("--target", "local"),
+        *("--target-path", str(place / "target"), "--log-path", str(place / "logs")),
+        *("--vars", json.dumps({"landing_path": str(landing), "as_of_date": AS_OF_DATE})),
+    ]
+    build = [dbt, "build", "--exclude-resource-type", "unit_test", *options]
+    seed = [dbt, "seed", *options]
+    steps = [
+        Step("D cold", [build], environment=POOL_OFF),
+        # The lead-in is the command before it, which leaves a warm Java if there is a pool.
+        Step("D second", [build], lead_in=[seed], environment=POOL_ON),
+        Step("D nothing new", [build], starts_empty=False, environment=POOL_ON),
+        Step("D 1 % new", [build], starts_empty=False, has_new_events=True, environment=POOL_ON),
+    ]
+    tables = place / "home" / "warehouse"
+    return Contestant(
+        key="D",
+        title="this project's `dbt build`, with all data tests",
+        tables=tables,
+        folder=ROOT,
+        environment={"LAKEHOUSE_HOME": str(place / "home")},
+        steps=steps,
+        read_gold=lambda: read_iceberg(tables),
+    )

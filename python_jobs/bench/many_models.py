@@ -1,0 +1,93 @@
+"""One model in projects of several sizes: a command's cost is to follow the tables that it touches.
+
+A project here is this one, with its macros, settings and profile, and with trivial models in place
+of its own. All of them have tables before `dbt run -s one` is timed.
+"""
+
+import shutil
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from python_jobs.bench.benchmark import Result, say
+from python_jobs.bench.contestants.base import ROOT
+from python_jobs.bench.contestants.ours import POOL_OFF
+from python_jobs.bench.processes import end_all, measure
+
+STEP = "dbt run -s one"
+
+MODEL = "{{ config(materialized='table') }}\nselect 1 as id\n"
+
+# What makes this project what it is, models, seeds and tests apart. What is absent is not needed.
+KEPT = ("dbt_project.yml", "profiles.yml", "packages.yml", "selectors.yml", "macros")
+
+
+def run(place: Path, sizes: Sequence[int], runs: int) -> list[Result]:
+    """Measure `dbt run -s one`, in turn, in a project of each size.
+
+    Args:
+        place: A folder for all that is made.
+        sizes: How many models the projects have.
+        runs: How many turns there are.
+
+    Returns:
+        All measured runs.
+
+    Raises:
+        CommandFailedError: A run failed.
+    """
+    mark = uuid.uuid4().hex
+    try:
+        projects = {size: make_project(place / f"models_{size}", size) for size in sizes}
+        for size, project in projects.items():
+            say(f"{size:,} models: all are built once")
+            _dbt(project, mark)
+        results = []
+        for number in range(1, runs + 1):
+            for size, project in projects.items():
+                measured = _dbt(project, mark, "-s", "one")
+                say(f"  {size:,} models, {STEP}, turn {number}: {measured.seconds:.1f} s")
+                results.append(Result(size, STEP, number, measured))
+        return results
+    finally:
+        end_all(mark)
+
+
+def _dbt(project: Path, mark: str, *selection: str):
+    command = [str(Path(sys.executable).with_name("dbt")), "run", *selection]
+    environment: Mapping[str, str] = {
+        **POOL_OFF,
+        "LAKEHOUSE_HOME": str(project / "home"),
+        "DBT_PROFILES_DIR": str(project),
+    }
+    return measure([command], environment, project, mark, project / "output.log")
+
+
+def make_project(folder: Path, models: int) -> Path:
+    """A project with one model called `one`, and trivial others.
+
+    Args:
+        folder: Where; what is there is removed.
+        models: How many models there are in all.
+
+    Returns:
+        The folder.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "models").mkdir(parents=True)
+    for name in KEPT:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name)
+        elif (ROOT / name).exists():
+            shutil.copy(ROOT / name, folder / name)
+    names = ["one", *(f"other_{number:03}" for number in range(1, models))]
+    for name in names:
+        (folder / "models" / f"{name}.sql").write_text(MODEL, encoding="utf-8")
+    contract = {"columns": [{"name": "id", "data_type": "int"}]}
+    described = {"version": 2, "models": [{"name": name, **contract} for name in names]}
+    text = yaml.safe_dump(described)
+    (folder / "models" / "_models.yml").write_text(text, encoding="utf-8")
+    return folder

@@ -1,0 +1,109 @@
+"""dbt's connections to the one session of the process: a statement is `session.sql`, no more."""
+
+import threading
+from contextlib import contextmanager
+
+from dbt.adapters import spark
+from dbt.adapters.contracts.connection import Connection, ConnectionState
+from dbt.adapters.spark.connections import SparkConnectionMethod
+from dbt.adapters.spark.session import SessionConnectionWrapper
+from dbt_common.exceptions import DbtRuntimeError
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, PythonException
+from pyspark.sql import DataFrame
+
+from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.spark import session
+
+
+class SessionConnectionManager(spark.SparkConnectionManager):
+    """Opens connections to the session that the plugin starts, where dbt-spark starts its own."""
+
+    @classmethod
+    def open(cls, connection: Connection) -> Connection:
+        if connection.credentials.method != SparkConnectionMethod.SESSION:
+            return super().open(connection)
+        if connection.state != ConnectionState.OPEN:
+            # Where the profile says `spark.scheduler.mode: FAIR`, each thread of dbt has its share.
+            pool = threading.current_thread().name
+            session.get().sparkContext.setLocalProperty("spark.scheduler.pool", pool)
+            connection.handle = SessionConnectionWrapper(SessionConnection())
+            connection.state = ConnectionState.OPEN
+        return connection
+
+    def last_frame(self) -> DataFrame:
+        """The DataFrame of the last statement of this thread's connection."""
+        return self.get_thread_connection().handle.handle.last_cursor.frame
+
+    @contextmanager
+    def exception_handler(self, sql):
+        # dbt-spark makes a DbtRuntimeError of all that an error says, a DbtRuntimeError's kind too.
+        with super().exception_handler(sql):
+            try:
+                with explained():
+                    yield
+            except DbtRuntimeError as error:
+                raise RuntimeError(error.msg) from error
+
+    @classmethod
+    def get_result_from_cursor(cls, cursor, limit):
+        # Spark runs a query when its rows are asked for, which dbt does outside of the handler.
+        with explained():
+            return super().get_result_from_cursor(cursor, limit)
+
+
+class SessionConnection:
+    """What dbt-spark's wrapper asks of a connection."""
+
+    def __init__(self) -> None:
+        self.last_cursor: SessionCursor | None = None
+
+    def cursor(self) -> "SessionCursor":
+        self.last_cursor = SessionCursor()
+        return self.last_cursor
+
+
+class SessionCursor:
+    """What dbt-spark's wrapper asks of a cursor, on the DataFrame of one statement.
+
+    dbt-spark's own cursor applies every setting of the profile again before each statement. That
+    is a call to Java for each, and it undoes what a hook has `set`.
+    """
+
+    def __init__(self) -> None:
+        self.frame: DataFrame | None = None
+
+    @property
+    def description(self) -> list[tuple]:
+        """By DB-API: name, type, five facts of which only whether it may be null is known."""
+        return [
+            (field.name, field.dataType.simpleString(), None, None, None, None, field.nullable)
+            for field in (self.frame.schema.fields if self.frame else ())
+        ]
+
+    def execute(self, sql: str, *parameters) -> None:
+        """Run a statement; of a query, the analysis only.
+
+        Raises DbtRuntimeError for what Spark cannot parse or analyze.
+        """
+        with explained():
+            self.frame = session.get().sql(sql % parameters if parameters else sql)
+
+    def fetchall(self) -> list:
+        """The rows of the query."""
+        return self.frame.collect() if self.frame else []
+
+    def close(self) -> None:
+        """Forget the statement."""
+        self.frame = None
+
+
+@contextmanager
+def explained():
+    """Raises DbtRuntimeError, without Java's stack, for what Spark raises."""
+    try:
+        yield
+    except AnalysisException as error:  # its words, with the place in the SQL
+        raise DbtRuntimeError(str(error)) from error
+    except (Py4JJavaError, PythonException) as error:
+        raise DbtRuntimeError(explain(error)) from error

@@ -1,0 +1,35 @@
+"""What dbt's graph tells of its nodes. Knows no Spark."""
+
+from collections.abc import Iterable
+
+# What has no table of its own: who reads it, reads what it reads.
+WITHOUT_TABLE = ("view", "ephemeral")
+
+
+def touched_tables(nodes: dict[str, dict], selected: Iterable[str]) -> set[str]:
+    """The tables that running the selected nodes reads or writes.
+
+    Args:
+        nodes: dbt's nodes and sources by unique id, as its graph has them.
+        selected: The unique ids of the selected ones.
+
+    Returns:
+        The names of their tables and of those that they read, some of which may not be there.
+    """
+    names = set()
+    seen = set()
+    # Each with whether what it reads is read by a selected node.
+    reached = [(unique_id, True) for unique_id in selected]
+    while reached:
+        unique_id, is_read_through = reached.pop()
+        node = nodes.get(unique_id)
+        if node is None or (unique_id, is_read_through) in seen:
+            continue
+        seen.add((unique_id, is_read_through))
+        if node.get("relation_name"):
+            names.add(node["relation_name"])
+        is_read_through |= (node.get("config") or {}).get("materialized") in WITHOUT_TABLE
+        if is_read_through:
+            parents = (node.get("depends_on") or {}).get("nodes") or ()
+            reached += ((parent, False) for parent in parents)
+    return names

@@ -1,0 +1,18 @@
+"""What the tests of Athena share."""
+
+import pytest
+
+from tests.support.dbt_runner import Dbt
+
+
+@pytest.fixture(scope="session")
+def on_athena(dbt) -> Dbt:
+    """dbt on this project for `--target athena`, which keeps its parsed project to itself."""
+    return Dbt(dbt.home, target_path=dbt.home / "target_athena")
+
+
+@pytest.fixture(scope="session")
+def render(dbt, on_athena):
+    """A function: what Jinja expressions render on a target, `ci` or `athena`."""
+    run = {"ci": dbt, "athena": on_athena}
+    return lambda target, *expressions: run[target].render(target, *expressions)

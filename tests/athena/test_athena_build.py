@@ -1,0 +1,182 @@
+"""This project on the double of Athena: a full build and an incremental one end as on Spark.
+
+tests/support/athena_double says what that shows, and what it does not.
+"""
+
+import json
+from functools import reduce
+from types import SimpleNamespace
+
+import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from python_jobs import generate_landing
+from tests.support.athena_double.double import athena
+from tests.support.dbt_runner import ROOT, Dbt
+
+BUCKET = "lakehouse"
+# Each table, and the column that tells when a build ran, which is another time on each engine.
+TABLES = {
+    ("bronze", "bronze_car_events"): "ingested_at",
+    ("silver", "alert_rules"): None,
+    ("silver", "stg_car_events"): "ingested_at",
+    ("silver", "silver_car_telemetry"): "ingested_at",
+    ("silver", "silver_rejected_events"): "ingested_at",
+    ("gold", "gold_car_current_state"): "gold_processing_timestamp",
+    ("gold", "gold_fuel_efficiency_monthly"): "processing_timestamp",
+    ("gold", "gold_performance_alerts"): "alert_generated_timestamp",
+}
+BELOW_GOLD = [table for table in TABLES if table[0] != "gold"]
+INCREMENTAL = ("bronze_car_events", "stg_car_events", "silver_rejected_events")
+AS_OF = {"as_of_date": "2026-01-15"}
+UNTESTED = ("--exclude-resource-type", "test", "unit_test")
+
+
+@pytest.fixture(scope="module")
+def double(spark, tmp_path_factory):
+    with athena(spark, tmp_path_factory.mktemp("athena") / "bucket", BUCKET) as double:
+        yield double
+
+
+@pytest.fixture(scope="module")
+def builds(double, dbt, spark, tmp_path_factory):
+    """Two builds on Athena: a full one of what is below Gold, then an incremental one of all, with
+    all data tests; and what stands in the tables after each. The same in the end on Spark, by one
+    build: that it ends as an incremental one is tested in tests/bronze_silver/test_any_split.py."""
+    project = Dbt(tmp_path_factory.mktemp("dbt"))
+    # The files of the bucket: their times are part of what is compared.
+    folder = str(double.bucket.folder / "landing")
+
+    def on_athena(*options: str, tables) -> dict[str, SimpleNamespace]:
+        url = f"s3://{BUCKET}/landing"
+        done = double.dbt(project, "build", *options, schema="athena", landing_path=url, **AS_OF)
+        assert done.success, done.text
+        return read(double.tables.spark, "athena", tables)
+
+    def on_spark(*command: str) -> None:
+        done = dbt(*command, schema="beside", landing_path=folder, **AS_OF)
+        assert done.success, done.text
+
+    put_landing(double, ROOT / "landing")
+    full = on_athena("--exclude", "gold", *UNTESTED, tables=BELOW_GOLD)
+    # A file that is changed later is in Bronze in both its versions.
+    on_spark("run", "--select", "bronze_car_events")
+    put_landing(double, second_batch(tmp_path_factory.mktemp("second")))
+    incremental = on_athena(tables=TABLES)
+    on_spark("build", *UNTESTED)
+    return SimpleNamespace(
+        full=full, incremental=incremental, on_spark=read(spark, "beside", TABLES)
+    )
+
+
+def read(spark, prefix: str, tables) -> dict[str, SimpleNamespace]:
+    """The rows of each table, as texts, and the types of its columns, by one job of Spark's."""
+    frames = {name: spark.table(f"{prefix}_{layer}.{name}") for layer, name in tables}
+    texts = []
+    for (layer, name), frame in zip(tables, frames.values(), strict=True):
+        kept = [column for column in frame.columns if column != TABLES[layer, name]]
+        row = F.to_json(F.struct(*[F.col(column).cast("string").alias(column) for column in kept]))
+        texts.append(frame.select(F.lit(name).alias("name"), row.alias("row")))
+    rows = reduce(DataFrame.union, texts).collect()
+    # On Spark a timestamp has a time zone.
+    types = {
+        name: [(column, type.removesuffix("_ntz")) for column, type in frame.dtypes]
+        for name, frame in frames.items()
+    }
+    return {
+        name: SimpleNamespace(
+            rows=sorted(row.row for row in rows if row.name == name), types=types[name]
+        )
+        for name in frames
+    }
+
+
+def put_landing(double, folder) -> None:
+    for file in folder.rglob("*.*"):
+        key = f"landing/{file.relative_to(folder).as_posix()}"
+        double.put(key, file.read_bytes())
+
+
+def second_batch(folder):
+    """New events, broken and repeated ones among them; of two events that are there already, one
+    newer version and one older; an empty file; and one that is there, changed."""
+    arguments = "--events 40 --cars 3 --seed 7 --format jsonl --duplicates 0.1 --corrupt 0.1"
+    generate_landing.main([*arguments.split(), "--out", str(folder / "later")])
+    lines = (ROOT / "landing/lines/car_events_00001.jsonl").read_text().splitlines()
+    newer, older, *_ = (event for line in lines if (event := parsed(line)))
+    newer["processing_timestamp"] = "2026-01-14T00:00:00.5+01:00"
+    older["processing_timestamp"] = "2020-01-01T00:00:00Z"
+    for event in (newer, older):
+        event["vehicle_static_info"]["data"]["color"] = "Corrected"
+    (folder / "versions.json").write_text(json.dumps([newer, older]))
+    (folder / "empty.json").write_text("")
+    (folder / "lines").mkdir()
+    (folder / "lines/car_events_00002.jsonl").write_text("\n".join(lines[:3]))
+    return folder
+
+
+def parsed(line: str) -> dict | None:
+    """The event of a line that is one."""
+    try:
+        event = json.loads(line)
+        return event if {"event_id", "carChassis", "vehicle_static_info"} <= event.keys() else None
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize("table", [table for _, table in TABLES])
+def test_the_same_rows_as_on_spark(builds, table):
+    on_athena, on_spark = builds.incremental[table], builds.on_spark[table]
+    assert on_athena.types == on_spark.types
+    assert on_athena.rows
+    assert on_athena.rows == on_spark.rows
+
+
+def test_the_second_build_was_incremental(builds):
+    before, after = builds.full, builds.incremental
+    corrected = [
+        sum('"color":"Corrected"' in row for row in found["silver_car_telemetry"].rows)
+        for found in (before, after)
+    ]
+    assert corrected == [0, 1]
+    for table in INCREMENTAL:
+        assert {*before[table].rows} < {*after[table].rows}
+
+
+def test_nothing_is_left_over(builds, double):
+    """dbt-athena drops by way of Glue and S3: what it has made on the way is gone from both."""
+    entries = [
+        entry
+        for layer in ("bronze", "silver", "gold")
+        for entry in double.client("glue").get_tables(DatabaseName=f"athena_{layer}")["TableList"]
+    ]
+    assert sorted(entry["Name"] for entry in entries) == sorted(table for _, table in TABLES)
+    folders = [
+        entry["StorageDescriptor"]["Location"].removeprefix(f"s3://{BUCKET}/") for entry in entries
+    ]
+    pages = double.client("s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    keys = [item["Key"] for page in pages for item in page["Contents"]]
+    known = ("landing/", "calculations/", *(f"{folder}/" for folder in folders))
+    assert [key for key in keys if not key.startswith(known)] == []
+    assert all(any(key.startswith(f"{folder}/") for key in keys) for folder in folders)
+
+
+def test_glue_has_the_types_and_the_comments(builds, double):
+    glue = double.client("glue")
+    for table, column, kind, comment in [
+        ("silver_car_telemetry", "event_timestamp", "timestamp", "When the event happened, UTC."),
+        ("gold_car_current_state", "insurance_days_expired", "int", "Whole days since the"),
+    ]:
+        layer = table.partition("_")[0]
+        entry = glue.get_table(DatabaseName=f"athena_{layer}", Name=table)["Table"]
+        columns = {one["Name"]: one for one in entry["StorageDescriptor"]["Columns"]}
+        assert columns[column]["Type"] == kind
+        assert columns[column]["Comment"].startswith(comment)
+
+
+@pytest.mark.parametrize(("layer", "table"), TABLES)
+def test_no_timestamp_has_a_time_zone(builds, double, layer, table):
+    """As Athena's SQL has them: also in what Python models write, which is Spark's own default."""
+    kinds = double.tables.columns(f"athena_{layer}", table).values()
+    assert "timestamptz" not in kinds

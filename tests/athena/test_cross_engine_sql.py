@@ -1,0 +1,111 @@
+"""The macros that Spark and Athena spell differently: what each renders on both."""
+
+import re
+
+import pytest
+
+from python_jobs.athena_gate.trino_sql import problems_of
+from tests.support.dbt_runner import ROOT
+
+pytestmark = pytest.mark.quick
+
+NUMBER = r"'^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$'"
+DATE = "'^[0-9]{4}-[0-9]{2}-[0-9]{2}$'"
+
+# The macro's call: what it renders on Spark, and on Athena.
+RENDERED = {
+    "to_text('a')": ("cast(a as string)", "cast(a as varchar)"),
+    "days_between('a', 'b')": (
+        "datediff(b, a)",
+        "cast(date_diff('day', cast(a as date), cast(b as date)) as integer)",
+    ),
+    "sha256_hex(['a', 'b'])": (
+        "coalesce(sha2(concat_ws('|', length(a), a, length(b), b), 256), '')",
+        "lower(to_hex(sha256(to_utf8(concat_ws('|', cast(length(a) as varchar), a, "
+        "cast(length(b) as varchar), b)))))",
+    ),
+    "content_hash(['a', 'b'])": (
+        "xxhash64(a, a is null, b, b is null)",
+        "xxhash64(to_utf8(json_format(cast(array[cast(a as varchar), cast(b as varchar)] "
+        "as json))))",
+    ),
+    "is_blank('a')": (
+        r"coalesce(a, '') not rlike '\\S'",
+        r"not regexp_like(coalesce(a, ''), '[^ \t\n\x0B\f\r]')",
+    ),
+    "text_to_double('a')": (
+        f"case when a rlike {NUMBER} and abs(cast(a as double)) < double('Infinity') "
+        "then cast(a as double) + 0D end",
+        f"case when regexp_like(a, {NUMBER}) and abs(try_cast(a as double)) < infinity() "
+        "then try_cast(a as double) + 0e0 end",
+    ),
+    "text_to_date('a')": (
+        f"case when a rlike {DATE} and left(a, 4) != '0000' then cast(a as date) end",
+        f"case when regexp_like(a, {DATE}) and substr(a, 1, 4) != '0000' "
+        "then try_cast(substr(a, 1, 10) as date) end",
+    ),
+    "read_text('a', 'string')": ("a", "a"),
+    "event_text('a.b')": ("event.a.b", "texts['a.b']"),
+    "is_nested('a.b')": (
+        "nested_objects.events[0].a.b is not null or nested_arrays.events[0].a.b is not null",
+        "substr(json_format(json_extract(event, '$.a.b')), 1, 1) in ('{', '[')",
+    ),
+    "partitioned_by(['a', 'months(b)', 'hours(c)', 'bucket(16, d)', 'truncate(4, e)'])": (
+        "{'partition_by': ['a', 'months(b)', 'hours(c)', 'bucket(16, d)', 'truncate(4, e)']}",
+        "{'partitioned_by': ['a', 'month(b)', 'hour(c)', 'bucket(d, 16)', 'truncate(e, 4)']}",
+    ),
+}
+
+# Longer ones: what is in them, and no more of the other engine's.
+LONG = {
+    "text_to_int('a')": ("cast(case when a rlike", "try_cast(case when regexp_like("),
+    "text_to_timestamp('a')": (" as timestamp)", " as timestamp(6))"),
+    "parse_json_events('j', ['a.b'])": ("from_json(", "try(cast(json_parse("),
+    "first_event('j')": ("parsed.events[0]", "none_match(slice(parsed, 1, "),
+    "inspect_event('j', ['a.b'], ['a.b'])": (" as nested_arrays", " as texts"),
+    "not_one_event('j') | map('join', ', ') | join(', ')": ("get_json_object(", "is distinct from"),
+    "broken_objects('j', ['a']) | map('join', ', ') | join(', ')": (
+        "_corrupt_record is not null",
+        "json_extract(event, '$.a')",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def rendered(render):
+    """What each of the calls renders: a dict by target of a dict by call."""
+    return {target: render(target, *RENDERED, *LONG) for target in ("ci", "athena")}
+
+
+@pytest.mark.parametrize("call", RENDERED)
+def test_what_is_rendered(rendered, call):
+    assert (rendered["ci"][call], rendered["athena"][call]) == RENDERED[call]
+
+
+@pytest.mark.parametrize("call", LONG)
+def test_what_is_in_longer_ones(rendered, call):
+    sql = rendered["ci"][call], rendered["athena"][call]
+    for own, other in ((0, 1), (1, 0)):
+        assert LONG[call][own] in sql[own]
+        assert LONG[call][other] not in sql[own]
+
+
+@pytest.mark.parametrize("call", [call for call in [*RENDERED, *LONG] if "partitioned" not in call])
+def test_athena_takes_it(rendered, call):
+    """As columns of a query, which a list of conditions is too."""
+    assert list(problems_of(f"select {rendered['athena'][call]}\nfrom t")) == []
+
+
+def test_each_dispatched_macro_is_tested_and_has_both():
+    macros = ROOT / "macros/cross_engine"
+    text = "\n".join(file.read_text(encoding="utf-8") for file in macros.glob("*.sql"))
+    dispatched = set(re.findall(r"adapter\.dispatch\('(\w+)'\)", text))
+    assert "to_text" in dispatched
+    for engine in ("spark", "athena"):
+        assert dispatched <= set(re.findall(rf"macro {engine}__(\w+)\(", text))
+    assert dispatched <= {call.partition("(")[0] for call in [*RENDERED, *LONG]}
+
+
+def test_a_transform_that_iceberg_lacks_is_told(render):
+    with pytest.raises(AssertionError, match=r"'weeks\(a\)' is no transform of Iceberg's"):
+        render("athena", "partitioned_by(['weeks(a)'])")

@@ -1,0 +1,58 @@
+"""The events that the contestants read, and the project that K builds from them."""
+
+import json
+
+import yaml
+
+from python_jobs.bench.contestants.duckdb import make_project
+from python_jobs.bench.landing import Landing
+from python_jobs.bench.many_models import make_project as make_many
+
+
+def test_one_per_cent_more_arrives_and_goes(tmp_path):
+    landing = Landing(tmp_path, 200)
+
+    def records() -> int:
+        return sum(len(file.read_text().splitlines()) for file in landing.folder.iterdir())
+
+    assert records() == 200
+    landing.add_new_events()
+    landing.add_new_events()
+    assert records() == 202
+    landing.remove_new_events()
+    landing.remove_new_events()
+    assert records() == 200
+
+
+def test_the_events_are_the_same_each_time(tmp_path):
+    first, second = Landing(tmp_path / "a", 100), Landing(tmp_path / "b", 100)
+    contents = [
+        [file.read_bytes() for file in landing.folder.iterdir()] for landing in (first, second)
+    ]
+    assert contents[0] == contents[1]
+
+
+def test_k_is_held_to_the_columns_and_tests_of_the_main_project(tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "left_over.sql").write_text("select 1")
+    make_project(tmp_path)
+    models = {path.stem for path in (tmp_path / "models").rglob("*.sql")}
+    described = {
+        model["name"]
+        for file in (tmp_path / "models").rglob("*.yml")
+        for model in yaml.safe_load(file.read_text(encoding="utf-8")).get("models", [])
+    }
+    assert models == described
+    assert "gold_car_current_state" in models
+
+
+def test_a_project_of_many_models_has_one_called_one(tmp_path):
+    project = make_many(tmp_path / "many", 12)
+    described = yaml.safe_load((project / "models" / "_models.yml").read_text())
+    names = [model["name"] for model in described["models"]]
+    assert len(names) == 12
+    assert {f"{name}.sql" for name in names} == {
+        file.name for file in (project / "models").glob("*.sql")
+    }
+    assert "one" in names
+    assert json.dumps(described).count("data_type") == 12

@@ -1,0 +1,113 @@
+"""From measured runs to medians, ratios, tables, the plot and the page in docs/."""
+
+import pytest
+
+from python_jobs.bench import __main__ as command_line
+from python_jobs.bench import report
+from python_jobs.bench.benchmark import Result
+from python_jobs.bench.docs_page import NoMarkersError, replace_part
+from python_jobs.bench.figures import Figure, ratio, summarize
+from python_jobs.bench.plot import draw
+from python_jobs.bench.processes import Measured
+
+
+def results(step: str, *seconds: float, size: int = 100) -> list[Result]:
+    """The runs of a step, a turn each."""
+    return [
+        Result(size, step, turn, Measured(taken, 2 * taken, 1024**3))
+        for turn, taken in enumerate(seconds, start=1)
+    ]
+
+
+BUILDS = results("D cold", 30, 20, 50) + results("H", 10, 20, 12) + results("K", 5, 4, 6)
+
+
+def test_a_figure_is_the_median_and_the_range():
+    assert summarize([30, 20, 50]) == Figure(30, 20, 50)
+    assert summarize([1, 2]) == Figure(1.5, 1, 2)
+
+
+def test_a_ratio_is_that_of_the_medians_and_its_range_that_of_the_pairs():
+    # The pairs are 30/10, 20/20 and 50/12; the ratio of the medians is none of them.
+    assert ratio(BUILDS, 100, "D cold", "H") == Figure(30 / 12, 1, 50 / 12)
+
+
+def test_the_tables_of_the_builds():
+    assert report.builds(BUILDS).splitlines()[2:] == [
+        "| 100 | D cold | 30.0 (20.0 to 50.0) | 60.0 | 1,024 |",
+        "| 100 | H | 12.0 (10.0 to 20.0) | 24.0 | 1,024 |",
+        "| 100 | K | 5.0 (4.0 to 6.0) | 10.0 | 1,024 |",
+        "",
+        "| events | what | / H | / K |",
+        "| --: | --- | --: | --: |",
+        "| 100 | D cold | 2.50 (1.00 to 4.17) | 6.00 (5.00 to 8.33) |",
+    ]
+
+
+def test_rivals_alone_have_no_ratios():
+    assert "/ H" not in report.builds(results("H", 1))
+
+
+def test_the_table_of_models_says_how_the_cost_grows():
+    found = results("dbt run -s one", 10, 12, size=10) + results("dbt run -s one", 11, 22, size=500)
+    assert report.models(found).endswith(
+        "With 500 models it takes 1.50 (1.10 to 1.83) times as long as with 10."
+    )
+
+
+def test_the_plot_is_a_picture(tmp_path):
+    larger = results("D cold", 9, size=10_000) + results("H", 8, size=10_000)
+    draw(BUILDS + larger + results("K", 1, size=10_000), tmp_path / "times.png")
+    assert (tmp_path / "times.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_page_keeps_what_is_not_measured(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "Before\n<!-- bench: builds -->\nold\n<!-- bench: builds end -->\nbetween\n"
+        "<!-- bench: models -->\nkept\n<!-- bench: models end -->\nafter\n"
+    )
+    replace_part(page, "builds", "new")
+    assert page.read_text() == (
+        "Before\n<!-- bench: builds -->\nnew\n<!-- bench: builds end -->\nbetween\n"
+        "<!-- bench: models -->\nkept\n<!-- bench: models end -->\nafter\n"
+    )
+    with pytest.raises(NoMarkersError, match=r"page\.md needs a line <!-- bench: other -->"):
+        replace_part(page, "other", "new")
+
+
+@pytest.mark.parametrize("part", ["builds", "models"])
+def test_the_page_of_the_project_has_each_part(part, tmp_path):
+    copy = tmp_path / "performance.md"
+    copy.write_text(command_line.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    replace_part(copy, part, "figures of this test")
+    assert "figures of this test" in copy.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--sizes", "0"], ["--runs", "many"], ["--contestants", "X"]], ids=" ".join
+)
+def test_wrong_arguments_end_in_one_line(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        command_line.parse_args(arguments)
+    assert arguments[0] in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "given, told",
+    [
+        ("", "--sizes 100 --runs 5"),
+        ("--smoke", "--smoke"),
+        ("--models 10 500 10 --runs 3", "--models 10 500 --runs 3"),
+        ("--contestants K D --out x --runs 1", "--sizes 100 --runs 1 --contestants K D"),
+        ("--no-warm-up --write-docs", "--sizes 100 --runs 5 --no-warm-up"),
+    ],
+)
+def test_the_report_names_the_command_without_folders(given, told):
+    args = command_line.parse_args(given.split())
+    assert command_line.command_of(args) == f"python -m python_jobs.bench {told}"
+
+
+def test_models_alone_measure_no_build():
+    assert command_line.parse_args(["--models", "10", "500"]).sizes == []
+    assert command_line.parse_args([]).sizes == [100]

@@ -1,0 +1,19 @@
+"""The benchmark's smoke run: four contestants, as whole processes, build the same Gold."""
+
+import json
+
+from python_jobs.bench.__main__ import main
+
+
+def test_smoke(tmp_path, capsys):
+    out = tmp_path / "report"
+    assert main(["--smoke", "--work", str(tmp_path / "work"), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert said == (out / "report.md").read_text(encoding="utf-8")
+    builds = json.loads((out / "results.json").read_text())["builds"]
+    assert [build["step"] for build in builds] == ["D cold", "H", "Ht", "K"]
+    for build in builds:
+        assert f"| 100 | {build['step']} |" in said
+        assert build["measured"]["cpu_seconds"] > 0
+        assert build["measured"]["peak_bytes"] > 0
+    assert (out / "performance.png").exists()

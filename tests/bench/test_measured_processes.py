@@ -1,0 +1,128 @@
+"""The benchmark sees all processes of a command, its grandchildren and those that outlive it."""
+
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import psutil
+import pytest
+
+from python_jobs.bench.processes import (
+    MARK,
+    CommandFailedError,
+    Watch,
+    end_all,
+    measure,
+    wait_until_quiet,
+)
+
+MIB = 1024 * 1024
+
+# Holds memory in a grandchild, which says when it does and ends when it is told so.
+HOLDS_MEMORY = """
+import subprocess, sys
+grandchild = "held = b'x' * (150 << 20); print('held', flush=True); input()"
+child = subprocess.Popen(
+    [sys.executable, "-c", grandchild], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+)
+child.stdout.readline()
+print('held', flush=True)
+input()
+child.communicate(b"\\n")
+"""
+
+# Leaves a process behind, in a session of its own, that sleeps for longer than any test.
+LEAVES_ONE_BEHIND = """
+import subprocess, sys
+subprocess.Popen(
+    [sys.executable, "-c", "import time; time.sleep(600)"],
+    start_new_session=True,
+    stdout=subprocess.DEVNULL,
+)
+"""
+
+
+@pytest.fixture
+def mark():
+    """A mark of this test's own; what carries it is ended after the test."""
+    mark = uuid.uuid4().hex
+    yield mark
+    end_all(mark)
+
+
+def run(mark: str, tmp_path: Path, *programs: str):
+    """Measure Python programs, one after the other."""
+    commands = [[sys.executable, "-c", program] for program in programs]
+    return measure(commands, {}, tmp_path, mark, tmp_path / "output.log")
+
+
+def test_the_memory_of_a_grandchild_is_counted(mark):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS_MEMORY],
+        env={**os.environ, MARK: mark},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as child:
+        child.stdout.readline()
+        watch = Watch(mark)
+        watch.look()
+        child.communicate(b"\n")
+    assert watch.peak_bytes > 150 * MIB
+    peak = watch.peak_bytes
+    watch.look()
+    assert watch.peak_bytes == peak
+    assert not list(watch.processes())
+
+
+def test_processes_with_another_mark_are_not_counted(mark):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS_MEMORY],
+        env={**os.environ, MARK: mark},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as child:
+        child.stdout.readline()
+        watch = Watch("another mark")
+        watch.look()
+        child.communicate(b"\n")
+    assert watch.peak_bytes == 0
+
+
+def test_cpu_time_is_that_since_the_start(mark):
+    busy = "while True: pass"
+    environment = {**os.environ, MARK: mark}
+    with subprocess.Popen([sys.executable, "-c", busy], env=environment) as child:
+        while sum(psutil.Process(child.pid).cpu_times()[:2]) < 0.2:
+            pass
+        watch = Watch(mark)
+        watch.start()
+        before = sum(psutil.Process(child.pid).cpu_times()[:2])
+        while sum(psutil.Process(child.pid).cpu_times()[:2]) < before + 0.2:
+            pass
+        watch.look()
+        after = sum(psutil.Process(child.pid).cpu_times()[:2])
+        child.kill()
+    assert 0.15 < watch.cpu_seconds <= after - before + 0.05
+
+
+def test_commands_run_one_after_the_other_and_are_measured_as_one(mark, tmp_path):
+    measured = run(mark, tmp_path, "print('first')", "print('second')")
+    assert (tmp_path / "output.log").read_text().split() == ["first", "second"]
+    assert measured.seconds > 0
+
+
+def test_a_command_that_fails_is_told_with_the_end_of_its_output(mark, tmp_path):
+    with pytest.raises(CommandFailedError, match=r"ended with 3(?s:.*)out of fuel"):
+        run(mark, tmp_path, "import sys; print('out of fuel'); sys.exit(3)")
+
+
+def test_what_outlives_its_command_is_found_and_ended(mark, tmp_path):
+    run(mark, tmp_path, LEAVES_ONE_BEHIND)
+    (left,) = Watch(mark).processes()
+    wait_until_quiet(mark)  # it sleeps, so the wait comes to an end
+    assert left.is_running()
+    end_all(mark)
+    assert not left.is_running()
+    assert not list(Watch(mark).processes())

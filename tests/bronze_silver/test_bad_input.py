@@ -1,0 +1,163 @@
+"""What a landing folder should not hold, and does: a file for each kind of bad input, two builds.
+
+Whatever lies there, the build passes, and each record is found again: in Silver with the right
+values, as a duplicate of a Silver row, or among the rejected, with its text and a reason that a
+person understands.
+"""
+
+import os
+from collections import Counter, defaultdict
+
+import pytest
+
+from tests.support.bad_input import CASES, LARGE, LATE, land, lines
+from tests.support.dbt_runner import ROOT
+from tests.support.events import (
+    AS_OF,
+    BUILD,
+    COLOR,
+    GOLD,
+    SILVER,
+    YEAR,
+    event,
+)
+
+
+@pytest.fixture(scope="module")
+def landing(tmp_path_factory):
+    """The folder that all the bad input lands in."""
+    return tmp_path_factory.mktemp("bad")
+
+
+@pytest.fixture(scope="module")
+def built(dbt, landing, module_schema):
+    """All the bad input, landed in two lots and built after each; how the second build ended."""
+    land(landing, lambda name: not name.startswith(LATE))
+    command = ("run", "--select", "bronze", "silver")
+    first = dbt(*command, schema=module_schema, landing_path=str(landing), **AS_OF)
+    assert first.success, first.text
+    land(landing, lambda name: name.startswith(LATE))
+    return dbt(*BUILD, schema=module_schema, landing_path=str(landing), **AS_OF)
+
+
+@pytest.fixture(scope="module")
+def cache():
+    """What `found` holds, read once: its `read` lives no longer than a test."""
+    return {}
+
+
+@pytest.fixture
+def found(built, read, cache, module_schema):
+    """Of each landing file: its number of Bronze records, its Silver rows, its rejected texts."""
+    if not built.success:
+        pytest.fail("the build failed: see test_build_passes_whatever_lands", pytrace=False)
+    if not cache:
+        cache["bronze"] = Counter(
+            row["source_file"] for row in read(f"{module_schema}_bronze", "bronze_car_events")
+        )
+        for name, table in zip(("silver", "rejected"), SILVER, strict=True):
+            cache[name] = defaultdict(list)
+            for row in read(f"{module_schema}_silver", table):
+                cache[name][row["source_file"]].append(row)
+    return cache
+
+
+def test_build_passes_whatever_lands(built):
+    assert built.success, built.text
+    assert "No event was found" not in built.text
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_record_is_in_silver_or_rejected(found, name):
+    case = CASES[name]
+    rows = {row["event_id"]: row for row in found["silver"][name]}
+    reasons = {row["raw_record"]: row["rejection_reason"] for row in found["rejected"][name]}
+
+    expected = {(key, *value) for key, values in case.silver.items() for value in values.items()}
+    assert set(rows) == set(case.silver)
+    assert {(key, column, rows[key][column]) for key, column, _ in expected} == expected
+    assert set(reasons) == set(case.rejected)
+    for text, words in case.rejected.items():
+        assert words in reasons[text]
+    assert found["bronze"][name] == len(rows) + len(reasons) + case.duplicates
+
+
+def test_file_too_large_to_be_read_whole_is_rejected(found):
+    (row,) = found["rejected"][LARGE]
+    assert "larger than 256 MiB" in row["rejection_reason"]
+
+
+def test_no_record_is_lost(found):
+    silver, rejected = (
+        sum(len(rows) for rows in found[name].values()) for name in ("silver", "rejected")
+    )
+    duplicates = sum(case.duplicates for case in CASES.values()) + 1  # one of the tie
+    assert found["bronze"].total() == silver + rejected + duplicates
+
+
+def test_file_that_changes_is_read_again(built, landing, dbt, read, module_schema):
+    def silver():
+        return [
+            {row[key]: row for row in read(f"{module_schema}_silver", name)} for name, key in keys
+        ]
+
+    keys = tuple(zip(SILVER, ("event_id", "raw_record"), strict=True))
+    rows, rejected_rows = silver()
+    corrected = event("fraction", {YEAR: 2025, COLOR: "Corrected"})
+    newer = event("huge", {COLOR: "Newer"}, processing_timestamp="2025-11-05T00:00:00Z")
+    (landing / "type/fraction.json").write_text(corrected)
+    (landing / "number/huge.json").write_text(newer)
+    (landing / "twice/rejected.jsonl").write_text(lines("x", "y"))
+    # Nothing in it is new but its time.
+    os.utime(landing / "keys/extra.json", (1, 1))
+    os.utime(landing / "binary.json", (1, 1))
+
+    result = dbt("run", schema=module_schema, landing_path=str(landing), **AS_OF)
+
+    assert result.success, result.text
+    rows_after, rejected_after = silver()
+    changed = {key for key in rows_after if rows_after[key] != rows.get(key)}
+    assert {key: rows_after[key]["color"] for key in changed} == {
+        "fraction": "Corrected",
+        "huge": "Newer",
+    }
+    assert set(rows_after) == {*rows, "fraction"}
+    # What was once rejected stays on record.
+    assert rejected_after.pop("y")["rejection_reason"] == "not valid JSON"
+    assert rejected_after == rejected_rows
+
+
+def test_nothing_to_read(dbt, read, tmp_path, schema):
+    """Neither a folder that is not there, nor one without events, fails a build."""
+    landing = tmp_path / "landing"
+    variables = {"landing_path": str(landing), **AS_OF}
+    missing = dbt(*BUILD, schema=schema, **variables)
+    assert read(f"{schema}_bronze", "bronze_car_events") == []
+    assert [read(f"{schema}_silver", name) for name in SILVER] == [[], []]
+    assert [read(f"{schema}_gold", name) for name in GOLD] == [[], [], []]
+    landing.mkdir()
+    (landing / "notes.txt").write_text(event("not-read"))
+    without_events = dbt("run", "--select", "bronze", schema=schema, **variables)
+    assert read(f"{schema}_bronze", "bronze_car_events") == []
+    for result in (missing, without_events):
+        assert result.success, result.text
+        assert f"No event was found under landing_path '{landing}'." in result.text
+
+
+def test_landing_path_may_be_spelled_in_any_way(dbt, read, tmp_path, schema):
+    landing = tmp_path / "a [new] landing: 100% full"
+    landing.mkdir()
+    (landing / "a.json").write_text(event("a"))
+    (landing / "b.jsonl").write_text(event("b"))
+    relative = os.path.relpath(landing, ROOT)
+    for path in (
+        relative,
+        f"{landing}/",
+        f"{landing.parent}/./{landing.name}",
+        f"file://{landing}",
+    ):
+        # The first run reads both files; the others see that they are the same.
+        result = dbt("run", "--select", "bronze_car_events", schema=schema, landing_path=path)
+        assert result.success, result.text
+        rows = read(f"{schema}_bronze", "bronze_car_events")
+        assert sorted(row["source_file"] for row in rows) == ["a.json", "b.jsonl"]

@@ -1,0 +1,357 @@
+"""Bad input at volume: files made by chance fail no build, lose no record, and are never evaluated.
+
+What is expected is worked out from the files' bytes with Python's own json and codecs, and shares
+no code with the models.
+"""
+
+import csv
+import io
+import json
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from random import Random
+from types import SimpleNamespace
+
+import pytest
+
+from python_jobs.generate_landing import LEAVES, WRITERS, feed, parse_args, write_object
+from tests.support.chance import any_seed
+from tests.support.events import AS_OF, BUILD, GOLD, SILVER, event
+
+# ---- what chance takes from
+
+# Texts that something on the way may take for code, or for another text.
+# fmt: off
+SCRAPS = [
+    "it's", 'a "b"', "`id`", "back\\slash", "'; drop table x; --", "' or '1'='1", "-- x", "/* x",
+    "${spark.app.name}", "$HOME", "$(touch x)", "{{ 1 / 0 }}", "{% raw %}", "{# x", "{0!r:>9}",
+    "%s %(a)s %n", "%2F%00%25", "%", "+", "&amp;", "<b>", "=1+1", "@x", "#", "?", "*", "[a-", "]",
+    "\\u0041", "\\n", "\\", "null", "NaN", "-0", "true", "event_id", "a.b", "|", ",", ";", ":", "~",
+    "new\nline", "tab\t", "\r", " ", "\u00a0", "\u2028", "\x1b[0m", "\x7f", "\ufeff", "\ufffd",
+    "ação", "日本", "🚗", "\u202eright to left", "e\u0301", "\u0130i", "\U0010ffff",
+]
+TIMES = [
+    "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "10000-01-01T00:00:00Z",
+    "0000-00-00T00:00:00Z", "-0001-01-01T00:00:00Z", "+292278994-08-17T07:12:56Z",
+    "0001-01-01", "9999-12-31", "2025-02-29", "٢٠٢٥-01-01", "2025-01-01T24:00:00Z",
+]
+# JSON, or not quite, in the place of a value.
+ODD_VALUES = [
+    "NaN", "-Infinity", "1e400", "-0.0", "1E-400", "0x1F", "01", "+1", ".5", "9" * 400, "1" * 5000,
+    '"NaN"', '"1e5"', '" 1"', '"٣"', "true", "{}", "[]", "[{}]", '{"a": [1]}', "", "'x'", "None",
+    '"\\ud800"', '"\\u0000"', '"\\x"', '"\\', '"\x00"', "[" * 900 + "]" * 900, "[" * 10**5,
+    '{"a":' * 300 + "1" + "}" * 300, '{"a":' * 5000 + "1" + "}" * 5000,
+    *(f'"{time}"' for time in TIMES),
+]
+# fmt: on
+ENCODINGS = ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp037", "utf-7")
+FORMS = ("json", "jsonl", "ndjson", "csv")
+
+
+def generated(form):
+    """A good file of a few events."""
+    options = ["--events", "5", "--cars", "2", "--seed", "1", "--out", "unused"]
+    text = io.StringIO()
+    write = write_object if form == "pretty" else WRITERS[form]
+    write(text, feed(parse_args(options), Counter()))
+    return text.getvalue()
+
+
+GOOD = {
+    "json": (generated("json"), generated("pretty")),
+    "jsonl": (generated("jsonl"),),
+    "ndjson": (generated("jsonl"),),
+    "csv": (generated("csv"),),
+}
+PLACEHOLDER = '"@"'  # stands for the value that is odd
+
+
+def mutated(rng, form):
+    """A good file, after a few accidents to its bytes."""
+    content = bytearray(rng.choice(GOOD[form]).encode())
+    for _ in range(rng.randint(1, 6)):
+        place, other = (rng.randrange(len(content) + 1) for _ in range(2))
+        kind = rng.choice(("flip", "insert", "delete", "splice", "truncate"))
+        if kind == "flip":
+            content[place : place + 1] = bytes([rng.randrange(256)])
+        elif kind == "insert":
+            content[place:place] = rng.choice((*SCRAPS, "\x00", '"', "}", "{")).encode()
+        elif kind == "delete":
+            del content[place : place + rng.randint(1, 30)]
+        elif kind == "splice":
+            content[place:place] = content[other : other + rng.randint(1, 300)]
+        elif rng.random() < 0.3:
+            del content[place:]
+    return bytes(content)
+
+
+def recoded(rng, form):
+    """A good file in an encoding that nobody has announced, whole or cut off."""
+    content = rng.choice(GOOD[form]).encode(rng.choice(ENCODINGS), "replace")
+    return content[: rng.choice((None, rng.randrange(len(content))))]
+
+
+def odd(rng, form):
+    """A few events, each with a value that is none, or is extreme."""
+    lines = []
+    for _ in range(rng.randint(1, 4)):
+        path = rng.choice((*LEAVES, "extra", "vehicle_static_info", "trip_data.trip_summary"))
+        text = event(f"odd {rng.random()}", {path: "@"})
+        lines.append(text.replace(PLACEHOLDER, rng.choice(ODD_VALUES)))
+    if form == "csv":
+        value = rng.choice(ODD_VALUES)
+        lines = [",".join(LEAVES), ",".join(rng.choice(("", value, "x")) for _ in LEAVES)]
+    return (rng.choice(("\n", "\r\n", "\r", "\n\n \n")).join(lines)).encode()
+
+
+def huge(rng, form):
+    """A file of one event and a value of a few MB."""
+    million = rng.randint(1, 3) * 10**6
+    value = rng.choice(("x", '\\"', "\\\\", "🚗", "9", "[", "{}", " ", '"', ",", "\x00")) * million
+    text = event(f"huge {rng.random()}", {rng.choice(("extra", "carChassis")): "@"})
+    text = text.replace(PLACEHOLDER, rng.choice((f'"{value}"', value)))
+    return (f"event_id,carChassis\nhuge,{value}" if form == "csv" else text).encode()
+
+
+# ---- and events that are well-formed, and must come out as they went in
+
+TEXT_COLUMNS = {
+    "event_id": "event_id",
+    "carChassis": "car_chassis",
+    "vehicle_static_info.data.Model": "model",
+    "vehicle_static_info.data.Manufacturer": "manufacturer",
+    "vehicle_static_info.data.color": "color",
+    "vehicle_dynamic_state.insurance_info.data.provider": "insurance_provider",
+    "current_rental_agreement.data.customer_id": "rental_customer_id",
+    "trip_data.trip_summary.source_system": "trip_source",
+}
+
+
+def scraps(rng):
+    """A text that is some of the scraps."""
+    return "".join(rng.choices(SCRAPS, k=rng.randint(1, 4)))
+
+
+def hostile(rng, form, number):
+    """A file of one event whose texts, and whose other keys, are scraps; and those texts."""
+    texts = {path: scraps(rng) for path in TEXT_COLUMNS}
+    texts["event_id"] = f"{number} {texts['event_id']}"
+    texts["carChassis"] = f"x{texts['carChassis']}"  # so that it is not blank
+    more = {f"x{scraps(rng)}": scraps(rng) for _ in range(2)}
+    if form == "csv":
+        cells = {**more, **texts, "event_primary_timestamp": "2025-11-04T14:30:00Z"}
+        file = io.StringIO()
+        rows = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator=rng.choice(("\n", "\r\n")))
+        rows.writerows((cells.keys(), cells.values()))
+        text = file.getvalue()
+    else:
+        texts["vehicle_static_info.data.color"] += "\x00"
+        text = json.dumps(json.loads(event("", texts)) | more, ensure_ascii=rng.random() < 0.5)
+    return text.encode(), {column: texts[path] for path, column in TEXT_COLUMNS.items()}
+
+
+# ---- the landing folder
+
+# What once went wrong.
+KNOWN = {
+    # Two records of one hash: their file and text, with a bar between, are the same.
+    "bar.jsonl": b"bar.jsonl|x",
+    "bar.jsonl|bar.jsonl": b"x",
+    # Two values that close, and open again, the array in which Silver reads a record.
+    "reopened.jsonl": f'{event("first")}],"more":[{event("second")}'.encode(),
+    "replaced.jsonl": f'{event("third")}],"events":[{event("fourth")}'.encode(),
+}
+
+
+@dataclass
+class Landing:
+    """Files by name; of the hostile events among them, what is expected in Silver."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    events: list[dict[str, str]] = field(default_factory=list)
+
+
+def make_landing(seed, number):
+    """So many files, made by chance; the same for the same seed."""
+    rng = Random(seed)
+    landing = Landing(dict(KNOWN))
+    for place in range(number):
+        form = rng.choice(FORMS)
+        # The one character that no name holds.
+        scrap = scraps(rng).replace("/", "")
+        name = f"{rng.choice(('', 'a b/', 'c=1%20/'))}{place}{scrap}.{form}"
+        kind = rng.choices((mutated, recoded, odd, huge, hostile), (40, 10, 25, 0.6, 25))[0]
+        if kind is hostile:
+            landing.files[name], texts = hostile(rng, form, place)
+            landing.events.append(texts | {"source_file": name})
+        else:
+            landing.files[name] = kind(rng, form)
+    return landing
+
+
+@pytest.fixture(
+    scope="module",
+    params=["seed_1", pytest.param("any_seed", marks=pytest.mark.full)],
+)
+def landing(request, tmp_path_factory, module_schema):
+    """Files made by chance, in a folder: `files` and `events` as in Landing, `folder`, `schema`."""
+    seed, number = (1, 300) if request.param == "seed_1" else (any_seed(request.node.nodeid), 3000)
+    made = make_landing(seed, number)
+    folder = tmp_path_factory.mktemp("fuzz")
+    for name, content in made.files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    schema = f"{module_schema}_{request.param}"
+    return SimpleNamespace(**vars(made), folder=str(folder), schema=schema)
+
+
+@pytest.fixture(scope="module")
+def built(dbt, landing):
+    """One build of all of them, data tests included."""
+    return dbt(*BUILD, schema=landing.schema, landing_path=landing.folder, **AS_OF)
+
+
+@pytest.fixture(scope="module")
+def cache():
+    """What `tables` holds, by schema: its `read` lives no longer than a test."""
+    return {}
+
+
+@pytest.fixture
+def tables(built, read, landing, cache):
+    """The rows of the tables of Bronze and Silver: `bronze`, `silver`, `rejected`."""
+    if not built.success:
+        pytest.fail("the build failed: see test_no_file_fails_the_build", pytrace=False)
+    if landing.schema not in cache:
+        silver, rejected = (read(f"{landing.schema}_silver", name) for name in SILVER)
+        bronze = read(f"{landing.schema}_bronze", "bronze_car_events")
+        cache[landing.schema] = SimpleNamespace(bronze=bronze, silver=silver, rejected=rejected)
+    return cache[landing.schema]
+
+
+# ---- what must be true of it
+
+BOMS = re.compile(rb"^(\xef\xbb\xbf)+")
+
+
+def is_lines(content, records):
+    """Are the records the lines of a file, less those that are blank and the marks they begin with?
+
+    A line that is not UTF-8 stands for its bytes, one a character.
+    """
+
+    def same(line, text):
+        as_utf_8 = text.encode()
+        as_bytes = text.encode("latin-1", "replace")
+        return line in (as_utf_8, as_bytes) or BOMS.sub(b"", line) in (as_utf_8, as_bytes)
+
+    lines = [line for line in re.split(rb"\r\n?|\n", content) if BOMS.sub(b"", line).strip()]
+    return len(lines) == len(records) and all(map(same, lines, records))
+
+
+def texts_of(content):
+    """What a file's bytes may say."""
+    for encoding in ("utf-8-sig", "utf-16", "latin-1"):
+        try:
+            yield content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+
+
+def squeezed(text):
+    """Text without white space."""
+    return "".join(text.split())
+
+
+def is_json_of(text, records):
+    """Are the records all that the text holds, in order, save brackets and commas around them?"""
+    text, position = squeezed(text), 0
+    for record in map(squeezed, records):
+        found = text.find(record, position)
+        if found < 0 or text[position:found].strip("[],"):
+            return False
+        position = found + len(record)
+    return not text[position:].strip("[],")
+
+
+def is_csv_of(text, records):
+    """Are the records all that the text holds, in order, save one row, the header?"""
+    # A row is a line, or goes on to the next within quotes.
+    rows = re.findall(r"[^\r\n]+", text) + re.findall(r'(?:"[^"]*"|[^"\r\n])+', text)
+    rows = {"", *map(squeezed, rows)}
+    text, records = squeezed(text), list(map(squeezed, records))
+    for rows_before in range(len(records) + 1):
+        before, after = "".join(records[:rows_before]), "".join(records[rows_before:])
+        header = text[len(before) : len(text) - len(after)]
+        if before + header + after == text and header in rows:
+            return True
+    return False
+
+
+def test_no_file_fails_the_build(built):
+    assert built.success, built.text
+
+
+def test_bronze_holds_all_that_the_files_hold(tables, landing):
+    records = defaultdict(list)
+    for row in sorted(tables.bronze, key=lambda row: row["record_number"]):
+        records[row["source_file"]].append(row["raw_record"])
+
+    assert set(records) <= set(landing.files)
+    for name, content in landing.files.items():
+        if name.endswith(("jsonl", "ndjson")):
+            complete = is_lines(content, records[name])
+        elif name.endswith("csv"):
+            complete = any(is_csv_of(text, records[name]) for text in texts_of(content))
+        else:
+            complete = any(is_json_of(text, records[name]) for text in texts_of(content))
+        assert complete, f"{name!r}: {content[:2000]} is not {records[name]}"
+        assert records[name] or not BOMS.sub(b"", content).strip()
+
+
+def id_of(record):
+    """The event_id in the JSON object that a Bronze record is; numbers as they are written."""
+    text = record["csv_as_json"] or record["raw_record"]
+    event = json.loads(text, parse_int=str, parse_float=lambda number: (float, number))
+    assert isinstance(event, dict), record
+    return event["event_id"]
+
+
+def is_text(value):
+    """Is it a text that UTF-8 can hold? Half a character cannot be kept; Spark makes it a `?`."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+
+
+def test_each_record_is_in_silver_or_rejected(tables):
+    rejected = Counter((row["source_file"], row["raw_record"]) for row in tables.rejected)
+    assert set(rejected.values()) == {1}
+    assert all(row["rejection_reason"].strip() for row in tables.rejected)
+
+    records = {(row["source_file"], row["raw_record"]): row for row in tables.bronze}
+    assert set(rejected) <= set(records)
+    accepted = {id_of(records[key]) for key in set(records) - set(rejected)}
+    texts = set(filter(is_text, accepted))
+    found = [row["event_id"] for row in tables.silver]
+    assert len(set(found)) == len(found)
+    assert texts <= set(found)
+    # An id that is no text, such as 1e400, is spelled in Spark's own way.
+    assert len(set(found) - texts) <= len(accepted - texts)
+
+
+def test_nothing_is_evaluated(tables, landing, read):
+    rows = {row["event_id"]: row for row in tables.silver}
+    for expected in landing.events:
+        row = rows[expected["event_id"]]
+        assert {column: row[column] for column in expected} == expected
+    cars = {row["car_chassis"] for row in read(f"{landing.schema}_gold", GOLD[0])}
+    assert cars == {row["car_chassis"] for row in tables.silver}
+
+
+def test_second_build_adds_nothing(tables, dbt, read, landing):
+    result = dbt("run", schema=landing.schema, landing_path=landing.folder, **AS_OF)
+    assert result.success, result.text
+    assert read(f"{landing.schema}_bronze", "bronze_car_events") == tables.bronze
+    for name, rows in zip(SILVER, (tables.silver, tables.rejected), strict=True):
+        again = read(f"{landing.schema}_silver", name)
+        assert sorted(again, key=str) == sorted(rows, key=str)

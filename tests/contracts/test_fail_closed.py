@@ -1,0 +1,28 @@
+"""Without the plugin there is no way to build Gold unchecked: the project does not parse."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.dbt_runner import ROOT
+
+pytestmark = pytest.mark.quick
+
+# dbt as on a machine where the plugin is not installed: it does not find the module.
+WITHOUT_PLUGIN = """
+import pkgutil
+found = pkgutil.iter_modules
+pkgutil.iter_modules = lambda *paths: (m for m in found(*paths) if m.name != "dbt_spark_contracts")
+from dbt.cli.main import cli
+cli(["parse", "--no-partial-parse", "--no-use-colors", *{options}])
+"""
+
+
+@pytest.mark.parametrize("target", ["local", "athena"])
+def test_without_the_plugin_the_project_does_not_parse(target, tmp_path):
+    code = WITHOUT_PLUGIN.format(options=["--target", target, "--target-path", str(tmp_path)])
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode != 0
+    assert "Contract enforcement failed for: (models/" in run.stdout
+    assert "Language Error: Expected 'sql' but found 'python'" in run.stdout

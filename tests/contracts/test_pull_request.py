@@ -1,0 +1,371 @@
+"""The pull request check, run in a copy of this repository as its author would run it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from python_jobs import check_pull_request
+from tests.support.dbt_runner import ROOT
+
+GOLD_YML = "models/gold/_gold__models.yml"
+CURRENT_STATE = "models/gold/gold_car_current_state.py"
+GAS_TYPE = """      - name: gas_type
+        data_type: string
+        description: "What the car runs on: Gas, Ethanol, Flex, Hybrid, Electric …."
+"""
+ALERTS = "models/gold/gold_performance_alerts.py"
+ALERTS_FIRST = '        "car_chassis",\n        "alert_type",\n'
+ALERT_ID = "      - name: alert_id\n"
+VERSIONS = """    latest_version: 1
+    versions:
+      - v: 1
+        defined_in: gold_car_current_state
+        config: {alias: gold_car_current_state}
+      - v: 2
+        columns:
+          - include: all
+            exclude: [gas_type]
+
+"""
+
+
+class Repository:
+    """A copy of this project's files, as `main` of a git repository of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        files = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+        listed = subprocess.run(files, cwd=ROOT, capture_output=True, text=True, check=True)
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).is_file():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, root / name)
+        self.git("init", "--quiet", "--initial-branch", "main")
+        self.commit()
+
+    def git(self, *args: str) -> str:
+        identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+        done = subprocess.run(
+            ["git", *identity, *args], cwd=self.root, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def commit(self) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "A change")
+
+    def python(self, *args: str, **variables: str) -> subprocess.CompletedProcess:
+        """`python -m *args` in the repository, on a machine that knows nothing of GitHub."""
+        ours = ("GITHUB_", "LAKEHOUSE_", "DBT_")
+        plain = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        command = [sys.executable, "-m", *args]
+        return subprocess.run(
+            command, cwd=self.root, env=plain | variables, capture_output=True, text=True
+        )
+
+    def check(self, *args: str, **variables: str) -> subprocess.CompletedProcess:
+        """Commits what was changed and checks it as a pull request to `main`."""
+        if self.git("status", "--porcelain"):
+            self.commit()
+        return self.python("python_jobs.check_pull_request", "--base", "main", *args, **variables)
+
+    def change(self, file: str, old: str, new: str) -> int:
+        """Replaces text that stands in a file, once or first, and tells the line where it began."""
+        text = (self.root / file).read_text(encoding="utf-8")
+        assert old in text, f"{file} no longer holds {old!r}"
+        (self.root / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+        return text[: text.index(old)].count("\n") + 1
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    return Repository(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture
+def branch(repository):
+    """The repository on a new branch, to be changed."""
+    main = repository.git("rev-parse", "main").strip()
+    repository.git("switch", "--quiet", "--create", "change")
+    yield repository
+    repository.git("switch", "--quiet", "--force", "main")
+    repository.git("clean", "--quiet", "--force", "-d")
+    repository.git("reset", "--quiet", "--hard", main)
+    repository.git("branch", "--quiet", "--delete", "--force", "change")
+
+
+def add_version_2_without_gas_type(branch):
+    version_2 = CURRENT_STATE.replace(".py", "_v2.py")
+    shutil.copy(branch.root / CURRENT_STATE, branch.root / version_2)
+    branch.change(version_2, '        "gas_type",\n', "")
+    following = "  - name: gold_fuel_efficiency_monthly"
+    branch.change(GOLD_YML, following, VERSIONS + following)
+
+
+def bases_kept(repository) -> set[str]:
+    """What is kept of the commits that branches began at."""
+    folder = repository.root / "target/pull_request/bases"
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def test_what_is_kept_of_a_base_is_used_by_the_next_check(branch):
+    commit = branch.git("rev-parse", "--short=12", "main").strip()
+    first = branch.check("--no-build")
+    assert first.returncode == 0, first.stdout + first.stderr
+    kept = {name for name in bases_kept(branch) if name.startswith(commit)}
+    (state,) = (name for name in kept if name.endswith("-state"))
+    # As if that commit had promised one column more.
+    manifest = branch.root / "target/pull_request/bases" / state / "manifest.json"
+    whole = manifest.read_text()
+    changed = json.loads(whole)
+    columns = changed["nodes"]["model.car_lakehouse.gold_car_current_state"]["columns"]
+    columns["promised"] = {**columns["car_chassis"], "name": "promised"}
+    changed["nodes"]["model.car_lakehouse.gold_car_current_state"]["contract"]["checksum"] = "1"
+    manifest.write_text(json.dumps(changed))
+    again = branch.check("--no-build")
+    manifest.write_text(whole)
+    assert again.returncode == 1, again.stdout + again.stderr
+    assert "gold_car_current_state: Columns were removed: promised" in again.stdout
+    assert branch.check("--no-build").returncode == 0
+
+
+def test_unchanged_branch_passes_though_main_went_on(branch, tmp_path):
+    branch.git("switch", "--quiet", "main")
+    branch.change(GOLD_YML, GAS_TYPE, GAS_TYPE + "      - {name: colour, data_type: string}\n")
+    branch.commit()
+    branch.git("switch", "--quiet", "change")
+    warehouse = tmp_path / "warehouse"
+
+    checked = branch.check(LAKEHOUSE_WAREHOUSE=str(warehouse))
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "Modified: nothing" in checked.stdout
+    assert "- nothing that a model computes\n" in checked.stdout
+    assert "ci_gold.gold_car_current_state" in checked.stdout  # it was built
+    # Nothing stays behind: no table, no work tree, no file that git sees.
+    assert not warehouse.exists() and not (branch.root / ".lakehouse").exists()
+    assert len(branch.git("worktree", "list").splitlines()) == 1
+    assert branch.git("status", "--porcelain") == ""
+
+
+def test_leaks_fail_with_table_and_annotations(branch, tmp_path):
+    """One under its own name, and one in another model under a new name."""
+    line = branch.change(
+        CURRENT_STATE, '        "gas_type",\n', '        "event_id",\n        "gas_type",\n'
+    )
+    described = '      - name: reference\n        data_type: string\n        description: "x"\n'
+    branch.change(GOLD_YML, ALERT_ID, described + ALERT_ID)
+    renamed = '        F.coalesce("event_id", F.lit("")).alias("reference"),\n'
+    renamed_line = branch.change(ALERTS, ALERTS_FIRST, renamed + ALERTS_FIRST)
+    summary = tmp_path / "summary.md"
+
+    checked = branch.check(GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary))
+
+    assert checked.returncode == 1, checked.stdout + checked.stderr
+    message = "gold_car_current_state: event_id is missing in contract"
+    assert f"::error file={CURRENT_STATE},line={line}::{message}\n" in checked.stdout
+    message = (
+        "gold_performance_alerts.reference is silver_car_telemetry.event_id under another name"
+    )
+    assert f"::error file={ALERTS},line={renamed_line}::{message}\n" in checked.stdout
+    assert checked.stdout.count("::error") == 2
+    table = [
+        [cell.strip() for cell in row.strip("|").split("|")]
+        for row in summary.read_text().splitlines()
+        if row.startswith("|")
+    ]
+    assert table[0] == ["column_name", "definition_type", "contract_type", "mismatch_reason"]
+    assert set("".join(table[1])) == {"-"}
+    assert table[2:] == [["event_id", "string", "", "missing in contract"]]
+
+
+def test_what_a_change_of_silver_touches_is_told(branch, tmp_path):
+    path = "('fuel_available_liters', 'double', telemetry ~ '.data.fuelAvailableLiters')"
+    branch.change("macros/project/event_columns.sql", path, path.replace("Available", "Left"))
+    branch.change(
+        "models/silver/silver_rejected_events.sql", "order by ingested_at", "order by event_id"
+    )
+    summary = tmp_path / "summary.md"
+
+    checked = branch.check(GITHUB_STEP_SUMMARY=str(summary))
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    touched = summary.read_text().partition("### What the change touches\n")[2]
+    assert "- stg_car_events.fuel_available_liters is made in another way\n" in touched
+    assert "- the rows of silver_rejected_events are chosen in another way\n" in touched
+    assert "stg_car_events.current_mileage_km" not in touched
+    assert "fleet_dashboard (Fleet management), insurance_desk (Insurance desk)" in touched
+    rows = [line.strip("| ").split(" | ") for line in touched.splitlines() if "| gold_" in line]
+    # Silver takes the newest version of an event and, of two with the same times, what they hold
+    # decides; so a column that is read in another way may let other rows win.
+    assert [row[:3] for row in rows] == [
+        ["gold_car_current_state", "fuel_available_liters", "may be others"],
+        ["gold_fuel_efficiency_monthly", "none by itself", "may be others"],
+        [
+            "gold_performance_alerts",
+            "alert_message, alert_value, fuel_available_liters",
+            "may be others",
+        ],
+    ]
+
+
+def test_removed_and_retyped_columns_are_all_named(branch):
+    branch.change(GOLD_YML, GAS_TYPE, "")
+    branch.change(CURRENT_STATE, '        "gas_type",\n', "")
+    branch.change(
+        GOLD_YML,
+        "- name: trip_count\n        data_type: bigint",
+        "- name: trip_count\n        data_type: int",
+    )
+
+    checked = branch.check("--no-build")
+
+    assert checked.returncode == 1, checked.stdout + checked.stderr
+    yml = (branch.root / GOLD_YML).read_text().splitlines()
+    model = yml.index("  - name: gold_car_current_state") + 1
+    retyped = yml.index("      - name: trip_count") + 1
+    assert (
+        f"- {GOLD_YML}:{model} gold_car_current_state: Columns were removed: gas_type"
+        in checked.stdout
+    )
+    assert (
+        f"- {GOLD_YML}:{retyped} gold_fuel_efficiency_monthly: "
+        "Columns with data_type changes: trip_count (bigint -> int)"
+    ) in checked.stdout
+    assert "docs/pull_requests.md" in checked.stdout
+    assert f"Modified: {GOLD_YML}, {CURRENT_STATE}, models/gold/gold_fuel" in checked.stdout
+    assert "::error" not in checked.stdout
+
+
+def test_a_column_that_may_be_null_again_is_named(branch):
+    event_timestamp = "- name: event_timestamp\n        data_type: timestamp\n"
+    described = '        description: "When the car\'s latest event happened, UTC."\n'
+    not_null = "        constraints: [{type: not_null}]\n"
+    branch.change(GOLD_YML, event_timestamp + described + not_null, event_timestamp + described)
+
+    checked = branch.check("--no-build")
+
+    assert checked.returncode == 1, checked.stdout + checked.stderr
+    assert (
+        "gold_car_current_state: Enforced column level constraints were removed" in checked.stdout
+    )
+    assert "event_timestamp" in checked.stdout
+
+
+def test_the_same_removal_as_a_new_version_breaks_no_promise(branch):
+    add_version_2_without_gas_type(branch)
+
+    checked = branch.check("--no-build")
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.full
+def test_both_versions_are_built(branch):
+    add_version_2_without_gas_type(branch)
+
+    checked = branch.check()
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "ci_gold.gold_car_current_state " in checked.stdout
+    assert "ci_gold.gold_car_current_state_v2 " in checked.stdout
+
+
+def test_first_version_must_keep_the_promise(branch):
+    add_version_2_without_gas_type(branch)
+    branch.change(GOLD_YML, GAS_TYPE, "")
+    branch.change(GOLD_YML, "            exclude: [gas_type]\n", "")
+
+    checked = branch.check("--no-build")
+
+    assert checked.returncode == 1, checked.stdout + checked.stderr
+    assert "gold_car_current_state: Columns were removed: gas_type" in checked.stdout
+
+
+def test_first_version_must_keep_the_table(branch):
+    add_version_2_without_gas_type(branch)
+    branch.change(GOLD_YML, "        config: {alias: gold_car_current_state}\n", "")
+
+    checked = branch.check("--no-build")
+
+    assert checked.returncode == 1, checked.stdout + checked.stderr
+    assert "'model.car_lakehouse.gold_car_current_state' was deleted or renamed" in checked.stdout
+
+
+def test_nothing_is_modified_across_targets(repository, tmp_path):
+    to_state = ("--target", "local", "--target-path", str(tmp_path))
+    parsed = repository.python("dbt.cli.main", "parse", *to_state)
+    assert parsed.returncode == 0, parsed.stdout
+    select = ("--select", "state:modified", "--state", str(tmp_path), "--target", "ci")
+    listed = repository.python("dbt.cli.main", "--quiet", "ls", *select)
+    assert (listed.returncode, listed.stdout) == (0, ""), listed.stderr
+
+
+def test_base_that_does_not_parse(branch):
+    branch.git("switch", "--quiet", "main")
+    branch.change(GOLD_YML, "models:", "models: 1")
+    branch.commit()
+    branch.git("switch", "--quiet", "--force-create", "change")
+
+    checked = branch.check("--no-build")
+
+    assert checked.returncode == 2
+    (line,) = checked.stderr.splitlines()
+    assert line.startswith("Cannot check: main (") and "does not parse" in line
+    assert len(branch.git("worktree", "list").splitlines()) == 1
+
+
+def test_project_that_does_not_parse(branch):
+    line = branch.change(CURRENT_STATE, "def model(dbt, spark):", "def model(dbt, spark)")
+
+    checked = branch.check("--no-build", GITHUB_ACTIONS="true")
+
+    assert checked.returncode == 1
+    assert f"::error file={CURRENT_STATE},line={line}::" in checked.stdout
+
+
+def test_unknown_base(repository, tmp_path, monkeypatch):
+    monkeypatch.setattr(check_pull_request, "ROOT", repository.root)
+    with pytest.raises(check_pull_request.CannotCheck, match="git knows no origin/main: fetch it"):
+        check_pull_request.base_state("origin/main", tmp_path, build=False)
+
+
+def test_no_git_repository(tmp_path, monkeypatch):
+    monkeypatch.setattr(check_pull_request, "ROOT", tmp_path)
+    with pytest.raises(check_pull_request.CannotCheck, match="this is no git repository"):
+        check_pull_request.base_state("main", tmp_path, build=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('w.orderBy("x")\nreturn f.select(\n    "x",\n    "y",\n)', 3),
+        ('return f.select(\n    F.col("z").alias("x"),\n    "y",\n)', 2),
+        ('w.orderBy("x")\nreturn f.select("*")\n# end', 2),
+        ("def model(dbt, spark):\n    f = 1\n    return f", 3),
+        ("with a as (select x, y from t)\nselect\n    a.x,\n    y\nfrom a", 3),
+        ("with a as (select x from t)\nselect\n    z as x,\n    y\nfrom a", 3),
+        ("with a as (select x from t)\nselect *\nfrom a", 2),
+    ],
+)
+def test_line_that_puts_a_column_out(tmp_path, monkeypatch, text, line):
+    monkeypatch.setattr(check_pull_request, "ROOT", tmp_path)
+    (tmp_path / "model").write_text(text)
+    assert check_pull_request.in_model("model", "x") == ("model", line)
+
+
+def test_error_of_a_python_model_is_pinned_to_its_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(check_pull_request, "ROOT", tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "a.py").touch()
+    error = (
+        "Runtime Error in model a (models/a.py)\n  KeyError: 'x'\n"
+        '    File "models/a.py", line 7, in model\n      return y["x"]'
+    )
+    problem = check_pull_request.failure("model a failed", error)
+    assert problem.places == [("models/a.py", 7, "model a failed: KeyError: 'x'")]

@@ -1,0 +1,82 @@
+"""A seed becomes a table in the steps of any model; what its file says, its table holds."""
+
+from datetime import date, datetime, timezone
+from decimal import Decimal
+
+SEED = r"""id,text,amount,price,is_new,day,at,empty
+1,it's,1.5,10.10,true,2026-01-02,2026-01-02T03:04:05,
+2,a\b "c" ``` ${x} {{ y }},-2,,false,,,
+3,,1e3,0.1,,1999-12-31,,
+"""
+YML = """
+seeds:
+  - name: s
+    description: Cells of every kind.
+    columns: [{name: text, description: "It's text."}]
+    config: {column_types: {id: bigint, price: "decimal(10,2)", empty: string}}
+models:
+  - name: m
+    columns: [{name: id, data_type: bigint}]
+"""
+FILES = {
+    "seeds/s.csv": SEED.replace('"c"', '""c""')
+    .replace(r"a\b", r'"a\b')
+    .replace("{{ y }}", '{{ y }}"'),
+    "models/s.yml": YML,
+    "dbt_project.yml": """
+name: small
+profile: lakehouse
+flags: {send_anonymous_usage_stats: false}
+models: {+file_format: iceberg, +materialized: table}
+seeds: {+file_format: iceberg, +persist_docs: {relation: true, columns: true}}
+""",
+    "models/m.sql": "select id from {{ ref('s') }}",
+}
+
+
+def test_cells_and_types(small_project, read, spark, schema):
+    project = small_project(FILES)
+    for _ in range(2):  # the second finds the table there
+        result = project("seed", schema=schema)
+        assert result.success, result.text
+        assert read(schema, "s") == [
+            {
+                "id": 1, "text": "it's", "amount": 1.5, "price": Decimal("10.10"), "is_new": True,
+                "day": date(2026, 1, 2), "at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
+                "empty": None,
+            },
+            {
+                "id": 2, "text": 'a\\b "c" ``` ${x} {{ y }}', "amount": -2.0, "price": None,
+                "is_new": False, "day": None, "at": None, "empty": None,
+            },
+            {
+                "id": 3, "text": None, "amount": 1000.0, "price": Decimal("0.10"), "is_new": None,
+                "day": date(1999, 12, 31), "at": None, "empty": None,
+            },
+        ]  # fmt: skip
+    (text,) = spark.sql(f"describe {schema}.s").where("col_name = 'text'").collect()
+    assert text.comment == "It's text."
+
+
+def test_columns_come_and_go_with_the_file(small_project, read, spark, schema):
+    project = small_project(FILES)
+    assert project("seed", schema=schema).success
+    (project.project_dir / "seeds/s.csv").write_text("id,other\n7,x\n")
+    assert project("seed", schema=schema).success
+    assert read(schema, "s") == [{"id": 7, "other": "x"}]
+
+
+def test_a_column_of_another_type_stops_the_run(small_project, read, schema):
+    project = small_project(FILES)
+    assert project("seed", schema=schema).success
+    (project.project_dir / "seeds/s.csv").write_text(SEED.replace("1.5", "much"))
+    result = project("seed", schema=schema)
+    assert not result.success
+    assert "amount: double in the table, string in the contract" in result.text
+    assert len(read(schema, "s")) == 3
+
+
+def test_a_seed_of_no_rows(small_project, read, schema):
+    project = small_project({**FILES, "seeds/s.csv": "id,text\n"})
+    assert project("seed", schema=schema).success
+    assert read(schema, "s") == []

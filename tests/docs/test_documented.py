@@ -1,0 +1,57 @@
+"""Whatever the documentation names, it describes."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.quick
+
+
+@pytest.fixture(scope="module")
+def manifest(dbt):
+    """What dbt knows of this project after it has parsed it."""
+    assert dbt("parse").success
+    return json.loads((dbt.target_path / "manifest.json").read_text())
+
+
+def described(manifest):
+    """What needs a description: models, seeds, sources, exposures, and the tests in a file each."""
+    for node in [*manifest["nodes"].values(), *manifest["sources"].values()]:
+        # The tests of a column say what they test by their names.
+        if node["resource_type"] in ("model", "seed", "source", "test") and not node.get(
+            "test_metadata"
+        ):
+            yield node
+    yield from manifest["exposures"].values()
+
+
+def test_every_node_and_each_of_its_columns_has_a_description(manifest):
+    nodes = [*described(manifest)]
+    assert {node["resource_type"] for node in nodes} == {
+        *("model", "seed", "source", "exposure", "test")
+    }
+    lacking = [node["unique_id"] for node in nodes if not node["description"].strip()]
+    for node in nodes:
+        columns = node.get("columns", {}).values()
+        if node["resource_type"] in ("model", "seed", "source"):
+            assert columns, node["unique_id"]
+        lacking += [
+            f"{node['unique_id']}.{column['name']}"
+            for column in columns
+            if not column["description"].strip()
+        ]
+    assert lacking == []
+
+
+def test_every_exposure_says_whom_to_ask_and_what_it_reads(manifest):
+    exposures = manifest["exposures"].values()
+    assert {exposure["name"] for exposure in exposures} >= {
+        *("fleet_dashboard", "insurance_desk", "maintenance_shop")
+    }
+    read = set()
+    for exposure in exposures:
+        assert exposure["owner"]["name"] and "@" in exposure["owner"]["email"], exposure["name"]
+        assert exposure["depends_on"]["nodes"], exposure["name"]
+        read.update(exposure["depends_on"]["nodes"])
+    # Nobody reads what is below Gold, and each Gold table has a reader.
+    assert read == {id for id in manifest["nodes"] if id.startswith("model.car_lakehouse.gold_")}

@@ -1,0 +1,158 @@
+"""The page of the column graph, opened from disk as a reader opens it."""
+
+import pytest
+from playwright.sync_api import expect
+
+from python_jobs.lineage.__main__ import main
+from tests.support import lineage_sample
+
+
+@pytest.fixture
+def opened(page, tmp_path):
+    """A function that writes the page of a made-up project and opens it, at a column if asked."""
+
+    def open_page(made, at: str = "") -> None:
+        target = lineage_sample.write(tmp_path / "target", *made)
+        assert main(["--html", "--target-path", str(target)]) == 0
+        # It tells by motion where it goes; a test need not wait for that.
+        page.emulate_media(reduced_motion="reduce")
+        page.goto((target / "column_lineage.html").as_uri() + (f"#{at}" if at else ""))
+
+    return open_page
+
+
+def names(page, selector: str) -> set[str]:
+    """The columns of the graph that the selector finds, as model.column."""
+    return set(page.evaluate("s => lineage.nodes(s).map(node => node.data('name'))", selector))
+
+
+# What status comes from, and what comes from it.
+PATH = {
+    "landing.events.value",
+    "bronze_events.raw",
+    "silver_events.valid_until",
+    "silver_events.at",
+    "gold_state.status",
+}
+
+
+def search(page, text: str) -> None:
+    page.get_by_role("combobox").fill(text)
+    page.get_by_role("combobox").press("Enter")
+
+
+def lit(page) -> set[str]:
+    return names(page, ".column.on, .column.chosen")
+
+
+def test_all_columns_are_there(page, opened, screenshot):
+    made = lineage_sample.small()
+    opened(made)
+    expected = {
+        f"{key.split('.', 2)[2]}.{column}"
+        for key, node in made[0]["nodes"].items()
+        for column in node["columns"]
+    }
+    drawn = names(page, ".column")
+    assert expected <= drawn
+    assert {"landing.events.value", "rules.unused", "never_built.x", "old.limits.top"} <= drawn
+    untraced = names(page, ".column.untraced")
+    assert untraced == {"bronze_events.file", "gold_state.name", "never_built.x"}
+    expect(page.locator("#legend")).to_contain_text("cannot be told in full")
+    screenshot("columns_small")
+
+
+def test_search_finds_and_lights_up_the_path(page, opened, screenshot):
+    opened(lineage_sample.small())
+    page.get_by_role("combobox").fill("stat")
+    expect(page.get_by_role("option").first).to_contain_text("status")
+    page.get_by_role("combobox").press("Enter")
+    assert lit(page) == PATH
+    assert page.url.endswith("#gold_state.status")
+    expect(page.locator("#panel")).to_contain_text("ACTIVE or EXPIRED.")
+    expect(page.locator("#panel")).to_contain_text("decided by")
+    screenshot("columns_path")
+
+    page.get_by_role("combobox").press("Escape")
+    page.keyboard.press("Escape")
+    assert lit(page) == set()
+    assert "#" not in page.url
+
+
+def test_click_does_the_same_and_the_background_clears_it(page, opened):
+    opened(lineage_sample.small())
+    place = page.evaluate(
+        "() => lineage.nodes('.column').filter(n => n.data('name') === 'gold_state.status')"
+        ".renderedPosition()"
+    )
+    page.locator("#graph").click(position=place)
+    assert lit(page) == PATH
+    page.locator("#graph").click(position={"x": 3, "y": 3})
+    assert lit(page) == set()
+
+
+def test_link_opens_at_its_column(page, opened):
+    opened(lineage_sample.small(), at="gold_state.name")
+    assert names(page, ".chosen") == {"gold_state.name"}
+    expect(page.locator("#panel")).to_contain_text("the Python function normalize")
+    page.evaluate("location.hash = '#gold_state.nix'")
+    expect(page.locator("#panel")).to_contain_text("There is no gold_state.nix.")
+
+
+def test_rows_are_shown_when_asked_for(page, opened):
+    opened(lineage_sample.small())
+    shown = "() => lineage.edges('.rows').filter(edge => edge.visible()).length"
+    assert page.evaluate(shown) == 0
+    page.get_by_label("What chooses the rows").check()
+    # The page's policy lets no script in that would wait for it.
+    for _ in range(50):
+        if page.evaluate(shown):
+            break
+        page.wait_for_timeout(100)
+    assert page.evaluate(shown) == 7
+
+
+def test_text_of_the_project_is_never_html(page, opened):
+    made = lineage_sample.small()
+    opened(made, at="silver_events.speed")
+    expect(page.locator("#panel")).to_contain_text(lineage_sample.EVIL)
+    assert page.title() == "Columns of small"
+    assert page.locator("img").count() == 0
+
+
+@pytest.mark.parametrize(("models", "columns"), [(4, 50), (20, 50)])
+def test_large_project_is_readable(page, opened, screenshot, models, columns):
+    opened(lineage_sample.made_up(models, columns))
+    assert len(names(page, ".column")) == models * columns
+    boxes = page.evaluate(
+        """() => lineage.nodes('.column').map(node => {
+          const [{x, y}, {width, height}] = [node.position(), node.data()]
+          return {x1: x - width / 2, x2: x + width / 2, y1: y - height / 2, y2: y + height / 2}
+        })"""
+    )
+    assert overlapping(boxes) == 0
+    screenshot(f"columns_{models * columns}")
+
+    search(page, "column_7_of_2")
+    assert len(lit(page)) > 1
+    size = "() => parseFloat(lineage.nodes('.column.chosen').style('font-size')) * lineage.zoom()"
+    assert page.evaluate(size) >= 9
+    assert page.evaluate(
+        """() => {
+          const {x, y} = lineage.nodes('.column.chosen').renderedPosition()
+          return x > 0 && y > 0 && x < lineage.width() && y < lineage.height()
+        }"""
+    )
+    screenshot(f"columns_{models * columns}_path")
+
+
+def overlapping(boxes: list[dict]) -> int:
+    """How many pairs of boxes lie on one another."""
+    boxes = sorted(boxes, key=lambda box: box["y1"])
+    count = 0
+    for number, one in enumerate(boxes):
+        for other in boxes[number + 1 :]:
+            if other["y1"] > one["y2"] - 0.01:
+                break
+            count += one["x1"] < other["x2"] and other["x1"] < one["x2"]
+    return count

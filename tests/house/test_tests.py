@@ -1,0 +1,83 @@
+"""The tests as a house: what keeps it easy to find one's way, and to run any test alone."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from tests.support.dbt_runner import ROOT
+from tests.support.skips import EXPECTED
+
+pytestmark = pytest.mark.quick
+
+TESTS = ROOT / "tests"
+FILES = {file.relative_to(TESTS).as_posix(): file for file in TESTS.rglob("*.py")}
+TEST_FILES = [name for name in FILES if name.rpartition("/")[2].startswith("test_")]
+
+
+def imported_by(name: str) -> set[str]:
+    """The modules that a file imports."""
+    modules = set()
+    for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return modules
+
+
+def test_no_test_imports_another():
+    found = {
+        f"{name} imports {module}"
+        for name in FILES
+        for module in imported_by(name)
+        if re.match(r"tests\.(.*\.)?(test_|conftest)", module)
+    }
+    assert found == set()
+
+
+def test_no_two_files_have_one_name():
+    names = Counter(name.rpartition("/")[2] for name in FILES)
+    assert {name for name, number in names.items() if number > 1} <= {"__init__.py", "conftest.py"}
+
+
+# Where tests share a lakehouse.
+SHARED = ("bronze_silver/", "contracts/", "gold/", "plugin/", "publish/")
+
+
+@pytest.mark.parametrize("name", [name for name in TEST_FILES if name.startswith(SHARED)])
+def test_a_schema_is_named_by_a_fixture(name):
+    code = FILES[name].read_text(encoding="utf-8")
+    assert re.findall(r"\bschema=\"\w+\"", code) == []
+
+
+def test_the_readme_tells_of_each_file():
+    readme = (TESTS / "README.md").read_text(encoding="utf-8")
+    missing = [name for name in TEST_FILES if f"`{name}`" not in readme]
+    assert missing == []
+
+
+SKIPPED = """
+import pytest
+
+@pytest.mark.parametrize("reason", {reasons!r})
+def test_x(reason):
+    pytest.skip(reason)
+"""
+
+
+@pytest.mark.parametrize(
+    ("ci", "ended"), [("true", "1 failed, 1 skipped"), ("", "2 skipped")], ids=["CI", "elsewhere"]
+)
+def test_in_ci_an_unexpected_skip_is_a_failure(tmp_path, ci, ended):
+    file = tmp_path / "test_x.py"
+    file.write_text(SKIPPED.format(reasons=["there is no Chromium", f"this machine {EXPECTED[0]}"]))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "tests.conftest", "--rootdir", tmp_path, file],
+        **{"cwd": ROOT, "env": os.environ | {"CI": ci}, "capture_output": True, "text": True},
+    )
+    assert ended in done.stdout

@@ -1,0 +1,125 @@
+"""What a change touches, told from the lineage before and after it."""
+
+import copy
+
+import pytest
+
+from python_jobs.blast_radius import State, blast_radius, report
+
+pytestmark = pytest.mark.quick
+
+
+def column(*origins: tuple[str, str, str], **own) -> dict:
+    listed = [dict(zip(("node", "column", "kind"), origin, strict=True)) for origin in origins]
+    return {"data_type": "string", "origins": listed, "untraced": [], "fingerprint": "1"} | own
+
+
+SILVER, GOLD, OTHER = (f"model.p.{name}" for name in ("silver_t", "gold_x", "gold_y"))
+MODELS = {
+    SILVER: {
+        "columns": {"a": column(), "b": column(), "unused": column()},
+        "rows": column(),
+    },
+    GOLD: {
+        "columns": {"a": column((SILVER, "a", "copy")), "c": column((SILVER, "b", "condition"))},
+        "rows": column(),
+    },
+    OTHER: {
+        "columns": {"d": column((GOLD, "a", "computed"))},
+        "rows": column((SILVER, "b", "filter")),
+    },
+}
+EXPOSURES = {
+    "exposure.p.desk": {
+        "name": "desk",
+        "owner": {"name": "The desk", "email": "desk@example.org"},
+        "depends_on": {"nodes": [GOLD]},
+    },
+    "exposure.p.board": {
+        "name": "board",
+        "owner": {"name": None, "email": "board@example.org"},
+        "depends_on": {"nodes": [GOLD, OTHER]},
+    },
+}
+MANIFEST = {
+    "nodes": {
+        SILVER: {"fqn": ["p", "silver", "silver_t"]},
+        GOLD: {"fqn": ["p", "gold", "gold_x"]},
+        OTHER: {"fqn": ["p", "gold", "gold_y"]},
+    },
+    "exposures": EXPOSURES,
+}
+
+
+@pytest.fixture
+def states():
+    """Before and after, which are the same until a test changes the latter."""
+    return State(MANIFEST, MODELS), State(MANIFEST, copy.deepcopy(MODELS))
+
+
+def rows(before: State, after: State) -> list[list[str]]:
+    lines = [*report(blast_radius(before, after))]
+    return [line.strip("| ").split(" | ") for line in lines if line.startswith("| gold")]
+
+
+def test_nothing(states):
+    assert [*report(blast_radius(*states))] == [
+        "### What the change touches\n",
+        "- nothing that a model computes",
+    ]
+
+
+def test_column_that_is_made_in_another_way(states):
+    states[1].models[SILVER]["columns"]["a"]["fingerprint"] = "2"
+    assert blast_radius(*states).changes == ["silver_t.a is made in another way"]
+    assert rows(*states) == [
+        ["gold_x", "a", "the same", "board (board@example.org), desk (The desk)"],
+        ["gold_y", "d", "the same", "board (board@example.org)"],
+    ]
+
+
+def test_column_that_others_are_filtered_by(states):
+    states[1].models[SILVER]["columns"]["b"]["data_type"] = "int"
+    assert blast_radius(*states).changes == ["silver_t.b is int, and was string"]
+    assert [row[:3] for row in rows(*states)] == [
+        ["gold_x", "c", "the same"],
+        ["gold_y", "none by itself", "may be others"],
+    ]
+
+
+def test_rows_that_are_chosen_in_another_way(states):
+    states[1].models[SILVER]["rows"]["fingerprint"] = "2"
+    assert blast_radius(*states).changes == ["the rows of silver_t are chosen in another way"]
+    assert [row[:3] for row in rows(*states)] == [
+        ["gold_x", "none by itself", "may be others"],
+        ["gold_y", "none by itself", "may be others"],
+    ]
+
+
+def test_column_that_is_gone(states):
+    """Who read it before the change is touched, though it does so no more."""
+    del states[1].models[SILVER]["columns"]["a"]
+    states[1].models[GOLD]["columns"]["a"] = column(fingerprint="2")
+    told = blast_radius(*states)
+    assert told.changes == ["gold_x.a is made in another way", "silver_t.a is gone"]
+    assert [touched.columns for touched in told.touched] == [["a"], ["d"]]
+
+
+def test_column_that_nobody_reads(states):
+    states[1].models[SILVER]["columns"]["unused"]["fingerprint"] = "2"
+    assert [*report(blast_radius(*states))][-1] == "\nNo column of Gold, and no exposure."
+
+
+def test_model_that_is_new_or_gone(states):
+    states[1].models["model.p.gold_z"] = states[1].models.pop(OTHER)
+    manifest = copy.deepcopy(MANIFEST)
+    manifest["nodes"]["model.p.gold_z"] = manifest["nodes"].pop(OTHER)
+    told = blast_radius(states[0], State(manifest, states[1].models))
+    assert told.changes == ["gold_y is gone", "gold_z is new"]
+    assert [touched.model for touched in told.touched] == ["gold_z"]
+
+
+def test_what_cannot_be_traced_is_told(states):
+    states[1].models[OTHER]["columns"]["d"]["untraced"] = ["the Python function f"]
+    states[1].models[SILVER]["columns"]["unused"]["fingerprint"] = "2"
+    assert [*report(blast_radius(*states))][-1] == "- gold_y.d: the Python function f"

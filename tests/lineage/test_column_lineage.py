@@ -1,0 +1,171 @@
+"""column_lineage.json and what the manifest, and so the docs, tell of it."""
+
+import json
+
+import jsonschema
+import pytest
+import yaml
+from dbt_spark_contracts.lineage.artifact import FILE_NAME, SCHEMA_VERSION, ColumnLineage
+
+from python_jobs.lineage.artifact import schema
+from tests.support.dbt_runner import make_project
+
+MODELS = {
+    "models/silver_t.sql": "select id as a, id as b, uuid() as c from range(1)",
+    "models/gold_x.py": """
+from pyspark.sql import functions as F
+
+def model(dbt, spark):
+    t = dbt.ref("silver_t").where("b > 0")
+    return t.select("a", (F.col("a") + F.col("b")).alias("sum"), F.lit(1).alias("one"))
+""",
+    "models/gold_y.sql": "select code, sum from {{ ref('codes') }} cross join {{ ref('gold_x') }}",
+    "models/files.py": """
+def model(dbt, spark):
+    return dbt.source("landing", "events").select("length", "relative_path")
+""",
+    "models/models.yml": yaml.safe_dump(
+        {
+            "models": [
+                {"name": "gold_x", "columns": [{"name": name} for name in ("a", "sum", "one")]},
+                {"name": "gold_y", "columns": [{"name": "code"}, {"name": "SUM"}]},
+                {"name": "files", "columns": [{"name": "length"}]},
+            ],
+            "sources": [
+                {
+                    "name": "landing",
+                    "tables": [{"name": "events", "external": {"location": "models"}}],
+                }
+            ],
+        }
+    ),
+    "seeds/codes.csv": "code\nx\n",
+}
+SEED = {"seeds": {"+file_format": "iceberg"}}
+
+
+@pytest.fixture(scope="module")
+def project(dbt, tmp_path_factory):
+    project = make_project(dbt, tmp_path_factory.mktemp("lineage"), MODELS)
+    settings = project.project_dir / "dbt_project.yml"
+    settings.write_text(settings.read_text() + yaml.safe_dump(SEED))
+    built = project("build", schema="lineage")
+    assert built.success, built.text
+    return project
+
+
+def artifact(project, name: str = "column_lineage.json") -> dict:
+    return json.loads((project.target_path / name).read_text(encoding="utf-8"))
+
+
+def origins(project, model: str) -> dict[str, list[str]]:
+    columns = artifact(project)["nodes"][f"model.small.{model}"]["columns"]
+    return {
+        name: [f"{o['kind']} {o['node']}.{o['column']}" for o in column["origins"]]
+        for name, column in columns.items()
+    }
+
+
+def meta(project, model: str) -> dict[str, dict]:
+    node = artifact(project, "manifest.json")["nodes"][f"model.small.{model}"]
+    return {name: column["meta"] for name, column in node["columns"].items()}
+
+
+def test_each_model_tells_its_origins(project):
+    assert origins(project, "silver_t") == {"a": [], "b": [], "c": []}
+    assert origins(project, "gold_x") == {
+        "a": ["copy model.small.silver_t.a"],
+        "sum": ["computed model.small.silver_t.a", "computed model.small.silver_t.b"],
+        "one": [],
+    }
+    assert origins(project, "gold_y") == {
+        "code": ["copy seed.small.codes.code"],
+        "sum": ["copy model.small.gold_x.sum"],
+    }
+    assert origins(project, "files") == {
+        "length": ["copy source.small.landing.events.length"],
+        "relative_path": ["copy source.small.landing.events.relative_path"],
+    }
+
+
+def test_artifact_says_what_it_is(project):
+    jsonschema.validate(artifact(project), schema())
+    metadata = artifact(project)["metadata"]
+    manifest = artifact(project, "manifest.json")["metadata"]
+    assert metadata["schema_version"] == SCHEMA_VERSION
+    assert metadata["project_name"] == "small"
+    assert metadata["generated_at"] >= manifest["generated_at"][:19]
+    assert len(metadata["invocation_id"]) == len(manifest["invocation_id"])
+    entry = artifact(project)["nodes"]["model.small.gold_x"]
+    assert entry["relation_name"] == "lakehouse.lineage.gold_x"
+    assert [column["data_type"] for column in entry["columns"].values()] == [
+        "bigint",
+        "bigint",
+        "int",
+    ]
+
+
+TOLD = {
+    "a": {"from": "silver_t.a"},
+    "sum": {"from": "silver_t.a (computed), silver_t.b (computed)"},
+    "one": {},
+}
+
+
+def test_manifest_of_the_build_and_of_the_docs_tell_it(project):
+    node = artifact(project, "manifest.json")["nodes"]["model.small.gold_x"]
+    assert meta(project, "gold_x") == TOLD
+    assert node["meta"] == {"rows by": "silver_t.b (filter)"}
+    assert project("docs", "generate", "--static", "--empty-catalog", schema="lineage").success
+    assert meta(project, "gold_x") == TOLD
+    assert meta(project, "gold_y")["SUM"] == {"from": "gold_x.sum"}
+    assert "silver_t.a (computed)" in (project.target_path / "static_index.html").read_text()
+
+
+def test_a_part_of_the_models_leaves_what_is_known_of_the_others(project):
+    before = artifact(project)
+    assert project("run", "--select", "silver_t", schema="lineage").success
+    after = artifact(project)
+    assert after["nodes"] == before["nodes"]
+    assert after["metadata"]["invocation_id"] != before["metadata"]["invocation_id"]
+
+
+def test_no_write_json_writes_nothing(project):
+    before = artifact(project)
+    assert project("--no-write-json", "run", "--select", "silver_t", schema="lineage").success
+    assert artifact(project) == before
+
+
+def test_what_was_found_of_another_file_is_forgotten(project):
+    path = project.project_dir / "models" / "gold_y.sql"
+    written = path.read_text()
+    path.write_text(written.replace("code, sum", "code, a as sum"))
+    assert project("docs", "generate", "--empty-catalog", schema="lineage").success
+    assert meta(project, "gold_y") == {"code": {}, "SUM": {}}
+    assert meta(project, "gold_x") == TOLD
+    assert project("run", "--select", "gold_y", schema="lineage").success
+    assert meta(project, "gold_y")["SUM"] == {"from": "gold_x.a"}
+    path.write_text(written)
+
+
+def test_file_that_is_none_is_begun_anew(project):
+    path = project.target_path / FILE_NAME
+    written = path.read_text()
+    path.write_text("nonsense")
+    assert project("run", "--select", "silver_t", schema="lineage").success
+    assert [*artifact(project)["nodes"]] == ["model.small.silver_t"]
+    path.write_text(written)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("text", "nodes"),
+    [
+        *((text, {}) for text in ("", "[]", "{}", "nonsense")),
+        ('{"metadata": {"schema_version": 99}, "nodes": {"x": 1}}', {}),
+        (f'{{"metadata": {{"schema_version": {SCHEMA_VERSION}}}, "nodes": {{"x": 1}}}}', {"x": 1}),
+    ],
+)
+def test_what_is_read_of_a_file(tmp_path, text, nodes):
+    (tmp_path / FILE_NAME).write_text(text)
+    assert ColumnLineage(tmp_path, "small").nodes == nodes

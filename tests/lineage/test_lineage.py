@@ -1,0 +1,188 @@
+"""The lineage command, on made-up artifacts of a build."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from python_jobs.lineage import artifact
+from python_jobs.lineage.__main__ import main
+from tests.support import lineage_sample
+
+pytestmark = pytest.mark.quick
+
+VENDORED = Path(artifact.__file__).parent / "vendor" / "cytoscape.min.js"
+
+
+@pytest.fixture
+def target(tmp_path):
+    return lineage_sample.write(tmp_path / "target", *lineage_sample.small())
+
+
+@pytest.fixture
+def shown(target, capsys, monkeypatch):
+    """A function that runs the command, and gives what it prints."""
+    monkeypatch.setenv("COLUMNS", "98")
+
+    def show(*arguments: str) -> str:
+        assert main([*arguments, "--target-path", str(target)]) == 0
+        return capsys.readouterr().out
+
+    return show
+
+
+def test_tree_leads_to_the_roots(shown):
+    assert shown("--column", "gold_state.status") == (
+        """\
+gold_state.status  string
+ACTIVE or EXPIRED.
+├── decided by silver_events.valid_until  date
+│   └── computed from bronze_events.raw  string
+│       └── copy of landing.events.value  (source)
+└── in a window over silver_events.at  timestamp
+    └── computed from bronze_events.raw  string  (see above)
+
+Rows, and so every column of them:
+  gold_state: filtered by silver_events.at, event_id; grouped by silver_events.customer; ? cannot
+      be told in full: the Python function only_new
+  silver_events: filtered by bronze_events.raw; sorted by silver_events.at
+"""
+    )
+
+
+def test_tree_shows_marks_and_what_cannot_be_told(shown):
+    told = shown("--column", "gold_state.name")
+    assert "├── copy of silver_events.customer  string  [silver_only]  [pii]\n" in told
+    assert "└── ? cannot be told in full: the Python function normalize\n" in told
+
+
+def test_tree_of_parts_of_a_struct(shown):
+    told = shown("--column", "silver_events.place")
+    assert "its lat, lon computed from bronze_events.raw" in told
+
+
+def test_column_of_no_other(shown):
+    told = shown("--column", "gold_state.written_at")
+    assert "from no column: a constant, or a value of the run" in told
+    assert "a root: no model of dbt makes it" in shown("--column", "rules.limit")
+
+
+def test_column_that_comes_from_itself_ends(shown):
+    assert shown("--column", "silver_events.event_id").count("copy of silver_events.event_id") == 1
+
+
+def test_downstream_leads_to_the_exposures(shown):
+    told = shown("--column", "landing.events.value", "--downstream")
+    assert "copied to bronze_events.raw" in told
+    assert "decides gold_state.status" in told
+    assert "gold_state is read by the dashboard weekly" in told
+    assert "Rows, and so every column of them:\n" in told
+    assert "Perhaps also, because these cannot be told in full:" in told
+
+
+def test_letter_case_and_full_names(shown):
+    tree = shown("--column", "gold_state.status")
+    assert shown("--column", "GOLD_STATE.Status") == tree
+    assert shown("--column", "model.small.gold_state.status") == tree
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("gold_state.statos", "gold_state has no column statos: did you mean status?"),
+        (
+            "gold_stat.status",
+            "no model, seed or source is called gold_stat: did you mean gold_state",
+        ),
+        ("status", "status is no column: say model.column: did you mean"),
+        ("gold_state", "gold_state has columns: name one, as in gold_state.car"),
+    ],
+)
+def test_unknown_name_is_one_line(target, capsys, name, line):
+    assert main(["--column", name, "--target-path", str(target)]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"Cannot show: {line}")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "line"),
+    [
+        ("column_lineage.json", None, "run `uv run dbt build` first"),
+        ("manifest.json", None, "run `uv run dbt build` first"),
+        ("column_lineage.json", "{", "cannot be read"),
+        ("column_lineage.json", "[]", "is no JSON object"),
+        ("column_lineage.json", '{"metadata": {"schema_version": 2}}', "has schema_version 2"),
+        ("column_lineage.json", '{"metadata": {"schema_version": 1}}', "is broken at"),
+    ],
+)
+def test_artifact_that_is_none_is_one_line(target, capsys, file, text, line):
+    (target / file).write_text(text) if text else (target / file).unlink()
+    assert main(["--column", "gold_state.status", "--target-path", str(target)]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("Cannot show: ") and line in said
+
+
+def events(shown) -> dict[str, dict]:
+    found = map(json.loads, shown("--openlineage").splitlines())
+    return {event["dataset"]["name"]: event for event in found}
+
+
+def test_openlineage_has_an_event_for_each_recorded_model(shown):
+    told = events(shown)
+    assert told.keys() == {
+        *("bronze.bronze_events", "silver.silver_events", "gold.gold_state", "gold.gold_alerts")
+    }
+    for event in told.values():
+        assert event["dataset"]["namespace"] == "lake"
+        assert event["eventTime"] == "2026-11-24T04:30:00Z"
+        assert event["schemaURL"].endswith("/DatasetEvent")
+
+
+def test_openlineage_tells_how_a_column_comes_from_another(shown):
+    facets = events(shown)["gold.gold_state"]["dataset"]["facets"]
+    assert [field["name"] for field in facets["schema"]["fields"]] == [
+        *("car", "status", "top", "name", "written_at")
+    ]
+    lineage = facets["columnLineage"]
+    (top,) = lineage["fields"]["top"]["inputFields"]
+    assert (top["namespace"], top["name"], top["field"]) == (
+        "lake",
+        "silver.silver_events",
+        "speed",
+    )
+    assert top["transformations"] == [{"type": "DIRECT", "subtype": "AGGREGATION"}]
+    ways = {
+        field["field"]: [each["subtype"] for each in field["transformations"]]
+        for field in lineage["dataset"]
+    }
+    assert ways == {"at": ["FILTER"], "event_id": ["FILTER"], "customer": ["GROUP_BY"]}
+
+
+def test_openlineage_does_not_let_the_untraced_look_clean(shown):
+    facets = events(shown)["gold.gold_state"]["dataset"]["facets"]
+    name = facets["columnLineage"]["fields"]["name"]
+    reason = "the Python function normalize"
+    assert name["transformationDescription"] == f"cannot be told in full: {reason}"
+    untraced = facets["dbtSparkContracts_untraced"]
+    assert untraced["columns"] == {"name": [reason]}
+    assert untraced["rows"] == ["the Python function only_new"]
+    assert (
+        "dbtSparkContracts_untraced" not in (events(shown)["gold.gold_alerts"]["dataset"]["facets"])
+    )
+
+
+def test_page_is_one_file_without_a_network(shown, target):
+    assert "open it in a browser" in shown("--html")
+    page = (target / "column_lineage.html").read_text(encoding="utf-8")
+    assert re.findall(r"<(?:script|link|img|iframe)[^>]* (?:src|href)=", page) == []
+    assert (
+        "default-src 'none'" in page
+    )  # tests/docs/test_lineage_page.py opens it, and no request is made
+    assert lineage_sample.EVIL not in page
+
+
+def test_vendored_library_is_the_one_of_npm():
+    digest = hashlib.sha256(VENDORED.read_bytes()).hexdigest()
+    assert digest == "081591ab735b2b6a3b31a3c60f8f3a3e2fee8c92939e0c7820ad1208571b6cd8"

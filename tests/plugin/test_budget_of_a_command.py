@@ -1,0 +1,78 @@
+"""What the guard adds to a command, counted: it follows the tables that are touched.
+
+`dbt run -s one` of a project with many tables costs what it costs with few. Of each further table
+dbt learns the name, when it lists the schema, and no more.
+"""
+
+import pytest
+
+from tests.support.dbt_runner import make_project
+from tests.support.spark_work import counted, statements
+
+FEW, MANY = 3, 18
+
+# The lock, the model's query, its write.
+STATEMENTS = 3
+# The model's write, and two of the publish log: what is about to be moved, and that it was.
+JOBS = 3
+# To Java, for the name of a further table in the list of its schema: py4j asks for the length, the
+# element, its member and its value. Some more may differ between two commands.
+CALLS_A_NAME = 4
+MORE_CALLS = 10
+
+PROJECT = """
+name: small
+profile: lakehouse
+flags: {send_anonymous_usage_stats: false}
+models: {+file_format: iceberg, +materialized: table}
+on-run-start: "{{ begin_run() }}"
+on-run-end: "{{ end_run() }}"
+"""
+
+
+@pytest.fixture(scope="module")
+def commands(dbt, spark, tmp_path_factory):
+    """By the number of tables in the project: a `run -s m0` when all are there; its work."""
+    commands = {}
+    for count in (FEW, MANY):
+        files = {f"models/m{number}.sql": "select 1L as id" for number in range(count)}
+        folder = tmp_path_factory.mktemp(f"command_{count}")
+        project = make_project(dbt, folder, {"dbt_project.yml": PROJECT, **files})
+        for select in ([], ["--select", "m0"]):
+            with counted(spark) as work:
+                result = project("run", *select, schema=f"command_{count}")
+            assert result.success, result.text
+        commands[count] = result.text, work
+    return commands
+
+
+@pytest.mark.parametrize("count", [FEW, MANY])
+def test_statements(commands, count):
+    assert statements(commands[count][0]) == STATEMENTS
+
+
+@pytest.mark.parametrize("count", [FEW, MANY])
+def test_jobs(commands, count):
+    assert commands[count][1].jobs == JOBS
+
+
+def test_a_further_table_costs_its_name(commands):
+    few, many = (commands[count][1].calls for count in (FEW, MANY))
+    assert few > 0
+    assert many - few <= CALLS_A_NAME * (MANY - FEW) + MORE_CALLS
+
+
+def test_a_schema_that_is_not_there_is_an_empty_one(small_project):
+    """dbt lists those of all models, and makes those of the selected ones."""
+    models = {
+        "models/here.sql": "select 1L as id",
+        "models/elsewhere.sql": "{{ config(schema='elsewhere') }} select 1L as id",
+    }
+    result = small_project(models)("run", "--select", "here", schema="schema_not_there")
+    assert result.success, result.text
+
+
+def test_a_call_to_java_is_counted(spark):
+    with counted(spark) as work:
+        spark.sparkContext._jvm.java.lang.System.currentTimeMillis()
+    assert work.calls > 0

@@ -1,0 +1,347 @@
+"""dbt's own test suites for adapters, on this project's macros and plugin.
+
+Each class here is one of dbt's, run as it stands but for what it says. Those that do not apply:
+
+- basic: SimpleMaterializations, AdapterMethods and DocsGenerate want views, which a folder catalog
+  has not; the snapshots are dbt-spark's own, which stages them in a view.
+- constraints: RuntimeDdlEnforcement and ModelConstraints compare the text of one statement, and a
+  table is made here by several; SqlHeader wants two statements in one; those for views.
+- incremental: Microbatch is dbt-spark's insert_overwrite.
+- empty: SeedFlag, an option that dbt-core 1.11 has not; MetadataWithEmptyFlag, which retypes
+  columns, as dbt-spark does not for Iceberg.
+- python_model: PySpark's koalas model, whose package Spark 3.5 has as pyspark.pandas.
+"""
+
+import os
+import re
+import shutil
+
+import pytest
+from dbt.tests.adapter.basic import files
+from dbt.tests.adapter.basic.test_base import check_relation_types, run_dbt
+from dbt.tests.adapter.basic.test_empty import BaseEmpty
+from dbt.tests.adapter.basic.test_ephemeral import BaseEphemeral
+from dbt.tests.adapter.basic.test_generic_tests import BaseGenericTests
+from dbt.tests.adapter.basic.test_incremental import (
+    BaseIncremental,
+    BaseIncrementalBadStrategy,
+    BaseIncrementalNotSchemaChange,
+)
+from dbt.tests.adapter.basic.test_singular_tests import BaseSingularTests
+from dbt.tests.adapter.basic.test_singular_tests_ephemeral import BaseSingularTestsEphemeral
+from dbt.tests.adapter.basic.test_table_materialization import BaseTableMaterialization
+from dbt.tests.adapter.basic.test_validate_connection import BaseValidateConnection
+from dbt.tests.adapter.constraints.test_constraints import (
+    BaseConstraintsRollback,
+    BaseIncrementalConstraintsColumnsEqual,
+    BaseIncrementalConstraintsRollback,
+    BaseIncrementalForeignKeyConstraint,
+    BaseTableConstraintsColumnsEqual,
+)
+from dbt.tests.adapter.empty.test_empty import BaseTestEmpty, BaseTestEmptyInlineSourceRef
+from dbt.tests.adapter.incremental import test_incremental_unique_id
+from dbt.tests.adapter.incremental.test_incremental_merge_exclude_columns import (
+    BaseMergeExcludeColumns,
+)
+from dbt.tests.adapter.incremental.test_incremental_on_schema_change import (
+    BaseIncrementalOnSchemaChange,
+)
+from dbt.tests.adapter.incremental.test_incremental_predicates import BaseIncrementalPredicates
+from dbt.tests.adapter.incremental.test_incremental_unique_id import BaseIncrementalUniqueKey
+from dbt.tests.adapter.python_model import test_spark
+from dbt.tests.adapter.python_model.test_python_model import (
+    BasePythonEmptyTests,
+    BasePythonIncrementalTests,
+    BasePythonMetaGetTests,
+    BasePythonModelTests,
+    BasePythonSampleTests,
+)
+from dbt_spark_contracts.adapter import SparkAdapter
+
+from tests.support import pandas_on_spark
+from tests.support.dbt_runner import GENERAL_MACROS, ROOT
+
+
+@pytest.fixture(scope="class")
+def logs_dir(tmp_path_factory):
+    """Where dbt logs: not in this repository."""
+    folder = str(tmp_path_factory.mktemp("logs"))
+    os.environ["DBT_LOG_PATH"] = folder
+    yield folder
+    del os.environ["DBT_LOG_PATH"]
+
+
+@pytest.fixture(scope="class")
+def dbt_profile_target(spark):
+    """The catalog of the session that runs: the plugin refuses another in the same process."""
+    settings = spark.sparkContext.getConf().getAll()
+    return {
+        "type": "spark",
+        "method": "session",
+        "host": "localhost",
+        "threads": 4,
+        "server_side_parameters": {
+            name: value
+            for name, value in settings
+            if name.startswith(("spark.sql.", "spark.checkp"))
+        },
+    }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cascade():
+    """Let dbt's suites drop their schemas: no catalog of Iceberg's obeys `cascade`."""
+    drop = SparkAdapter.drop_schema
+
+    def drop_tables_first(adapter, relation):
+        for table in adapter.list_relations_without_caching(relation):
+            adapter.drop_relation(table)
+        drop(adapter, relation)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SparkAdapter, "drop_schema", drop_tables_first)
+        yield
+
+
+class OnIceberg:
+    """A project of dbt's suites, with this project's general macros, whose tables are Iceberg's."""
+
+    @staticmethod
+    def config() -> dict:
+        iceberg = {"+file_format": "iceberg"}
+        return {"models": {**iceberg, "+materialized": "table"}, "seeds": iceberg}
+
+    @pytest.fixture(scope="class")
+    def project_config_update(self):
+        return self.config()
+
+    @pytest.fixture(scope="class")
+    def project_files(self, project_root, project_files):
+        for folder in GENERAL_MACROS:
+            shutil.copytree(ROOT / "macros" / folder, project_root / "macros" / folder)
+
+
+# Python models
+
+
+class TestPythonModel(OnIceberg, BasePythonModelTests):
+    pass
+
+
+class TestPythonIncremental(OnIceberg, BasePythonIncrementalTests):
+    pass
+
+
+class TestPythonMetaGet(OnIceberg, BasePythonMetaGetTests):
+    pass
+
+
+class TestPythonSample(OnIceberg, BasePythonSampleTests):
+    pass
+
+
+class TestPythonEmpty(OnIceberg, BasePythonEmptyTests):
+    def test_empty_mode(self, project):
+        """dbt's own leaves the rows in, which `--empty` does not reach in any of its adapters."""
+        for arguments, rows in ((["run"], 3), (["run", "--empty"], 0)):
+            run_dbt(arguments)
+            self.assert_row_count(project, "model_that_refs_input", rows)
+
+
+class TestPySpark(OnIceberg, test_spark.BasePySparkTests):
+    @pytest.fixture(scope="class")
+    def models(self):
+        models = {
+            "pandas_df.py": test_spark.PANDAS_MODEL,
+            "pyspark_df.py": test_spark.PYSPARK_MODEL,
+            "pandas_on_spark_df.py": test_spark.PANDAS_ON_SPARK_MODEL,
+        }
+        return {file: model for file, model in models.items() if file[:-3] in self.names()}
+
+    def test_different_dataframes(self, project):
+        assert len(run_dbt(["run"])) == len(self.names())
+        check_relation_types(project.adapter, dict.fromkeys(self.names(), "table"))
+        rows = [
+            project.run_sql(f"select * from {{schema}}.{name}", fetch="all")
+            for name in self.names()
+        ]
+        assert rows[0] and all(sorted(other) == sorted(rows[0]) for other in rows)
+
+    def names(self):
+        more = ["pandas_on_spark_df"] if pandas_on_spark.IMPORTABLE else []
+        return ["pandas_df", "pyspark_df", *more]
+
+
+# Tables
+
+
+class TestTable(OnIceberg, BaseTableMaterialization):
+    pass
+
+
+class TestNoModels(OnIceberg, BaseEmpty):
+    pass
+
+
+class TestEphemeral(OnIceberg, BaseEphemeral):
+    @pytest.fixture(scope="class")
+    def models(self):
+        return {
+            "ephemeral.sql": files.base_ephemeral_sql,
+            "view_model.sql": files.ephemeral_table_sql,  # no view
+            "table_model.sql": files.ephemeral_table_sql,
+            "schema.yml": files.schema_base_yml,
+        }
+
+
+class TestSingularTests(OnIceberg, BaseSingularTests):
+    pass
+
+
+class TestSingularTestsEphemeral(OnIceberg, BaseSingularTestsEphemeral):
+    pass
+
+
+class TestGenericTests(OnIceberg, BaseGenericTests):
+    @pytest.fixture(scope="class")
+    def models(self):
+        return {
+            "view_model.sql": files.base_table_sql,  # no view
+            "table_model.sql": files.base_table_sql,
+            "schema.yml": files.schema_base_yml,
+            "schema_view.yml": files.generic_test_view_yml,
+            "schema_table.yml": files.generic_test_table_yml,
+        }
+
+
+class TestValidateConnection(OnIceberg, BaseValidateConnection):
+    pass
+
+
+# Incremental tables
+
+
+class TestIncremental(OnIceberg, BaseIncremental):
+    pass
+
+
+class TestIncrementalNotSchemaChange(OnIceberg, BaseIncrementalNotSchemaChange):
+    pass
+
+
+class TestIncrementalBadStrategy(OnIceberg, BaseIncrementalBadStrategy):
+    def test_incremental_invalid_strategy(self, project):
+        """On the first run already; the words are dbt-spark's."""
+        run_dbt(["seed"])
+        result = run_dbt(["run"], expect_pass=False).results[0]
+        assert "Invalid incremental strategy provided: bad_strategy" in result.message
+
+
+@pytest.mark.full
+class TestIncrementalUniqueKey(OnIceberg, BaseIncrementalUniqueKey):
+    @pytest.fixture(scope="class")
+    def seeds(self):
+        dates = re.compile(r"'(\d{4}-\d\d-\d\d)'")  # Spark puts no string into a date column
+        return {
+            "seed.csv": test_incremental_unique_id.seeds__seed_csv,
+            "duplicate_insert.sql": dates.sub(
+                r"date '\1'", test_incremental_unique_id.seeds__duplicate_insert_sql
+            ),
+            "add_new_rows.sql": dates.sub(
+                r"date '\1'", test_incremental_unique_id.seeds__add_new_rows_sql
+            ),
+        }
+
+
+class TestMergeExcludeColumns(OnIceberg, BaseMergeExcludeColumns):
+    pass
+
+
+class TestIncrementalOnSchemaChange(OnIceberg, BaseIncrementalOnSchemaChange):
+    def test_run_incremental_append_new_columns(self, project):
+        # Without the model that lacks a column: dbt-spark's insert names all of the table's.
+        self.run_incremental_append_new_columns(project)
+
+
+class TestIncrementalPredicates(OnIceberg, BaseIncrementalPredicates):
+    @pytest.fixture(scope="class")
+    def project_config_update(self):
+        config = OnIceberg.config()
+        config["models"]["+incremental_predicates"] = ["DBT_INTERNAL_DEST.id != 2"]
+        return config
+
+
+# Contracts
+
+
+class Contracted(OnIceberg):
+    """Spark's types in place of PostgreSQL's."""
+
+    @pytest.fixture(scope="class")
+    def dbt_project_yml(self, dbt_project_yml, models):
+        models["constraints_schema.yml"] = models["constraints_schema.yml"].replace(
+            "text", "string"
+        )
+        return dbt_project_yml
+
+    @pytest.fixture
+    def string_type(self):
+        return "string"
+
+    @pytest.fixture
+    def int_type(self):
+        return "int"
+
+    @pytest.fixture
+    def data_types(self):
+        """As SQL, in the contract, and in dbt's error: in full, where dbt-spark cuts them short."""
+        return [
+            ["1", "int", "int"],
+            ["array('1', '2')", "array<string>", "array<string>"],
+            ["named_struct('a', 1)", "struct<a:int>", "struct<a:int>"],
+            ["6.45", "decimal(3, 2)", "decimal(3,2)"],
+            ["cast('2019-01-01' as timestamp)", "timestamp", "timestamp"],
+        ]
+
+    @pytest.fixture
+    def expected_error_messages(self):
+        return ["enforced contract that failed", "| id ", "int not null", "data type mismatch"]
+
+
+class ColumnsEqual(Contracted):
+    def test__constraints_correct_column_data_types(self, project, data_types):
+        """Each with a table of its own: nobody's type changes here by the way."""
+        for types in data_types:
+            project.run_sql("drop table if exists {schema}.my_model_data_type")
+            super().test__constraints_correct_column_data_types(project, [types])
+
+
+class TestTableContract(ColumnsEqual, BaseTableConstraintsColumnsEqual):
+    pass
+
+
+class TestIncrementalContract(ColumnsEqual, BaseIncrementalConstraintsColumnsEqual):
+    pass
+
+
+class TestTableRollback(Contracted, BaseConstraintsRollback):
+    pass
+
+
+class TestIncrementalRollback(Contracted, BaseIncrementalConstraintsRollback):
+    pass
+
+
+class TestIncrementalForeignKey(OnIceberg, BaseIncrementalForeignKeyConstraint):
+    pass
+
+
+# --empty
+
+
+class TestEmpty(OnIceberg, BaseTestEmpty):
+    pass
+
+
+class TestEmptyInlineSourceRef(OnIceberg, BaseTestEmptyInlineSourceRef):
+    pass

@@ -1,0 +1,459 @@
+"""Each private name of dbt that the plugin touches is there, and does what the plugin relies on.
+
+What fails here after an upgrade of dbt is to be read again in dbt's source before its version joins
+KNOWN_DBT_VERSIONS.
+"""
+
+import inspect
+import json
+import shutil
+from types import SimpleNamespace
+
+import click
+import dbt.adapters.spark
+import pytest
+from dbt.adapters.factory import FACTORY
+from dbt.adapters.spark.connections import SparkConnectionMethod, SparkCredentials
+from dbt.artifacts.resources import MacroDependsOn
+from dbt.artifacts.resources.types import ModelLanguage
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+from dbt.events.types import FoundStats
+from dbt.exceptions import ParsingError
+from dbt.parser.schemas import ModelPatchParser
+from dbt.plugins.manager import PluginManager, dbtPlugin
+from dbt.version import installed
+from dbt_common.events.event_manager_client import cleanup_event_logger, get_event_manager
+from dbt_common.exceptions import DbtRuntimeError
+from dbt_common.semver import VersionSpecifier
+from dbt_spark_contracts import dbt_internals, plugin
+from dbt_spark_contracts.adapter import SparkAdapter
+from dbt_spark_contracts.spark import session
+
+from tests.support.dbt_runner import GENERAL_MACROS, ROOT, Dbt
+
+pytestmark = pytest.mark.quick
+
+MODEL = "def model(dbt, spark):\n    return spark.range(1)\n"
+
+
+# The version
+
+
+def test_the_installed_dbt_is_known():
+    dbt_internals.require_known_dbt()
+    assert f"{installed.major}.{installed.minor}" in dbt_internals.KNOWN_DBT_VERSIONS
+
+
+@pytest.mark.parametrize("version", ["1.10.3", "1.12.0-b1", "2.0.0"])
+def test_another_dbt_is_one_line_with_the_way_out(version, monkeypatch, small_project):
+    """As dbt itself prints it, before it has parsed anything."""
+    monkeypatch.setattr(dbt_internals, "installed", VersionSpecifier.from_version_string(version))
+    line = (
+        f"dbt-spark-contracts knows dbt-core 1.11, and this is {version}: "
+        "install dbt-core~=1.11.0, or a newer dbt-spark-contracts."
+    )
+    with pytest.raises(DbtRuntimeError) as error:
+        dbt_internals.require_known_dbt()
+    assert error.value.msg == line
+    result = small_project({"models/a.py": MODEL})("parse")
+    assert not result.success
+    assert result.text.count(line) == 2, result.text  # its log, and the exception
+    assert "Traceback" not in result.text
+
+
+# The plugin hook
+
+
+def test_dbt_finds_the_plugin_by_its_modules_name():
+    modules = PluginManager.get_prefixed_modules()
+    assert modules["dbt_spark_contracts"].plugins == [plugin.SparkContractsPlugin]
+    assert issubclass(plugin.SparkContractsPlugin, dbtPlugin)
+
+
+def test_a_plugins_error_reaches_the_user_as_it_is():
+    """dbt takes the first line off a plugin's error, which is the kind of a DbtRuntimeError."""
+
+    class Fails(dbtPlugin):
+        def initialize(self) -> None:
+            raise DbtRuntimeError("one line")
+
+    with pytest.raises(DbtRuntimeError) as error:
+        Fails("project")
+    assert error.value.msg.strip() == "one line"
+
+
+# The command's profile
+
+
+def test_there_are_no_credentials_outside_a_command():
+    assert dbt_internals.current_credentials() is None
+
+
+@pytest.mark.parametrize("context", [None, {}, {"profile": None}])
+def test_there_are_no_credentials_without_a_profile(context):
+    with click.Context(click.Command("x"), obj=context):
+        assert dbt_internals.current_credentials() is None
+
+
+def test_a_commands_credentials_are_its_profiles(small_project, monkeypatch):
+    """The click context has the profile when plugins are set up; dbt uses what we set there."""
+    seen = []
+    monkeypatch.setattr(session, "configure", lambda settings: seen.append(settings))
+    find = dbt_internals.current_credentials
+    monkeypatch.setattr(
+        dbt_internals, "current_credentials", lambda: seen.append(find()) or seen[0]
+    )
+    result = small_project({"models/a.py": MODEL})("parse")
+    assert result.success, result.text
+    credentials, settings = seen
+    assert isinstance(credentials, SparkCredentials)
+    assert credentials.method == SparkConnectionMethod.SESSION == "session"
+    assert credentials.server_side_parameters is settings
+    assert FACTORY.lookup_adapter("spark").config.credentials.server_side_parameters == settings
+
+
+@pytest.mark.parametrize("command", ["deps", "clean"])
+def test_commands_without_a_profile_are_left_alone(small_project, command, monkeypatch):
+    """dbt gives them an UnsetProfile."""
+    monkeypatch.setattr(
+        session, "configure", lambda settings: pytest.fail("no profile to configure")
+    )
+    project = small_project({"models/a.py": MODEL})
+    # Not through `project`, whose options `deps` does not all know.
+    options = ["--project-dir", str(project.project_dir), "--log-path", str(project.target_path)]
+    result = dbtRunner().invoke([command, *options])
+    assert result.success, result.exception
+
+
+# The end of a command
+
+
+@pytest.mark.parametrize(
+    ("model", "succeeds"), [("select 1 as id", True), ("{{ nonsense( }}", False)]
+)
+def test_a_command_ends_with_command_completed(tmp_path, model, succeeds):
+    """Once, however it ends."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/a.sql").write_text(model)
+    (tmp_path / "dbt_project.yml").write_text("{name: small, profile: lakehouse}")
+    names = []
+    runner = dbtRunner(callbacks=[lambda event: names.append(event.info.name)])
+    options = ("--project-dir", str(tmp_path), "--profiles-dir", str(ROOT))
+    assert runner.invoke(["parse", *options]).success is succeeds
+    assert names.count("CommandCompleted") == 1
+
+
+def test_what_is_to_be_called_at_the_end_of_a_command_is_called():
+    calls = []
+    try:
+        dbt_internals.on_command_completed(lambda: calls.append(1))
+        for name, expected in (("MainReportVersion", []), ("CommandCompleted", [1])):
+            get_event_manager().callbacks[-1](SimpleNamespace(info=SimpleNamespace(name=name)))
+            assert calls == expected
+    finally:
+        cleanup_event_logger()
+
+
+@pytest.mark.parametrize(
+    ("yml", "success"), [("", True), ("models: [{name: a, columns: nonsense}]", False)]
+)
+def test_the_callback_is_called_once_however_the_command_ends(
+    small_project, monkeypatch, yml, success
+):
+    """And not again by a later command: dbt starts each with no callbacks of the one before."""
+    calls = []
+    monkeypatch.setattr(session, "clear_up", lambda: calls.append(1))
+    project = small_project({"models/a.py": MODEL, "models/a.yml": yml})
+    assert project("parse").success == success
+    assert calls == [1]
+    project("parse")
+    assert calls == [1, 1]
+
+
+def test_the_manifest_is_handed_over_when_dbt_has_counted_it():
+    assert FoundStats.__name__ == "FoundStats"
+    calls = []
+    try:
+        dbt_internals.on_manifest(calls.append)
+        with click.Context(click.Command("docs"), obj={"manifest": "the manifest"}):
+            get_event_manager().callbacks[-1](SimpleNamespace(info=SimpleNamespace(name="Other")))
+            assert calls == []
+            get_event_manager().callbacks[-1](
+                SimpleNamespace(info=SimpleNamespace(name="FoundStats"))
+            )
+        assert calls == ["the manifest"]
+    finally:
+        cleanup_event_logger()
+
+
+# The project's macros
+
+
+@pytest.fixture
+def command_with_project(tmp_path):
+    """A click context whose project has a macro folder; the folder, and the project."""
+    project = SimpleNamespace(project_root=str(tmp_path / "project"), macro_paths=["macros"])
+    (tmp_path / "project/macros/contract").mkdir(parents=True)
+    with click.Context(click.Command("x"), obj={"project": project}):
+        yield tmp_path / "project/macros", project
+
+
+def test_a_folder_of_macros_is_added_to_a_project(command_with_project, tmp_path):
+    _, project = command_with_project
+    dbt_internals.add_macros(tmp_path)
+    assert project.macro_paths == ["macros", str(tmp_path)]
+
+
+def test_none_is_added_to_a_project_that_has_them(command_with_project, tmp_path):
+    macros, project = command_with_project
+    (macros / "contract/staged.sql").touch()
+    dbt_internals.add_macros(tmp_path)
+    assert project.macro_paths == ["macros"]
+
+
+def test_none_is_added_that_is_not_there(command_with_project, tmp_path):
+    """As when the package is used from its repository."""
+    _, project = command_with_project
+    dbt_internals.add_macros(tmp_path / "none")
+    assert project.macro_paths == ["macros"]
+
+
+def test_dbt_reads_added_macros_as_the_projects_own(dbt, tmp_path, monkeypatch):
+    """A project of nothing but a model: its contract is accepted, so the check was found."""
+    installed = tmp_path / "installed"
+    for folder in GENERAL_MACROS:
+        shutil.copytree(ROOT / "macros" / folder, installed / "macros" / folder)
+    monkeypatch.setattr(plugin, "__file__", str(installed / "plugin.py"))
+    files = {
+        "dbt_project.yml": "{name: small, profile: lakehouse, models: {+materialized: table}}",
+        "models/a.py": MODEL,
+        "models/a.yml": "models: [{name: a, config: {contract: {enforced: true}}, "
+        "columns: [{name: id, data_type: bigint}]}]",
+    }
+    for path, text in files.items():
+        (tmp_path / "project" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "project" / path).write_text(text)
+    project = Dbt(dbt.home, tmp_path / "project", tmp_path / "target")
+    result = project("parse")
+    assert result.success, result.text
+    monkeypatch.setattr(plugin, "__file__", str(tmp_path / "plugin.py"))
+    assert not project("parse", "--no-partial-parse").success
+
+
+# The adapter
+
+
+def test_dbt_instantiates_what_plugin_adapter_says(monkeypatch):
+    class Another(dbt.adapters.spark.SparkAdapter):
+        pass
+
+    monkeypatch.setattr(dbt.adapters.spark.Plugin, "adapter", dbt.adapters.spark.Plugin.adapter)
+    dbt_internals.use_adapter(Another)
+    FACTORY.load_plugin("spark")
+    assert FACTORY.get_adapter_class_by_name("spark") is Another
+
+
+def test_our_adapter_takes_the_place_of_dbt_sparks(small_project):
+    assert small_project({"models/a.py": MODEL})("parse").success
+    assert type(FACTORY.lookup_adapter("spark")) is SparkAdapter
+    assert issubclass(SparkAdapter, dbt.adapters.spark.SparkAdapter)
+    assert "session" in FACTORY.lookup_adapter("spark").python_submission_helpers
+
+
+@pytest.mark.parametrize("name", ["get_schema", "get_never_null"])
+def test_macros_may_call_our_methods_and_get_a_list_when_dbt_parses(name):
+    assert name in SparkAdapter._available_
+    assert SparkAdapter._parse_replacements_[name]() == []
+
+
+# The refusal of contracts on Python models
+
+
+def node(language: ModelLanguage):
+    """What the check reads of a model."""
+    return SimpleNamespace(
+        language=language,
+        columns={"id": SimpleNamespace(constraints=[])},
+        constraints=[],
+        config=SimpleNamespace(materialized="table"),
+        original_file_path="models/a.py",
+        depends_on=MacroDependsOn(),
+    )
+
+
+def parser(calls: list[str] | None):
+    """What the check reads of a parser; `calls` are the materialization's, None if absent."""
+    return parser_of(None if calls is None else macro("p", "m", calls))
+
+
+def macro(package: str, name: str, calls: list[str]):
+    """What the check reads of a macro."""
+    return SimpleNamespace(
+        unique_id=f"macro.{package}.{name}",
+        package_name=package,
+        depends_on=SimpleNamespace(macros=calls),
+    )
+
+
+def parser_of(materialization, *others, adapter: str = "spark"):
+    """A parser that finds this materialization; `others` are the manifest's other macros."""
+    manifest = SimpleNamespace(
+        find_materialization_macro_by_name=lambda *args: materialization,
+        macros={other.unique_id: other for other in others},
+    )
+    project = SimpleNamespace(project_name="p", credentials=SimpleNamespace(type=adapter))
+    return SimpleNamespace(manifest=manifest, root_project=project)
+
+
+def test_dbt_refuses_python_models_by_itself():
+    """When it no longer does, the plugin has nothing to lift."""
+    dbt_internals.allow_contracts_on_python_models()
+    assert list(inspect.signature(ModelPatchParser._refuse).parameters) == ["self", "model_node"]
+    ModelPatchParser._refuse(parser(None), node(ModelLanguage.sql))
+    with pytest.raises(ParsingError, match="Expected 'sql' but found 'python'"):
+        ModelPatchParser._refuse(parser(None), node(ModelLanguage.python))
+
+
+def test_the_refusal_is_lifted_where_the_check_is():
+    dbt_internals.allow_contracts_on_python_models()
+    check = ModelPatchParser._validate_constraint_prerequisites
+    model = node(ModelLanguage.python)
+    check(parser(["macro.small.staged_view", "macro.small.check_staged_against_contract"]), model)
+    assert model.language == ModelLanguage.python
+    assert model.depends_on.macros == ["macro.p.m"]
+    check(parser(None), node(ModelLanguage.sql))
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [None, [], ["macro.small.staged_view", "macro.small.do_not_check_staged_against_contract"]],
+)
+def test_the_refusal_stays_where_it_is_not(calls):
+    dbt_internals.allow_contracts_on_python_models()
+    with pytest.raises(ParsingError, match="Expected 'sql' but found 'python'"):
+        ModelPatchParser._validate_constraint_prerequisites(
+            parser(calls), node(ModelLanguage.python)
+        )
+
+
+# The same on Athena, whose materializations are dbt-athena's, and write by a macro of the project's
+
+ATHENAS = macro("dbt_athena", "materialization_table_athena", [])
+CHECKS = ["macro.p.py_check_against_contract"]
+
+
+def test_on_athena_it_is_lifted_where_the_projects_writer_checks():
+    dbt_internals.allow_contracts_on_python_models()
+    model = node(ModelLanguage.python)
+    writer = macro("p", "athena__py_save_table_as", CHECKS)
+    ModelPatchParser._validate_constraint_prerequisites(
+        parser_of(ATHENAS, writer, adapter="athena"), model
+    )
+    assert model.language == ModelLanguage.python
+    assert model.depends_on.macros == [writer.unique_id]
+
+
+@pytest.mark.parametrize(
+    ("materialization", "writers"),
+    [
+        (ATHENAS, []),
+        (ATHENAS, [macro("dbt_athena", "athena__py_save_table_as", CHECKS)]),
+        (ATHENAS, [macro("other", "athena__py_save_table_as", CHECKS)]),
+        (ATHENAS, [macro("p", "athena__py_save_table_as", ["macro.p.do_not_check"])]),
+        # One that the project has written itself may write by whatever it likes.
+        (
+            macro("p", "materialization_table_athena", []),
+            [macro("p", "athena__py_save_table_as", CHECKS)],
+        ),
+        (None, [macro("p", "athena__py_save_table_as", CHECKS)]),
+    ],
+)
+def test_on_athena_it_stays_where_it_does_not(materialization, writers):
+    dbt_internals.allow_contracts_on_python_models()
+    with pytest.raises(ParsingError, match="Expected 'sql' but found 'python'"):
+        ModelPatchParser._validate_constraint_prerequisites(
+            parser_of(materialization, *writers, adapter="athena"), node(ModelLanguage.python)
+        )
+
+
+@pytest.fixture
+def on_athena(small_project):
+    """A small project with a contract on a Python model, and what dbt on Athena does with it."""
+    contract = {
+        "name": "a",
+        "config": {"contract": {"enforced": True}},
+        "columns": [{"name": "id", "data_type": "bigint"}],
+    }
+    files = {"models/a.py": MODEL, "models/a.yml": json.dumps({"models": [contract]})}
+    project = small_project(files)
+    return project, lambda *args: project(*args, "--target", "athena")
+
+
+def test_on_athena_a_project_parses_offline_only_while_the_check_is_in_place(on_athena):
+    """Also when dbt parses no more than has changed."""
+    project, dbt = on_athena
+    result = dbt("parse")
+    assert result.success, result.text
+    writer = project.project_dir / "macros/python_models/athena.sql"
+    whole = writer.read_text()
+    writer.write_text(whole.replace("{{ py_check_against_contract() }}", "dbt_checked = list"))
+    result = dbt("parse")
+    assert not result.success
+    assert "Language Error: Expected 'sql' but found 'python'" in result.text
+    writer.write_text(whole)
+    assert dbt("parse").success
+    writer.unlink()
+    assert not dbt("parse").success
+
+
+def test_dbt_athenas_materializations_write_by_the_macro_that_ours_takes_the_place_of(on_athena):
+    project, dbt = on_athena
+    assert dbt("parse").success
+    manifest = Manifest.from_dict(json.loads((project.target_path / "manifest.json").read_text()))
+    package = f"macro.{dbt_internals.ATHENA_PACKAGE}"
+    steps = ["safe_create_table_as", "create_table_as", "athena__create_table_as"]
+    for name in ("table", "incremental"):
+        caller = manifest.find_materialization_macro_by_name("small", name, "athena")
+        assert caller.package_name == dbt_internals.ATHENA_PACKAGE
+        for step in [*steps, dbt_internals.ATHENA_WRITER]:
+            assert f"{package}.{step}" in caller.depends_on.macros
+            caller = manifest.macros[f"{package}.{step}"]
+    # dbt hands its macros the project's of the same name.
+    assert "py_check_against_contract" in str(
+        manifest.macros[f"macro.small.{dbt_internals.ATHENA_WRITER}"].depends_on.macros
+    )
+
+
+def test_dbts_own_demands_stay():
+    """A contract names its columns, in Python as in SQL."""
+    dbt_internals.allow_contracts_on_python_models()
+    model = node(ModelLanguage.python)
+    model.columns = {}
+    with pytest.raises(ParsingError, match="Constraints must be defined in a `yml`"):
+        ModelPatchParser._validate_constraint_prerequisites(
+            parser(["macro.small.check_staged_against_contract"]), model
+        )
+
+
+def test_it_is_lifted_once():
+    """However many commands a process runs."""
+    dbt_internals.allow_contracts_on_python_models()
+    refuse, validate = ModelPatchParser._refuse, ModelPatchParser._validate_constraint_prerequisites
+    dbt_internals.allow_contracts_on_python_models()
+    assert refuse is ModelPatchParser._refuse is not validate
+    assert validate is ModelPatchParser._validate_constraint_prerequisites
+
+
+def test_materializations_are_found_by_name_and_know_what_they_call(small_project):
+    """In the manifest, as soon as macros are parsed."""
+    find = inspect.signature(Manifest.find_materialization_macro_by_name)
+    assert list(find.parameters)[1:] == ["project_name", "materialization_name", "adapter_type"]
+    project = small_project({"models/a.py": MODEL})
+    assert project("parse").success
+    manifest = Manifest.from_dict(json.loads((project.target_path / "manifest.json").read_text()))
+    for name, expected in {"table": True, "incremental": True, "view": False}.items():
+        macro = manifest.find_materialization_macro_by_name("small", name, "spark")
+        called = "macro.small.check_staged_against_contract" in macro.depends_on.macros
+        assert called == expected, name
+    assert manifest.find_materialization_macro_by_name("small", "nonsense", "spark") is None

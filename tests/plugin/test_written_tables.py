@@ -1,0 +1,57 @@
+"""A run publishes every table that it has written, whoever wrote it and however."""
+
+import pytest
+
+FILES = {
+    "dbt_project.yml": """
+name: small
+profile: lakehouse
+flags: {send_anonymous_usage_stats: false}
+models: {+file_format: iceberg, +materialized: table}
+on-run-start: "{{ begin_run() }}"
+on-run-end: "{{ end_run() }}"
+""",
+    "models/by_hook.sql": "select 1L as id",
+    "models/by_python.sql": "select 1L as id",
+    "models/untouched.sql": "select 1L as id",
+    "models/hooked.sql": """
+{{ config(post_hook="insert into " ~ this.schema ~ ".by_hook values (2L)") }}
+select 1L as id
+""",
+    "models/writes.py": """
+def model(dbt, spark):
+    schema = dbt.this.schema
+    spark.sql("select 2L as id").writeTo(f"{schema}.by_python").append()
+    return spark.range(1)
+""",
+}
+
+
+@pytest.fixture
+def project(small_project):
+    return small_project(FILES)
+
+
+def test_a_table_that_was_not_selected_is_published_with_the_rest(project, read, spark):
+    schema = "written"
+    others = ("by_hook", "by_python", "untouched")
+    assert project("run", "--select", *others, schema=schema).success
+    for select, table in (("hooked", "by_hook"), ("writes", "by_python")):
+        result = project("run", "--select", select, schema=schema)
+        assert result.success, result.text
+        assert "Published 2 tables." in result.text
+        assert sorted(row["id"] for row in read(schema, table)) == [1, 2]
+    for table in others:
+        assert [row.name for row in spark.table(f"{schema}.{table}.refs").collect()] == ["main"]
+
+
+def test_it_is_held_back_with_the_rest(project, read):
+    schema = "written_and_held_back"
+    assert project("run", "--select", "by_hook", schema=schema).success
+    (project.project_dir / "models/fails.sql").write_text(
+        "-- depends_on: {{ ref('hooked') }}\nselect cast(raise_error('no') as bigint) as id"
+    )
+    result = project("run", "--select", "hooked", "fails", schema=schema)
+    assert not result.success
+    assert "2 tables are held back" in result.text
+    assert [row["id"] for row in read(schema, "by_hook")] == [1]

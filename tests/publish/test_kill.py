@@ -1,0 +1,144 @@
+"""`dbt build`, killed at any moment: readers see the build before, and the next makes it good."""
+
+import random
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import NamedTuple
+
+import pytest
+
+from python_jobs.generate_landing import main as generate_landing
+from tests.support.killed_dbt import count
+from tests.support.published import BUILD_TABLES, rows_of, tables_of, versions_of
+from tests.support.toy import TABLES, Toy
+
+
+class Moment(NamedTuple):
+    """When a build is killed: at which part of a phase's statements, how much later, and who."""
+
+    phase: str
+    part: float
+    delay: float
+    whom: str
+
+
+def moments(phases: Iterable[str], chance: random.Random) -> list[Moment]:
+    """A moment of each phase: a part of its statements, a delay in seconds, whom to kill."""
+    return [
+        Moment(phase, chance.random(), chance.choice([0, 0.05, 0.3]), chance.choice(["all", "dbt"]))
+        for phase in phases
+    ]
+
+
+def kill(start: Callable, statements: list[str], moment: Moment) -> bool:
+    """Start a build, kill it at a moment, and tell whether it was killed before it ended."""
+    number = int(moment.part * count(statements)[moment.phase])
+    run = ("tests.support.killed_dbt", moment.phase, str(number), str(moment.delay), moment.whom)
+    process = start(run=(*run, "--"))
+    said, _ = process.communicate()
+    assert process.returncode in (0, -9), said
+    return process.returncode == -9
+
+
+def check_what_readers_see(moment: Moment, killed: bool, before: dict, after: dict, expected: dict):
+    """`before` and `after` the kill, as `versions_of` tells; the `expected` rows of this build."""
+    rows = {name: table for name, (_, table) in after.items()}
+    if not killed:
+        assert rows == expected, moment
+    elif moment.phase == "publish":
+        # A table at a time: each is the one before, or the new one, whole.
+        for name, table in rows.items():
+            assert table in (before[name][1], expected[name]), (moment, name)
+    else:
+        assert after == before, moment
+
+
+def check_nothing_is_left(dbt, spark, ops: str, tables: Iterable[str]) -> None:
+    """No branch, lock, checkpoint or file that no snapshot knows."""
+    assert not spark.catalog.tableExists(f"{ops}.build_lock")
+    assert not list((dbt.home / "checkpoints").glob("dbt_*"))
+    for table in tables:
+        spark.sql(f"refresh table {table}")
+        assert [row.name for row in spark.table(f"{table}.refs").collect()] == ["main"]
+        known = {row.file_path for row in spark.table(f"{table}.all_files").collect()}
+        data = dbt.home / "warehouse" / table.replace(".", "/") / "data"
+        there = {str(file) for file in data.rglob("*.parquet")}
+        assert there == {path.removeprefix("file:") for path in known}
+
+
+def test_killed_before_while_and_after_it_writes(dbt, spark, tmp_path, schema):
+    toy = Toy(dbt, tmp_path / "toy", schema)
+    toy.land({1: 10, 2: 20})
+    assert toy.build().success
+    built = toy.build()  # it makes no tables, as those that are killed
+    assert built.success, built.text
+    assert toy.rows() == toy.expected()
+    phases = ("begin", "gold", "test", "publish")
+    assert set(phases) <= set(count(built.statements))
+    start = partial(toy.start, tmp_path / "target")
+    killed = 0
+    for number, moment in enumerate(moments(phases, random.Random(20261124)), start=3):
+        before = toy.versions()
+        toy.land({1: number, number: number})
+        was_killed = kill(start, built.statements, moment)
+        killed += was_killed
+        check_what_readers_see(moment, was_killed, before, toy.versions(), toy.expected())
+        again = toy.build()
+        assert again.success, (moment, again.text)
+        assert toy.rows() == toy.expected(), moment
+    assert killed >= len(phases) - 1
+    result = toy.dbt("run-operation", "maintain", schema=schema)
+    assert result.success, result.text
+    check_nothing_is_left(dbt, spark, f"{schema}_ops", [f"{schema}.{name}" for name in TABLES])
+
+
+@pytest.fixture
+def lots(tmp_path):
+    """Lots of lines that are to land one after the other."""
+    pool = tmp_path / "pool"
+    arguments = "--events 400 --cars 5 --seed 7 --format jsonl --duplicates 0.1 --corrupt 0.1"
+    generate_landing([*arguments.split(), "--out", str(pool)])
+    lines = [line for file in sorted(pool.rglob("*.jsonl")) for line in file.open()]
+    return iter([lines[start : start + 8] for start in range(0, len(lines), 8)])
+
+
+@pytest.mark.full
+def test_this_project_killed_at_many_moments(dbt, spark, lots, tmp_path, schema, seed):
+    """Against a lakehouse whose builds are never killed."""
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    variables = {"landing_path": str(landing), "as_of_date": "2026-01-15"}
+    tables = tables_of(schema)
+
+    def build(schema: str):
+        result = dbt(*BUILD_TABLES, schema=schema, **variables)
+        assert result.success, result.text
+
+    def never_killed() -> dict:
+        build(f"un{schema}")
+        return rows_of(dbt.home, f"un{schema}")
+
+    (landing / "0.jsonl").write_text("".join(next(lots)))
+    command = ("build", "--exclude-resource-type", "unit_test")
+    build(schema)
+    built = dbt(*command, schema=schema, **variables)
+    assert built.success, built.text
+    start = partial(
+        dbt.start, *command, schema=schema, target_path=tmp_path / "target", **variables
+    )
+    phases = ("begin", "seed", "bronze", "silver", "gold", "test", "publish")
+    chosen = moments(phases * 5, random.Random(seed))
+    killed = 0
+    for number, moment in enumerate(chosen, start=1):
+        (landing / f"{number}.jsonl").write_text("".join(next(lots)))
+        before, expected = versions_of(dbt.home, tables), never_killed()
+        was_killed = kill(start, built.statements, moment)
+        killed += was_killed
+        after = versions_of(dbt.home, tables)
+        check_what_readers_see(moment, was_killed, before, after, expected)
+        build(schema)
+        assert rows_of(dbt.home, schema) == expected, moment
+    assert killed >= 0.8 * len(chosen)
+    result = dbt("run-operation", "maintain", schema=schema, **variables)
+    assert result.success, result.text
+    check_nothing_is_left(dbt, spark, f"{schema}_ops", tables)

@@ -1,0 +1,465 @@
+"""Write, audit, publish: readers see what a run wrote when all of it has passed, or none of it."""
+
+import json
+import platform
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from dbt_spark_contracts.process import is_running
+from dbt_spark_contracts.spark import session
+
+# A seed, a SQL and a Python model; `worth` is tested, and the test fails or warns as a var says.
+FILES = {
+    "seeds/s.csv": "id,worth\n1,10\n2,20\n",
+    "models/a.sql": "select id, worth, '{{ var(\"build\", 1) }}' as build from {{ ref('s') }}",
+    "models/b.py": """
+def model(dbt, spark):
+    return dbt.ref("a").selectExpr("id", "worth * 2 as double_worth")
+""",
+    "models/schema.yml": """
+models:
+  - name: b
+    columns:
+      - name: double_worth
+        data_tests:
+          - accepted_values:
+              name: b_is_worth_it
+              arguments: {values: [20, 40], quote: false}
+              config: {severity: "{{ var('severity', 'error') }}"}
+""",
+    "dbt_project.yml": """
+name: small
+profile: lakehouse
+flags: {send_anonymous_usage_stats: false}
+models: {+file_format: iceberg, +materialized: table}
+seeds: {+file_format: iceberg}
+on-run-start: "{{ begin_run() }}"
+on-run-end: "{{ end_run() }}"
+""",
+}
+TABLES = ("a", "b", "s")
+ONLY_MAIN = {name: {"main"} for name in TABLES}
+NOTHING: dict[str, list] = {name: [] for name in TABLES}
+SPOILED = "id,worth\n1,11\n2,20\n"
+
+
+@pytest.fixture
+def project(small_project, schema):
+    """The project above, its commands in namespaces of the test's own."""
+    dbt = small_project(FILES)
+
+    def command(*args, **variables):
+        return dbt(*args, schema=schema, **variables)
+
+    command.folder = dbt.project_dir
+    command.seed = lambda text: (dbt.project_dir / "seeds/s.csv").write_text(text)
+    return command
+
+
+@pytest.fixture
+def seen(read, schema):
+    """What a reader that is not Spark sees of each table."""
+
+    def tables():
+        return {name: sorted(tuple(row.values()) for row in read(schema, name)) for name in TABLES}
+
+    return tables
+
+
+@pytest.fixture
+def refs(spark, schema):
+    """The names of the branches of each table."""
+
+    def names():
+        for name in TABLES:
+            spark.sql(f"refresh table {schema}.{name}")
+        return {
+            name: {row.name for row in spark.table(f"{schema}.{name}.refs").collect()}
+            for name in TABLES
+        }
+
+    return names
+
+
+def log_of(spark, schema) -> list[tuple[str, str]]:
+    """The publish log's (status, table), in order."""
+    spark.sql(f"refresh table {schema}_ops.publish_log")
+    rows = spark.table(f"{schema}_ops.publish_log").orderBy("logged_at", "table_name").collect()
+    return [(row.status, row.table_name.rpartition(".")[2]) for row in rows]
+
+
+def test_a_run_that_passes_is_published(project, seen, refs, spark, schema):
+    result = project("build")
+    assert result.success, result.text
+    assert "Published 3 tables." in result.text
+    assert seen() == {
+        "s": [(1, 10), (2, 20)],
+        "a": [(1, 10, "1"), (2, 20, "1")],
+        "b": [(1, 20), (2, 40)],
+    }
+    assert refs() == ONLY_MAIN
+    assert log_of(spark, schema) == [
+        *(("moving", name) for name in TABLES),
+        *(("published", name) for name in TABLES),
+    ]
+    assert not spark.catalog.tableExists(f"{schema}_ops.build_lock")
+    assert spark.conf.get("spark.wap.branch", None) is None
+
+
+def test_a_failed_test_holds_everything_back(project, seen, refs, spark, schema):
+    assert project("build").success
+    before = seen()
+    project.seed(SPOILED)
+    result = project("build")
+    assert result.status["b_is_worth_it"] == "fail"
+    assert seen() == before
+    (branch,) = {name for names in refs().values() for name in names} - {"main"}
+    assert refs() == {name: {"main", branch} for name in TABLES}
+    assert log_of(spark, schema)[6:] == [("held back", name) for name in TABLES]
+    test, *query, last = told(result)
+    assert test == "b_is_worth_it failed on 1 rows:"
+    assert spark.sql("\n".join(query)).collect() == [(22, 1)]
+    assert last == (
+        "Nothing was published: readers see what they saw before. "
+        f"3 tables are held back on the branch {branch}."
+    )
+    # What readers see is what the next build goes on from.
+    project.seed(FILES["seeds/s.csv"])
+    assert project("build", build=2).success
+    assert seen()["a"] == [(1, 10, "2"), (2, 20, "2")]
+
+
+def told(result) -> list[str]:
+    """What was said below dbt's own last line."""
+    last = next(i for i, line in enumerate(result.said) if line.startswith("Done. PASS"))
+    return [line for line in result.said[last + 1 :] if line]
+
+
+def test_a_warning_passes(project, seen):
+    project.seed(SPOILED)
+    result = project("build", severity="warn")
+    assert result.status["b_is_worth_it"] == "warn"
+    assert seen()["b"] == [(1, 22), (2, 40)]
+
+
+def test_an_error_holds_back_what_was_written_before_it(project, seen):
+    assert project("build").success
+    before = seen()
+    project.seed("id,worth\n3,10\n")
+    (project.folder / "models/b.py").write_text(
+        "def model(dbt, spark):\n    return dbt.ref('a').no()\n"
+    )
+    result = project("build")
+    assert result.status["a"] == "success" and result.status["b"] == "error"
+    assert told(result)[0] == "b failed."
+    assert "2 tables are held back" in result.text
+    assert seen() == before
+
+
+def test_a_first_build_that_fails_leaves_empty_tables(project, seen):
+    project.seed(SPOILED)
+    assert not project("build").success
+    assert seen() == NOTHING
+
+
+def test_retry_publishes_what_the_failed_run_wrote(project, seen, refs):
+    project.seed(SPOILED)
+    assert not project("build").success
+    assert not project("retry").success  # a retry of a retry goes on too
+    result = project("retry", severity="warn")
+    assert result.success, result.text
+    assert set(result.status) == {"b_is_worth_it", "small-on-run-start-0", "small-on-run-end-0"}
+    assert "Published 3 tables." in result.text
+    assert seen()["b"] == [(1, 22), (2, 40)]
+    assert refs() == ONLY_MAIN
+
+
+def test_retry_of_what_readers_are_past_is_refused(project, seen):
+    assert project("build").success
+    results = project.folder / "target/run_results.json"
+    project.seed(SPOILED)
+    assert not project("build").success
+    failed = results.read_text()
+    project.seed("id,worth\n7,10\n")
+    assert project("build").success
+    before = seen()
+    results.write_text(failed)
+    result = project("retry", severity="warn")
+    assert not result.success
+    assert "has been written since the branch" in result.text
+    assert seen() == before
+
+
+def test_retry_of_an_interrupted_run_goes_on_with_its_branch(project, seen, spark, schema):
+    """It logged nothing, and dbt kept its results."""
+    project.seed(SPOILED)
+    assert not project("build").success
+    spark.sql(f"delete from {schema}_ops.publish_log")
+    assert project("retry", severity="warn").success
+    assert seen()["b"] == [(1, 22), (2, 40)]
+
+
+def test_retry_of_what_is_gone_is_refused(project, seen, spark, schema):
+    """Else it would publish the half that it builds, of what was published before."""
+    project.seed(SPOILED)
+    assert not project("build").success
+    results = project.folder / "target/run_results.json"
+    failed = results.read_text()
+    assert project("run-operation", "maintain").success
+    results.write_text(failed)
+    result = project("retry", severity="warn")
+    assert not result.success
+    assert "(any more): run `dbt build` again." in result.text
+    assert seen() == NOTHING
+
+
+def test_select_goes_through_the_gate(project, seen):
+    assert project("build").success
+    project.seed(SPOILED)
+    assert project("build", "--select", "s").success
+    before = seen()
+    assert before["s"] == [(1, 11), (2, 20)]
+    assert not project("build", "--select", "a+", build=2).success
+    assert seen() == before
+
+
+def test_empty_never_publishes(project, seen, refs):
+    assert project("build").success
+    before = seen()
+    assert project("build", "--empty").success
+    assert seen() == before
+    assert refs() == ONLY_MAIN
+
+
+def test_empty_can_be_retried(project, refs):
+    model = project.folder / "models/b.py"
+    model.write_text("def model(dbt, spark):\n    return dbt.ref('a').no()\n")
+    assert not project("build", "--empty").success
+    model.write_text(FILES["models/b.py"])
+    assert project("retry").success
+    assert refs() == ONLY_MAIN
+
+
+def test_a_var_turns_it_off(project, seen, spark, schema):
+    project.seed(SPOILED)
+    assert not project("build", write_audit_publish=False).success
+    assert seen()["b"] == [(1, 22), (2, 40)]
+    assert not spark.catalog.tableExists(f"{schema}_ops.publish_log")
+    # What was written so is opened to branches by the first audited run.
+    assert not project("build", build=2).success
+    assert seen()["a"] == [(1, 11, "1"), (2, 20, "1")]
+
+
+def test_a_seed_keeps_its_history(project, spark, schema):
+    assert project("seed").success
+    first = spark.table(f"{schema}.s.snapshots").orderBy("committed_at").collect()[-1].snapshot_id
+    project.seed("id,worth,note\n1,,it's\n")
+    assert project("seed").success
+    spark.sql(f"refresh table {schema}.s")
+    assert spark.table(f"{schema}.s").collect() == [(1, None, "it's")]
+    assert spark.sql(f"select * from {schema}.s version as of {first}").count() == 2
+
+
+# What a run that was killed leaves.
+
+
+def leave_lock(spark, schema, **changes) -> None:
+    """A lock as another process would have it."""
+    holder = {
+        "run": "dbt_other",
+        "started_at": "2026-01-02T10:00:00+00:00",
+        "host": platform.node(),
+        "dbt": [1, 0.0],
+        "java": [1, 0.0],
+        "checkpoints": "/nonexistent",
+        **changes,
+    }
+    spark.sql(f"create namespace if not exists {schema}_ops")
+    spark.sql(
+        f"create table {schema}_ops.build_lock (run string) using iceberg "
+        f"tblproperties ('holder' = '{json.dumps(holder)}')"
+    )
+
+
+def test_a_dead_run_is_cleared_up(project, seen, refs, spark, schema, tmp_path):
+    assert project("build").success
+    checkpoints = tmp_path / "checkpoints/dbt_other"
+    checkpoints.mkdir(parents=True)
+    spark.sql(f"alter table {schema}.a create branch dbt_other")
+    leave_lock(spark, schema, checkpoints=str(checkpoints))
+    result = project("build", build=2)
+    assert result.success, result.text
+    assert "dbt_other was killed before it ended" in result.text
+    assert not checkpoints.exists()
+    assert refs() == ONLY_MAIN
+
+
+@pytest.fixture
+def other_process():
+    """A process that runs: [its number, its start]."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield [process.pid, psutil.Process(process.pid).create_time()]
+        process.kill()
+
+
+def test_a_second_build_stops_at_once(project, seen, spark, schema, other_process):
+    assert project("build").success
+    before = seen()
+    leave_lock(spark, schema, dbt=other_process)
+    for command in (["build"], ["run-operation", "maintain"], ["run-operation", "unlock"]):
+        result = project(*command, build=2)
+        assert not result.success
+        assert (
+            "Another build of these tables runs: dbt_other, since 2026-01-02T10:00:00+00:00, "
+            f"process {other_process[0]} on {platform.node()}." in result.text
+        )
+    assert project("test").success  # reads only
+    assert seen() == before
+
+
+def test_a_folder_may_have_any_name(project, monkeypatch, tmp_path):
+    """The lock says where the run keeps its checkpoints."""
+    folder = tmp_path / """it's a "folder" \\ of ours"""
+    monkeypatch.setattr(session, "_checkpoint_parent", lambda: str(folder))
+    built = project("build")
+    assert built.success, built.text
+
+
+def test_a_build_on_a_host_that_is_gone_is_unlocked_by_hand(project, spark, schema):
+    assert project("build").success
+    leave_lock(spark, schema, host="gone")
+    assert "if that host is gone: `dbt run-operation unlock`" in project("build").text
+    assert project("run-operation", "unlock").success
+    assert project("build").success
+    assert "No build has the lock." in project("run-operation", "unlock").text
+
+
+def test_java_is_waited_for(other_process):
+    """dbt is dead, its Java not yet: it may still be writing."""
+    holder = {"host": platform.node(), "dbt": [1, 0.0], "java": other_process}
+    begun = time.monotonic()
+    subprocess.Popen(["sh", "-c", f"sleep 1; kill -9 {other_process[0]}"])
+    assert not is_running(holder)
+    assert 0.5 < time.monotonic() - begun < 15
+
+
+def broken_off(spark, schema, forwarded: str) -> None:
+    """A publish of what is held back, killed when it had moved main of one table."""
+    log = f"{schema}_ops.publish_log"
+    spark.sql(f"refresh table {log}")
+    held = spark.table(log).where("status = 'held back'")
+    run = held.first().run
+    held.selectExpr(
+        "current_timestamp() as logged_at", "run", "'x' as invocation_id", "'moving' as status",
+        "table_name", "from_snapshot_id", "to_snapshot_id",
+    ).writeTo(log).append()  # fmt: skip
+    spark.sql(f"call system.fast_forward('{schema}.{forwarded}', 'main', '{run}')")
+
+
+def test_a_publish_that_broke_off_is_finished(project, seen, spark, schema):
+    project.seed(SPOILED)
+    assert not project("build").success
+    broken_off(spark, schema, "a")
+    result = project("seed")
+    assert "was broken off while it published 3 tables: finished." in result.text
+    assert seen() == {
+        "s": [(1, 11), (2, 20)],
+        "a": [(1, 11, "1"), (2, 20, "1")],
+        "b": [(1, 22), (2, 40)],
+    }
+    assert "broken off" not in project("seed").text
+
+
+def test_a_publish_that_cannot_be_finished_is_taken_back(project, seen, spark, schema):
+    assert project("build").success
+    before = seen()
+    project.seed(SPOILED)
+    assert not project("build").success
+    broken_off(spark, schema, "a")
+    spark.sql(f"insert into {schema}.b values (0, 0)")
+    result = project("run", "--empty")
+    assert "taken back, because of a write by something else to" in result.text
+    assert seen() == {**before, "b": [(0, 0), *before["b"]]}
+
+
+# By hand.
+
+
+def held_branch(result) -> str:
+    return result.text.partition("held back on the branch ")[2].partition(".")[0]
+
+
+def test_publish_by_hand(project, seen, refs):
+    project.seed(SPOILED)
+    branch = held_branch(project("build"))
+    result = project("run-operation", "publish", "--args", f"{{branch: {branch}}}")
+    assert result.success, result.text
+    assert seen()["b"] == [(1, 22), (2, 40)]
+    assert refs() == ONLY_MAIN
+    result = project("run-operation", "publish", "--args", f"{{branch: {branch}}}")
+    assert f"No table has the branch {branch} (any more)" in result.text
+
+
+def test_publish_by_hand_is_all_or_none(project, seen, spark, schema):
+    project.seed(SPOILED)
+    branch = held_branch(project("build"))
+    spark.sql(f"insert into {schema}.b values (0, 0)")
+    before = seen()
+    result = project("run-operation", "publish", "--args", f"{{branch: {branch}}}")
+    assert not result.success
+    assert f"{schema}.b has been written since the branch {branch} was begun." in result.text
+    assert seen() == before
+
+
+def test_roll_back(project, seen, spark, schema):
+    def at(number):
+        rows = spark.table(f"{schema}_ops.publish_log").where("status = 'published'")
+        times = sorted({row.logged_at for row in rows.collect()})
+        return times[number].isoformat(sep=" ")
+
+    builds = []
+    for build in (1, 2):
+        assert project("build", build=build).success
+        builds.append(seen())
+    spark.sql(f"refresh table {schema}_ops.publish_log")
+    to = at(0)
+    result = project("run-operation", "roll_back", "--args", f'{{to: "{to}"}}')
+    assert result.success, result.text
+    assert f"3 tables are as they were published on {to}." in result.text
+    assert seen() == builds[0]
+    # And forward again; before the first build, there was nothing.
+    assert project("run-operation", "roll_back", "--args", f'{{to: "{at(1)}"}}').success
+    assert seen() == builds[1]
+    assert project("run-operation", "roll_back", "--args", '{to: "2000-01-01"}').success
+    assert seen() == NOTHING
+    result = project("run-operation", "roll_back", "--args", "{to: soon}")
+    assert "to must be a time like 2026-01-14 18:00, and is 'soon'." in result.text
+    assert project("build", build=3).success
+    assert seen()["a"] == [(1, 10, "3"), (2, 20, "3")]
+
+
+def test_maintain(project, seen, refs, spark, schema, dbt):
+    for build in (1, 2):
+        assert project("build", build=build).success
+    before = seen()
+    project.seed(SPOILED)
+    assert not project("build").success
+    orphan = dbt.home / f"warehouse/{schema}/a/data/of-a-dead-run.parquet"
+    orphan.write_bytes(b"")
+    result = project("run-operation", "maintain", "--args", "{keep_days: 7}")
+    assert result.success, result.text
+    assert not orphan.exists()
+    assert refs() == ONLY_MAIN
+    assert spark.table(f"{schema}.a.snapshots").count() > 1
+    assert seen() == before
+    assert project("run-operation", "maintain", "--args", "{keep_days: 0}").success
+    spark.sql(f"refresh table {schema}.a")
+    assert spark.table(f"{schema}.a.snapshots").count() == 1
+    assert seen() == before
+    result = project("run-operation", "roll_back", "--args", '{to: "2000-01-01"}')
+    assert "of that time has expired; nothing was rolled back." in result.text
+    project.seed(FILES["seeds/s.csv"])
+    assert project("build", build=3).success

@@ -1,0 +1,88 @@
+"""Two builds at once, and readers beside a build: never a mix, never a lost record."""
+
+import threading
+import time
+
+import pytest
+
+from tests.support.dbt_runner import environment
+from tests.support.toy import TABLES, WAITS_FOR, Toy
+
+STOPPED = "Another build of these tables runs: dbt_"
+
+
+@pytest.fixture
+def toy(dbt, tmp_path, schema):
+    """A small project in a lakehouse that has no tables yet."""
+    return Toy(dbt, tmp_path / "toy", schema)
+
+
+def test_of_two_builds_started_together_one_is_stopped(toy, tmp_path):
+    """Whichever is first waits in its last model until the other has ended."""
+    toy.land({1: 10, 2: 20})
+    goes_on = tmp_path / "goes_on"
+    with environment(**{WAITS_FOR: str(goes_on)}):
+        builds = [toy.start(tmp_path / name) for name in ("one", "other")]
+    try:
+        stopped = first_to_end(builds)
+        said, _ = stopped.communicate()
+        assert stopped.returncode > 0, said
+        assert STOPPED in said
+        assert "Traceback" not in said
+        (running,) = (build for build in builds if build is not stopped)
+        assert running.poll() is None
+        goes_on.touch()
+        said, _ = running.communicate()
+        assert running.returncode == 0, said
+    finally:
+        for build in builds:
+            build.kill()
+    assert toy.rows() == toy.expected()
+    toy.land({2: 21, 3: 30})
+    assert toy.build().success
+    assert toy.rows() == toy.expected()
+
+
+def first_to_end(builds):
+    """The first of these processes that ends. Fails when none does in five minutes."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        for build in builds:
+            if build.poll() is not None:
+                return build
+        time.sleep(0.1)
+    pytest.fail("both builds run: neither was stopped")
+
+
+def test_a_reader_sees_whole_builds_only(toy):
+    """Ten builds, of which one fails, beside a reader that never stops."""
+    toy.land({0: 0})
+    assert toy.build().success
+    published = [toy.versions()]
+    seen = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(toy.versions())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for number in range(10):
+            fails = number == 4  # in its data test, when all tables have been written
+            toy.land({-1: 5} if fails else {number: number, 100 + number: 7})
+            result = toy.build()
+            assert result.success != fails, result.text
+            assert (toy.versions() == published[-1]) == fails
+            published.append(toy.versions())
+            if not fails:
+                assert toy.rows() == toy.expected()
+    finally:
+        done.set()
+        reader.join()
+    assert len(seen) > 20
+    for name in TABLES:
+        versions = {repr(version[name]) for version in published}
+        assert len(versions) == 10  # eleven builds, of which one was not published
+        assert {repr(version[name]) for version in seen} <= versions

@@ -1,0 +1,354 @@
+"""What a landing folder should not hold, and does: all kinds of bad input, a file each."""
+
+import json
+import os
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from tests.support.events import COLOR, MILEAGE, TELEMETRY, TRIP, VALID_UNTIL, YEAR, event
+
+CSV_HEADER = f"event_id,carChassis,event_primary_timestamp,{COLOR},{MILEAGE}\n"
+
+
+def without(event_id, key):
+    """One event as JSON text that lacks `key`."""
+    return json.dumps(
+        {name: value for name, value in json.loads(event(event_id)).items() if name != key}
+    )
+
+
+def row(event_id, color="Red", mileage="12.5"):
+    """One event as a row under CSV_HEADER."""
+    return f"{event_id},car,2025-11-04T14:30:00Z,{color},{mileage}\n"
+
+
+@dataclass
+class Case:
+    """A file and what becomes of it: Silver rows, as values by event_id and column; rejected texts,
+    each with words of its reason; and how many records more there are, duplicates all."""
+
+    content: str | bytes
+    silver: dict[str, dict] = field(default_factory=dict)
+    rejected: dict[str, str] = field(default_factory=dict)
+    duplicates: int = 0
+
+
+def accepted(event_id, changes=None, **silver):
+    """A file of one good event, and values of its Silver row."""
+    return Case(event(event_id, changes), {event_id: silver})
+
+
+def rejected(text, reason):
+    """A file whose whole text is one rejected record."""
+    return Case(text, rejected={text.strip(): reason})
+
+
+def wrong(event_id, path, value, reason):
+    """A file of one event in which the value at `path` is wrong."""
+    return rejected(event(event_id, {path: value}), f"{path} {reason}")
+
+
+def at(event_id, text, *utc):
+    """A file of one good event of the time `text`, which is `utc`."""
+    utc = datetime(*utc, tzinfo=timezone.utc)
+    return Case(
+        event(event_id, event_primary_timestamp=text),
+        {
+            event_id: {
+                "event_timestamp": utc,
+                "event_primary_timestamp": text,
+                "event_year": utc.year,
+            }
+        },
+    )
+
+
+def not_a_time(text):
+    """A file of one event whose time cannot be read."""
+    return wrong(f"time {text}", "event_primary_timestamp", text, "is not an ISO 8601 timestamp")
+
+
+def encoded(text, encoding, event_id):
+    """A file in an encoding, of one event whose colour is not ASCII."""
+    return Case(text.encode(encoding), {event_id: {"color": "Citroën"}})
+
+
+def version(number, color, minute):
+    """A version of one event, put together at `minute`; at an unknown time, if that is None."""
+    processed = minute and f"2025-11-04T14:{minute}:00Z"
+    return event(f"newest-{number}", {COLOR: color}, processing_timestamp=processed)
+
+
+def lines(*texts):
+    """Texts, each on a line of its own."""
+    return "".join(text + "\n" for text in texts)
+
+
+def nested(depth):
+    """Arrays in arrays."""
+    return json.loads("[" * depth + "]" * depth)
+
+
+GARBAGE = b"\x00\x80\xfe\x07PK\x03\x04 \x9c\xff"
+DEEP = '{"event_id": "too-deep", "extra": ' + "[" * 5000 + "]" * 5000 + "}"
+LONG_NUMBER = event("long-number").replace("}", ', "extra": ' + "9" * 5000 + "}")
+TWICE = event("twice", {COLOR: "Red"})
+
+# What a name may hold, for a file that is read whole and one that is read by line.
+KINDS = ("json", "jsonl")
+NAMES = (
+    *("with space", "per%cent", "per%2Bcent", "plus+", "#1", "{a,b}", "}", "[ab]", "[a-", "*", "?"),
+    *("back\\slash", "2025-11-04T14:30:00", "ação 日本 🚗", "it's", 'a "b"', "new\nline"),
+    *("a.b", "a&b=c;d", "$x", "a~b"),
+)
+
+CASES = {
+    # ---- JSON that is torn, or no event
+    "torn/object.json": rejected('{"event_id": "torn", "carChas', "not valid JSON"),
+    "torn/array.json": Case(
+        f'[{event("torn-1")},\n {event("torn-2")},\n {{"event_id": "torn-3", "carCh',
+        {"torn-1": {}, "torn-2": {}},
+        {'{"event_id": "torn-3", "carCh': "not valid JSON"},
+    ),
+    "torn/inside_array.json": Case(
+        f'[{event("around-1")}, {{"event_id": }}, {event("around-2")}]',
+        {"around-1": {}, "around-2": {}},
+        {'{"event_id": }': "not valid JSON"},
+    ),
+    "torn/last_line.jsonl": Case(
+        lines(event("line-1")) + event("line-2")[:40],
+        {"line-1": {}},
+        {event("line-2")[:40]: "not valid JSON"},
+    ),
+    "torn/pretty.jsonl": Case(
+        '{\n "event_id": "pretty"\n}\n',
+        rejected=dict.fromkeys(("{", ' "event_id": "pretty"', "}"), "not valid JSON"),
+    ),
+    "other/number.json": rejected("42", "not an object"),
+    "other/text.json": rejected('"event"', "not an object"),
+    "other/null.json": rejected("null", "not an object"),
+    "other/nested_array.json": Case(
+        f"[[{event('nested')}]]", rejected={f"[{event('nested')}]": "not an object"}
+    ),
+    "other/empty_array.json": rejected("[]", "empty array"),
+    "other/in_array.json": Case(
+        f"[1, null, {event('in-array')}]",
+        {"in-array": {}},
+        {"1": "not an object", "null": "not an object"},
+    ),
+    "other/empty_object.json": rejected("{}", "event_id is missing"),
+    "other/words.json": rejected("Bad gateway", "not valid JSON"),
+    "other/single_quotes.json": rejected(event("single").replace('"', "'"), "not valid JSON"),
+    "other/schema.json": rejected('{"user": 7, "action": "click"}', "carChassis is missing"),
+    "other/two_in_line.jsonl": rejected(event("two-1") + " " + event("two-2"), "not valid JSON"),
+    "other/list.jsonl": rejected(f"{event('two-3')}, {event('two-4')}", "2 JSON values"),
+    "other/comma.jsonl": rejected(event("comma") + ",", "not valid JSON"),
+    "other/end_of_outer.jsonl": rejected(event("outer") + "]}", "not valid JSON"),
+    "other/array.jsonl": rejected(f"[{event('array')}]", "not an object"),
+    "other/values.json": Case(
+        event("value-1") + "\n" + event("value-2"), {"value-1": {}, "value-2": {}}
+    ),
+    "binary.json": rejected(GARBAGE.decode("latin-1"), "not valid JSON"),
+    "binary.jsonl": rejected(GARBAGE.decode("latin-1"), "not valid JSON"),
+    "binary.csv": rejected(GARBAGE.decode("latin-1"), "no rows"),
+    "deep.json": accepted("deep", {"extra": nested(300)}),
+    "too_deep.json": Case(
+        f"[{event('deep-1')}, {DEEP}, {event('deep-2')}]",
+        {"deep-1": {}, "deep-2": {}},
+        {DEEP: "not valid JSON"},
+    ),
+    # ---- keys and values
+    "keys/no_id.json": rejected(without("no-id", "event_id"), "event_id is missing"),
+    "keys/no_car.json": rejected(without("no-car", "carChassis"), "carChassis is missing"),
+    "keys/no_time.json": rejected(
+        without("no-time", "event_primary_timestamp"), "event_primary_timestamp is missing"
+    ),
+    "keys/null.json": wrong(None, "event_id", None, "is missing"),
+    "keys/empty.json": wrong("", "event_id", "", "is missing"),
+    "keys/blank.json": wrong("blank-car", "carChassis", "  ", "is missing"),
+    "keys/tab.json": wrong("\t\n", "event_id", "\t\n", "is missing"),
+    "keys/extra.json": accepted(
+        "extra", {"extra": {"a": [1]}, "events": 1, "_corrupt_record": "x", f"{TELEMETRY}.new": 1}
+    ),
+    "keys/nulls.json": accepted(
+        "nulls", {"trip_data": None, COLOR: None, YEAR: None}, color=None, year=None
+    ),
+    "type/int.json": wrong("int", YEAR, "new", "is not a whole number"),
+    "type/fraction.json": wrong("fraction", YEAR, 2025.5, "is not a whole number"),
+    "type/large_int.json": wrong("large-int", YEAR, 10**12, "is not a whole number"),
+    "type/number.json": wrong("number", MILEAGE, "n/a", "is not a number: n/a"),
+    "type/bool.json": wrong("bool", MILEAGE, True, "is not a number: true"),
+    "type/object.json": wrong("object", MILEAGE, {"km": 1}, "is not a number"),
+    "type/array.json": wrong("array", MILEAGE, [1], "is not a number: [1]"),
+    "type/date.json": wrong("date", VALID_UNTIL, "2025-02-30", "is not a date"),
+    "type/date_0.json": wrong("date-0", VALID_UNTIL, "0000-01-01", "is not a date"),
+    "type/time.json": wrong("time", f"{TRIP}.tripEndTimestamp", 1730000000, "is not an ISO 8601"),
+    "type/color_object.json": wrong("color-object", COLOR, {"name": "Red"}, "is not a text"),
+    "type/color_array.json": wrong("color-array", COLOR, ["Red"], "is not a text"),
+    "type/color_empty.json": wrong("color-empty", COLOR, {}, "is not a text"),
+    "type/outer_text.json": wrong("outer-text", "trip_data", "none", "is not an object"),
+    "type/outer_number.json": wrong("outer-number", TELEMETRY, 1, "is not an object"),
+    "type/outer_array.json": wrong("outer-array", TRIP, [{"tripMileage": 1}], "is not an object"),
+    "type/outer_in_text.json": wrong("in-text", TRIP, '{"tripMileage": 1}', "is not an object"),
+    "type/several.json": rejected(
+        event("several", {YEAR: "new", MILEAGE: "far"}), "whole number: new; " + MILEAGE
+    ),
+    "text/braces.json": accepted("{{ id }}", {COLOR: "{{ x }}"}, color="{{ x }}"),
+    "text/dollar.json": accepted("${id}", {COLOR: "${y}"}, color="${y}"),
+    "text/brackets.json": accepted("[id]", {COLOR: "[z]"}, color="[z]"),
+    "text/json.json": accepted("json", {COLOR: '{"a": [1]}'}, color='{"a": [1]}'),
+    "text/quotes.json": accepted(
+        "quotes", {COLOR: "a 'b' \"c\" \\ d\n"}, color="a 'b' \"c\" \\ d\n"
+    ),
+    "text/number.json": accepted("text-number", {COLOR: 5}, color="5"),
+    "number/texts.json": accepted(
+        "texts", {YEAR: "2025", MILEAGE: "1.5e3"}, year=2025, current_mileage_km=1500.0
+    ),
+    "number/whole.json": accepted(
+        "whole", {YEAR: 2025.0, MILEAGE: 7}, year=2025, current_mileage_km=7.0
+    ),
+    "number/nan.json": rejected(
+        event("nan", {MILEAGE: float("nan")}), f'{MILEAGE} is not a number: "NaN"'
+    ),
+    "number/infinity.json": rejected(
+        event("infinity", {MILEAGE: float("-inf")}), f'{MILEAGE} is not a number: "-Infinity"'
+    ),
+    "number/nan_text.json": wrong("nan-text", MILEAGE, "NaN", "is not a number: NaN"),
+    "number/1e400.json": rejected(
+        event("1e400", {MILEAGE: 400}).replace("400}", "1e400}"), 'is not a number: "Infinity"'
+    ),
+    "number/huge.json": accepted("huge", {MILEAGE: 10**20}, current_mileage_km=1e20),
+    "number/sum.json": accepted("sum", {f"{TRIP}.tripMileage": 1e300}, trip_distance_km=1e300),
+    "number/long.json": Case(
+        f"[{event('long-1')}, {LONG_NUMBER}, {event('long-2')}]",
+        {"long-1": {}, "long-2": {}},
+        {LONG_NUMBER: "not valid JSON"},
+    ),
+    # ---- times
+    "time/offset.json": at("offset", "2025-11-04T14:30:00.25+05:30", 2025, 11, 4, 9, 0, 0, 250000),
+    "time/small.json": at("small", "2025-11-04t23:30z", 2025, 11, 4, 23, 30),
+    "time/next_day.json": at("next-day", "2025-12-31T23:30:00-0300", 2026, 1, 1, 2, 30),
+    "time/year_1.json": at("year-1", "0001-01-01T00:00:00Z", 1, 1, 1),
+    "time/year_9999.json": at("year-9999", "9999-12-31T23:59:59Z", 9999, 12, 31, 23, 59, 59),
+    "time/year_0.json": not_a_time("0001-01-01T00:00:00+01:00"),
+    "time/year_10000.json": not_a_time("10000-01-01T00:00:00Z"),
+    "time/into_10000.json": not_a_time("9999-12-31T23:59:59-01:00"),
+    "time/no_zone.json": not_a_time("2025-11-04T14:30:00"),
+    "time/only_day.json": not_a_time("2025-11-04"),
+    "time/no_such_day.json": not_a_time("2025-02-30T14:30:00Z"),
+    "time/no_such_hour.json": not_a_time("2025-11-04T25:30:00Z"),
+    "time/no_such_zone.json": not_a_time("2025-11-04T14:30:00+25:00"),
+    "time/words.json": not_a_time("yesterday"),
+    "time/number.json": not_a_time(1762266600),
+    # ---- encodings
+    "text/bom.json": encoded(event("bom-json", {COLOR: "Citroën"}), "utf-8-sig", "bom-json"),
+    "text/bom.jsonl": Case(
+        "\ufeff".join(("", lines(event("bom-1", {COLOR: "Citroën"})), lines(event("bom-2")))),
+        {"bom-1": {"color": "Citroën"}, "bom-2": {}},
+    ),
+    "text/bom.csv": encoded(CSV_HEADER + row("bom-csv", "Citroën"), "utf-8-sig", "bom-csv"),
+    "text/utf_16.json": encoded(event("utf-16", {COLOR: "Citroën"}), "utf-16", "utf-16"),
+    "text/latin_1.json": encoded(event("latin-json", {COLOR: "Citroën"}), "latin-1", "latin-json"),
+    "text/latin_1.jsonl": encoded(event("latin-l", {COLOR: "Citroën"}), "latin-1", "latin-l"),
+    "text/latin_1.csv": encoded(CSV_HEADER + row("latin-csv", "Citroën"), "latin-1", "latin-csv"),
+    # ---- nothing, and too much
+    **{
+        f"empty/{name}": Case("", rejected={"": "the file is empty"})
+        for name in ("file.json", "file.jsonl", "file.ndjson", "file.csv", "a+b %20 é[1].json")
+    },
+    "empty/one_line.jsonl": Case("\n"),
+    "empty/blank.json": Case(" \n\t\n", rejected={" \n\t\n": "empty"}),
+    "empty/blank_lines.jsonl": Case(
+        "\n" + event("between") + "\n \n\t\r\n\n" + event("blanks") + "\n",
+        {"between": {}, "blanks": {}},
+    ),
+    # ---- CSV
+    "csv/only_header.csv": rejected(CSV_HEADER, "no rows"),
+    "csv/windows.csv": Case(
+        (CSV_HEADER + "\n" + row("crlf") + "\n").replace("\n", "\r\n"),
+        {"crlf": {"color": "Red", "current_mileage_km": 12.5}},
+    ),
+    "csv/empty_cells.csv": Case(
+        CSV_HEADER + row("cells", "", ""), {"cells": {"color": None, "current_mileage_km": None}}
+    ),
+    "csv/no_column.csv": Case(
+        "event_id,event_primary_timestamp\nx,2025-11-04T14:30:00Z\n",
+        rejected={"x,2025-11-04T14:30:00Z": "carChassis is missing"},
+    ),
+    "csv/semicolons.csv": Case(
+        CSV_HEADER.replace(",", ";") + row("semicolon").replace(",", ";"),
+        rejected={row("semicolon").strip().replace(",", ";"): "event_id is missing"},
+    ),
+    "csv/wrong_type.csv": Case(
+        CSV_HEADER + row("csv-1") + row("csv-2", mileage="far"),
+        {"csv-1": {}},
+        {row("csv-2", mileage="far").strip(): f"{MILEAGE} is not a number: far"},
+    ),
+    "csv/many_fields.csv": Case(
+        CSV_HEADER + row("many-1", mileage="1,x") + row("many-2"),
+        {"many-2": {}},
+        {row("many-1", mileage="1,x").strip(): "6 fields, and the header has 5"},
+    ),
+    "csv/few_fields.csv": Case(
+        CSV_HEADER + row("few-1") + "few-2,car,2025-11-04T14:30:00Z\n",
+        {"few-1": {}},
+        {"few-2,car,2025-11-04T14:30:00Z": "3 fields, and the header has 5"},
+    ),
+    "csv/torn_quote.csv": Case(
+        CSV_HEADER + row("quote-1") + row("quote-2", '"Re') + row("quote-3"),
+        {"quote-1": {}},
+        {(row("quote-2", '"Re') + row("quote-3")).strip(): "not CSV"},
+    ),
+    "csv/text_after_quote.csv": Case(
+        CSV_HEADER + row("after-1", '"Re"d') + row("after-2"),
+        {"after-2": {}},
+        {row("after-1", '"Re"d').strip(): "not CSV"},
+    ),
+    "csv/quoted.csv": Case(
+        CSV_HEADER + row("quoted", '"Red,\n""dark"""'), {"quoted": {"color": 'Red,\n"dark"'}}
+    ),
+    # ---- the same more than once
+    "twice/a.json": Case(f"[{TWICE}, {TWICE}]", {"twice": {"color": "Red"}}, duplicates=1),
+    "twice/b.jsonl": Case(lines(TWICE), duplicates=1),
+    "twice/c.csv": Case(CSV_HEADER + row("twice", mileage=""), duplicates=1),
+    "twice/rejected.jsonl": Case(lines("x", "x"), rejected={"x": "not valid JSON"}, duplicates=1),
+    "newest/a_unknown.json": Case(version("1", "Unknown", None), duplicates=1),
+    "newest/b_new.json": Case(version("1", "New", 32), {"newest-1": {"color": "New"}}),
+    "newest/c_old.jsonl": Case(lines(version("1", "Old", 31)), duplicates=1),
+    "newest/d_new.json": Case(version("2", "New", 32), {"newest-2": {"color": "New"}}),
+    "newest/e_old.json": Case(version("2", "Old", 31), duplicates=1),
+    # ---- names
+    **{f"names/{name}.{kind}": accepted(f"{name} {kind}") for name in NAMES for kind in KINDS},
+    "UPPER.JSON": accepted("upper-json"),
+    "UPPER.JSONL": accepted("upper-jsonl"),
+    "UPPER.CSV": Case(CSV_HEADER + row("upper-csv"), {"upper-csv": {}}),
+    "year=2025/month=11/part.jsonl": accepted("sub-folder-1"),
+    "day=4/part.jsonl": accepted("sub-folder-2"),
+    "a.json/b.csv/c.json": accepted("sub-folder-3"),
+    # ---- files of another kind, which are left alone
+    **{
+        name: Case(event("not-read"))
+        for name in ("a.txt", "json", "a.json.gz", "_a.json", ".a.json")
+    },
+}
+
+
+# Two versions of an event that differ in nothing but what they hold: which wins is left to Silver.
+TIE = {f"tie/{color}.json": event("tie", {COLOR: color}) for color in ("Blue", "Red")}
+# A byte more than is read whole; on disk it is a hole, which takes no room.
+LARGE = "large.json"
+LARGE_BYTES = 256 * 1024 * 1024 + 1
+# What comes with the second build, where the files land in two lots: versions new and old.
+LATE = ("csv/", "torn/", "tie/Blue", "twice/a", "newest/a", "newest/c", "newest/d", LARGE)
+
+
+def land(folder, names=lambda name: True):
+    """Write the bad input into `folder`, or those files of it whose names `names` is true for."""
+    contents = {name: case.content for name, case in CASES.items()} | TIE | {LARGE: ""}
+    for name in filter(names, contents):
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        content = contents[name]
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        if name == LARGE:
+            os.truncate(file, LARGE_BYTES)

@@ -1,0 +1,67 @@
+"""Runs a dbt command that kills itself.
+
+    python -m tests.support.killed_dbt PHASE NUMBER DELAY WHOM -- ARGS
+
+DELAY seconds after dbt has sent the statement of that NUMBER (from 0) in PHASE (begin, seed,
+bronze, silver, gold, test or publish) to Spark, SIGKILL comes, to dbt alone or to its Java too
+(WHOM: dbt, all).
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterable
+
+from dbt.cli.main import dbtRunner
+
+
+def phase_of(connection: str, seen: Counter) -> str:
+    """The phase that a statement on a dbt connection is part of, after those that were `seen`."""
+    kind, _, name = connection.partition(".")
+    if kind == "model":
+        name = name.rpartition(".")[2]
+        return "silver" if name.startswith("stg_") else name.partition("_")[0]
+    if kind in ("seed", "test"):
+        return kind
+    if connection == "master":
+        return "publish" if seen["gold"] else "begin"
+    return "other"
+
+
+def count(statements: Iterable[str]) -> Counter:
+    """How many statements each phase has, from the connections of all, in order."""
+    seen: Counter = Counter()
+    for connection in statements:
+        seen[phase_of(connection, seen)] += 1
+    return seen
+
+
+def main() -> int:
+    """Run dbt with the arguments.
+
+    Returns:
+        Its exit code, if it lives that long.
+    """
+    phase, number, delay, whom, _, *args = sys.argv[1:]
+    seen: Counter = Counter()
+    lock = threading.Lock()
+
+    def kill() -> None:
+        os.killpg(0, signal.SIGKILL) if whom == "all" else os.kill(os.getpid(), signal.SIGKILL)
+
+    def callback(event) -> None:
+        if event.info.name not in ("SQLQuery", "CodeExecution"):
+            return
+        with lock:
+            now = phase_of(event.data.conn_name, seen)
+            seen[now] += 1
+            if now == phase and seen[now] == int(number) + 1:
+                threading.Timer(float(delay), kill).start()
+
+    return 0 if dbtRunner(callbacks=[callback]).invoke(args).success else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""What a reader that is not Spark sees of tables."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pyiceberg.table import StaticTable
+
+# This project's.
+TABLES = {
+    "bronze": ["bronze_car_events"],
+    "silver": ["stg_car_events", "silver_car_telemetry", "silver_rejected_events", "alert_rules"],
+    "gold": ["gold_car_current_state", "gold_fuel_efficiency_monthly", "gold_performance_alerts"],
+}
+# `dbt build` without its tests, which do not change the tables.
+BUILD_TABLES = ("build", "--resource-type", "model", "--resource-type", "seed")
+# What a run says of itself; Silver's processing_timestamp is the event's.
+RUN_TIME = {
+    "bronze": {"ingested_at"},
+    "silver": {"ingested_at"},
+    "gold": {"gold_processing_timestamp", "processing_timestamp", "alert_generated_timestamp"},
+}
+
+
+def tables_of(schema: str) -> list[str]:
+    """The names of this project's tables, in namespaces of that prefix."""
+    return [f"{schema}_{layer}.{name}" for layer, names in TABLES.items() for name in names]
+
+
+def rows_of(home: Path, schema: str) -> dict[str, list[tuple]]:
+    """The rows of each of this project's tables, without the times of the run."""
+    versions = versions_of(home, tables_of(schema))
+    return {name: rows for name, (_, rows) in versions.items()}
+
+
+def versions_of(home: Path, tables: Iterable[str]) -> dict[str, tuple]:
+    """The published snapshot of each table, and its rows, without the times of the run."""
+    versions = {}
+    for table in tables:
+        namespace, _, name = table.partition(".")
+        static = published(home / "warehouse" / namespace / name / "metadata")
+        rows = static.scan().to_arrow()
+        run_time = RUN_TIME.get(namespace.rpartition("_")[2], set())
+        rows = rows.drop_columns(list(run_time & set(rows.column_names)))
+        snapshot = static.current_snapshot()
+        versions[name] = (
+            snapshot and snapshot.snapshot_id,
+            sorted((tuple(row.values()) for row in rows.to_pylist()), key=repr),
+        )
+    return versions
+
+
+def published(metadata: Path) -> StaticTable:
+    """A table by its newest metadata; the folder catalog's hint at it may be behind."""
+    versions = metadata.glob("v*.metadata.json")
+    newest = max(versions, key=lambda file: int(file.name[1:].partition(".")[0]))
+    return StaticTable.from_metadata(str(newest))
