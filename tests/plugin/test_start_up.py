@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.support.dbt_runner import ROOT
 
 # Runs dbt commands one after the other, without any plugin if asked to, and tells of each which
 # modules are then imported and which programs it has started.
