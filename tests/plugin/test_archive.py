@@ -160,6 +160,14 @@ def test_two_at_once_make_one(java_home, class_path, small):
     assert wanted[0].file.exists()
 
 
+def test_while_it_is_made_no_other_process_is_started_for_it(java_home, class_path, started):
+    with Archive(java_home, class_path).lock():
+        archive.make_later(java_home, class_path)
+    assert started == []
+    archive.make_later(java_home, class_path)
+    assert len(started) == 1
+
+
 def test_what_a_kill_has_left_is_removed(java_home, class_path, small):
     made = Archive(java_home, class_path)
     left = made.folder / "making-x"

@@ -7,12 +7,14 @@ installation of Java and Spark, in the background, by make_archive.py.
 https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html
 """
 
+import fcntl
 import hashlib
 import os
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dbt_spark_contracts.spark.java import java_version
@@ -73,12 +75,24 @@ class Archive:
         self.failure = self.file.with_suffix(".failed")
 
     def is_due(self) -> bool:
-        """Is it neither there, nor failed a short time ago?"""
+        """Is it to be made: not there, not being made, and did not fail a short time ago?"""
         if self.file.exists():
+            return False
+        try:
+            with self.lock(fcntl.LOCK_NB):
+                pass
+        except BlockingIOError:
             return False
         with suppress(FileNotFoundError):
             return self.failure.stat().st_mtime < time.time() - FAILURE_LASTS
         return True
+
+    @contextmanager
+    def lock(self, flags: int = 0) -> Iterator[None]:
+        """Be the only process that makes an archive. A process that ends gives it up."""
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | flags)
+            yield
 
 
 def is_wanted(settings: dict[str, str]) -> bool:
@@ -107,7 +121,8 @@ def make_later(java_home: Path, class_path: list[Path]) -> None:
     if is_ci():
         return
     with suppress(ArchiveError, OSError):
-        if Archive(java_home, class_path).is_due():
+        wanted = Archive(java_home, class_path)
+        if wanted.is_due():
             subprocess.Popen(
                 [
                     *(sys.executable, "-m", "dbt_spark_contracts.spark.make_archive"),
@@ -115,6 +130,7 @@ def make_later(java_home: Path, class_path: list[Path]) -> None:
                 ],
                 # Modules come from where this process has them, and none from the working folder.
                 env=os.environ | {"PYTHONSAFEPATH": "1"},
+                cwd=wanted.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -9,14 +9,11 @@ A Java does what dbt commands do (warm_up.py) and lists the classes that this ta
 writes these classes into a file.
 """
 
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from dbt_spark_contracts.spark import keeper, launch, warm_up
@@ -38,7 +35,7 @@ def make(archive: Archive) -> None:
     Raises:
         ArchiveError: It cannot be made. The next command does not try again for a day.
     """
-    with _lock(archive.folder):
+    with archive.lock():
         for folder in archive.folder.glob("making-*"):  # a process that was killed has left it
             shutil.rmtree(folder, ignore_errors=True)
         if archive.file.exists():
@@ -102,13 +99,6 @@ def _remove_old(archive: Archive) -> None:
     archives = sorted(archive.folder.glob("*.jsa"), key=lambda file: file.stat().st_mtime)
     for file in archives[:-MOST_ARCHIVES]:
         file.unlink()
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def main() -> None:
