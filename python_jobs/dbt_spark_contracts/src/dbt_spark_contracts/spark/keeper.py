@@ -137,13 +137,10 @@ class Keeper:
         return True
 
     def _status(self) -> dict:
-        from psutil import Process
-
         return {
             "java": self.java.process.pid,
             "keeper": os.getpid(),
             "state": "warm" if self.is_warm else "warming",
-            "memory": Process(self.java.process.pid).memory_info().rss >> 20,
             "folder": self.plan.folder,
             "seconds_left": round(self.ends_at - time.monotonic()),
         }
