@@ -64,7 +64,8 @@ class Keeper:
             self._let_go_of_java()
             shutil.rmtree(self.files, ignore_errors=True)
             if self.stopper:
-                self.stopper.sendall(b"true")
+                with suppress(OSError):  # who asked may have gone
+                    self.stopper.sendall(b"true")
 
     def take_place(self) -> bool:
         """Listen at the key's place, and end the oldest spares if there are too many."""
