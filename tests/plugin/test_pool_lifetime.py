@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from dbt_spark_contracts.spark import keeper, pool
 from dbt_spark_contracts.spark.private_folder import NotPrivateError
 
@@ -129,16 +128,22 @@ class TestEnd:
         claimer.wait()
         wait_for_the_end(runtime)
 
-    def test_by_command(self, plan, runtime):
+    def test_by_command(self, plan, runtime, capsys):
         leave_spare(plan)
         java = processes(runtime, JAVA)[0]
-        said = CliRunner().invoke(pool.main, [])
-        assert said.exit_code == 0
-        assert f"Java {java.pid} (warming, " in said.output
-        assert str(plan.folder) in said.output
-        assert CliRunner().invoke(pool.main, ["stop"]).output == "1 spare Java ended.\n"
+        pool.main([])
+        said = capsys.readouterr().out
+        assert f"Java {java.pid} (warming, " in said and str(plan.folder) in said
+        pool.main(["stop"])
+        assert capsys.readouterr().out == "1 spare Java ended.\n"
         wait_for_the_end(runtime)
-        assert CliRunner().invoke(pool.main, ["status"]).output == "No spare Java runs.\n"
+        pool.main(["status"])
+        assert capsys.readouterr().out == "No spare Java runs.\n"
+
+    def test_the_command_explains_itself(self, capsys):
+        with pytest.raises(SystemExit, match="0"):
+            pool.main(["--help"])
+        assert "stop: end all of them" in capsys.readouterr().out
 
     def test_of_the_oldest_when_there_are_too_many(self, runtime, tmp_path):
         """No Java is needed for that: keepers that only listen."""
@@ -174,13 +179,14 @@ class TestFolder:
 
     @pytest.mark.quick
     @pytest.mark.parametrize("mode", [0o755, 0o710, 0o722])
-    def test_one_that_others_can_use_is_none(self, plan, runtime, mode):
+    def test_one_that_others_can_use_is_none(self, plan, runtime, mode, capsys):
         pool.folder().chmod(mode)
         assert pool.claim(plan) is None
         pool.leave_spare(plan)
         assert not processes(runtime)
-        said = CliRunner().invoke(pool.main, ["status"])
-        assert said.exit_code == 1 and "chmod 700" in said.output
+        with pytest.raises(SystemExit, match="1"):
+            pool.main(["status"])
+        assert "chmod 700" in capsys.readouterr().err
         (runtime / "dbt-spark-contracts" / "pool").chmod(0o700)
 
     @pytest.mark.quick

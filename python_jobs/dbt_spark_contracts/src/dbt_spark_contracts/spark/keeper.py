@@ -64,7 +64,8 @@ class Keeper:
             self._let_go_of_java()
             shutil.rmtree(self.files, ignore_errors=True)
             if self.stopper:
-                self.stopper.sendall(b"true")
+                with suppress(OSError):  # who asked may have gone
+                    self.stopper.sendall(b"true")
 
     def take_place(self) -> bool:
         """Listen at the key's place, and end the oldest spares if there are too many."""
@@ -137,13 +138,10 @@ class Keeper:
         return True
 
     def _status(self) -> dict:
-        from psutil import Process
-
         return {
             "java": self.java.process.pid,
             "keeper": os.getpid(),
             "state": "warm" if self.is_warm else "warming",
-            "memory": Process(self.java.process.pid).memory_info().rss >> 20,
             "folder": self.plan.folder,
             "seconds_left": round(self.ends_at - time.monotonic()),
         }

@@ -8,6 +8,7 @@ Unix socket. The socket's name is the key of the launch, so that a Java that dif
 not found.
 """
 
+import argparse
 import json
 import os
 import socket
@@ -17,8 +18,6 @@ import threading
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-
-import click
 
 from dbt_spark_contracts.spark.launch import Java, Launch
 from dbt_spark_contracts.spark.private_folder import (
@@ -150,43 +149,49 @@ def _copy(source: int, target: int) -> None:
     threading.Thread(target=copy, name="java-output", daemon=True).start()
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def main(context: click.Context) -> None:
-    """What spare Javas wait for the next dbt command, and how to end them."""
-    if context.invoked_subcommand is None:
-        context.invoke(status)
+def main(arguments: list[str] | None = None) -> None:
+    """Say what spare Javas there are, or end them."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dbt_spark_contracts.spark.pool",
+        description="The warm Javas that wait for the next dbt command.",
+    )
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("status", "stop"),
+        default="status",
+        help="status (the default): process, state, memory and the time left of each; "
+        "stop: end all of them, but none that a command uses already",
+    )
+    try:
+        print_status() if parser.parse_args(arguments).action == "status" else stop()
+    except NotPrivateError as error:
+        parser.exit(1, f"There is no pool: {error}\n")
 
 
-@main.command()
-def status() -> None:
-    """Say which spare Javas there are: process, state, memory and the time left."""
-    spares = [said for place in _places_or_exit() if (said := ask(place, "status"))]
+def print_status() -> None:
+    """Print a line for each spare."""
+    from psutil import Process  # not for keepers, which import this module and shall be small
+
+    spares = [said for place in places() if (said := ask(place, "status"))]
     for spare in spares:
-        click.echo(
-            "Java {java} ({state}, {memory} MB) for {folder}; ends in {seconds_left} s unless it "
-            "is used; its keeper is {keeper}".format(**spare)
+        memory = Process(spare["java"]).memory_info().rss >> 20
+        print(
+            f"Java {spare['java']} ({spare['state']}, {memory} MB) for {spare['folder']}; ends in "
+            f"{spare['seconds_left']} s unless it is used; its keeper is {spare['keeper']}"
         )
     if not spares:
-        click.echo("No spare Java runs.")
+        print("No spare Java runs.")
     errors = folder() / ERRORS
     if errors.exists() and errors.stat().st_size:
-        click.echo(f"Why spares could not be kept is in {errors}.")
+        print(f"Why spares could not be kept is in {errors}.")
 
 
-@main.command()
 def stop() -> None:
-    """End all spare Javas. A command that uses one already goes on."""
-    ended = [said for place in _places_or_exit() if (said := ask(place, "stop"))]
-    click.echo(f"{len(ended)} spare {'Java' if len(ended) == 1 else 'Javas'} ended.")
-
-
-def _places_or_exit() -> list[Path]:
-    try:
-        return places()
-    except NotPrivateError as error:
-        raise click.ClickException(str(error)) from error
+    """End all spares, and print how many."""
+    ended = [said for place in places() if (said := ask(place, "stop"))]
+    print(f"{len(ended)} spare {'Java' if len(ended) == 1 else 'Javas'} ended.")
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m dbt_spark_contracts.spark.pool")
+    main()

@@ -1,0 +1,83 @@
+"""Which commands use the pool of warm Javas."""
+
+from types import SimpleNamespace
+
+import pytest
+from dbt_spark_contracts.spark import launch, pool, session
+
+SETTINGS = {"spark.master": "local[*]"}
+
+
+@pytest.fixture(autouse=True)
+def on(monkeypatch):
+    monkeypatch.delenv(pool.SWITCH)
+    monkeypatch.delenv("CI", raising=False)
+
+
+@pytest.mark.quick
+def test_it_is_on():
+    assert pool.is_wanted(SETTINGS)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [(pool.SWITCH, "off"), (pool.SWITCH, "False"), (pool.SWITCH, "0"), ("CI", "true"), ("CI", "1")],
+)
+def test_a_variable_turns_it_off(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    assert not pool.is_wanted(SETTINGS)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(("variable", "value"), [(pool.SWITCH, "on"), ("CI", "false"), ("CI", "")])
+def test_a_variable_leaves_it_on(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    assert pool.is_wanted(SETTINGS)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {pool.SWITCH_SETTING: "off"},
+        {"spark.jars.packages": "org.example:some:1.0"},
+        {"spark.jars": "s3a://bucket/some.jar"},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_a_setting_turns_it_off(settings):
+    """Also one that has Spark fetch something, which may be another thing the next time."""
+    assert not pool.is_wanted(SETTINGS | settings)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What a command does about Javas, by name; no Java is started."""
+    calls = []
+    for module, name in ((pool, "claim"), (launch, "start"), (launch, "use")):
+        monkeypatch.setattr(module, name, lambda *_, name=name: calls.append(name))
+    at_exit = SimpleNamespace(register=lambda call, *_: calls.append(call.__name__))
+    monkeypatch.setattr(session, "atexit", at_exit)
+    monkeypatch.setenv("DBT_SPARK_CLASS_ARCHIVE", "off")
+    return calls
+
+
+@pytest.mark.quick
+def test_a_command_leaves_a_spare_and_looks_for_one(calls, tmp_path):
+    session._use_java(SETTINGS, tmp_path)
+    assert calls == ["leave_spare", "claim", "start", "use"]
+
+
+@pytest.mark.quick
+def test_a_command_that_may_not_does_neither(calls, monkeypatch, tmp_path):
+    monkeypatch.setenv(pool.SWITCH, "off")
+    session._use_java(SETTINGS, tmp_path)
+    assert calls == ["start", "use"]
+
+
+@pytest.mark.quick
+def test_a_cluster_has_none(calls, tmp_path):
+    """Its driver is started by Spark's own script."""
+    session._use_java({"spark.master": "spark://host:7077"}, tmp_path)
+    assert calls == []
