@@ -73,13 +73,14 @@ inspected as (
 
 ),
 
-{#- A value's text has a name of its own, for it is looked at many times: to read it, and to judge it. -#}
 texts as (
 
+    {#- A typed value's text has a name of its own, because it is used twice: to read it and to judge it. #}
     select
         *,
         {%- for column in columns %}
-        {{ event_text(column.path) }} as {{ column.name }}{{ '_text' if column in typed_columns }}{{ ',' if not loop.last }}
+        {%- set name = column.name ~ ('_text' if column in typed_columns else '') %}
+        {{ event_text(column.path) }} as {{ name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from inspected
 
