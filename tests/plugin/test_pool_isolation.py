@@ -99,4 +99,4 @@ def test_a_command_finds_nothing_of_others(run):
 def test_a_command_that_is_told_to_leaves_none(run, monkeypatch):
     with own_pool() as runtime, environment(DBT_SPARK_POOL="off"):
         assert not run("isolated_off", worth=1, today="monday")["is spare"]
-        assert not processes(runtime) and pool.places() == []
+        assert not processes(runtime, "spark.keeper") and pool.places() == []
