@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from python_jobs.bench import benchmark, docs_page, machine, many_models, report
-from python_jobs.bench.benchmark import Result
-from python_jobs.bench.contestants import CONTESTANTS
-from python_jobs.bench.contestants.base import ROOT
-from python_jobs.bench.gold import DifferentGoldError
-from python_jobs.bench.processes import CommandFailedError
-
 try:
+    from python_jobs.bench import benchmark, docs_page, machine, many_models, report
+    from python_jobs.bench.benchmark import Result
+    from python_jobs.bench.contestants import CONTESTANTS
+    from python_jobs.bench.contestants.base import ROOT
+    from python_jobs.bench.gold import DifferentGoldError
     from python_jobs.bench.plot import draw
+    from python_jobs.bench.processes import CommandFailedError
 except ModuleNotFoundError as error:
     sys.exit(f"The benchmark needs {error.name}: run it with `uv run --group bench python …`")
 
@@ -152,7 +151,7 @@ def write(
     (out / "results.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     if builds:
         draw(builds, out / PLOT)
-    print(text)
+    print(text, end="")
 
 
 def write_docs(how: str, parts: dict[str, str], builds: list[Result]) -> None:

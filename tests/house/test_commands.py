@@ -1,5 +1,6 @@
 """The README's commands: CI runs them, on the Pythons named; each installs what it needs."""
 
+import ast
 import os
 import re
 import shlex
@@ -114,6 +115,24 @@ def test_the_build_downloads_what_it_needs_and_as_much_as_the_readme_says():
     said = [int(number) for number in re.findall(r"(\d+) MB", SECTION)]
     counted = [sum(build.values()), sum(tests.values()) - sum(build.values())]
     assert said == pytest.approx([size / 1e6 for size in counted], rel=0.1)
+
+
+def test_the_group_of_the_benchmark_is_all_that_it_imports_besides_the_build():
+    modules = {
+        name.split(".")[0]
+        for file in ROOT.glob("python_jobs/bench/**/*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    imported = modules - sys.stdlib_module_names - {"python_jobs", "dbt_spark_contracts"}
+    installed = downloads("--group", "bench").keys() | {"yaml"}  # pyyaml, which dbt needs
+    assert {"matplotlib", "pyarrow", "pyiceberg"} <= imported <= installed
 
 
 # How the rest is installed
