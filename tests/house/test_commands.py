@@ -130,7 +130,7 @@ def test_the_group_of_the_benchmark_is_all_that_it_imports_besides_the_build():
             else []
         )
     }
-    imported = modules - sys.stdlib_module_names - {"python_jobs", "dbt_spark_contracts"}
+    imported = modules - sys.stdlib_module_names - {"python_jobs", "dbt_spark_contracts", "tables"}
     installed = downloads("--group", "bench").keys() | {"yaml"}  # pyyaml, which dbt needs
     assert {"matplotlib", "pyarrow", "pyiceberg"} <= imported <= installed
 

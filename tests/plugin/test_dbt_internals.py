@@ -30,7 +30,7 @@ from dbt_spark_contracts import dbt_internals, plugin
 from dbt_spark_contracts.adapter import SparkAdapter
 from dbt_spark_contracts.spark import session
 
-from tests.support.dbt_runner import GENERAL_MACROS, ROOT, Dbt
+from tests.support.dbt_runner import GENERAL_MACROS, ROOT, Dbt, environment
 
 pytestmark = pytest.mark.quick
 
@@ -132,7 +132,7 @@ def test_commands_without_a_profile_are_left_alone(small_project, command, monke
 @pytest.mark.parametrize(
     ("model", "succeeds"), [("select 1 as id", True), ("{{ nonsense( }}", False)]
 )
-def test_a_command_ends_with_command_completed(tmp_path, model, succeeds):
+def test_a_command_ends_with_command_completed(dbt, tmp_path, model, succeeds):
     """Once, however it ends."""
     (tmp_path / "models").mkdir()
     (tmp_path / "models/a.sql").write_text(model)
@@ -140,7 +140,9 @@ def test_a_command_ends_with_command_completed(tmp_path, model, succeeds):
     names = []
     runner = dbtRunner(callbacks=[lambda event: names.append(event.info.name)])
     options = ("--project-dir", str(tmp_path), "--profiles-dir", str(ROOT))
-    assert runner.invoke(["parse", *options]).success is succeeds
+    # Another test may have started Spark in this process, for the lakehouse of all tests.
+    with environment(LAKEHOUSE_HOME=str(dbt.home)):
+        assert runner.invoke(["parse", *options]).success is succeeds
     assert names.count("CommandCompleted") == 1
 
 
