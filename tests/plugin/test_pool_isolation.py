@@ -5,7 +5,7 @@ import json
 import pytest
 from dbt_spark_contracts.spark import pool
 
-from tests.support.dbt_runner import environment, make_project
+from tests.support.dbt_runner import ROOT, environment, make_project
 from tests.support.pool import own_pool, processes, wait_until
 
 # A model that says what it finds in its session, and then leaves something of each kind behind.
@@ -76,6 +76,8 @@ def run(dbt, tmp_path):
 
 
 def test_a_command_finds_nothing_of_others(run):
+    # Where Spark's own catalog would be by default: in the folder of the command.
+    was_there = (ROOT / "spark-warehouse").exists()
     with own_pool() as runtime:
         first = run("isolated_one", worth=1, today="monday")
         [place] = wait_until(pool.places, "the first command leaves a spare")
@@ -86,6 +88,7 @@ def test_a_command_finds_nothing_of_others(run):
         second = run("isolated_two", worth=2, today="tuesday")
         wait_until(lambda: processes(runtime, "spark.keeper"), "the second leaves one too")
 
+    assert (ROOT / "spark-warehouse").exists() is was_there, "the warm-up leaves no folder"
     assert (first.pop("is spare"), second.pop("is spare")) == (False, True)
     assert first.pop("java") != (java := second.pop("java"))
     assert java == spare["java"]

@@ -104,6 +104,8 @@ def warm_up(java: Java, folder: str, is_over: Callable[[], bool]) -> None:
     """Run the statements until `is_over`, and end them as if they had not been."""
     launch.use(java)
     builder = SparkSession.builder.config(map=SETTINGS)
+    # Spark's own catalog, which is not used, would make a folder in the working folder.
+    builder = builder.config("spark.sql.warehouse.dir", folder)
     spark = builder.config("spark.sql.catalog.warm_up.warehouse", folder).getOrCreate()
     try:
         for statement in STATEMENTS:
