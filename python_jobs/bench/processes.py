@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-MARK = "LAKEHOUSE_BENCH_MARK"
+MARK = "BENCHMARK_OF_A_RUN"
 INTERVAL = 0.25  # seconds between two looks at the processes
 QUIET = 0.1  # the CPU seconds that idle processes may use together in QUIET_FOR seconds
 QUIET_FOR = 3
