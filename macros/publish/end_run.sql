@@ -1,8 +1,8 @@
 {#
     on-run-end: "{{ end_run() }}"
 
-    Publishes every table that this run has written, be it by a hook, all or none, if nothing in it failed (a warning is no
-    failure). Else nothing is published, and the last lines say what failed and where to look at it.
+    Publishes every table that this run has written, also one written by a hook: all or none, if nothing in
+    it failed (a warning is no failure). Else nothing is published, and the last lines say what failed and where to look at it.
 
     What was built with --empty is never published.
 #}

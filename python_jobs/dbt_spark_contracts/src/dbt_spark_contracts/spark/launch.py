@@ -153,7 +153,7 @@ def plan(settings: dict[str, str], java_home: Path) -> Launch | None:
     Returns:
         None if only Spark's own script knows how.
     """
-    spark_home = Path(find_spec("pyspark").submodule_search_locations[0])
+    spark_home = find_spark_home()
     if (
         os.name != "posix"
         or not settings.get("spark.master", "local").startswith("local")
@@ -211,9 +211,14 @@ def jvm_options(settings: dict[str, str], java_home: Path) -> list[str]:
 
 def class_path(settings: dict[str, str]) -> list[Path]:
     """Where Java finds its classes, Spark's own and the profile's."""
-    spark_home = Path(find_spec("pyspark").submodule_search_locations[0])
+    spark_home = find_spark_home()
     extra = settings.get("spark.driver.extraClassPath", "").split(os.pathsep)
     return [*map(Path, filter(None, extra)), *sorted((spark_home / "jars").glob("*.jar"))]
+
+
+def find_spark_home() -> Path:
+    """The folder of pyspark, which has Spark's jars."""
+    return Path(find_spec("pyspark").submodule_search_locations[0])
 
 
 def local_jars(settings: dict[str, str]) -> list[Path]:
