@@ -17,7 +17,11 @@
         ) -%}
       {%- endif -%}
     {%- endfor -%}
-    {%- set tables = rows_of(queries | join(' union all ')) | sort(attribute='table_name') -%}
+    {%- set tables = [] -%}
+    {%- for row in (run_query(queries | join(' union all ')).rows if queries else []) -%}
+      {%- do tables.append(row.dict()) -%}
+    {%- endfor -%}
+    {%- set tables = tables | sort(attribute='table_name') -%}
     {%- if tables -%}
       {%- do log('', info=true) -%}
       {%- do log('%-40s %10s   %s' | format('In Gold now', 'rows', 'newest event'), info=true) -%}

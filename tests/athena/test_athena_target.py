@@ -114,7 +114,7 @@ def test_a_query_is_not_longer_than_athena_takes(manifest):
 
 # Models, each with that contract.
 MODELS = {
-    "cast": "{{ cast_to_contract('select 1 as x') }}",
+    "cast": "{{ contracts__cast_to_contract('select 1 as x') }}",
     "checked": "{{ get_assert_columns_equivalent('select 1 as x') if execute }}",
     "created": "{{ config(**partitioned_by(['months(a_timestamp)', 'bucket(16, a_text)'])) }}"
     "{{ athena__create_table_as(false, this, 'select 1 as x') if execute }}",
@@ -125,7 +125,7 @@ MODELS = {
 def project(tmp_path_factory):
     """A small project of these models, with this one's macros for Athena."""
     folder = tmp_path_factory.mktemp("small")
-    for macros in ("athena", "contract", "cross_engine", "project", "publish"):
+    for macros in ("cross_engine", "project"):
         shutil.copytree(ROOT / "macros" / macros, folder / "macros" / macros)
     shutil.copy(ROOT / "profiles.yml", folder)
     (folder / "dbt_project.yml").write_text(

@@ -24,7 +24,7 @@ def project(tmp_path):
     """A function that makes a project of the given files, with this one's macros for Athena."""
 
     def make(files: dict[str, str]):
-        for folder in ("athena", "cross_engine", "project"):
+        for folder in ("cross_engine", "project"):
             shutil.copytree(ROOT / "macros" / folder, tmp_path / "macros" / folder)
         shutil.copy(ROOT / "profiles.yml", tmp_path)
         for path, text in {"dbt_project.yml": SETTINGS, **files}.items():

@@ -14,7 +14,6 @@ Each class here is one of dbt's, run as it stands but for what it says. Those th
 
 import os
 import re
-import shutil
 
 import pytest
 from dbt.tests.adapter.basic import files
@@ -59,7 +58,6 @@ from dbt.tests.adapter.python_model.test_python_model import (
 from dbt_spark_contracts.adapter import SparkAdapter
 
 from tests.support import pandas_on_spark
-from tests.support.dbt_runner import GENERAL_MACROS, ROOT
 
 
 @pytest.fixture(scope="class")
@@ -114,11 +112,6 @@ class OnIceberg:
     @pytest.fixture(scope="class")
     def project_config_update(self):
         return self.config()
-
-    @pytest.fixture(scope="class")
-    def project_files(self, project_root, project_files):
-        for folder in GENERAL_MACROS:
-            shutil.copytree(ROOT / "macros" / folder, project_root / "macros" / folder)
 
 
 # Python models

@@ -6,7 +6,6 @@ KNOWN_DBT_VERSIONS.
 
 import inspect
 import json
-import shutil
 from types import SimpleNamespace
 
 import click
@@ -30,7 +29,7 @@ from dbt_spark_contracts import dbt_internals, plugin
 from dbt_spark_contracts.adapter import SparkAdapter
 from dbt_spark_contracts.spark import session
 
-from tests.support.dbt_runner import GENERAL_MACROS, ROOT, Dbt, environment
+from tests.support.dbt_runner import ROOT, environment
 
 pytestmark = pytest.mark.quick
 
@@ -189,58 +188,51 @@ def test_the_manifest_is_handed_over_when_dbt_has_counted_it():
         cleanup_event_logger()
 
 
-# The project's macros
+# The package of macros
+
+TABLE = "materialization_table_spark"
+OWN_TABLE = "{% materialization table, adapter='spark' %}{% endmaterialization %}"
 
 
-@pytest.fixture
-def command_with_project(tmp_path):
-    """A click context whose project has a macro folder; the folder, and the project."""
-    project = SimpleNamespace(project_root=str(tmp_path / "project"), macro_paths=["macros"])
-    (tmp_path / "project/macros/contract").mkdir(parents=True)
-    with click.Context(click.Command("x"), obj={"project": project}):
-        yield tmp_path / "project/macros", project
+def manifest_of(project) -> Manifest:
+    return Manifest.from_dict(json.loads((project.target_path / "manifest.json").read_text()))
 
 
-def test_a_folder_of_macros_is_added_to_a_project(command_with_project, tmp_path):
-    _, project = command_with_project
-    dbt_internals.add_macros(tmp_path)
-    assert project.macro_paths == ["macros", str(tmp_path)]
+@pytest.mark.parametrize(
+    ("files", "package"), [({}, "dbt_spark_contracts"), ({"macros/table.sql": OWN_TABLE}, "small")]
+)
+def test_a_materialization_is_ours_but_where_the_project_has_its_own(small_project, files, package):
+    project = small_project({"models/a.sql": "select 1 as id", **files})
+    assert project("parse").success
+    found = manifest_of(project).find_materialization_macro_by_name("small", "table", "spark")
+    assert found.unique_id == f"macro.{package}.{TABLE}"
 
 
-def test_none_is_added_to_a_project_that_has_them(command_with_project, tmp_path):
-    macros, project = command_with_project
-    (macros / "contract/staged.sql").touch()
-    dbt_internals.add_macros(tmp_path)
-    assert project.macro_paths == ["macros"]
+def test_dbt_sparks_own_is_there_for_what_is_not_ours(small_project):
+    project = small_project({"models/a.sql": "select 1 as id"})
+    assert project("parse").success
+    manifest = manifest_of(project)
+    assert f"macro.dbt_spark.{TABLE}" in manifest.macros
+    found = manifest.find_materialization_macro_by_name("small", "view", "spark")
+    assert found.package_name == "dbt_spark"
 
 
-def test_none_is_added_that_is_not_there(command_with_project, tmp_path):
-    """As when the package is used from its repository."""
-    _, project = command_with_project
-    dbt_internals.add_macros(tmp_path / "none")
-    assert project.macro_paths == ["macros"]
-
-
-def test_dbt_reads_added_macros_as_the_projects_own(dbt, tmp_path, monkeypatch):
-    """A project of nothing but a model: its contract is accepted, so the check was found."""
-    installed = tmp_path / "installed"
-    for folder in GENERAL_MACROS:
-        shutil.copytree(ROOT / "macros" / folder, installed / "macros" / folder)
-    monkeypatch.setattr(plugin, "__file__", str(installed / "plugin.py"))
-    files = {
-        "dbt_project.yml": "{name: small, profile: lakehouse, models: {+materialized: table}}",
-        "models/a.py": MODEL,
-        "models/a.yml": "models: [{name: a, config: {contract: {enforced: true}}, "
-        "columns: [{name: id, data_type: bigint}]}]",
-    }
-    for path, text in files.items():
-        (tmp_path / "project" / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "project" / path).write_text(text)
-    project = Dbt(dbt.home, tmp_path / "project", tmp_path / "target")
-    result = project("parse")
+def test_a_projects_macros_may_have_the_names_of_ours(small_project):
+    """dbt takes the project's for its own calls, and ours call ours."""
+    macros = "\n".join(
+        f"{{% macro {name}() %}}{{{{ exceptions.raise_compiler_error('{name}') }}}}{{% endmacro %}}"
+        for name in ("stage", "publish", "maintain", "drop_column", "rows_of", "prepare_table")
+    )
+    project = small_project({"models/a.sql": "select 1 as id", "macros/own.sql": macros})
+    result = project("run")
     assert result.success, result.text
-    monkeypatch.setattr(plugin, "__file__", str(tmp_path / "plugin.py"))
-    assert not project("parse", "--no-partial-parse").success
+
+
+def test_another_adapters_packages_are_its_own():
+    dbt_internals.use_package("spark")
+    FACTORY.load_plugin("spark")
+    assert FACTORY.get_adapter_package_names("spark")[:2] == ["dbt_spark_contracts", "dbt_spark"]
+    assert "dbt_spark_contracts" not in FACTORY.get_adapter_package_names(None)
 
 
 # The adapter
@@ -321,7 +313,15 @@ def test_the_refusal_is_lifted_where_the_check_is():
     dbt_internals.allow_contracts_on_python_models()
     check = ModelPatchParser._validate_constraint_prerequisites
     model = node(ModelLanguage.python)
-    check(parser(["macro.small.staged_view", "macro.small.check_staged_against_contract"]), model)
+    check(
+        parser(
+            [
+                "macro.small.contracts__staged_view",
+                "macro.small.contracts__check_staged_against_contract",
+            ]
+        ),
+        model,
+    )
     assert model.language == ModelLanguage.python
     assert model.depends_on.macros == ["macro.p.m"]
     check(parser(None), node(ModelLanguage.sql))
@@ -329,7 +329,14 @@ def test_the_refusal_is_lifted_where_the_check_is():
 
 @pytest.mark.parametrize(
     "calls",
-    [None, [], ["macro.small.staged_view", "macro.small.do_not_check_staged_against_contract"]],
+    [
+        None,
+        [],
+        [
+            "macro.small.contracts__staged_view",
+            "macro.small.do_not_contracts__check_staged_against_contract",
+        ],
+    ],
 )
 def test_the_refusal_stays_where_it_is_not(calls):
     dbt_internals.allow_contracts_on_python_models()
@@ -342,7 +349,7 @@ def test_the_refusal_stays_where_it_is_not(calls):
 # The same on Athena, whose materializations are dbt-athena's, and write by a macro of the project's
 
 ATHENAS = macro("dbt_athena", "materialization_table_athena", [])
-CHECKS = ["macro.p.py_check_against_contract"]
+CHECKS = ["macro.p.contracts__py_check_against_contract"]
 
 
 def test_on_athena_it_is_lifted_where_the_projects_writer_checks():
@@ -392,21 +399,16 @@ def on_athena(small_project):
     return project, lambda *args: project(*args, "--target", "athena")
 
 
-def test_on_athena_a_project_parses_offline_only_while_the_check_is_in_place(on_athena):
-    """Also when dbt parses no more than has changed."""
+def test_on_athena_a_project_parses_offline_with_our_writer_and_with_no_other(on_athena):
     project, dbt = on_athena
     result = dbt("parse")
     assert result.success, result.text
-    writer = project.project_dir / "macros/python_models/athena.sql"
-    whole = writer.read_text()
-    writer.write_text(whole.replace("{{ py_check_against_contract() }}", "dbt_checked = list"))
+    own = project.project_dir / "macros/own.sql"
+    own.parent.mkdir()
+    own.write_text("{% macro athena__py_save_table_as(code, relation) %}{% endmacro %}")
     result = dbt("parse")
     assert not result.success
-    assert "Language Error: Expected 'sql' but found 'python'" in result.text
-    writer.write_text(whole)
-    assert dbt("parse").success
-    writer.unlink()
-    assert not dbt("parse").success
+    assert "athena__py_save_table_as" in result.text
 
 
 def test_dbt_athenas_materializations_write_by_the_macro_that_ours_takes_the_place_of(on_athena):
@@ -414,17 +416,19 @@ def test_dbt_athenas_materializations_write_by_the_macro_that_ours_takes_the_pla
     assert dbt("parse").success
     manifest = Manifest.from_dict(json.loads((project.target_path / "manifest.json").read_text()))
     package = f"macro.{dbt_internals.ATHENA_PACKAGE}"
-    steps = ["safe_create_table_as", "create_table_as", "athena__create_table_as"]
+    steps = ["safe_create_table_as", "create_table_as"]
     for name in ("table", "incremental"):
         caller = manifest.find_materialization_macro_by_name("small", name, "athena")
         assert caller.package_name == dbt_internals.ATHENA_PACKAGE
-        for step in [*steps, dbt_internals.ATHENA_WRITER]:
+        for step in steps:
             assert f"{package}.{step}" in caller.depends_on.macros
             caller = manifest.macros[f"{package}.{step}"]
+        assert caller.depends_on.macros == ["macro.small.athena__create_table_as"]
+    theirs = manifest.macros[f"{package}.athena__create_table_as"]
+    assert f"{package}.{dbt_internals.ATHENA_WRITER}" in theirs.depends_on.macros
     # dbt hands its macros the project's of the same name.
-    assert "py_check_against_contract" in str(
-        manifest.macros[f"macro.small.{dbt_internals.ATHENA_WRITER}"].depends_on.macros
-    )
+    writer = manifest.macros[f"macro.small.{dbt_internals.ATHENA_WRITER}"]
+    assert dbt_internals.ATHENA_CONTRACT_CHECK in str(writer.depends_on.macros)
 
 
 def test_dbts_own_demands_stay():
@@ -434,7 +438,7 @@ def test_dbts_own_demands_stay():
     model.columns = {}
     with pytest.raises(ParsingError, match="Constraints must be defined in a `yml`"):
         ModelPatchParser._validate_constraint_prerequisites(
-            parser(["macro.small.check_staged_against_contract"]), model
+            parser(["macro.small.contracts__check_staged_against_contract"]), model
         )
 
 
@@ -456,6 +460,9 @@ def test_materializations_are_found_by_name_and_know_what_they_call(small_projec
     manifest = Manifest.from_dict(json.loads((project.target_path / "manifest.json").read_text()))
     for name, expected in {"table": True, "incremental": True, "view": False}.items():
         macro = manifest.find_materialization_macro_by_name("small", name, "spark")
-        called = "macro.small.check_staged_against_contract" in macro.depends_on.macros
+        called = (
+            f"macro.{dbt_internals.PACKAGE}.{dbt_internals.CONTRACT_CHECK}"
+            in macro.depends_on.macros
+        )
         assert called == expected, name
     assert manifest.find_materialization_macro_by_name("small", "nonsense", "spark") is None

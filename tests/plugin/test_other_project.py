@@ -82,4 +82,6 @@ def test_the_wheel_has_what_is_not_python(installed):
     assert (package / "macros/materializations/table.sql").exists()
     assert (package / "macros/contract/staged.sql").exists()
     assert (package / "macros/publish/begin_run.sql").exists()
+    assert (package / "athena_macros/contract.sql").exists()
+    assert (package / "dbt_project.yml").exists()
     assert (package / "spark/log4j2.properties").exists()

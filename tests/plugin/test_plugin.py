@@ -727,20 +727,18 @@ def test_a_contract_is_refused_where_nothing_checks_it(run, dbt, tmp_path, mater
 
 
 @pytest.mark.parametrize("command", ["parse", "run"])
-def test_it_is_refused_too_once_the_materialization_no_longer_checks(
+def test_it_is_refused_too_once_a_materialization_that_does_not_check_takes_its_place(
     small_project, tmp_path, spark, command
 ):
     """dbt parses what has changed only, and the model has not."""
     contract = CONTRACT.format(name="a", materialized="table")
     project = small_project({"models/a.py": ONE_ROW, "models/a.yml": contract})
     assert project("parse", schema=tmp_path.name).success
-    table = project.project_dir / "macros/materializations/table.sql"
-    good = table.read_text()
-    check = "{%- do check_staged_against_contract(staged, columns) -%}"
-    assert check in good
-    table.write_text(good.replace(check, ""))
-    result = project(command, schema=tmp_path.name)
+    own = project.project_dir / "macros/own.sql"
+    own.parent.mkdir()
+    own.write_text(UNCHECKED.replace("materialization unchecked", "materialization table"))
+    result = project(command, "--no-partial-parse", schema=tmp_path.name)
     assert not result.success
     assert "Contract enforcement failed for: (models/a.py)" in result.text
-    table.write_text(good)
+    own.unlink()
     assert project("parse", schema=tmp_path.name).success

@@ -1,7 +1,6 @@
 """dbt in this process on the Spark of the tests, or in a process of its own."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,9 +13,6 @@ from dbt.cli.main import dbtRunner
 from dbt_common.tests import enable_test_caching
 
 ROOT = Path(__file__).parents[2]
-
-# The folders under macros/ that any project may have.
-GENERAL_MACROS = ("materializations", "contract", "publish", "python_models")
 
 # dbt's log, and Spark's: of each of pytest's processes. CI keeps them of a run that failed.
 LOGS = ROOT / "logs" / "tests" / os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -132,9 +128,7 @@ class Dbt:
 
 
 def make_project(dbt: Dbt, project_dir: Path, files: dict[str, str]) -> Dbt:
-    """A dbt project of the given files, with the general macros of this one, on the same Spark."""
-    for folder in GENERAL_MACROS:
-        shutil.copytree(ROOT / "macros" / folder, project_dir / "macros" / folder)
+    """A dbt project of the given files, on the same Spark."""
     settings = {
         "name": "small",
         "profile": "lakehouse",

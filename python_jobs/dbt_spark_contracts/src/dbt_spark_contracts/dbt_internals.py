@@ -7,7 +7,10 @@ import copy
 from pathlib import Path
 
 import click
+from dbt.adapters.factory import FACTORY
+from dbt.config.runtime import RuntimeConfig
 from dbt.constants import RUN_RESULTS_FILE_NAME
+from dbt.contracts.graph.manifest import Manifest
 from dbt.flags import get_flags
 from dbt.version import installed
 from dbt_common.events.event_manager_client import add_callback_to_manager
@@ -19,14 +22,18 @@ from dbt_spark_contracts.lineage.artifact import ColumnLineage
 # The dbt-core versions whose private names below were read and tested.
 KNOWN_DBT_VERSIONS = ("1.11",)
 
+# The name of this package of macros, as in its dbt_project.yml.
+PACKAGE = "dbt_spark_contracts"
+_packaged_adapters: set[str] = set()
+
 # The macro by which a materialization checks a staged model against its contract.
-CONTRACT_CHECK = "check_staged_against_contract"
+CONTRACT_CHECK = "contracts__check_staged_against_contract"
 
 # On Athena: dbt-athena's package, whose materializations write a Python model's table by this macro
 # of theirs, and by that of the root project where it has one; and the check that ours puts there.
 ATHENA_PACKAGE = "dbt_athena"
 ATHENA_WRITER = "athena__py_save_table_as"
-ATHENA_CONTRACT_CHECK = "py_check_against_contract"
+ATHENA_CONTRACT_CHECK = "contracts__py_check_against_contract"
 
 
 def require_known_dbt() -> None:
@@ -96,18 +103,53 @@ def _on_event(name: str, call) -> None:
     add_callback_to_manager(lambda event: call() if event.info.name == name else None)
 
 
+def use_package(adapter_type: str) -> None:
+    """Let projects of this adapter have the macros of this package as they have the adapter's.
+
+    dbt has such internal packages for each adapter, and looks through them in order. Ours comes
+    first, so it can take the place of a macro of the adapter's; what a project defines itself
+    comes before both. It also has to survive `dbt retry`, which reads the project anew.
+    """
+    _packaged_adapters.add(adapter_type)
+    if PACKAGE in FACTORY.packages:
+        return
+    FACTORY.packages[PACKAGE] = Path(__file__).parent
+    stock_names = FACTORY.get_adapter_package_names
+
+    def package_names(name):
+        return [PACKAGE, *stock_names(name)] if name in _packaged_adapters else stock_names(name)
+
+    FACTORY.get_adapter_package_names = package_names
+    find = Manifest.find_materialization_macro_by_name
+
+    def find_materialization(manifest, project_name, materialization_name, adapter_type):
+        """Of two internal packages with a materialization of one name, dbt takes either."""
+        found = find(manifest, project_name, materialization_name, adapter_type)
+        name = f"materialization_{materialization_name}_{adapter_type}"
+        ours = manifest.macros.get(f"macro.{PACKAGE}.{name}")
+        return ours if ours and found.package_name in stock_names(adapter_type) else found
+
+    Manifest.find_materialization_macro_by_name = find_materialization
+
+
 def add_macros(folder: Path) -> None:
     """Let the project of this dbt command have the macros in `folder` as if they were its own.
 
-    Only a project's own materializations may take the place of an adapter's. Does nothing if one
-    of its macro folders has them already, as the repository has that they come from.
+    Ours for Athena call those of dbt-athena that they take the place of, and only a project's own
+    macros can. `dbt retry` reads the project anew, so that it gets them once more.
     """
-    project = click.get_current_context().obj["project"]
-    own = [
-        Path(project.project_root, macros, "contract/staged.sql") for macros in project.macro_paths
-    ]
-    if folder.is_dir() and not any(file.exists() for file in own):
-        project.macro_paths.append(str(folder))
+    click.get_current_context().obj["project"].macro_paths.append(str(folder))
+    if get_flags().WHICH == "retry":
+        from dbt.task import retry
+
+        class WithMacros(RuntimeConfig):
+            @classmethod
+            def from_args(cls, args):
+                config = RuntimeConfig.from_args(args)
+                config.macro_paths.append(str(folder))
+                return config
+
+        retry.RuntimeConfig = WithMacros
 
 
 def list_no_relations() -> None:

@@ -29,12 +29,18 @@ class SparkContractsPlugin(dbtPlugin):
         Raises DbtRuntimeError, in one line, if dbt-core is not of a known version or the profile
         cannot be used.
         """
+        credentials = dbt_internals.current_credentials()
+        adapter_type = getattr(credentials, "type", None)
+        in_process = adapter_type == "spark" and credentials.method == "session"
+        if not in_process and adapter_type != "athena":
+            return
         dbt_internals.require_known_dbt()
+        dbt_internals.use_package(adapter_type)
         dbt_internals.allow_contracts_on_python_models()
         if not getattr(get_flags(), "INTROSPECT", True):
             dbt_internals.list_no_relations()
-        credentials = dbt_internals.current_credentials()
-        if getattr(credentials, "type", None) != "spark" or credentials.method != "session":
+        if not in_process:
+            dbt_internals.add_macros(Path(__file__).parent / "athena_macros")
             return
         # Not at the top: dbt imports this module in every project, also in one without Spark.
         from dbt_spark_contracts.spark import session
@@ -53,7 +59,6 @@ class SparkContractsPlugin(dbtPlugin):
         from dbt_spark_contracts.adapter import SparkAdapter
 
         dbt_internals.use_adapter(SparkAdapter)
-        dbt_internals.add_macros(Path(__file__).parent / "macros")
         SparkAdapter.retried_run = dbt_internals.retried_run()
         self.column_lineage = SparkAdapter.column_lineage = dbt_internals.column_lineage()
         if flags.WHICH == "generate":

@@ -8,18 +8,18 @@
     Raises a compiler error if a build runs, if `to` is no time, or if a snapshot of then has expired.
 #}
 {% macro roll_back(to) %}
-  {%- do take_lock('roll_back') -%}
-  {%- set states = states_at(to) -%}
+  {%- do contracts__take_lock('roll_back') -%}
+  {%- set states = contracts__states_at(to) -%}
   {%- for state in states -%}
-    {%- do check_snapshot(state.table_name, state.to_snapshot_id) -%}
+    {%- do contracts__check_snapshot(state.table_name, state.to_snapshot_id) -%}
   {%- endfor -%}
-  {%- do move_main('roll_back', 'rolled back', states) -%}
+  {%- do contracts__move_main('roll_back', 'rolled back', states) -%}
   {%- do log(states | length ~ ' tables are as they were published on ' ~ to ~ '.', info=true) -%}
 {% endmacro %}
 
 {#- In: a time. Out: states, of the tables that are not as they were then, to what they were. -#}
-{% macro states_at(time) %}
-  {%- if not rows_of("select 1 as is_time where try_cast('" ~ time ~ "' as timestamp) is not null") -%}
+{% macro contracts__states_at(time) %}
+  {%- if not contracts__rows_of("select 1 as is_time where try_cast('" ~ time ~ "' as timestamp) is not null") -%}
     {%- do exceptions.raise_compiler_error("to must be a time like 2026-01-14 18:00, and is '" ~ time ~ "'.") -%}
   {%- endif -%}
   {%- set query -%}
@@ -30,16 +30,16 @@
         max_by(to_snapshot_id, logged_at) filter (where logged_at <= timestamp '{{ time }}'),
         min_by(from_snapshot_id, logged_at)
       ) as to_snapshot_id
-    from {{ publish_log() }}
+    from {{ contracts__publish_log() }}
     where status in ('published', 'rolled back')
     group by table_name
   {%- endset -%}
   {%- set then = {} -%}
-  {%- for row in rows_of(query) -%}
+  {%- for row in contracts__rows_of(query) -%}
     {%- do then.update({row.table_name: row.to_snapshot_id}) -%}
   {%- endfor -%}
   {%- set states = [] -%}
-  {%- for ref in table_refs(project_tables()) if ref.name == 'main' -%}
+  {%- for ref in contracts__table_refs(contracts__project_tables()) if ref.name == 'main' -%}
     {%- if then.get(ref.table_name, ref.snapshot_id) != ref.snapshot_id -%}
       {%- do states.append({
           'table_name': ref.table_name,
@@ -52,7 +52,7 @@
 {% endmacro %}
 
 {#- Raises a compiler error if the table has no such snapshot (any more). -#}
-{% macro check_snapshot(table, snapshot_id) %}
+{% macro contracts__check_snapshot(table, snapshot_id) %}
   {%- if not adapter.has_snapshot(table, snapshot_id) -%}
     {%- do exceptions.raise_compiler_error(
         'The snapshot of ' ~ table ~ ' of that time has expired; nothing was rolled back.'

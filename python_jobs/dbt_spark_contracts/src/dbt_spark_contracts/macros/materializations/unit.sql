@@ -6,7 +6,7 @@
 {% materialization unit, adapter='spark' %}
   {%- set sql_header = config.get('sql_header') if flags.REQUIRE_SQL_HEADER_IN_TEST_CONFIGS else none -%}
   {%- set expected_rows = config.get('expected_rows') -%}
-  {%- set staged = staged_view() -%}
+  {%- set staged = contracts__staged_view() -%}
 
   {%- call statement('stage') -%}
     {%- do adapter.require_query(sql) -%}

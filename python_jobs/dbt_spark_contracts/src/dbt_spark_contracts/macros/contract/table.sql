@@ -6,7 +6,7 @@
     In: the table's relation (none if absent), its drift. Raises a compiler error that names each column
     that differs and that schema_change_policy lets nobody change, and the way out.
 #}
-{% macro check_table_against_contract(existing_relation, drift) %}
+{% macro contracts__check_table_against_contract(existing_relation, drift) %}
   {%- if existing_relation is none -%}
     {{ return('') }}
   {%- elif not existing_relation.is_iceberg -%}
@@ -14,7 +14,7 @@
         existing_relation ~ ' exists and is not an Iceberg table: move it away, or give the model another alias.'
     ) -%}
   {%- endif -%}
-  {%- set policy = schema_change_policy() -%}
+  {%- set policy = contracts__schema_change_policy() -%}
   {%- set breaches = drift.retyped -%}
   {%- if policy == 'fail' -%}
     {%- set breaches = breaches + drift.stray + drift.missing -%}
@@ -26,7 +26,7 @@
     {%- for breach in breaches -%}
       {%- do lines.append('  ' ~ breach.name ~ ': ' ~ breach.reason) -%}
     {%- endfor -%}
-    {%- do lines.append(way_out(drift)) -%}
+    {%- do lines.append(contracts__way_out(drift)) -%}
     {%- do exceptions.raise_compiler_error(lines | join('\n')) -%}
   {%- endif -%}
 {% endmacro %}
@@ -38,7 +38,7 @@
     model's own for a `table` and with --full-refresh, so the columns are too (sync_all_columns); to an
     incremental model it means what it means to dbt.
 #}
-{% macro schema_change_policy() %}
+{% macro contracts__schema_change_policy() %}
   {%- set asked = config.get('on_schema_change', 'ignore') -%}
   {%- if config.get('contract').enforced -%}
     {{- return('append_new_columns' if asked == 'append_new_columns' else 'fail') -}}
@@ -47,7 +47,7 @@
 {% endmacro %}
 
 {#- In: a table_drift. Out: one sentence for each kind of drift in it: what to do about it. -#}
-{% macro way_out(drift) %}
+{% macro contracts__way_out(drift) %}
   {%- set ways = [] -%}
   {%- if drift.stray -%}
     {%- do ways.append(
@@ -73,7 +73,7 @@
     stricter or looser on nulls); `commented`, the promised columns with another comment; and `in_table`,
     the names that the table has, in its order. All empty without a table.
 #}
-{% macro table_drift(existing_relation, promised) %}
+{% macro contracts__table_drift(existing_relation, promised) %}
   {%- set drift = {'stray': [], 'missing': [], 'retyped': [], 'commented': [], 'in_table': []} -%}
   {%- if existing_relation is none -%}
     {{ return(drift) }}
@@ -95,12 +95,12 @@
           'reason': 'in the contract, not in the table'
               ~ ('' if column.nullable else ', whose rows have no value for it, and it is not null'),
       }) -%}
-    {%- elif column_type(existing) != column_type(column) and (
+    {%- elif contracts__column_type(existing) != contracts__column_type(column) and (
         existing.data_type != column.data_type or config.get('contract').enforced
     ) -%}
       {%- do drift.retyped.append({
           'name': column.name,
-          'reason': column_type(existing) ~ ' in the table, ' ~ column_type(column) ~ ' in the contract',
+          'reason': contracts__column_type(existing) ~ ' in the table, ' ~ contracts__column_type(column) ~ ' in the contract',
       }) -%}
     {%- elif column.comment and column.comment != existing.comment -%}
       {%- do drift.commented.append(column) -%}
@@ -110,7 +110,7 @@
 {% endmacro %}
 
 {#- Out: a column's type as DDL has it: `bigint`, `string not null`. -#}
-{% macro column_type(column) %}
+{% macro contracts__column_type(column) %}
   {{- return(column.data_type ~ ('' if column.nullable else ' not null')) -}}
 {% endmacro %}
 
@@ -119,7 +119,7 @@
     types, not-null, comments, and the partition transform and properties of the model's config.
     Raises a compiler error if the model's file_format is not iceberg.
 #}
-{% macro create_table_sql(target_relation, columns) %}
+{% macro contracts__create_table_sql(target_relation, columns) %}
   {%- if config.get('file_format') != 'iceberg' -%}
     {%- do exceptions.raise_compiler_error(
         this ~ ': set `+file_format: iceberg`; its materialization writes no other format.'
@@ -127,7 +127,7 @@
   {%- endif -%}
   create table {{ target_relation }} (
     {%- for column in columns %}
-    {{ adapter.quote(column.name) }} {{ column_type(column) }}{{ comment_sql(column.comment) }}
+    {{ adapter.quote(column.name) }} {{ contracts__column_type(column) }}{{ contracts__comment_sql(column.comment) }}
     {{- ',' if not loop.last }}
     {%- endfor %}
   )
@@ -145,11 +145,11 @@
     In: its relation, the promised columns, the drift of one from the other. Out: the names of the
     table's columns now, in its order.
 #}
-{% macro evolve_table(target_relation, columns, drift) %}
-  {%- set policy = schema_change_policy() -%}
+{% macro contracts__evolve_table(target_relation, columns, drift) %}
+  {%- set policy = contracts__schema_change_policy() -%}
   {%- set names = drift.in_table | list -%}
   {%- for column in drift.stray if policy == 'sync_all_columns' -%}
-    {%- do drop_column(target_relation, column.name) -%}
+    {%- do contracts__drop_column(target_relation, column.name) -%}
     {%- do names.remove(column.name) -%}
   {%- endfor -%}
   {%- set missing = drift.missing | map(attribute='name') | list -%}
@@ -157,26 +157,26 @@
     {#- Older rows have no value for it, so it cannot be not null. -#}
     {%- do run_query(
         'alter table ' ~ target_relation ~ ' add column ' ~ adapter.quote(column.name) ~ ' '
-        ~ column.data_type ~ comment_sql(column.comment)
+        ~ column.data_type ~ contracts__comment_sql(column.comment)
     ) -%}
     {%- do names.append(column.name) -%}
   {%- endfor -%}
   {%- for column in drift.commented -%}
     {%- do run_query(
         'alter table ' ~ target_relation ~ ' alter column ' ~ adapter.quote(column.name)
-        ~ comment_sql(column.comment)
+        ~ contracts__comment_sql(column.comment)
     ) -%}
   {%- endfor -%}
   {{- return(names) -}}
 {% endmacro %}
 
 {#- As a schema evolution: older snapshots keep the column. -#}
-{% macro drop_column(relation, name) %}
+{% macro contracts__drop_column(relation, name) %}
   {%- do run_query('alter table ' ~ relation ~ ' drop column ' ~ adapter.quote(name)) -%}
 {% endmacro %}
 
 {#- Out: ` comment '…'`, or nothing without one. -#}
-{% macro comment_sql(comment) %}
+{% macro contracts__comment_sql(comment) %}
   {%- if comment -%}
     {{- return(" comment '" ~ comment | trim | replace('\\', '\\\\') | replace("'", "\\'") ~ "'") -}}
   {%- endif -%}

@@ -4,27 +4,27 @@
     status: `held back` on a branch; `moving`, main is about to go from one snapshot to another, and a
     later row of the same run says how that ended: `published`, `rolled back` or `taken back`.
 #}
-{% macro publish_log() %}
-  {{- return(operations_schema() ~ '.publish_log') -}}
+{% macro contracts__publish_log() %}
+  {{- return(contracts__operations_schema() ~ '.publish_log') -}}
 {% endmacro %}
 
 {#- Out: where the log and the lock are. -#}
-{% macro operations_schema() %}
+{% macro contracts__operations_schema() %}
   {{- return(generate_schema_name('ops', none) | trim) -}}
 {% endmacro %}
 
-{% macro create_operations_schema() %}
-  {%- if not adapter.check_schema_exists(none, operations_schema()) -%}
-    {%- do run_query('create namespace if not exists ' ~ operations_schema()) -%}
+{% macro contracts__create_operations_schema() %}
+  {%- if not adapter.check_schema_exists(none, contracts__operations_schema()) -%}
+    {%- do run_query('create namespace if not exists ' ~ contracts__operations_schema()) -%}
   {%- endif -%}
 {% endmacro %}
 
-{% macro create_publish_log() %}
-  {%- if adapter.has_table(publish_log()) -%}
+{% macro contracts__create_publish_log() %}
+  {%- if adapter.has_table(contracts__publish_log()) -%}
     {{ return('') }}
   {%- endif -%}
   {%- call statement('create_publish_log') -%}
-    create table if not exists {{ publish_log() }} (
+    create table if not exists {{ contracts__publish_log() }} (
       logged_at timestamp not null,
       run string not null comment 'the branch, or the name of the operation',
       invocation_id string not null comment 'the dbt command',
@@ -42,7 +42,7 @@
     In: the branch or operation, a status, and the states that it is about. One commit, whose summary tells
     the status too, so that nobody has to read the log for that.
 #}
-{% macro write_publish_log(run, status, states) %}
+{% macro contracts__write_publish_log(run, status, states) %}
   {%- if states -%}
     {%- set now = modules.datetime.datetime.now(modules.pytz.utc).strftime('%Y-%m-%d %H:%M:%S.%f') -%}
     {%- set rows -%}
@@ -55,7 +55,7 @@
       {%- endfor %}
       as entry (logged_at, run, invocation_id, status, table_name, from_snapshot_id, to_snapshot_id)
     {%- endset -%}
-    {%- do adapter.append(publish_log(), rows, {'publish.status': status}) -%}
+    {%- do adapter.append(contracts__publish_log(), rows, {'publish.status': status}) -%}
   {%- endif -%}
 {% endmacro %}
 
@@ -63,33 +63,33 @@
     Out: the states that a command was about to move main between when it was broken off. Only the log's
     last commit can be of one: who has the lock finishes it before anything else.
 #}
-{% macro open_moves() %}
-  {%- set last = adapter.get_last_commit(publish_log()) -%}
+{% macro contracts__open_moves() %}
+  {%- set last = adapter.get_last_commit(contracts__publish_log()) -%}
   {%- if last is none or last.get('publish.status', 'moving') != 'moving' -%}
     {{- return([]) -}}
   {%- endif -%}
   {%- set query -%}
     select run, table_name, from_snapshot_id, to_snapshot_id
-    from {{ publish_log() }} as moving
+    from {{ contracts__publish_log() }} as moving
     where status = 'moving' and not exists (
-      select 1 from {{ publish_log() }} as ended
+      select 1 from {{ contracts__publish_log() }} as ended
       where ended.run = moving.run and ended.status in ('published', 'rolled back', 'taken back')
         and ended.logged_at >= moving.logged_at
     )
   {%- endset -%}
-  {{- return(rows_of(query)) -}}
+  {{- return(contracts__rows_of(query)) -}}
 {% endmacro %}
 
 {#
     In: an invocation_id, or none. Out: the branch that it has held back, and which tables: rows of run and
     table_name; none if it has not.
 #}
-{% macro held_back_by(invocation) %}
+{% macro contracts__held_back_by(invocation) %}
   {%- if not invocation -%}
     {{- return([]) -}}
   {%- endif -%}
   {%- set query -%}
-    select run, table_name from {{ publish_log() }} where status = 'held back' and invocation_id = '{{ invocation }}'
+    select run, table_name from {{ contracts__publish_log() }} where status = 'held back' and invocation_id = '{{ invocation }}'
   {%- endset -%}
-  {{- return(rows_of(query)) -}}
+  {{- return(contracts__rows_of(query)) -}}
 {% endmacro %}

@@ -15,7 +15,7 @@
 {{ compiled_code }}
 
 {{ athena__py_get_spark_dbt_object() }}
-{{ py_check_against_contract() }}
+{{ contracts__py_check_against_contract() }}
 
 def dbt_save(frame):
     """Create the table from the DataFrame."""
@@ -28,7 +28,7 @@ def dbt_save(frame):
 {% if config.get('checkpoint', true) %}
 def dbt_save_checkpointed(frame):
     """Compute the DataFrame once, into a reliable checkpoint, and create the table from that."""
-    spark.sparkContext.setCheckpointDir("{{ athena_checkpoints() }}")
+    spark.sparkContext.setCheckpointDir("{{ contracts__athena_checkpoints() }}")
     try:
         dbt_save(frame.checkpoint())
     finally:
@@ -116,6 +116,6 @@ def dbt_frame(frame):
 {% endmacro %}
 
 {#- Out: where Python models are checkpointed on Athena, an object store's URL. -#}
-{% macro athena_checkpoints() %}
+{% macro contracts__athena_checkpoints() %}
   {{- return(env_var('LAKEHOUSE_ATHENA_CHECKPOINTS', target.s3_staging_dir.rstrip('/') ~ '/checkpoints')) -}}
 {% endmacro %}

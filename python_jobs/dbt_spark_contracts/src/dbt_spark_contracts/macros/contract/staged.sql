@@ -8,13 +8,13 @@
     The plugin lifts dbt-core's refusal of contracts on Python models for those materializations only
     that call this macro.
 #}
-{% macro check_staged_against_contract(staged, columns) %}
+{% macro contracts__check_staged_against_contract(staged, columns) %}
   {%- if not config.get('contract').enforced -%}
     {{ return('') }}
   {%- endif -%}
   {#- As dbt compares: names and types, in any order. -#}
   {%- set in_model = adapter.get_schema(staged) -%}
-  {%- if names_and_types(in_model) != names_and_types(columns) -%}
+  {%- if contracts__names_and_types(in_model) != contracts__names_and_types(columns) -%}
     {%- do exceptions.raise_contract_error(columns, in_model) -%}
   {%- endif -%}
 
@@ -34,7 +34,7 @@
 {% endmacro %}
 
 {#- In: columns. Out: the name and type of each, in an order that does not depend on theirs. -#}
-{% macro names_and_types(columns) %}
+{% macro contracts__names_and_types(columns) %}
   {%- set pairs = [] -%}
   {%- for column in columns -%}
     {%- do pairs.append((column.name, column.data_type)) -%}

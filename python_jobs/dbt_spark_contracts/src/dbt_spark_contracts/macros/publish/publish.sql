@@ -7,8 +7,8 @@
     written since.
 #}
 {% macro publish(branch) %}
-  {%- do take_lock('publish_' ~ branch) -%}
-  {%- do publish_branch(branch, branch_states(branch, project_tables())) -%}
+  {%- do contracts__take_lock('publish_' ~ branch) -%}
+  {%- do contracts__publish_branch(branch, contracts__branch_states(branch, contracts__project_tables())) -%}
 {% endmacro %}
 
 {#
@@ -17,16 +17,16 @@
 
     In: the branch and its states. Raises a compiler error, and publishes nothing, if that cannot be.
 #}
-{% macro publish_branch(branch, states) %}
-  {%- do check_can_be_published(branch, states) -%}
-  {%- do check_lock() -%}
-  {%- do move_main(branch, 'published', states, branch) -%}
-  {%- do drop_branches(branch, states) -%}
+{% macro contracts__publish_branch(branch, states) %}
+  {%- do contracts__check_can_be_published(branch, states) -%}
+  {%- do contracts__check_lock() -%}
+  {%- do contracts__move_main(branch, 'published', states, branch) -%}
+  {%- do contracts__drop_branches(branch, states) -%}
   {%- do log('Published ' ~ states | length ~ ' tables.', info=true) -%}
 {% endmacro %}
 
 {#- Raises a compiler error if one of the branch's tables is not ahead of main, or if it has no table. -#}
-{% macro check_can_be_published(branch, states) %}
+{% macro contracts__check_can_be_published(branch, states) %}
   {%- if not states -%}
     {%- do exceptions.raise_compiler_error(
         'No table has the branch ' ~ branch ~ ' (any more): run `dbt build` again.'
@@ -46,8 +46,8 @@
     Moves main of several tables, all or none. In: a name for it, the status that it ends with
     (published, rolled back), from where to where: states; the branch to fast-forward to, if it is one.
 #}
-{% macro move_main(run, status, states, branch=none) %}
-  {%- do write_publish_log(run, 'moving', states) -%}
+{% macro contracts__move_main(run, status, states, branch=none) %}
+  {%- do contracts__write_publish_log(run, 'moving', states) -%}
   {%- for state in states -%}
     {%- if branch -%}
       {%- do adapter.fast_forward(state.table_name, branch) -%}
@@ -55,19 +55,19 @@
       {%- do adapter.set_main(state.table_name, state.to_snapshot_id) -%}
     {%- endif -%}
   {%- endfor -%}
-  {%- do write_publish_log(run, status, states) -%}
+  {%- do contracts__write_publish_log(run, status, states) -%}
 {% endmacro %}
 
 {#
     Finishes a move of main that was broken off or, if a table has been written since by something else,
     takes it back. Says which.
 #}
-{% macro recover_main() %}
-  {%- set moves = open_moves() -%}
+{% macro contracts__recover_main() %}
+  {%- set moves = contracts__open_moves() -%}
   {%- if moves -%}
     {%- set run = (moves | first).run -%}
     {%- set main = {} -%}
-    {%- for ref in table_refs(moves | map(attribute='table_name') | list) if ref.name == 'main' -%}
+    {%- for ref in contracts__table_refs(moves | map(attribute='table_name') | list) if ref.name == 'main' -%}
       {%- do main.update({ref.table_name: ref.snapshot_id}) -%}
     {%- endfor -%}
     {%- set foreign = [] -%}
@@ -77,7 +77,7 @@
     {%- for move in moves if move.table_name not in foreign -%}
       {%- do adapter.set_main(move.table_name, move.from_snapshot_id if foreign else move.to_snapshot_id) -%}
     {%- endfor -%}
-    {%- do write_publish_log(run, 'taken back' if foreign else 'published', moves) -%}
+    {%- do contracts__write_publish_log(run, 'taken back' if foreign else 'published', moves) -%}
     {%- do log(
         run ~ ' was broken off while it published ' ~ moves | length ~ ' tables: '
         ~ ('taken back, because of a write by something else to ' ~ foreign | join(', ') if foreign else 'finished') ~ '.',

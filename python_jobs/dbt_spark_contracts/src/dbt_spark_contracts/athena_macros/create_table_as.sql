@@ -9,13 +9,13 @@
   {%- if language == 'sql' and config.get('contract').enforced -%}
     {#- Before the casts, which would hide a breach. -#}
     {%- do get_assert_columns_equivalent(compiled_code) -%}
-    {%- set compiled_code = cast_to_contract(compiled_code) -%}
+    {%- set compiled_code = contracts__cast_to_contract(compiled_code) -%}
   {%- endif -%}
   {{- return(dbt.athena__create_table_as(temporary, relation, compiled_code, language, skip_partitioning)) -}}
 {% endmacro %}
 
 {#- In: a query. Out: a query of its rows, with the columns of this model's contract, in order. -#}
-{% macro cast_to_contract(sql) %}
+{% macro contracts__cast_to_contract(sql) %}
 select
     {%- for column in model.columns.values() %}
     {%- set name = adapter.quote(column.name) %}

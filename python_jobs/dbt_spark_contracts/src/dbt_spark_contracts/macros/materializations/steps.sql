@@ -4,7 +4,7 @@
     Out: the relation of the temporary view that this model is staged as. All threads share one
     session, so the schema is part of its name.
 #}
-{% macro staged_view() %}
+{% macro contracts__staged_view() %}
   {{ return(api.Relation.create(identifier=this.schema ~ '__' ~ this.identifier ~ '__dbt_stage')) }}
 {% endmacro %}
 
@@ -14,7 +14,7 @@
 
     A Python model names its rows `staged` itself; those of a query are named by `adapter.stage_query`.
 #}
-{% macro stage(staged, compiled_code) %}
+{% macro contracts__stage(staged, compiled_code) %}
   {%- if model.language == 'python' -%}
 {{ compiled_code }}
 
@@ -32,14 +32,14 @@ stage(model, dbtObj, "{{ staged }}")
     In: the table's relation, the existing one (none if absent), the promised columns, the drift. Out: the
     names of the table's columns, in its order.
 #}
-{% macro prepare_table(target_relation, existing_relation, columns, drift) %}
+{% macro contracts__prepare_table(target_relation, existing_relation, columns, drift) %}
   {%- if existing_relation is none -%}
     {%- call statement('create') -%}
-      {{ create_table_sql(target_relation, columns) }}
+      {{ contracts__create_table_sql(target_relation, columns) }}
     {%- endcall -%}
     {%- set names = columns | map(attribute='name') | list -%}
   {%- else -%}
-    {%- set names = evolve_table(target_relation, columns, drift) -%}
+    {%- set names = contracts__evolve_table(target_relation, columns, drift) -%}
   {%- endif -%}
   {%- do adapter.open_to_branches(target_relation) -%}
   {{- return(names) -}}
@@ -50,22 +50,22 @@ stage(model, dbtObj, "{{ staged }}")
     replaces every row of the table by the staged ones, by name. Not `insert overwrite`, which replaces
     some partitions only where the session says so.
 #}
-{% macro overwrite_sql(target_relation, names, staged) %}
+{% macro contracts__overwrite_sql(target_relation, names, staged) %}
   insert into {{ target_relation }} replace where true
   select {% for name in names %}{{ adapter.quote(name) }}{{ ', ' if not loop.last }}{% endfor %}
   from {{ staged }}
 {% endmacro %}
 
 {#- Out: SQL that adds the staged rows by the model's incremental strategy; dbt-spark's own. -#}
-{% macro incremental_sql(target_relation, existing_relation, staged) %}
+{% macro contracts__incremental_sql(target_relation, existing_relation, staged) %}
   {{ dbt_spark_get_incremental_sql(
-      incremental_strategy(), staged, target_relation, existing_relation, config.get('unique_key'),
+      contracts__incremental_strategy(), staged, target_relation, existing_relation, config.get('unique_key'),
       config.get('predicates') or config.get('incremental_predicates')
   ) }}
 {% endmacro %}
 
 {#- Out: the model's incremental strategy. Raises dbt-spark's compiler error if it knows none of that name. -#}
-{% macro incremental_strategy() %}
+{% macro contracts__incremental_strategy() %}
   {%- set strategy = config.get('incremental_strategy') or ('merge' if config.get('unique_key') else 'append') -%}
   {{ return(dbt_spark_validate_get_incremental_strategy(strategy, 'iceberg')) }}
 {% endmacro %}

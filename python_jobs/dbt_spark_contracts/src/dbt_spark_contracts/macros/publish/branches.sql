@@ -4,7 +4,7 @@
     Out: the relations of those models and seeds whose tables are there now and written by the
     materializations of macros/materializations.
 #}
-{% macro project_tables() %}
+{% macro contracts__project_tables() %}
   {%- set tables = [] -%}
   {%- for node in graph.nodes.values() if node.config.materialized in ('table', 'incremental', 'seed') -%}
     {%- set table = adapter.get_relation(node.database, node.schema, node.alias) -%}
@@ -19,7 +19,7 @@
     In: tables, as relations or names. Out: every branch and tag of theirs: a list of dicts of table_name,
     name and snapshot_id.
 #}
-{% macro table_refs(tables) %}
+{% macro contracts__table_refs(tables) %}
   {{- return(adapter.get_refs(tables | map('string') | list)) -}}
 {% endmacro %}
 
@@ -27,18 +27,18 @@
     In: a branch, tables. Out: those that have it: a list of dicts of table_name, from_snapshot_id (main's)
     and to_snapshot_id (the branch's).
 #}
-{% macro branch_states(branch, tables) %}
+{% macro contracts__branch_states(branch, tables) %}
   {{- return(adapter.get_branch_states(branch, tables | map('string') | list)) -}}
 {% endmacro %}
 
-{% macro drop_branches(branch, states) %}
+{% macro contracts__drop_branches(branch, states) %}
   {%- for state in states -%}
     {%- do adapter.drop_branch(state.table_name, branch) -%}
   {%- endfor -%}
 {% endmacro %}
 
 {#- In: a query. Out: its rows, as dicts by column; none of no query. -#}
-{% macro rows_of(query) %}
+{% macro contracts__rows_of(query) %}
   {%- set rows = [] -%}
   {%- if query -%}
     {%- for row in run_query(query).rows -%}

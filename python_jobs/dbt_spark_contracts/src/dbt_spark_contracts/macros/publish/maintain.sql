@@ -8,11 +8,11 @@
     Raises a compiler error if a build runs.
 #}
 {% macro maintain(keep_days=7) %}
-  {%- do take_lock('maintain') -%}
+  {%- do contracts__take_lock('maintain') -%}
   {%- set expiry = (modules.datetime.datetime.now(modules.pytz.utc) - modules.datetime.timedelta(days=keep_days))
       .strftime('%Y-%m-%d %H:%M:%S') -%}
-  {%- set tables = project_tables() + [publish_log()] -%}
-  {%- for ref in table_refs(tables) if ref.name.startswith('dbt_') -%}
+  {%- set tables = contracts__project_tables() + [contracts__publish_log()] -%}
+  {%- for ref in contracts__table_refs(tables) if ref.name.startswith('dbt_') -%}
     {%- do run_query('alter table ' ~ ref.table_name ~ ' drop branch ' ~ ref.name) -%}
   {%- endfor -%}
   {%- for table in tables -%}
@@ -20,7 +20,7 @@
     {%- do run_query("call system.expire_snapshots('" ~ table ~ "', timestamp '" ~ expiry ~ "')") -%}
     {%- set orphans = adapter.remove_orphan_files(table) -%}
     {%- do log(
-        table ~ ': ' ~ rows_of('select 1 as one from ' ~ table ~ '.snapshots') | length ~ ' snapshots are kept, '
+        table ~ ': ' ~ contracts__rows_of('select 1 as one from ' ~ table ~ '.snapshots') | length ~ ' snapshots are kept, '
         ~ orphans ~ ' files that none of them knows were removed.',
         info=true
     ) -%}

@@ -9,24 +9,24 @@
 {% materialization table, adapter='spark', supported_languages=['sql', 'python'] %}
   {%- set target_relation = this.incorporate(type='table') -%}
   {%- set existing_relation = load_cached_relation(this) -%}
-  {%- set staged = staged_view() -%}
+  {%- set staged = contracts__staged_view() -%}
 
   {{ run_hooks(pre_hooks) }}
 
   {#- 1. stage -#}
   {%- call statement('main', language=model.language) -%}
-    {{ stage(staged, compiled_code) }}
+    {{ contracts__stage(staged, compiled_code) }}
   {%- endcall -%}
   {%- if model.language == 'sql' -%}
     {%- do adapter.stage_query(staged) -%}
   {%- endif -%}
 
   {#- 2. check, before anything is computed -#}
-  {%- set columns = promised_columns(staged) -%}
-  {%- do check_staged_against_contract(staged, columns) -%}
-  {%- do check_column_origins(staged) -%}
-  {%- set drift = table_drift(existing_relation, columns) -%}
-  {%- do check_table_against_contract(existing_relation, drift) -%}
+  {%- set columns = contracts__promised_columns(staged) -%}
+  {%- do contracts__check_staged_against_contract(staged, columns) -%}
+  {%- do contracts__check_column_origins(staged) -%}
+  {%- set drift = contracts__table_drift(existing_relation, columns) -%}
+  {%- do contracts__check_table_against_contract(existing_relation, drift) -%}
   {%- if model.language == 'python' and config.get('checkpoint', true) -%}
     {%- call statement('checkpoint', language='python') -%}
       checkpoint("{{ staged }}")
@@ -34,11 +34,11 @@
   {%- endif -%}
 
   {#- 3. the table -#}
-  {%- set names = prepare_table(target_relation, existing_relation, columns, drift) -%}
+  {%- set names = contracts__prepare_table(target_relation, existing_relation, columns, drift) -%}
 
   {#- 4. write -#}
   {%- call statement('write') -%}
-    {{ overwrite_sql(target_relation, names, staged) }}
+    {{ contracts__overwrite_sql(target_relation, names, staged) }}
   {%- endcall -%}
 
   {#- 5. publish: at the end of the run, end_run does -#}

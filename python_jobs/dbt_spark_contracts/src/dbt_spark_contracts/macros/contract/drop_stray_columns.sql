@@ -23,7 +23,7 @@
   {%- set stray = adapter.get_schema(table) | map(attribute='name') | reject('in', node.columns) | list -%}
   {%- for column in stray -%}
     {%- if not dry_run -%}
-      {%- do drop_column(table, column) -%}
+      {%- do contracts__drop_column(table, column) -%}
     {%- endif -%}
     {%- do log(table ~ ': ' ~ ('would drop ' if dry_run else 'dropped ') ~ column, info=true) -%}
   {%- endfor -%}

@@ -7,27 +7,27 @@
 {% materialization seed, adapter='spark' %}
   {%- set target_relation = this.incorporate(type='table') -%}
   {%- set existing_relation = load_cached_relation(this) -%}
-  {%- set staged = staged_view() -%}
+  {%- set staged = contracts__staged_view() -%}
   {%- set agate_table = load_agate_table() -%}
   {%- do store_result('agate_table', response='OK', agate_table=agate_table) -%}
 
   {{ run_hooks(pre_hooks) }}
 
   {#- 1. stage -#}
-  {%- do adapter.stage_seed(staged, agate_table.rows, seed_types(agate_table)) -%}
+  {%- do adapter.stage_seed(staged, agate_table.rows, contracts__seed_types(agate_table)) -%}
 
   {#- 2. check -#}
-  {%- set columns = promised_columns(staged) -%}
-  {%- set drift = table_drift(existing_relation, columns) -%}
-  {%- do check_table_against_contract(existing_relation, drift) -%}
+  {%- set columns = contracts__promised_columns(staged) -%}
+  {%- set drift = contracts__table_drift(existing_relation, columns) -%}
+  {%- do contracts__check_table_against_contract(existing_relation, drift) -%}
 
   {#- 3. the table -#}
-  {%- set names = prepare_table(target_relation, existing_relation, columns, drift) -%}
+  {%- set names = contracts__prepare_table(target_relation, existing_relation, columns, drift) -%}
 
   {#- 4. write -#}
   {%- set rows = agate_table.rows | length -%}
   {%- call statement('write') -%}
-    {{ overwrite_sql(target_relation, names, staged) }}
+    {{ contracts__overwrite_sql(target_relation, names, staged) }}
   {%- endcall -%}
   {%- call noop_statement('main', 'INSERT ' ~ rows, 'INSERT', rows) -%}{%- endcall -%}
 
@@ -41,7 +41,7 @@
 {% endmaterialization %}
 
 {#- Out: the type of each of a seed's columns: what its config says, else what dbt found in the file. -#}
-{% macro seed_types(agate_table) %}
+{% macro contracts__seed_types(agate_table) %}
   {%- set types = {} -%}
   {%- for name in agate_table.column_names -%}
     {%- do types.update({name: config.get('column_types', {}).get(name, adapter.convert_type(agate_table, loop.index0))}) -%}

@@ -4,7 +4,7 @@
     Out: the columns of this model's parents whose names no column here may have: a dict of the name, in
     lower case, and which column it is of, with its marks. The rules are those of check_column_origins.
 #}
-{% macro marked_columns() %}
+{% macro contracts__marked_columns() %}
   {%- set own = {} -%}
   {%- for column in model.columns.values() -%}
     {%- do own.update({column.name | lower: column.meta}) -%}
@@ -33,8 +33,8 @@
 {#
     Raises a compiler error that names each column of this model's contract that has a marked one's name.
 #}
-{% macro check_marked_columns() %}
-  {%- set marked = marked_columns() -%}
+{% macro contracts__check_marked_columns() %}
+  {%- set marked = contracts__marked_columns() -%}
   {%- set leaks = [] -%}
   {%- for name in model.columns if name | lower in marked -%}
     {%- do leaks.append(name ~ ' has the name of ' ~ marked[name | lower]) -%}

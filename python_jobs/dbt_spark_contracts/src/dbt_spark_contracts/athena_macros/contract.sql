@@ -8,7 +8,7 @@
     In: the compiled code. Raises dbt's contract error, or a compiler error for a marked column.
 #}
 {% macro athena__get_assert_columns_equivalent(sql) %}
-  {%- do check_marked_columns() -%}
+  {%- do contracts__check_marked_columns() -%}
   {%- if model.language == 'sql' -%}
     {{ return(assert_columns_equivalent(sql)) }}
   {%- endif -%}
@@ -24,7 +24,7 @@
     The plugin lifts dbt-core's refusal of contracts on Python models on Athena only while
     athena__py_save_table_as calls this macro.
 #}
-{% macro py_check_against_contract() %}
+{% macro contracts__py_check_against_contract() %}
   {%- set contract = [] -%}
   {%- set untyped = [] -%}
   {%- for column in model.columns.values() if config.get('contract').enforced -%}
@@ -42,7 +42,7 @@
 # Name, type, and whether it is never null, of each column; none without an enforced contract.
 dbt_contract = {{ contract }}
 # The names that no column may have, and the marked column that each is of.
-dbt_marked = {{ marked_columns() }}
+dbt_marked = {{ contracts__marked_columns() }}
 
 
 def dbt_checked(frame):

@@ -4,7 +4,7 @@
 
     Out: a list of dicts: name, data_type (as Spark spells it), nullable, comment.
 #}
-{% macro promised_columns(staged) %}
+{% macro contracts__promised_columns(staged) %}
   {%- if not config.get('contract').enforced -%}
     {{ return(adapter.get_schema(staged)) }}
   {%- endif -%}

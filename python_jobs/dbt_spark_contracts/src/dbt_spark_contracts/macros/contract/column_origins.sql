@@ -6,7 +6,7 @@
     In: the staged view. Raises a compiler error that names each column that hands on what it may not,
     under whatever name; warns of columns that cannot be traced, below a model that has marked ones.
 #}
-{% macro check_column_origins(staged) %}
+{% macro contracts__check_column_origins(staged) %}
   {#- What a model asks of the run itself is no part of how its columns are made. -#}
   {%- set volatile = [run_started_at.isoformat(), run_started_at.date() | string] -%}
   {%- set lineage = adapter.trace_columns(staged, model, graph, volatile) -%}
