@@ -6,7 +6,6 @@ Each class here is one of dbt's, run as it stands but for what it says. Those th
   has not; the snapshots are dbt-spark's own, which stages them in a view.
 - constraints: RuntimeDdlEnforcement and ModelConstraints compare the text of one statement, and a
   table is made here by several; SqlHeader wants two statements in one; those for views.
-- incremental: Microbatch is dbt-spark's insert_overwrite.
 - empty: SeedFlag, an option that dbt-core 1.11 has not; MetadataWithEmptyFlag, which retypes
   columns, as dbt-spark does not for Iceberg.
 - python_model: PySpark's koalas model, whose package Spark 3.5 has as pyspark.pandas.
@@ -42,6 +41,7 @@ from dbt.tests.adapter.incremental import test_incremental_unique_id
 from dbt.tests.adapter.incremental.test_incremental_merge_exclude_columns import (
     BaseMergeExcludeColumns,
 )
+from dbt.tests.adapter.incremental.test_incremental_microbatch import BaseMicrobatch
 from dbt.tests.adapter.incremental.test_incremental_on_schema_change import (
     BaseIncrementalOnSchemaChange,
 )
@@ -262,6 +262,10 @@ class TestIncrementalPredicates(OnIceberg, BaseIncrementalPredicates):
         config = OnIceberg.config()
         config["models"]["+incremental_predicates"] = ["DBT_INTERNAL_DEST.id != 2"]
         return config
+
+
+class TestMicrobatch(OnIceberg, BaseMicrobatch):
+    pass
 
 
 # Contracts

@@ -19,7 +19,7 @@ from dbt_common.contracts.constraints import ConstraintType
 from dbt_common.events.functions import fire_event
 from dbt_common.exceptions import DbtRuntimeError
 
-from dbt_spark_contracts import branches, file_sources, process, spark_plan, tables
+from dbt_spark_contracts import batches, branches, file_sources, process, spark_plan, tables
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.lineage import marks
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
@@ -173,6 +173,71 @@ class SparkAdapter(spark.SparkAdapter):
         literal and a count are such proofs. Costs analysis, no Spark job.
         """
         return spark_plan.never_null(session.get().table(str(view)), columns)
+
+    # What a strategy of `incremental` writes: what macros/materializations/strategies.sql asks.
+
+    @available
+    def overwrite_partitions(self, relation, view) -> None:
+        """Replace those partitions of a table that the staged view has rows of, by name, in one
+        commit. Of a table without partitions that is the whole; without a row it is none.
+
+        By its own command, and not by `insert overwrite`, whose meaning is a session's setting.
+        Raises DbtRuntimeError, before anything is written, if some files are of a partitioning
+        that the table has no more: they would not be replaced.
+        """
+        table = str(relation)
+        with explained():
+            if tables.has_older_partitioning(session.get(), table, self.get_branch()):
+                raise DbtRuntimeError(
+                    f"{table} has files of an earlier partitioning, which insert_overwrite would "
+                    "not replace: rewrite them (`call system.rewrite_data_files(table => "
+                    f"'{table}', options => map('rewrite-all', 'true'))`), or run --full-refresh."
+                )
+        what = f"{table}: overwrite the partitions of {view}"
+        self._change(what, tables.overwrite_partitions, table, str(view))
+
+    @available
+    def limit_to_batch(self, view, event_time: str, batch: dict, is_filtered: bool) -> str:
+        """Let a staged view hold the rows of its batch's window. Out: the window, as SQL.
+
+        See batches.limited for what becomes of the others.
+        """
+        with explained():
+            frame = session.get().table(str(view))
+            window = batches.window(frame, event_time, batch)
+            kept = batches.limited(frame, event_time, window, is_filtered)
+            kept.createOrReplaceTempView(str(view))
+        return window
+
+    @available
+    def overwrite_window(self, relation, view, window: str) -> None:
+        """Replace the table's rows of a window, as limit_to_batch gives it, by the staged ones, in
+        one commit: whole files where they are, else row by row."""
+        table = str(relation)
+        with explained():
+            is_whole = tables.whole_files(session.get(), table, self.get_branch(), window)
+        if not is_whole:
+            self.settle(view)
+        arguments = (table, str(view), window, is_whole)
+        self._change(f"{table}: overwrite {window}", tables.overwrite_window, *arguments)
+
+    @available
+    def settle(self, view) -> None:
+        """Compute a staged view once and for all, if its rows may be others the next time (uuid(),
+        rand(), …): a merge reads its source twice, and Spark refuses such a one."""
+        from dbt_spark_contracts.python_models import checkpoint
+
+        with explained():
+            if not spark_plan.is_deterministic(session.get().table(str(view))):
+                checkpoint(session.get(), str(view))
+
+    @available
+    def skips_batches(self, relation, begin, batch: dict) -> bool:
+        """Has the table never been written, and is this not the first of all batches?"""
+        is_first = batches.instant(batch["event_time_start"]) <= batches.instant(begin)
+        with explained():
+            table = str(relation)
+            return not is_first and not tables.was_written(session.get(), table, self.get_branch())
 
     # Where columns come from: what macros/contract/column_origins.sql asks.
 

@@ -51,6 +51,14 @@ def never_null(frame, columns: list[str]) -> list[str]:
     return [name for name in columns if _never_null(plan, frame.columns.index(name), {})]
 
 
+def is_deterministic(frame) -> bool:
+    """Are the DataFrame's rows the same, however often they are computed? Costs no Spark job.
+
+    Not with uuid(), rand() or monotonically_increasing_id() anywhere in its plan.
+    """
+    return frame._jdf.queryExecution().analyzed().deterministic()
+
+
 def analyzed_plan(frame) -> list[dict]:
     """The DataFrame's analyzed plan as Spark itself writes it: its nodes, each before its children.
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
+from pyspark.sql import functions as F
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -16,6 +17,9 @@ ICEBERG_CATALOG = "org.apache.iceberg.spark.SparkCatalog"
 
 # Spark's error class of a table that is not there.
 NO_TABLE = "TABLE_OR_VIEW_NOT_FOUND"
+
+# Of a row that overwrite_window deletes.
+_IS_OLD = "dbt_is_old"
 
 
 def list_schemas(session: "SparkSession") -> list[str]:
@@ -98,6 +102,99 @@ def properties(session: "SparkSession", table: str) -> dict[str, str] | None:
     """The properties of a table, as they are now; None if it is not there."""
     forget(session, table)
     return dict(load(session, table).properties()) if exists(session, table) else None
+
+
+def overwrite_partitions(session: "SparkSession", table: str, view: str) -> None:
+    """Replace the partitions of the table that the view has rows of, by name, in one commit."""
+    session.table(view).writeTo(table).overwritePartitions()
+
+
+def overwrite_window(
+    session: "SparkSession", table: str, view: str, window: str, is_whole_files: bool
+) -> None:
+    """Replace the table's rows of a window of one column by the view's, by name, in one commit.
+
+    Args:
+        session: The session.
+        table: The table.
+        view: The view, whose rows are all of the window.
+        window: `column >= … and column < …`.
+        is_whole_files: What `whole_files` says; without, the view has to be deterministic.
+    """
+    if is_whole_files:
+        session.table(view).writeTo(table).overwrite(F.expr(window))
+        return
+    # One statement, so that no reader sees the window empty. The rows to delete are found by the
+    # column itself: each of its values in the window is a row of the source, once.
+    column = window.split(" ", 1)[0]
+    old = session.table(table).where(window).selectExpr(column, f"true as `{_IS_OLD}`").distinct()
+    new = session.table(view)
+    names = [f"`{name}`" for name in new.columns]
+    source = new.withColumn(_IS_OLD, F.lit(False)).unionByName(old, allowMissingColumns=True)
+    source.createOrReplaceTempView(f"{view}_and_old")
+    within = window.replace(column, f"old.{column}")
+    try:
+        session.sql(f"""
+            merge into {table} as old using {view}_and_old as new
+            on new.`{_IS_OLD}` and old.{column} = new.{column} and {within}
+            when matched then delete
+            when not matched and not new.`{_IS_OLD}` then insert ({", ".join(names)})
+            values ({", ".join(f"new.{name}" for name in names)})
+        """)
+    finally:
+        session.catalog.dropTempView(f"{view}_and_old")
+
+
+def was_written(session: "SparkSession", table: str, branch: str | None) -> bool:
+    """Has Spark ever written to the table, as the branch has it, or else main?
+
+    A first run creates its table before it writes to it, and may fail in between.
+    """
+    snapshot = _head(load(session, table), branch)
+    summary = dict(snapshot.summary()) if snapshot else {}
+    return "spark.app.id" in summary or summary.get("total-records", "0") != "0"
+
+
+def has_older_partitioning(session: "SparkSession", table: str, branch: str | None) -> bool:
+    """Has the table, on the branch or else on main, files of a partitioning before its own?"""
+    loaded = load(session, table)
+    snapshot = _head(loaded, branch) if loaded.specs().size() > 1 else None
+    manifests = snapshot.dataManifests(loaded.io()) if snapshot else ()
+    return any(manifest.partitionSpecId() != loaded.spec().specId() for manifest in manifests)
+
+
+def whole_files(session: "SparkSession", table: str, branch: str | None, condition: str) -> bool:
+    """Are the table's rows of that condition whole files, which a commit can replace?
+
+    Of each file it has to be certain, by its partition or by its columns' bounds. Reads metadata.
+    """
+    loaded = load(session, table)
+    expressions = session._jvm.org.apache.iceberg.expressions
+    converter = session._jvm.org.apache.spark.sql.execution.datasources.SparkExpressionConverter
+    resolved = converter.collectResolvedSparkExpression(session._jsparkSession, table, condition)
+    expression = converter.convertToIcebergExpression(resolved)
+    if expressions.ExpressionUtil.selectsPartitions(expression, loaded, False):
+        return True
+    snapshot = _head(loaded, branch)
+    if snapshot is None:
+        return True
+    scan = loaded.newScan().caseSensitive(False).useSnapshot(snapshot.snapshotId())
+    tasks = scan.filter(expression).includeColumnStats().planFiles()
+    evaluator = expressions.StrictMetricsEvaluator(loaded.schema(), expression, False)
+    files = tasks.iterator()
+    try:
+        while files.hasNext():
+            if not evaluator.eval(files.next().file()):
+                return False
+        return True
+    finally:
+        tasks.close()
+
+
+def _head(loaded, branch: str | None):
+    """The newest snapshot of a branch of Iceberg's table, or of main where it has none such."""
+    ref = loaded.refs().get(branch) if branch else None
+    return loaded.snapshot(ref.snapshotId()) if ref else loaded.currentSnapshot()
 
 
 def _current_catalog(session: "SparkSession"):

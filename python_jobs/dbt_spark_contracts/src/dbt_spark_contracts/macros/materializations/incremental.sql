@@ -2,15 +2,16 @@
     A model, SQL or Python, whose rows are merged into, or appended to, its Iceberg table.
 
     The same steps as `table`; only the write differs, by dbt-spark's incremental_strategy (merge with a
-    unique_key, else append). The first run and --full-refresh overwrite; nothing is ever dropped. (The
-    steps stand in both files because dbt runs Python from a materialization's own body only.)
+    unique_key, else append; insert_overwrite, microbatch). The first run and --full-refresh overwrite;
+    nothing is ever dropped. (The steps stand in both files because dbt runs Python from a
+    materialization's own body only.)
 #}
 {% materialization incremental, adapter='spark', supported_languages=['sql', 'python'] %}
-  {%- set target_relation = this.incorporate(type='table') -%}
+  {%- set target_relation = this.incorporate(type='table', is_iceberg=true) -%}
   {%- set existing_relation = load_cached_relation(this) -%}
   {%- set staged = contracts__staged_view() -%}
   {#- A wrong one is told on the first run, and not by the second. -#}
-  {%- do contracts__incremental_strategy() -%}
+  {%- set strategy = contracts__incremental_strategy() -%}
 
   {{ run_hooks(pre_hooks) }}
 
@@ -28,6 +29,7 @@
   {%- do contracts__check_column_origins(staged) -%}
   {%- set drift = contracts__table_drift(existing_relation, columns) -%}
   {%- do contracts__check_table_against_contract(existing_relation, drift) -%}
+  {%- set window = contracts__limit_to_batch(staged, existing_relation, strategy) -%}
   {%- if model.language == 'python' and config.get('checkpoint', true) -%}
     {%- call statement('checkpoint', language='python') -%}
       checkpoint("{{ staged }}")
@@ -38,13 +40,13 @@
   {%- set names = contracts__prepare_table(target_relation, existing_relation, columns, drift) -%}
 
   {#- 4. write -#}
-  {%- call statement('write') -%}
-    {%- if existing_relation is none or should_full_refresh() -%}
+  {%- if contracts__replaces_all(existing_relation) -%}
+    {%- call statement('write') -%}
       {{ contracts__overwrite_sql(target_relation, names, staged) }}
-    {%- else -%}
-      {{ contracts__incremental_sql(target_relation, existing_relation, staged) }}
-    {%- endif -%}
-  {%- endcall -%}
+    {%- endcall -%}
+  {%- else -%}
+    {%- do contracts__write_incrementally(strategy, target_relation, existing_relation, staged, window) -%}
+  {%- endif -%}
 
   {#- 5. publish: at the end of the run, end_run does -#}
 

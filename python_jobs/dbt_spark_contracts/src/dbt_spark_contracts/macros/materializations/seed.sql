@@ -5,7 +5,7 @@
     Config: column_types, and what `table` takes.
 #}
 {% materialization seed, adapter='spark' %}
-  {%- set target_relation = this.incorporate(type='table') -%}
+  {%- set target_relation = this.incorporate(type='table', is_iceberg=true) -%}
   {%- set existing_relation = load_cached_relation(this) -%}
   {%- set staged = contracts__staged_view() -%}
   {%- set agate_table = load_agate_table() -%}

@@ -2,10 +2,11 @@
 
 {#
     Out: the relation of the temporary view that this model is staged as. All threads share one
-    session, so the schema is part of its name.
+    session, so the schema is part of its name, and so is the batch of a microbatch model.
 #}
 {% macro contracts__staged_view() %}
-  {{ return(api.Relation.create(identifier=this.schema ~ '__' ~ this.identifier ~ '__dbt_stage')) }}
+  {%- set batch = '__' ~ model.batch.id if model.batch else '' -%}
+  {{ return(api.Relation.create(identifier=this.schema ~ '__' ~ this.identifier ~ batch ~ '__dbt_stage')) }}
 {% endmacro %}
 
 {#
@@ -54,18 +55,4 @@ stage(model, dbtObj, "{{ staged }}")
   insert into {{ target_relation }} replace where true
   select {% for name in names %}{{ adapter.quote(name) }}{{ ', ' if not loop.last }}{% endfor %}
   from {{ staged }}
-{% endmacro %}
-
-{#- Out: SQL that adds the staged rows by the model's incremental strategy; dbt-spark's own. -#}
-{% macro contracts__incremental_sql(target_relation, existing_relation, staged) %}
-  {{ dbt_spark_get_incremental_sql(
-      contracts__incremental_strategy(), staged, target_relation, existing_relation, config.get('unique_key'),
-      config.get('predicates') or config.get('incremental_predicates')
-  ) }}
-{% endmacro %}
-
-{#- Out: the model's incremental strategy. Raises dbt-spark's compiler error if it knows none of that name. -#}
-{% macro contracts__incremental_strategy() %}
-  {%- set strategy = config.get('incremental_strategy') or ('merge' if config.get('unique_key') else 'append') -%}
-  {{ return(dbt_spark_validate_get_incremental_strategy(strategy, 'iceberg')) }}
 {% endmacro %}

@@ -1,0 +1,71 @@
+"""The strategy `microbatch`: a batch's window of event time, and the rows that may be in it."""
+
+from datetime import datetime, timezone
+
+from dbt_common.exceptions import DbtRuntimeError
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+
+def window(frame: DataFrame, event_time: str, batch: dict) -> str:
+    """The window of a batch, [start, end), as a SQL condition on a model's rows.
+
+    Args:
+        frame: The staged model.
+        event_time: Its column of that config.
+        batch: dbt's `model.batch`.
+
+    Raises:
+        DbtRuntimeError: The column is not there, or its type has no such window.
+    """
+    name = event_time.strip("`")
+    found = [f for f in frame.schema.fields if f.name.lower() == name.lower()]
+    if not found:
+        raise DbtRuntimeError(
+            f"event_time is {event_time}, and the model returns no column of that name: "
+            f"{', '.join(frame.columns)}."
+        )
+    kind = found[0].dataType.simpleString()
+    start, end = instant(batch["event_time_start"]), instant(batch["event_time_end"])
+    if kind == "date" and any(time.hour for time in (start, end)):
+        raise DbtRuntimeError(
+            f"event_time {event_time} is a date, and the batches are smaller than a day: make it a "
+            "timestamp, or batch_size a day."
+        )
+    form = {"date": "%Y-%m-%d", "timestamp": "%Y-%m-%d %H:%M:%S+00:00"}
+    form["timestamp_ntz"] = "%Y-%m-%d %H:%M:%S"
+    if kind not in form:
+        raise DbtRuntimeError(
+            f"event_time {event_time} is a {kind}: cast it to timestamp, timestamp_ntz or date."
+        )
+    first, last = (f"{kind} '{time.strftime(form[kind])}'" for time in (start, end))
+    return f"`{found[0].name}` >= {first} and `{found[0].name}` < {last}"
+
+
+def limited(frame: DataFrame, event_time: str, within: str, is_filtered: bool) -> DataFrame:
+    """The staged model's rows within its batch's window; the others are never lost in silence.
+
+    Where dbt has filtered an input by its event time (`is_filtered`), a row outside of the window
+    would be dropped here and belong to no batch, or come twice: it stops the batch. Where dbt
+    filters none (no input has an event_time, and in Python), each batch reads all and keeps its
+    own; but a row without an event time would be in no batch, and stops it too.
+    """
+    name = event_time.strip("`")
+    if is_filtered:
+        said = f"outside of its batch ({within}): leave out what is, or let event_time be its time"
+        allowed = f"({within}) is true"
+    else:
+        said = "that is null, so that it is in no batch: leave it out"
+        allowed = f"`{name}` is not null"
+    text = f"The model returned a row whose event_time {name} is {said}."
+    # Not deterministic to Spark, so that no row is judged that the model itself leaves out later.
+    judged = F.when(F.expr(allowed) & (F.rand() >= 0), F.expr(within))
+    return frame.where(judged.otherwise(F.raise_error(F.lit(text)).cast("boolean")))
+
+
+def instant(value: "datetime | str") -> datetime:
+    """A time of dbt's, in UTC."""
+    time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return (
+        time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
+    )

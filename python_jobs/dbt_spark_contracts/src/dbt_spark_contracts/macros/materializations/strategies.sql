@@ -1,0 +1,80 @@
+{#- How the rows of an incremental model come into its table, by its incremental_strategy. -#}
+
+{#- Out: the model's incremental strategy. Raises dbt-spark's compiler error if it knows none of that name. -#}
+{% macro contracts__incremental_strategy() %}
+  {%- set strategy = config.get('incremental_strategy') or ('merge' if config.get('unique_key') else 'append') -%}
+  {{ return(dbt_spark_validate_get_incremental_strategy(strategy, 'iceberg')) }}
+{% endmacro %}
+
+{#
+    Of a microbatch model: lets the staged view hold its batch's rows only.
+
+    In: the staged view, the existing table (none if absent), the strategy. Out: the batch's window as SQL;
+    none with other strategies. Raises a compiler error if dbt gives no batch (a project's own microbatch
+    macro turns batches off), or if earlier batches would be missing for good.
+#}
+{% macro contracts__limit_to_batch(staged, existing_relation, strategy) %}
+  {%- if strategy != 'microbatch' -%}
+    {{- return(none) -}}
+  {%- elif not model.batch -%}
+    {%- do exceptions.raise_compiler_error(
+        this ~ ': dbt runs this microbatch model without batches, because the project has a macro '
+        ~ 'get_incremental_microbatch_sql: remove it, or set the flag require_batched_execution_for_custom_microbatch_strategy.'
+    ) -%}
+  {%- elif not contracts__replaces_all(existing_relation) and not invocation_args_dict.event_time_start
+      and adapter.skips_batches(existing_relation, config.get('begin'), model.batch) -%}
+    {%- do exceptions.raise_compiler_error(
+        this ~ ' is there and was never written, as a first run leaves it that fails, and dbt would begin with its '
+        ~ 'last batches: run it with --full-refresh.'
+    ) -%}
+  {%- endif -%}
+  {{- return(adapter.limit_to_batch(staged, config.get('event_time'), model.batch, contracts__has_filtered_input())) -}}
+{% endmacro %}
+
+{#
+    Is all of the table's content made anew? On the first run, and with --full-refresh; but of a microbatch
+    model no more than the batches that are asked for, by a window or by `dbt retry`.
+
+    In: the existing relation, none if absent.
+#}
+{% macro contracts__replaces_all(existing_relation) %}
+  {%- if existing_relation is none or not should_full_refresh() -%}
+    {{- return(existing_relation is none) -}}
+  {%- endif -%}
+  {{- return(not (model.batch and (model.previous_batch_results or invocation_args_dict.event_time_start))) -}}
+{% endmacro %}
+
+{#- Does dbt filter an input of this model by its batch? It does where the input has an event_time, in SQL. -#}
+{% macro contracts__has_filtered_input() %}
+  {%- for parent in model.depends_on.nodes if model.language == 'sql' -%}
+    {%- set node = graph.nodes.get(parent) or graph.sources.get(parent) -%}
+    {%- if node and node.config.event_time -%}
+      {{- return(true) -}}
+    {%- endif -%}
+  {%- endfor -%}
+  {{- return(false) -}}
+{% endmacro %}
+
+{#
+    Writes the staged rows by the strategy: dbt-spark's SQL for merge and append; replaced partitions, and a
+    replaced window, by Spark's own commands, which depend on no session's setting.
+
+    In: the strategy, the table, the existing relation, the staged view, the window of a microbatch.
+#}
+{% macro contracts__write_incrementally(strategy, target_relation, existing_relation, staged, window) %}
+  {%- if strategy == 'insert_overwrite' -%}
+    {%- do adapter.overwrite_partitions(target_relation, staged) -%}
+  {%- elif strategy == 'microbatch' -%}
+    {%- do adapter.overwrite_window(target_relation, staged, window) -%}
+  {%- else -%}
+    {%- if strategy == 'merge' -%}
+      {%- do adapter.settle(staged) -%}
+    {%- endif -%}
+    {%- call statement('write') -%}
+      {{ dbt_spark_get_incremental_sql(
+          strategy, staged, target_relation, existing_relation, config.get('unique_key'),
+          config.get('predicates') or config.get('incremental_predicates')
+      ) }}
+    {%- endcall -%}
+  {%- endif -%}
+{% endmacro %}

@@ -1,0 +1,209 @@
+"""`insert_overwrite` replaces the partitions that a run returns, `microbatch` a batch's window, and
+neither anything else: SQL and Python, audited and not, whatever a session's settings are."""
+
+import pytest
+
+from tests.support.dbt_runner import make_project
+
+ROWS = """
+select cast(id as bigint) as id, cast(ts as timestamp) as ts
+from values {{ var('rows') }} as given (id, ts) where id is not null
+"""
+PROJECT = """
+name: small
+profile: lakehouse
+flags: {send_anonymous_usage_stats: false}
+models: {+file_format: iceberg, +materialized: table}
+on-run-start:
+  - "{{ begin_run() }}"
+  - "set spark.sql.sources.partitionOverwriteMode = {{ var('mode', 'static') }}"
+on-run-end: ["{{ end_run() }}", "reset spark.sql.sources.partitionOverwriteMode"]
+"""
+OVERWRITES = "{{ config(materialized='incremental', incremental_strategy='insert_overwrite'%s) }}"
+BY_DAY = ", partition_by=['days(ts)']"
+INSERT_OVERWRITE = {
+    "dbt_project.yml": PROJECT,
+    "models/given.sql": ROWS,
+    "models/in_sql.sql": OVERWRITES % BY_DAY + "select ts, id from {{ ref('given') }}",
+    "models/in_python.py": """
+def model(dbt, spark):
+    dbt.config(materialized="incremental", incremental_strategy="insert_overwrite",
+               partition_by=["days(ts)"])
+    return dbt.ref("given").select("ts", "id")
+""",
+    "models/whole.sql": OVERWRITES % "" + "select id, ts from {{ ref('given') }}",
+    # `table` means the whole table, whatever the session says.
+    "models/a_table.sql": """
+{{ config(partition_by=['days(ts)']) }} select * from {{ ref('given') }}
+""",
+}
+BATCHED = """{{ config(materialized='incremental', incremental_strategy='microbatch',
+    event_time='ts', batch_size='day', begin='2026-01-01', lookback=0%s) }}
+"""
+MICROBATCH = {
+    "dbt_project.yml": PROJECT,
+    "models/given.sql": "{{ config(event_time='ts') }}" + ROWS,
+    "models/unfiltered.sql": ROWS,
+    "models/plain.sql": BATCHED % "" + "select * from {{ ref('given') }}",
+    "models/by_month.sql": BATCHED % ", partition_by=['months(ts)']"
+    + "select id, ts from {{ ref('given') }}",
+    "models/reads_all.sql": BATCHED % "" + "select * from {{ ref('unfiltered') }}",
+    "models/in_python.py": """
+def model(dbt, spark):
+    dbt.config(materialized="incremental", incremental_strategy="microbatch", event_time="ts",
+               batch_size="day", begin="2026-01-01", lookback=0)
+    return dbt.ref("given")
+""",
+    "models/fails.sql": BATCHED % ""
+    + """select if(id = {{ var('bad', 0) }}, raise_error('no'), id) as id, ts
+from {{ ref('given') }}""",
+}
+MODELS = ("plain", "by_month", "reads_all", "in_python")
+
+
+def row(id, day, hour=8):
+    return f"({id}L, timestamp '2026-01-0{day} 0{hour}:00:00')"
+
+
+def given(*rows):
+    return ", ".join(rows)
+
+
+NONE = "(null, null)"
+
+
+def ids(spark, table):
+    spark.sql(f"refresh table {table}")
+    return sorted((r.id, r.ts.day) for r in spark.table(table).collect())
+
+
+def test_insert_overwrite(small_project, spark, schema):
+    project = small_project(INSERT_OVERWRITE)
+    partitioned = ("in_sql", "in_python")
+
+    def run(*rows, **options):
+        result = project("run", schema=schema, rows=given(*rows), **options)
+        assert result.success, result.text
+        tables = (*partitioned, "whole", "a_table")
+        return {name: ids(spark, f"{schema}.{name}") for name in tables}
+
+    run(row(1, 1), row(2, 2, 1), row(3, 2, 2))
+    after = run(row(4, 2), row(5, 3), mode="dynamic")
+    assert [after[name] for name in partitioned] == 2 * [[(1, 1), (4, 2), (5, 3)]]
+    assert [after["whole"], after["a_table"]] == 2 * [[(4, 2), (5, 3)]]
+    # No row: no partition, and nothing is lost.
+    assert run(NONE) == {**after, "a_table": []}
+    after = run(row(6, 3), write_audit_publish=False)
+    assert [after[name] for name in partitioned] == 2 * [[(1, 1), (4, 2), (6, 3)]]
+    assert after["whole"] == [(6, 3)]
+
+    # Files of an earlier partitioning would stay beside the new rows.
+    spark.sql(f"alter table {schema}.in_sql replace partition field days(ts) with months(ts)")
+    result = project("run", "-s", "in_sql", schema=schema, rows=row(7, 3))
+    assert not result.success
+    assert "files of an earlier partitioning" in result.message["in_sql"]
+    assert ids(spark, f"{schema}.in_sql") == [(1, 1), (4, 2), (6, 3)]
+
+
+@pytest.fixture(scope="module")
+def batched(dbt, tmp_path_factory, module_schema):
+    """A project whose batches are of three days: `batched(*arguments, rows)`."""
+    project = make_project(dbt, tmp_path_factory.mktemp("batched"), MICROBATCH)
+
+    def run(*arguments, days=(1, 4), rows=(), **options):
+        if days:
+            start, end = (f"2026-01-0{day}" for day in days)
+            arguments += ("--event-time-start", start, "--event-time-end", end)
+        return project(*arguments, schema=module_schema, rows=given(*rows), **options)
+
+    return run
+
+
+THREE_DAYS = (row(1, 1), row(2, 2), row(3, 3, 7), row(4, 3))
+
+
+def test_microbatch(batched, spark, module_schema):
+    def tables():
+        return [ids(spark, f"{module_schema}.{name}") for name in MODELS]
+
+    models = ("--exclude", "fails")
+    result = batched("run", *models, rows=THREE_DAYS)
+    assert result.success, result.text
+    assert tables() == 4 * [[(1, 1), (2, 2), (3, 3), (4, 3)]]
+    # A later run of one day, with main compacted: one file holds the rows of all days.
+    for name in MODELS:
+        spark.sql(
+            f"call system.rewrite_data_files(table => '{module_schema}.{name}', "
+            "options => map('rewrite-all', 'true'))"
+        )
+        files = spark.table(f"{module_schema}.{name}.files").count()
+        assert files == 1, "each batch's rows lie in a file with others'"
+    for options in ({}, {"write_audit_publish": False}):
+        result = batched("run", *models, days=(2, 3), rows=(row(9, 1), row(5, 2)), **options)
+        assert result.success, result.text
+        assert tables() == 4 * [[(1, 1), (3, 3), (4, 3), (5, 2)]]
+        assert len(spark.table(f"{module_schema}.plain.refs").collect()) == 1
+    # A day without a row is one that has none.
+    assert batched("run", *models, days=(3, 4), rows=(row(9, 1),)).success
+    assert tables() == 4 * [[(1, 1), (5, 2)]]
+    # --full-refresh of some days is of no others.
+    result = batched("run", *models, "--full-refresh", rows=THREE_DAYS[1:], days=(2, 4))
+    assert result.success, result.text
+    assert tables() == 4 * [[(1, 1), (2, 2), (3, 3), (4, 3)]]
+
+
+def test_failed_batches_are_retried_and_no_others(batched, spark, module_schema):
+    select = ("--select", "given", "fails")
+    assert not batched("run", *select, rows=THREE_DAYS, bad=2).success
+    assert ids(spark, f"{module_schema}.fails") == [], "it is held back"
+    # A new run knows that the table is none yet: dbt would begin with its last batches.
+    result = batched("run", *select, days=None, rows=THREE_DAYS)
+    assert not result.success
+    assert "run it with --full-refresh" in result.text
+
+    assert not batched("run", *select, "--full-refresh", rows=THREE_DAYS, bad=2).success
+    result = batched("retry", days=None, rows=THREE_DAYS)
+    assert result.success, result.text
+    assert result.text.count("START batch") == 1
+    assert ids(spark, f"{module_schema}.fails") == [(1, 1), (2, 2), (3, 3), (4, 3)]
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ("ts + interval 1 day as ts", "outside of its batch"),
+        ("string(ts) as ts", "event_time ts is a string: cast it"),
+        ("ts as other", "no column of that name"),
+    ],
+)
+def test_no_row_of_a_batch_is_lost_in_silence(small_project, schema, column, told):
+    files = {
+        "models/given.sql": """
+{{ config(event_time='ts') }} select 1L id, timestamp '2026-01-01 08:00:00' ts
+""",
+        "models/batched.sql": BATCHED % "" + f"select id, {column} from {{{{ ref('given') }}}}",
+    }
+    days = ("--event-time-start", "2026-01-01", "--event-time-end", "2026-01-02")
+    result = small_project(files)("run", *days, schema=schema)
+    assert not result.success
+    assert told in result.text
+
+
+def test_a_merge_takes_what_is_another_value_each_time(small_project, spark, schema):
+    """Computed once: Spark's own merge refuses it, on the second run."""
+    model = """{{ config(materialized='incremental', unique_key='id') }}
+        select id, uuid() as a, rand() as b, monotonically_increasing_id() as c
+        from range({{ var('first') }}, {{ var('first') }} + 3, 1, 1)"""
+    project = small_project({"models/volatile.sql": model})
+    tables = []
+    for first in (0, 1):
+        result = project("run", schema=schema, first=first)
+        assert result.success, result.text
+        spark.sql(f"refresh table {schema}.volatile")
+        rows = spark.table(f"{schema}.volatile").collect()
+        tables.append({row.id: row.a for row in rows})
+        assert len(rows) == len(tables[-1])
+    before, after = tables
+    assert sorted(after) == [0, 1, 2, 3]
+    assert after[0] == before[0] and after[1] != before[1]
+    assert len(set(after.values())) == 4
