@@ -217,17 +217,6 @@ def test_dbt_sparks_own_is_there_for_what_is_not_ours(small_project):
     assert found.package_name == "dbt_spark"
 
 
-def test_a_projects_macros_may_have_the_names_of_ours(small_project):
-    """dbt takes the project's for its own calls, and ours call ours."""
-    macros = "\n".join(
-        f"{{% macro {name}() %}}{{{{ exceptions.raise_compiler_error('{name}') }}}}{{% endmacro %}}"
-        for name in ("stage", "publish", "maintain", "drop_column", "rows_of", "prepare_table")
-    )
-    project = small_project({"models/a.sql": "select 1 as id", "macros/own.sql": macros})
-    result = project("run")
-    assert result.success, result.text
-
-
 def test_another_adapters_packages_are_its_own():
     dbt_internals.use_package("spark")
     FACTORY.load_plugin("spark")

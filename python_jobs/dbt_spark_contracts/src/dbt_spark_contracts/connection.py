@@ -1,5 +1,6 @@
 """dbt's connections to the one session of the process: a statement is `session.sql`, no more."""
 
+import re
 import threading
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ from dbt.adapters.spark.connections import SparkConnectionMethod
 from dbt.adapters.spark.session import SessionConnectionWrapper
 from dbt_common.exceptions import DbtRuntimeError
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException, PythonException
+from pyspark.errors import PySparkException, PythonException
 from pyspark.sql import DataFrame
 
 from dbt_spark_contracts.errors import explain
@@ -103,7 +104,14 @@ def explained():
     """Raises DbtRuntimeError, without Java's stack, for what Spark raises."""
     try:
         yield
-    except AnalysisException as error:  # its words, with the place in the SQL
-        raise DbtRuntimeError(str(error)) from error
     except (Py4JJavaError, PythonException) as error:
         raise DbtRuntimeError(explain(error)) from error
+    except PySparkException as error:  # its words, with the place in the SQL
+        raise DbtRuntimeError(_with_way_out(str(error))) from error
+
+
+def _with_way_out(said: str) -> str:
+    """Spark's words, and what to do where the catalog keeps no views, as one in a folder."""
+    if re.fullmatch(r"(Creating|Replacing) a view is not supported by catalog: \S+", said):
+        return f"{said}. Set `materialized` to table, incremental or ephemeral."
+    return said

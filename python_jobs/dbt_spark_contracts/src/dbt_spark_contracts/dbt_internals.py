@@ -4,6 +4,7 @@
 """
 
 import copy
+import sys
 from pathlib import Path
 
 import click
@@ -55,6 +56,12 @@ def current_credentials():
     context = click.get_current_context(silent=True)
     profile = context and (context.obj or {}).get("profile")
     return getattr(profile, "credentials", None)
+
+
+def current_project():
+    """The project that this dbt command runs in; None outside a command."""
+    context = click.get_current_context(silent=True)
+    return context and (context.obj or {}).get("project")
 
 
 def retried_run() -> dict | None:
@@ -132,24 +139,39 @@ def use_package(adapter_type: str) -> None:
     Manifest.find_materialization_macro_by_name = find_materialization
 
 
-def add_macros(folder: Path) -> None:
-    """Let the project of this dbt command have the macros in `folder` as if they were its own.
+def leave_alone() -> None:
+    """Undo what an earlier command of this process has set up for another project."""
+    _packaged_adapters.clear()
+    if spark := sys.modules.get("dbt.adapters.spark"):
+        spark.Plugin.adapter = spark.SparkAdapter
+    if retry := sys.modules.get("dbt.task.retry"):
+        retry.RuntimeConfig = RuntimeConfig
+
+
+def add_macros(project, folder: Path) -> None:
+    """Let `project`, of this dbt command, have the macros in `folder` as if they were its own.
 
     Ours for Athena call those of dbt-athena that they take the place of, and only a project's own
-    macros can. `dbt retry` reads the project anew, so that it gets them once more.
+    macros can.
     """
-    click.get_current_context().obj["project"].macro_paths.append(str(folder))
-    if get_flags().WHICH == "retry":
-        from dbt.task import retry
+    project.macro_paths.append(str(folder))
 
-        class WithMacros(RuntimeConfig):
-            @classmethod
-            def from_args(cls, args):
-                config = RuntimeConfig.from_args(args)
-                config.macro_paths.append(str(folder))
-                return config
 
-        retry.RuntimeConfig = WithMacros
+def on_retry(call) -> None:
+    """Call `call(config)` when this `dbt retry` has read its project and profile anew.
+
+    Its target is that of the run that it takes up, and not that of the command line.
+    """
+    from dbt.task import retry
+
+    class Noticed(RuntimeConfig):
+        @classmethod
+        def from_args(cls, args):
+            config = RuntimeConfig.from_args(args)
+            call(config)
+            return config
+
+    retry.RuntimeConfig = Noticed
 
 
 def list_no_relations() -> None:

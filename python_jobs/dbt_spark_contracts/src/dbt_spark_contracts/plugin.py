@@ -29,7 +29,16 @@ class SparkContractsPlugin(dbtPlugin):
         Raises DbtRuntimeError, in one line, if dbt-core is not of a known version or the profile
         cannot be used.
         """
-        credentials = dbt_internals.current_credentials()
+        dbt_internals.leave_alone()  # a program may run commands of several projects
+        if getattr(get_flags(), "WHICH", None) == "retry":
+            retried = dbt_internals.retried_run()
+            dbt_internals.on_retry(lambda config: self.set_up(config.credentials, config, retried))
+        else:
+            project = dbt_internals.current_project()
+            self.set_up(dbt_internals.current_credentials(), project)
+
+    def set_up(self, credentials, project, retried: dict | None = None) -> None:
+        """Prepare for a profile's `credentials` and a project; `retried`: see `retried_run`."""
         adapter_type = getattr(credentials, "type", None)
         in_process = adapter_type == "spark" and credentials.method == "session"
         if not in_process and adapter_type != "athena":
@@ -40,7 +49,7 @@ class SparkContractsPlugin(dbtPlugin):
         if not getattr(get_flags(), "INTROSPECT", True):
             dbt_internals.list_no_relations()
         if not in_process:
-            dbt_internals.add_macros(Path(__file__).parent / "athena_macros")
+            dbt_internals.add_macros(project, Path(__file__).parent / "athena_macros")
             return
         # Not at the top: dbt imports this module in every project, also in one without Spark.
         from dbt_spark_contracts.spark import session
@@ -59,10 +68,10 @@ class SparkContractsPlugin(dbtPlugin):
         from dbt_spark_contracts.adapter import SparkAdapter
 
         dbt_internals.use_adapter(SparkAdapter)
-        SparkAdapter.retried_run = dbt_internals.retried_run()
+        SparkAdapter.retried_run = retried
         self.column_lineage = SparkAdapter.column_lineage = dbt_internals.column_lineage()
-        if flags.WHICH == "generate":
-            # dbt does not ask get_manifest_artifacts for the docs.
+        if flags.WHICH == "generate" and project is dbt_internals.current_project():
+            # dbt does not ask get_manifest_artifacts for the docs. (A retry keeps its manifest.)
             dbt_internals.on_manifest(self.column_lineage.annotate)
         dbt_internals.on_command_completed(session.clear_up)
         if flags.WRITE_JSON:
