@@ -57,13 +57,19 @@ class SparkContractsPlugin(dbtPlugin):
         if flags.WHICH in SPARK_COMMANDS:
             session.start()  # Java runs beside all that follows
         from dbt_spark_contracts.adapter import SparkAdapter
+        from dbt_spark_contracts.publish.run import Run
 
         dbt_internals.use_adapter(SparkAdapter)
-        SparkAdapter.retried_run = dbt_internals.retried_run()
+        run = SparkAdapter.this_run = Run(
+            lambda: dbt_internals.call_macro("contracts__operations_schema"),
+            dbt_internals.retried_run(),
+        )
+        dbt_internals.on_node_finished(run.node_finished)
         self.column_lineage = SparkAdapter.column_lineage = dbt_internals.column_lineage()
         if flags.WHICH == "generate":
             # dbt does not ask get_manifest_artifacts for the docs.
             dbt_internals.on_manifest(self.column_lineage.annotate)
+        dbt_internals.on_command_completed(run.complete)
         dbt_internals.on_command_completed(session.clear_up)
         if flags.WRITE_JSON:
             dbt_internals.on_command_completed(self.column_lineage.write)

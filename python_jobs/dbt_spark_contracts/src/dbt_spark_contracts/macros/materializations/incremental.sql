@@ -6,6 +6,7 @@
     steps stand in both files because dbt runs Python from a materialization's own body only.)
 #}
 {% materialization incremental, adapter='spark', supported_languages=['sql', 'python'] %}
+  {%- do contracts__require_begun() -%}
   {%- set target_relation = this.incorporate(type='table') -%}
   {%- set existing_relation = load_cached_relation(this) -%}
   {%- set staged = contracts__staged_view() -%}
