@@ -1,15 +1,9 @@
 """Write, audit, publish: readers see what a run wrote when all of it has passed, or none of it."""
 
-import json
-import platform
-import subprocess
-import sys
+import os
 import time
 
-import psutil
 import pytest
-from dbt_spark_contracts.process import is_running
-from dbt_spark_contracts.spark import session
 
 # A seed, a SQL and a Python model; `worth` is tested, and the test fails or warns as a var says.
 FILES = {
@@ -105,7 +99,6 @@ def test_a_run_that_passes_is_published(project, seen, refs, spark, schema):
         *(("moving", name) for name in TABLES),
         *(("published", name) for name in TABLES),
     ]
-    assert not spark.catalog.tableExists(f"{schema}_ops.build_lock")
     assert spark.conf.get("spark.wap.branch", None) is None
 
 
@@ -266,86 +259,6 @@ def test_a_seed_keeps_its_history(project, spark, schema):
 # What a run that was killed leaves.
 
 
-def leave_lock(spark, schema, **changes) -> None:
-    """A lock as another process would have it."""
-    holder = {
-        "run": "dbt_other",
-        "started_at": "2026-01-02T10:00:00+00:00",
-        "host": platform.node(),
-        "dbt": [1, 0.0],
-        "java": [1, 0.0],
-        "checkpoints": "/nonexistent",
-        **changes,
-    }
-    spark.sql(f"create namespace if not exists {schema}_ops")
-    spark.sql(
-        f"create table {schema}_ops.build_lock (run string) using iceberg "
-        f"tblproperties ('holder' = '{json.dumps(holder)}')"
-    )
-
-
-def test_a_dead_run_is_cleared_up(project, seen, refs, spark, schema, tmp_path):
-    assert project("build").success
-    checkpoints = tmp_path / "checkpoints/dbt_other"
-    checkpoints.mkdir(parents=True)
-    spark.sql(f"alter table {schema}.a create branch dbt_other")
-    leave_lock(spark, schema, checkpoints=str(checkpoints))
-    result = project("build", build=2)
-    assert result.success, result.text
-    assert "dbt_other was killed before it ended" in result.text
-    assert not checkpoints.exists()
-    assert refs() == ONLY_MAIN
-
-
-@pytest.fixture
-def other_process():
-    """A process that runs: [its number, its start]."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        yield [process.pid, psutil.Process(process.pid).create_time()]
-        process.kill()
-
-
-def test_a_second_build_stops_at_once(project, seen, spark, schema, other_process):
-    assert project("build").success
-    before = seen()
-    leave_lock(spark, schema, dbt=other_process)
-    for command in (["build"], ["run-operation", "maintain"], ["run-operation", "unlock"]):
-        result = project(*command, build=2)
-        assert not result.success
-        assert (
-            "Another build of these tables runs: dbt_other, since 2026-01-02T10:00:00+00:00, "
-            f"process {other_process[0]} on {platform.node()}." in result.text
-        )
-    assert project("test").success  # reads only
-    assert seen() == before
-
-
-def test_a_folder_may_have_any_name(project, monkeypatch, tmp_path):
-    """The lock says where the run keeps its checkpoints."""
-    folder = tmp_path / """it's a "folder" \\ of ours"""
-    monkeypatch.setattr(session, "_checkpoint_parent", lambda: str(folder))
-    built = project("build")
-    assert built.success, built.text
-
-
-def test_a_build_on_a_host_that_is_gone_is_unlocked_by_hand(project, spark, schema):
-    assert project("build").success
-    leave_lock(spark, schema, host="gone")
-    assert "if that host is gone: `dbt run-operation unlock`" in project("build").text
-    assert project("run-operation", "unlock").success
-    assert project("build").success
-    assert "No build has the lock." in project("run-operation", "unlock").text
-
-
-def test_java_is_waited_for(other_process):
-    """dbt is dead, its Java not yet: it may still be writing."""
-    holder = {"host": platform.node(), "dbt": [1, 0.0], "java": other_process}
-    begun = time.monotonic()
-    subprocess.Popen(["sh", "-c", f"sleep 1; kill -9 {other_process[0]}"])
-    assert not is_running(holder)
-    assert 0.5 < time.monotonic() - begun < 15
-
-
 def broken_off(spark, schema, forwarded: str) -> None:
     """A publish of what is held back, killed when it had moved main of one table."""
     log = f"{schema}_ops.publish_log"
@@ -449,9 +362,13 @@ def test_maintain(project, seen, refs, spark, schema, dbt):
     assert not project("build").success
     orphan = dbt.home / f"warehouse/{schema}/a/data/of-a-dead-run.parquet"
     orphan.write_bytes(b"")
+    younger = orphan.with_name("of-who-has-no-lock.parquet")
+    younger.write_bytes(b"")
+    four_days_ago = time.time() - 4 * 24 * 3600
+    os.utime(orphan, (four_days_ago, four_days_ago))
     result = project("run-operation", "maintain", "--args", "{keep_days: 7}")
     assert result.success, result.text
-    assert not orphan.exists()
+    assert not orphan.exists() and younger.exists()
     assert refs() == ONLY_MAIN
     assert spark.table(f"{schema}.a.snapshots").count() > 1
     assert seen() == before

@@ -9,26 +9,25 @@ from dbt.adapters import spark
 from dbt.adapters.base.impl import ConstraintSupport
 from dbt.adapters.base.meta import available
 from dbt.adapters.contracts.relation import RelationType
-from dbt.adapters.events.types import CodeExecution
 from dbt.adapters.spark.connections import SparkConnectionMethod
 from dbt.adapters.spark.impl import (
     SCHEMA_NOT_FOUND_MESSAGES,
     TABLE_OR_VIEW_NOT_FOUND_MESSAGES,
 )
 from dbt_common.contracts.constraints import ConstraintType
-from dbt_common.events.functions import fire_event
 from dbt_common.exceptions import DbtRuntimeError
 
-from dbt_spark_contracts import batches, branches, file_sources, process, spark_plan, tables
+from dbt_spark_contracts import batches, file_sources, spark_plan, tables
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.lineage import marks
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.lineage.model import table_names, trace
-from dbt_spark_contracts.nodes import touched_tables
+from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.publish.doors import PublishDoors
 from dbt_spark_contracts.spark import session
 
 
-class SparkAdapter(spark.SparkAdapter):
+class SparkAdapter(PublishDoors, spark.SparkAdapter):
     """The adapter `spark`, which runs Python models in the dbt process.
 
     dbt finds the module of an adapter by the name of its class, so that has to be this one.
@@ -193,8 +192,9 @@ class SparkAdapter(spark.SparkAdapter):
                     "not replace: rewrite them (`call system.rewrite_data_files(table => "
                     f"'{table}', options => map('rewrite-all', 'true'))`), or run --full-refresh."
                 )
-        what = f"{table}: overwrite the partitions of {view}"
-        self._change(what, tables.overwrite_partitions, table, str(view))
+        tell.change(f"{table}: overwrite the partitions of {view}")
+        with explained():
+            tables.overwrite_partitions(session.get(), table, str(view))
 
     @available
     def limit_to_batch(self, view, event_time: str, batch: dict, is_filtered: bool) -> str:
@@ -218,8 +218,9 @@ class SparkAdapter(spark.SparkAdapter):
             is_whole = tables.whole_files(session.get(), table, self.get_branch(), window)
         if not is_whole:
             self.settle(view)
-        arguments = (table, str(view), window, is_whole)
-        self._change(f"{table}: overwrite {window}", tables.overwrite_window, *arguments)
+        tell.change(f"{table}: overwrite {window}")
+        with explained():
+            tables.overwrite_window(session.get(), table, str(view), window, is_whole)
 
     @available
     def settle(self, view) -> None:
@@ -268,169 +269,6 @@ class SparkAdapter(spark.SparkAdapter):
     def find_untraced(self, model: dict, entry: dict, graph: dict) -> list[str]:
         """Its columns that may hide a marked one: a line each, see marks.untraced."""
         return marks.untraced(model, entry, {**graph["nodes"], **graph["sources"]})
-
-    # Write-audit-publish: what macros/publish asks of the process.
-
-    # The run that a `dbt retry` takes up.
-    retried_run: dict | None = None
-
-    @available
-    def get_retried_run(self) -> dict | None:
-        """The run that this `dbt retry` takes up, as dbt_internals.retried_run has it."""
-        return self.retried_run
-
-    @available
-    def forget_tables(self, graph: dict, selected: list[str]) -> None:
-        """Let this command see what others have done to the tables that it touches."""
-        for name in touched_tables({**graph["nodes"], **graph["sources"]}, selected):
-            tables.forget(session.get(), name)
-
-    @available
-    def begin_writes(self, branch: str, earlier: list[str]) -> None:
-        """From here on write to the branch `branch` of each table, and read it.
-
-        Args:
-            branch: The branch.
-            earlier: The tables that a run which is retried has written to it.
-        """
-        branches.watch_commits(session.get(), earlier)
-        session.use_branch(branch)
-
-    @available
-    def end_writes(self) -> None:
-        """From here on write to main, and read it."""
-        session.use_branch(None)
-
-    @available
-    def get_written_tables(self) -> list[str]:
-        """The tables that were written since begin_writes, and the earlier ones."""
-        return branches.written(session.get())
-
-    @available
-    def get_branch(self) -> str | None:
-        """The branch that the run writes to; none if that is main."""
-        return session.branch()
-
-    @available
-    def open_to_branches(self, relation) -> None:
-        """Let the run write to a branch of this table, if it does not write to main."""
-        if self.get_branch():
-            self._change(f"{relation}: open to branches", branches.open_to_branches, str(relation))
-
-    @available
-    def get_refs(self, names: list[str]) -> list[dict]:
-        """Every branch and tag of the tables: see `branches.refs`."""
-        with explained():
-            return branches.refs(session.get(), names)
-
-    @available
-    def get_branch_states(self, branch: str, names: list[str]) -> list[dict]:
-        """What publishing the branch would move: see `branches.states`."""
-        with explained():
-            return branches.states(session.get(), branch, names)
-
-    @available
-    def is_ahead(self, state: dict) -> bool:
-        """Has the state's table not been written on main since its branch was begun?"""
-        return branches.is_ahead(session.get(), state)
-
-    @available
-    def has_snapshot(self, table: str, snapshot_id: int) -> bool:
-        """Has the table (still) a snapshot of that id?"""
-        with explained():
-            return tables.load(session.get(), table).snapshot(snapshot_id) is not None
-
-    @available
-    def fast_forward(self, table: str, branch: str) -> None:
-        """Let the table's main be what the branch is."""
-        self._change(
-            f"{table}: fast-forward main to {branch}", branches.fast_forward, table, branch
-        )
-
-    @available
-    def set_main(self, table: str, snapshot_id: int) -> None:
-        """Let the table's main be one of its snapshots."""
-        self._change(f"{table}: set main to {snapshot_id}", branches.set_main, table, snapshot_id)
-
-    @available
-    def drop_branch(self, table: str, branch: str) -> None:
-        """Drop the table's branch, if it is there."""
-        self._change(f"{table}: drop branch {branch}", branches.drop, table, branch)
-
-    @available
-    def has_table(self, table: str) -> bool:
-        """Is there a table of that name?"""
-        return tables.exists(session.get(), table)
-
-    @available
-    def append(self, table: str, query: str, facts: dict[str, str]) -> None:
-        """Append a query's rows to a table, in one commit that tells the facts of itself."""
-        self._change(f"{table}: append {query}", tables.append, table, query, facts)
-
-    @available
-    def get_last_commit(self, table: str) -> dict | None:
-        """What the newest commit to a table tells of itself; none if there is none."""
-        return tables.last_commit(session.get(), table)
-
-    def _change(self, what: str, change, *arguments) -> None:
-        """Change a table by Iceberg's API, and say so in dbt's log as of any code that runs."""
-        name = self.connections.get_thread_connection().name
-        fire_event(CodeExecution(conn_name=name, code_content=what))
-        with explained():
-            change(session.get(), *arguments)
-
-    @available
-    def name_run(self, name: str) -> dict:
-        """Name this command: it keeps its checkpoints in a folder of that name.
-
-        Out: that name (`run`), that folder (`checkpoints`), and which process this is: for
-        `is_running` and `delete_checkpoints`, called in another one.
-        """
-        checkpoints = session.name_run(name)
-        return {"run": name, "checkpoints": checkpoints, **process.this_process(session.get())}
-
-    @available
-    def is_this_process(self, other: dict) -> bool:
-        """Is `other`, that name_run told of, this very process?"""
-        return process.is_this_process(session.get(), other)
-
-    @available
-    def is_running(self, other: dict) -> bool:
-        """Does `other`, that name_run told of in another process, still run?
-
-        Not if it is this one, which runs one command at a time. One on another host is taken to.
-        """
-        return not self.is_this_process(other) and process.is_running(other)
-
-    @available
-    def is_on_this_host(self, other: dict) -> bool:
-        """Is `other`, that name_run told of, a process of this host?"""
-        return process.is_on_this_host(other)
-
-    @available
-    def get_lock_holder(self, table: str) -> dict | None:
-        """Who has the build's lock, which is the table `table`, as it says; none if nobody has."""
-        return session.lock_holder(table)
-
-    @available
-    def release_at_the_end(self, table: str) -> None:
-        """Drop the table that is the build's lock when the command ends, if it is ours."""
-        session.release_at_the_end(table)
-
-    @available
-    def delete_checkpoints(self, other: dict) -> None:
-        """Delete the checkpoints of a process that name_run told of."""
-        session.delete_folder(other["checkpoints"])
-
-    @available
-    def say_last(self, line: str) -> None:
-        """Say `line` when the command ends, below all that dbt itself says."""
-        session.say_last(line)
-
-    @available.parse_none
-    def remove_orphan_files(self, relation) -> int:
-        """Delete the table's files that no snapshot knows, and say how many there were."""
-        return tables.remove_orphan_files(session.get(), str(relation))
 
     @available.parse_none
     def stage_seed(self, view, rows, types: dict[str, str]) -> None:

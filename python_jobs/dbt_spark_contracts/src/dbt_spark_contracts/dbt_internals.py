@@ -81,7 +81,8 @@ def retried_run() -> dict | None:
     return results and {
         "invocation_id": results.metadata.invocation_id,
         "has_written": any(
-            result.status == "success" and result.unique_id.startswith(("model.", "seed."))
+            result.status == "success"
+            and result.unique_id.startswith(("model.", "seed.", "snapshot."))
             for result in results.results
         ),
     }
@@ -99,6 +100,28 @@ def on_manifest(call) -> None:
     Not for `retry`, which keeps its manifest to itself.
     """
     _on_event("FoundStats", lambda: call(click.get_current_context().obj["manifest"]))
+
+
+def call_macro(name: str):
+    """What a macro returns, also when this dbt command has run all its nodes."""
+    (adapter,) = FACTORY.adapters.values()
+    return adapter.execute_macro(name)
+
+
+def builds_a_part() -> bool:
+    """Does this dbt command build a part of the rows, for a try: --empty or --sample?"""
+    flags = get_flags()
+    return bool(getattr(flags, "EMPTY", False) or getattr(flags, "SAMPLE", None))
+
+
+def on_node_finished(call) -> None:
+    """Call `call(unique_id, status)` whenever a node of this dbt command has run."""
+
+    def told(event) -> None:
+        if event.info.name == "NodeFinished":
+            call(event.data.node_info.unique_id, event.data.run_result.status)
+
+    add_callback_to_manager(told)
 
 
 def on_command_completed(call) -> None:

@@ -66,13 +66,19 @@ class SparkContractsPlugin(dbtPlugin):
         if flags.WHICH in SPARK_COMMANDS:
             session.start()  # Java runs beside all that follows
         from dbt_spark_contracts.adapter import SparkAdapter
+        from dbt_spark_contracts.publish.run import Run
 
         dbt_internals.use_adapter(SparkAdapter)
-        SparkAdapter.retried_run = retried
+        run = SparkAdapter.this_run = Run(
+            lambda: dbt_internals.call_macro("contracts__operations_schema"),
+            retried,
+        )
+        dbt_internals.on_node_finished(run.node_finished)
         self.column_lineage = SparkAdapter.column_lineage = dbt_internals.column_lineage()
         if flags.WHICH == "generate" and project is dbt_internals.current_project():
             # dbt does not ask get_manifest_artifacts for the docs. (A retry keeps its manifest.)
             dbt_internals.on_manifest(self.column_lineage.annotate)
+        dbt_internals.on_command_completed(run.complete)
         dbt_internals.on_command_completed(session.clear_up)
         if flags.WRITE_JSON:
             dbt_internals.on_command_completed(self.column_lineage.write)

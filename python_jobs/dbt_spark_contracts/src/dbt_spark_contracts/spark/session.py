@@ -4,7 +4,6 @@ dbt-spark takes the running session if there is one, so whoever starts it decide
 """
 
 import atexit
-import json
 import os
 import sys
 import tempfile
@@ -19,7 +18,6 @@ from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts.errors import explain, local_folders
-from dbt_spark_contracts.process import is_this_process
 from dbt_spark_contracts.spark import archive, launch, pool
 from dbt_spark_contracts.spark.java import find_java_home
 from dbt_spark_contracts.spark.launch import JavaEnded
@@ -37,7 +35,6 @@ _session: "Future[SparkSession] | None" = None
 _checkpoints: str | None = None
 _run_folder: str | None = None
 _farewell: list[str] = []
-_build_lock: str | None = None
 
 # Iceberg's: where this session's writes to tables with `write.wap.enabled` go, and what it reads.
 BRANCH = "spark.wap.branch"
@@ -202,14 +199,13 @@ def branch() -> str | None:
     return get().conf.get(BRANCH, None)
 
 
-def name_run(name: str) -> str:
-    """Let this command's checkpoints lie in a folder of that name. Out: the folder.
+def name_run(name: str) -> None:
+    """Let this command's checkpoints lie in a folder of that name.
 
     It lies in the profile's `spark.checkpoint.dir`, or in the temporary folder without one.
     """
     global _run_folder
     _run_folder = f"{_checkpoint_parent().rstrip('/')}/{name}"
-    return _run_folder
 
 
 def _checkpoint_parent() -> str:
@@ -229,7 +225,14 @@ def use_checkpoints() -> None:
             _checkpoints = _run_folder or context.getCheckpointDir()
 
 
-def delete_folder(folder: str) -> None:
+def delete_checkpoints(run: str) -> None:
+    """Delete the checkpoints of a run of that name, in this profile's folder of checkpoints."""
+    if not run.isidentifier():
+        raise ValueError(f"{run!r} is no run's name")
+    _delete_folder(f"{_checkpoint_parent().rstrip('/')}/{run}")
+
+
+def _delete_folder(folder: str) -> None:
     """Delete a folder, local or an object store's, with all that is in it."""
     path = get()._jvm.org.apache.hadoop.fs.Path(folder)
     path.getFileSystem(get()._jsc.hadoopConfiguration()).delete(path, True)
@@ -240,45 +243,22 @@ def say_last(line: str) -> None:
     _farewell.append(line)
 
 
-def release_at_the_end(table: str) -> None:
-    """Drop the table that is the build's lock when the command ends, if it is this process's."""
-    global _build_lock
-    _build_lock = table
-
-
-def lock_holder(table: str) -> dict | None:
-    """Who has the build's lock, which is the table `table`, as it says; None if it is not there."""
-    from dbt_spark_contracts import tables  # pyspark, which `dbt parse` does without
-
-    properties = tables.properties(get(), table)
-    return None if properties is None else json.loads(properties["holder"])
-
-
-def _release(table: str) -> None:
-    holder = lock_holder(table)
-    if holder and is_this_process(get(), holder):
-        get().sql(f"drop table {table} purge")
-
-
 def clear_up() -> None:
-    """Delete what the command has left: its checkpoints, which Spark never deletes, and its lock.
+    """Delete what the command has left: its checkpoints, which Spark never deletes.
 
     Goes back to main. Says what was kept for the end.
     """
-    global _checkpoints, _run_folder, _build_lock
+    global _checkpoints, _run_folder
     lines = _farewell.copy()
     _farewell.clear()
     if _session is not None and _session.done() and not _session.exception():
         with _lock:
             folder, _checkpoints = _checkpoints, None
-            table, _build_lock = _build_lock, None
             _run_folder = None
         try:
             use_branch(None)
             if folder:
-                delete_folder(folder)
-            if table:
-                _release(table)
+                _delete_folder(folder)
         except Exception as error:
             lines.append(f"Not all was cleared up, the next run will: {explain(error)}")
     for line in lines:

@@ -7,6 +7,7 @@
     In: the model's name. Raises a compiler error if there is no such model, contract or table.
 #}
 {% macro drop_stray_columns(model, dry_run=false) %}
+  {%- if not dry_run %}{% do adapter.lock_tables(contracts__command(), graph, 'drop_stray_columns') %}{% endif -%}
   {%- set found = graph.nodes.values()
       | selectattr('resource_type', 'equalto', 'model') | selectattr('name', 'equalto', model) | list -%}
   {%- if not found -%}

@@ -7,6 +7,7 @@
     materialization's own body only.)
 #}
 {% materialization incremental, adapter='spark', supported_languages=['sql', 'python'] %}
+  {%- do contracts__require_begun() -%}
   {%- set target_relation = this.incorporate(type='table', is_iceberg=true) -%}
   {%- set existing_relation = load_cached_relation(this) -%}
   {%- set staged = contracts__staged_view() -%}

@@ -5,6 +5,7 @@
     Config: column_types, and what `table` takes.
 #}
 {% materialization seed, adapter='spark' %}
+  {%- do contracts__require_begun() -%}
   {%- set target_relation = this.incorporate(type='table', is_iceberg=true) -%}
   {%- set existing_relation = load_cached_relation(this) -%}
   {%- set staged = contracts__staged_view() -%}

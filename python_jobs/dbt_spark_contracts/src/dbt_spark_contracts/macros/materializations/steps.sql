@@ -9,6 +9,9 @@
   {{ return(api.Relation.create(identifier=this.schema ~ '__' ~ this.identifier ~ batch ~ '__dbt_stage')) }}
 {% endmacro %}
 
+{#- Raises an error if the run should have begun, and has not: no lock and no branch means no write. -#}
+{% macro contracts__require_begun() %}{% do adapter.require_begun(this, contracts__command(), graph) %}{% endmacro %}
+
 {#
     In: the view's relation, the model's compiled code. Out: the code, in the model's language, to run
     for its rows. Nothing is computed yet. Raises Spark's error if the code of a SQL model is no query.

@@ -1,0 +1,260 @@
+"""The branches of Iceberg tables, and which tables a run has written, by Iceberg's own API."""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException
+
+from dbt_spark_contracts import tables
+from dbt_spark_contracts.publish import commits
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+MAIN = "main"
+
+# Iceberg's property of a table that is written to the session's branch.
+WRITES_TO_BRANCHES = "write.wap.enabled"
+
+# Iceberg's name of a commit that changes files and no row: a compaction.
+_CHANGES_NO_ROW = "replace"
+
+# The names of the tables to which this Java has committed: a Java set that Iceberg itself fills.
+_committed = None
+_earlier: set[str] = set()
+
+
+class MovedOn(Exception):
+    """A table's main or branch is not what it has to be for a move."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"{table} has been written meanwhile")
+        self.table = table
+
+
+class NotUnderstood(Exception):
+    """A table was written, and cannot be told by what Iceberg calls it."""
+
+    def __init__(self, committed: str) -> None:
+        super().__init__(f"cannot tell which table {committed} is")
+        self.committed = committed
+
+
+@dataclass(frozen=True)
+class Move:
+    """A move of a table's main from one snapshot to another: one to be made, or one that was."""
+
+    table_name: str
+    from_snapshot_id: int
+    to_snapshot_id: int
+
+
+def watch_commits(session: "SparkSession", earlier: Iterable[str]) -> None:
+    """From here on let `written` tell the tables that are committed to, and the earlier ones.
+
+    A model, a hook or a Python function of the user's may write any table, so that only Iceberg
+    knows. Its listeners are Java objects: this one adds the table's name to a set.
+    """
+    global _committed, _earlier
+    _earlier = set(earlier)
+    if _committed is None:
+        java = session._jvm.java
+        loader = java.lang.Thread.currentThread().getContextClassLoader()
+        events = "org.apache.iceberg.events"
+        listener, snapshot = (
+            java.lang.Class.forName(f"{events}.{name}", True, loader)
+            for name in ("Listener", "CreateSnapshotEvent")
+        )
+        _committed = java.util.concurrent.ConcurrentHashMap.newKeySet()
+        adds_the_name = java.beans.EventHandler.create(listener, _committed, "add", "tableName")
+        session._jvm.org.apache.iceberg.events.Listeners.register(adds_the_name, snapshot)
+    _committed.clear()
+
+
+def written(session: "SparkSession") -> list[str]:
+    """The tables that were committed to since `watch_commits`, and the earlier ones; less those
+    that are gone. They are named as dbt does, without the current catalog.
+
+    Raises NotUnderstood for a table whose name cannot be told.
+    """
+    catalog = tables.current_catalog(session)
+    found = set(_earlier)
+    for committed in _committed or ():
+        first, _, rest = committed.partition(".")
+        is_catalog = session.conf.get(f"spark.sql.catalog.{first}", None) is not None
+        if "/" in committed or not rest or not (is_catalog or first == catalog):
+            raise NotUnderstood(committed)
+        parts = (rest if first == catalog else committed).split(".")
+        name = ".".join(map(_quoted, parts))
+        if find(session, name) is not None:
+            found.add(name)
+        elif _may_be_there(session, parts):
+            raise NotUnderstood(committed)
+    return sorted(found)
+
+
+def _quoted(part: str) -> str:
+    """A part of a name as dbt writes it, with quotes only where Spark needs them."""
+    return part if re.fullmatch(r"[A-Za-z_]\w*", part, re.ASCII) else f"`{part}`"
+
+
+def _may_be_there(session: "SparkSession", parts: list[str]) -> bool:
+    """May there be a table of that name, of which some parts are one, with a dot in it?"""
+    for end in range(1, len(parts) - 1):
+        namespace = ".".join(map(_quoted, parts[:end]))
+        with suppress(AnalysisException):  # there is no such namespace
+            names = session.sql(f"show tables in {namespace}").collect()
+            if ".".join(parts[end:]) in {row.tableName for row in names}:
+                return True
+    return False
+
+
+def find(session: "SparkSession", table: str):
+    """A table as Iceberg has it now, whoever has changed it; None if there is none (any more)."""
+    try:
+        return tables.load_anew(session, table)
+    except AnalysisException as error:
+        if error.getErrorClass() == tables.NO_TABLE:
+            return None
+        raise
+    except Py4JJavaError as error:
+        # Spark has a table of another format there.
+        if error.java_exception.getClass().getName() == "java.lang.IllegalArgumentException":
+            return None
+        raise
+
+
+def open_to_branches(session: "SparkSession", table: str) -> None:
+    """Let a run write to a branch of the table: by Iceberg's property, and a main branch."""
+    loaded = tables.load(session, table)
+    if loaded.properties().get(WRITES_TO_BRANCHES) != "true":
+        if not loaded.refs().containsKey(MAIN):
+            loaded.manageSnapshots().createBranch(MAIN).commit()
+        loaded.updateProperties().set(WRITES_TO_BRANCHES, "true").commit()
+
+
+def refs(session: "SparkSession", names: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Every branch and tag of those of the tables that are there, as they are now: name to id."""
+    found = {name: find(session, name) for name in names}
+    return {name: _refs(table) for name, table in found.items() if table is not None}
+
+
+def moves(session: "SparkSession", branch: str, names: Iterable[str]) -> list[Move]:
+    """What publishing the branch would move, of those of the tables that are there and have it.
+
+    A layer's tables together, so that a reader of all sees as little in between as can be.
+    Raises MovedOn if a table has the branch and no main.
+    """
+    of = refs(session, sorted(set(names)))
+    for name, ids in of.items():
+        if branch in ids and MAIN not in ids:
+            raise MovedOn(name)
+    return [Move(name, ids[MAIN], ids[branch]) for name, ids in of.items() if branch in ids]
+
+
+def can_move(session: "SparkSession", move: Move) -> bool:
+    """Is every row that main has still to be seen when main has moved?
+
+    So it is if main is where the branch began. Commits since then that have changed no row, as a
+    compaction, are lost with the move; they can be made again.
+    """
+    table = tables.load(session, move.table_name)
+    ahead = {snapshot.snapshotId() for snapshot in _history(table, move.to_snapshot_id)}
+    for snapshot in _history(table, move.from_snapshot_id):
+        if snapshot.snapshotId() in ahead:
+            return True
+        if snapshot.operation() != _CHANGES_NO_ROW:
+            return False
+    return False
+
+
+def has_moved(session: "SparkSession", branch: str, move: Move) -> bool:
+    """Was the move made, whatever was written after it?"""
+    table = tables.load(session, move.table_name)
+    of = _refs(table)
+    if branch in of:
+        return of.get(MAIN) == of[branch] == move.to_snapshot_id
+    for snapshot in _history(table, of.get(MAIN)):
+        if snapshot.snapshotId() in (move.to_snapshot_id, move.from_snapshot_id):
+            return snapshot.snapshotId() == move.to_snapshot_id
+    return False
+
+
+def can_be_moved(session: "SparkSession", branch: str, move: Move) -> bool:
+    """Are main and the branch as they were before the move?"""
+    of = _refs(tables.load(session, move.table_name))
+    return (of.get(MAIN), of.get(branch)) == (move.from_snapshot_id, move.to_snapshot_id)
+
+
+def move_main(session: "SparkSession", branch: str, move: Move) -> None:
+    """Let main be what the branch is, and drop the branch: in one commit. Does nothing if it is so.
+
+    That the branch is still there is what proves to a build that nobody has cleared up after it:
+    one that was stopped for long, and has lost its lease, moves nothing.
+
+    Raises MovedOn if main or the branch is not as `move` says (any more).
+    """
+
+    def change(metadata, builder):
+        of = _refs(metadata)
+        is_as_said = of.get(MAIN) in (move.from_snapshot_id, move.to_snapshot_id)
+        if not is_as_said or of.get(branch) != move.to_snapshot_id:
+            return None
+        return builder.setBranchSnapshot(move.to_snapshot_id, MAIN).removeRef(branch)
+
+    changed = commits.commit(session, move.table_name, change)
+    if not changed and not has_moved(session, branch, move):
+        raise MovedOn(move.table_name)
+
+
+def take_back(session: "SparkSession", branch: str, move: Move) -> None:
+    """Let main be what it was before the move, if it was made, and drop the branch: in one commit.
+
+    A main that something else has moved is left as it is.
+    """
+
+    def change(metadata, builder):
+        of = _refs(metadata)
+        is_made = of.get(MAIN) == move.to_snapshot_id
+        if is_made:
+            builder = builder.setBranchSnapshot(move.from_snapshot_id, MAIN)
+        if branch in of:
+            builder = builder.removeRef(branch)
+        return builder if is_made or branch in of else None
+
+    if find(session, move.table_name) is not None:
+        commits.commit(session, move.table_name, change)
+
+
+def drop(session: "SparkSession", table: str, branch: str) -> None:
+    """Drop the branch, if the table and it are there."""
+    loaded = find(session, table)
+    if loaded is not None and loaded.refs().containsKey(branch):
+        loaded.manageSnapshots().removeBranch(branch).commit()
+
+
+def add(session: "SparkSession", table: str, branch: str, snapshot_id: int) -> bool:
+    """Give the table a branch at one of its snapshots; whether it has (still) that snapshot."""
+    loaded = find(session, table)
+    if loaded is None or loaded.snapshot(snapshot_id) is None:
+        return False
+    loaded.manageSnapshots().createBranch(branch, snapshot_id).commit()
+    return True
+
+
+def _refs(table_or_metadata) -> dict[str, int]:
+    refs = table_or_metadata.refs()
+    return {name: ref.snapshotId() for name, ref in refs.items()}
+
+
+def _history(table, snapshot_id: "int | None") -> Iterator:
+    """A snapshot of the table and those before it, as far as they are kept."""
+    snapshot = None if snapshot_id is None else table.snapshot(snapshot_id)
+    while snapshot is not None:
+        yield snapshot
+        parent = snapshot.parentId()
+        snapshot = None if parent is None else table.snapshot(parent)

@@ -1,0 +1,56 @@
+"""What a run needs to know of its dbt command, and what its name is."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from dbt_common.exceptions import DbtRuntimeError
+
+from dbt_spark_contracts.publish.lease import LONGEST_TERM
+
+# The commands that write tables.
+WRITES = ("build", "run", "seed", "snapshot")
+
+# What the name of a build's run, and of its branches, begins with.
+BUILD = "dbt"
+
+# The names that `run_name` makes: nothing else may decide which folder is deleted.
+RUN_NAME = re.compile(r"[a-z]+(_[a-z]+)*_\d{8}t\d{6}_[0-9a-f]{8}")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A dbt command, as macros/publish/command.sql tells of it."""
+
+    which: str
+    is_a_part: bool  # --empty or --sample
+    invocation_id: str
+    started_at: datetime
+    operations_schema: str
+    audits: bool
+    lock_seconds: float
+    lock_wait_seconds: float
+
+    def __post_init__(self) -> None:
+        for name in ("lock_seconds", "lock_wait_seconds"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+                raise DbtRuntimeError(f"The var {name} must be a number of seconds: {value!r}.")
+        if not 1 <= self.lock_seconds <= LONGEST_TERM:
+            raise DbtRuntimeError(
+                f"The var lock_seconds must be from 1 to {LONGEST_TERM:.0f}: {self.lock_seconds}."
+            )
+
+    def run_name(self, kind: str = BUILD) -> str:
+        """The name of this command's run, of what it keeps in folders, and of its branches."""
+        return f"{kind}_{self.started_at:%Y%m%dt%H%M%S}{suffix(self.invocation_id)}"
+
+
+def suffix(invocation_id: str) -> str:
+    """What the name of a command's run ends with."""
+    return f"_{invocation_id[:8]}"
+
+
+def is_run_name(name: str) -> bool:
+    """Is this a name that `run_name` makes?"""
+    return RUN_NAME.fullmatch(name) is not None

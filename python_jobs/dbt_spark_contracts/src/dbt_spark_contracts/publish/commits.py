@@ -1,0 +1,68 @@
+"""Commits to Iceberg tables as compare-and-swap: what was looked at is what is changed."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from py4j.protocol import Py4JJavaError
+
+from dbt_spark_contracts import tables
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# How often a commit is tried again when somebody else has committed in between.
+TRIES = 10
+
+# Iceberg's: somebody else has committed; and it may or may not be committed.
+_LOST_THE_RACE = (
+    "org.apache.iceberg.exceptions.CommitFailedException",
+    "org.apache.iceberg.exceptions.CommitStateUnknownException",
+)
+
+
+def commit(session: "SparkSession", table: str, change: Callable) -> bool:
+    """Change a table's metadata, in one commit, as it is now.
+
+    Args:
+        session: The session.
+        table: The table.
+        change: Is called with Iceberg's TableMetadata and its builder. Returns the builder with the
+            changes made; or None if the metadata are not as they have to be. May be called again.
+
+    Returns:
+        Whether it was changed.
+    """
+    for attempt in range(1, TRIES + 1):
+        operations = tables.load_anew(session, table).operations()
+        metadata = operations.current()
+        builder = session._jvm.org.apache.iceberg.TableMetadata.buildFrom(metadata)
+        changed = change(metadata, builder)
+        if changed is None:
+            return False
+        try:
+            operations.commit(metadata, changed.build())
+            return True
+        except Py4JJavaError as error:
+            kind = error.java_exception.getClass().getName()
+            if kind not in _LOST_THE_RACE or attempt == TRIES:
+                raise
+    raise AssertionError("unreachable")
+
+
+def create_table(
+    session: "SparkSession", table: str, columns: str, properties: dict[str, str], comment: str
+) -> None:
+    """Make a table and its schema, if they are not there. Another process may do so meanwhile."""
+    if tables.exists(session, table):
+        return
+    told = {**properties, "comment": comment}
+    clause = ", ".join(f"'{name}' = '{value}'" for name, value in told.items())
+    session.sql(f"create namespace if not exists {table.rpartition('.')[0]}")
+    try:
+        session.sql(
+            f"create table if not exists {table} ({columns}) using iceberg tblproperties ({clause})"
+        )
+    except Exception:
+        tables.forget(session, table)
+        if not tables.exists(session, table):
+            raise

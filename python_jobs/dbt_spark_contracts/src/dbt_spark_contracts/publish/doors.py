@@ -1,0 +1,97 @@
+"""What macros/publish calls of the adapter: a door each, and no more."""
+
+from typing import TYPE_CHECKING
+
+from dbt.adapters.base.meta import AdapterMeta, available
+
+from dbt_spark_contracts import dbt_internals
+from dbt_spark_contracts.connection import explained
+from dbt_spark_contracts.publish import branches, operations, tell
+from dbt_spark_contracts.publish.command import Command
+from dbt_spark_contracts.publish.hooks import calls_any
+from dbt_spark_contracts.publish.run import Run
+from dbt_spark_contracts.spark import session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# The macros whose call in a hook says that a project's runs are audited.
+HOOKS = ("begin_run", "end_run")
+
+
+def _command(told: dict) -> Command:
+    return Command(is_a_part=dbt_internals.builds_a_part(), **told)
+
+
+class PublishDoors(metaclass=AdapterMeta):
+    """A part of the adapter: write, audit, publish.
+
+    `command` is what macros/publish/command.sql tells of the dbt command, `graph` is dbt's.
+    """
+
+    # This command's.
+    this_run: Run
+
+    @available
+    def begin_run(self, command: dict, graph: dict, selected: list[str]) -> None:
+        """See `Run.begin`."""
+        self.this_run.begin(_command(command), graph, selected)
+
+    @available
+    def end_run(self, command: dict, results: "Iterable") -> None:
+        """See `Run.end`."""
+        self.this_run.end(_command(command), results)
+
+    @available
+    def require_begun(self, relation, command: dict, graph: dict) -> None:
+        """Refuse to write the table if the run should have begun and has not."""
+
+        def begin_lazily() -> bool:
+            asked = _command(command)
+            if not asked.audits:
+                self.this_run.begin(asked, graph, [])
+            return self.this_run.is_begun
+
+        def has_hooks() -> bool:
+            macros = getattr(self.get_macro_resolver(), "macros", {})
+            return calls_any(graph["nodes"], macros, HOOKS)
+
+        self.this_run.require_begun(str(relation), begin_lazily, has_hooks)
+
+    @available
+    def open_to_branches(self, relation) -> None:
+        """Let the run write to a branch of this table, if it does not write to main."""
+        if self.this_run.branch:
+            tell.change(f"{relation}: open to branches")
+            with explained():
+                branches.open_to_branches(session.get(), str(relation))
+
+    @available
+    def get_branch(self) -> "str | None":
+        """The branch that the run writes to; none if that is main."""
+        return self.this_run.branch
+
+    @available
+    def lock_tables(self, command: dict, graph: dict, kind: str) -> None:
+        """Take the lease until the command ends, for an operation called `kind`."""
+        self.this_run.lock(_command(command), graph["nodes"], kind)
+
+    @available
+    def publish(self, command: dict, graph: dict, branch: str) -> None:
+        """See `operations.publish`."""
+        operations.publish(self.this_run, _command(command), graph["nodes"], branch)
+
+    @available
+    def roll_back(self, command: dict, graph: dict, to: object) -> None:
+        """See `operations.roll_back`."""
+        operations.roll_back(self.this_run, _command(command), graph["nodes"], to)
+
+    @available
+    def maintain(self, command: dict, graph: dict, keep_days: float) -> None:
+        """See `operations.maintain`."""
+        operations.maintain(self.this_run, _command(command), graph["nodes"], keep_days)
+
+    @available
+    def unlock(self, command: dict, graph: dict) -> None:
+        """See `operations.unlock`."""
+        operations.unlock(self.this_run, _command(command), graph["nodes"])

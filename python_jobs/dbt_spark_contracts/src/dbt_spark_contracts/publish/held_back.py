@@ -1,0 +1,118 @@
+"""What is said when nothing is published, and why: a line each."""
+
+import re
+from collections.abc import Iterable
+
+from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.publish.branches import Move
+from dbt_spark_contracts.publish.lease import Record
+
+_BUILD_AGAIN = "Nothing was published: run `dbt build` again."
+
+
+def failures(branch: str, moves: list[Move], failed: Iterable) -> list[str]:
+    """In: the branch, its tables, and the failed results. Out: what failed, and where to look."""
+    lines = [""]
+    for result in failed:
+        if result.status == "skipped":
+            continue
+        query = result.node.resource_type == "test" and result.failures and _query(result)
+        rows = f" on {result.failures} rows:" if query else "."
+        lines.append(f"{result.node.name} failed{rows}")
+        on_branch = _on_branch(query or "", branch, moves).strip()
+        lines += [f"    {line}" for line in on_branch.splitlines() if line.strip()]
+    return [*lines, where(branch, moves)]
+
+
+def where(branch: str, moves: list[Move]) -> str:
+    """That nothing was published, and on which branch it is."""
+    if not moves:
+        return "Nothing was published, and no table was written."
+    return (
+        f"Nothing was published: readers see what they saw before. {len(moves)} tables are held "
+        f"back on the branch {branch}."
+    )
+
+
+def not_ended(branch: str, moves: list[Move], unfinished: int) -> list[str]:
+    """What is said of a run that ended without end_run."""
+    lines = [where(branch, moves)]
+    if moves and unfinished:
+        lines.append(f"{unfinished} nodes did not run. To go on: `dbt build`.")
+    elif moves:
+        lines.append(f"end_run did not run, or not to its end. To publish: {by_hand(branch)}.")
+    return lines
+
+
+def nothing_to_retry(branch: str, tables: int) -> str:
+    """What is said of a retry that has nothing to do, of a run that has held a branch back."""
+    return (
+        f"`dbt retry` had nothing left to do. {tables} tables are held back on the branch "
+        f"{branch}. To publish them: {by_hand(branch)}."
+    )
+
+
+def by_hand(branch: str) -> str:
+    """How to publish a branch."""
+    return f"`dbt run-operation publish --args '{{branch: {branch}}}'`"
+
+
+def interrupted(branch: str, unfinished: int) -> str:
+    """Why a run cannot be retried."""
+    return (
+        f"The run of the branch {branch} was interrupted before {unfinished} of its nodes ran, of "
+        f"which `dbt retry` does not know. {_BUILD_AGAIN}"
+    )
+
+
+def moved_on(table: str, branch: str) -> str:
+    """Why a branch cannot be published."""
+    return f"{table} has been written since the branch {branch} was begun. {_BUILD_AGAIN}"
+
+
+def not_understood(committed: str) -> str:
+    """Why a run cannot be published."""
+    return (
+        f"Nothing was published: this run has written {committed}, and no catalog of Spark's has a "
+        "table of that name. Write to tables of a catalog, whose names have no dot in them."
+    )
+
+
+def waits_for(other: Record) -> None:
+    """Say who is waited for."""
+    tell.line(f"Waiting for {_who(other)}, to end or to be seen dead for {other.term:.0f} s.")
+
+
+def locked(other: Record) -> str:
+    """Why this command did not begin."""
+    return (
+        f"Another build of these tables runs: {_who(other)}. Wait until it has ended, or let this "
+        "one wait: `--vars '{lock_wait_seconds: 600}'`. If it was killed where this machine cannot "
+        f"see it, its lock runs out {other.term:.0f} seconds after."
+    )
+
+
+def lost(other: "Record | None") -> str:
+    """Why this command may not publish."""
+    by = f" by {_who(other)}" if other else ""
+    return (
+        f"The lock of these tables was taken over{by}: this run was taken for dead. {_BUILD_AGAIN}"
+    )
+
+
+def _who(other: Record) -> str:
+    dbt, host = other.process.get("dbt"), other.process.get("host")
+    pid = dbt[0] if isinstance(dbt, list | tuple) and dbt else "?"
+    return f"{other.run}, since {other.since}, process {pid} on {host or '?'}"
+
+
+def _query(result) -> str:
+    return getattr(result.node, "compiled_code", None) or ""
+
+
+def _on_branch(sql: str, branch: str, moves: list[Move]) -> str:
+    """The query, reading each table that was written on its branch."""
+    for move in moves:
+        table = rf"(?<![\w.`]){re.escape(move.table_name)}(?![\w.`])"
+        sql = re.sub(table, lambda found: f"{found[0]}.branch_{branch}", sql)
+    return sql

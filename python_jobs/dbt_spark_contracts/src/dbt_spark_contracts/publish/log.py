@@ -1,0 +1,173 @@
+"""The table `publish_log`: one row for each table and each thing that happened to it.
+
+status: `held back` on a branch; `moving`, main is about to go from one snapshot to another, and a
+later commit of the same run says how that ended: `published`, `rolled back` or `taken back`.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from dbt_spark_contracts import tables
+from dbt_spark_contracts.publish import commits
+from dbt_spark_contracts.publish.branches import Move
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+HELD_BACK = "held back"
+MOVING = "moving"
+PUBLISHED = "published"
+ROLLED_BACK = "rolled back"
+TAKEN_BACK = "taken back"
+ENDED = (PUBLISHED, ROLLED_BACK, TAKEN_BACK)
+
+_COLUMNS = """
+    logged_at timestamp not null,
+    run string not null comment 'the branch, or the name of the operation',
+    invocation_id string not null comment 'the dbt command',
+    status string not null comment 'held back, moving, published, rolled back or taken back',
+    table_name string not null,
+    from_snapshot_id bigint not null comment 'main before',
+    to_snapshot_id bigint not null comment 'main after, or the branch that is held back'
+"""
+
+# What a commit's summary tells besides Iceberg's own: so nobody has to read rows for it.
+_STATUS, _RUN, _FACTS = "publish.status", "publish.run", "publish.facts"
+
+# In how many of the newest commits a move is looked for that was broken off. Who has the lease
+# finishes one before anything else; only who has lost it may have written since.
+_LOOKED_AT = 10
+
+
+class PublishLog:
+    """The log, as a command writes and reads it."""
+
+    def __init__(self, session: "SparkSession", table: str, invocation_id: str) -> None:
+        self.table = table
+        self._session = session
+        self._invocation_id = invocation_id
+
+    def create(self) -> None:
+        """Make the table, if it is not there."""
+        told = "What was held back, published and rolled back, and when"
+        commits.create_table(self._session, self.table, _COLUMNS, {}, told)
+
+    def write(self, run: str, status: str, moves: list[Move], facts: "dict | None" = None) -> None:
+        """Write a row for each move, in one commit. Nothing without one.
+
+        Args:
+            run: The branch, or the name of the operation.
+            status: What happens to the tables, or has happened.
+            moves: The tables.
+            facts: What the run is to remember of itself, for `facts`.
+        """
+        if not moves:
+            return
+        now = datetime.now(timezone.utc)
+        about = (now, run, self._invocation_id, status)
+        rows = [
+            (*about, move.table_name, move.from_snapshot_id, move.to_snapshot_id) for move in moves
+        ]
+        schema = self._session.table(self.table).schema
+        # One file.
+        writer = self._session.createDataFrame(rows, schema).coalesce(1).writeTo(self.table)
+        told = {_STATUS: status, _RUN: run, _FACTS: json.dumps(facts or {})}
+        for name, value in told.items():
+            writer = writer.option(f"snapshot-property.{name}", value)
+        writer.append()
+
+    def open_moves(self) -> dict[str, list[Move]]:
+        """The moves of main that were begun and did not end, by their run; the oldest first."""
+        if not self._may_have_open_moves():
+            return {}
+        ended = ", ".join(f"'{status}'" for status in ENDED)
+        rows = self._rows(f"status in ('{MOVING}', {ended})")
+        moving: dict[str, int] = {}
+        for row in sorted(rows, key=_micros):
+            if row.status == MOVING:
+                moving[row.run] = row.micros
+            elif row.micros >= moving.get(row.run, row.micros + 1):
+                del moving[row.run]
+        return {
+            run: [
+                Move(row.table_name, row.from_snapshot_id, row.to_snapshot_id)
+                for row in rows
+                if (row.run, row.status, row.micros) == (run, MOVING, micros)
+            ]
+            for run, micros in moving.items()
+        }
+
+    def _may_have_open_moves(self) -> bool:
+        """By the newest commits alone, so that nobody has to read rows."""
+        ended = set()
+        for operation, summary in self._newest(_LOOKED_AT):
+            run, status = summary.get(_RUN), summary.get(_STATUS)
+            if status in ENDED:
+                ended.add(run)
+            elif status == MOVING and run not in ended:
+                return True
+            elif status is None and operation != "replace":
+                return True  # nobody knows what it is
+        return False
+
+    def held_back_by(self, invocation_id: str) -> "tuple[str, list[str]] | None":
+        """The branch that a command has held back, and its tables; None if it has not."""
+        rows = [
+            row for row in self._rows(f"status = '{HELD_BACK}'") if row.invocation == invocation_id
+        ]
+        return (rows[0].run, sorted({row.table_name for row in rows})) if rows else None
+
+    def tables_of(self, run: str) -> list[str]:
+        """The tables that a run has held back."""
+        return sorted({
+            row.table_name for row in self._rows(f"status = '{HELD_BACK}'") if row.run == run
+        })  # fmt: skip
+
+    def facts(self, run: str) -> dict:
+        """What a run that was held back has told of itself; nothing if that is not known."""
+        table = tables.load_anew(self._session, self.table)
+        facts: dict = {}
+        for snapshot in table.snapshots():
+            summary = snapshot.summary()
+            if summary.get(_RUN) == run and summary.get(_STATUS) == HELD_BACK:
+                facts = json.loads(summary.get(_FACTS) or "{}")
+        return facts
+
+    def published_at(self, time: datetime) -> dict[str, int]:
+        """The snapshot of each table that was published last at that time.
+
+        Of a table that came later, the one that it began with.
+        """
+        micros = round(time.timestamp() * 1_000_000)
+        then: dict[str, int] = {}
+        for row in sorted(self._rows(f"status in ('{PUBLISHED}', '{ROLLED_BACK}')"), key=_micros):
+            if row.micros <= micros:
+                then[row.table_name] = row.to_snapshot_id
+            else:
+                then.setdefault(row.table_name, row.from_snapshot_id)
+        return then
+
+    def _newest(self, count: int) -> Iterable[tuple[str, dict[str, str]]]:
+        """Operation and summary of the newest commits, the newest first."""
+        table = tables.load_anew(self._session, self.table)
+        snapshot = table.currentSnapshot()
+        while snapshot is not None and count:
+            yield snapshot.operation(), dict(snapshot.summary())
+            parent = snapshot.parentId()
+            snapshot = None if parent is None else table.snapshot(parent)
+            count -= 1
+
+    def _rows(self, condition: str) -> list:
+        tables.forget(self._session, self.table)
+        frame = self._session.table(self.table).where(condition)
+        # As a number: pyspark would give a time in the time zone of this machine.
+        return frame.selectExpr(
+            "unix_micros(logged_at) as micros", "run", "invocation_id as invocation",
+            "status", "table_name", "from_snapshot_id", "to_snapshot_id",
+        ).collect()  # fmt: skip
+
+
+def _micros(row) -> int:
+    return row.micros

@@ -1,0 +1,381 @@
+"""A dbt command's run: it begins with the lease and a branch, and ends published or held back."""
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from dbt_common.exceptions import DbtRuntimeError
+
+from dbt_spark_contracts import tables
+from dbt_spark_contracts.connection import explained
+from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.nodes import touched_tables
+from dbt_spark_contracts.publish import branches, held_back, log, moves, tell, untested
+from dbt_spark_contracts.publish.branches import Move, MovedOn, NotUnderstood
+from dbt_spark_contracts.publish.command import BUILD, WRITES, Command, is_run_name, suffix
+from dbt_spark_contracts.publish.lease import Lease, Locked, Lost
+from dbt_spark_contracts.publish.lease_table import LeaseTable
+from dbt_spark_contracts.publish.log import PublishLog
+from dbt_spark_contracts.publish.process import has_ended, this_process
+from dbt_spark_contracts.spark import session
+
+# How a result ended that holds nothing back.
+PASSED = ("success", "pass", "warn", "no-op")
+
+# The materializations whose tables are written to branches.
+MATERIALIZED = ("table", "incremental", "seed", "snapshot")
+
+NOT_BEGUN = (
+    "{table} is not written: this run has no lock and no branch, for begin_run did not run. An "
+    "on-run-start hook before it failed, or did not call it: correct that hook, or name begin_run "
+    "first; or write without it: `--vars '{{write_audit_publish: false}}'`."
+)
+
+
+@dataclass
+class Run:
+    """What one dbt command does to tables. One object for a command, however many threads it has.
+
+    Attributes:
+        operations_schema: Tells the schema of the lock and the log.
+        retried: The run that a `dbt retry` takes up, as dbt_internals.retried_run has it.
+        finished: The status of each node that has run, by its unique id.
+    """
+
+    operations_schema: Callable[[], str]
+    retried: "dict | None" = None
+    finished: dict[str, str] = field(default_factory=dict)
+    command: "Command | None" = None
+    branch: "str | None" = None
+    is_begun: bool = False
+    lease: "Lease | None" = None
+    _log: "PublishLog | None" = None
+    _nodes: dict[str, dict] = field(default_factory=dict)
+    _selected: "list[str]" = field(default_factory=list)
+    _earlier_tests: "list[str]" = field(default_factory=list)
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def log(self) -> PublishLog:
+        """The publish log. There is one when the lease is taken."""
+        assert self._log
+        return self._log
+
+    @property
+    def lock_table(self) -> str:
+        """The table that tells who has the lease."""
+        assert self.command
+        return f"{self.command.operations_schema}.build_lease"
+
+    # The lease.
+
+    def lock(
+        self, command: Command, nodes: dict[str, dict], kind: str = BUILD, watch: bool = False
+    ) -> list[str]:
+        """Take the lease, and make good what a run has left that ended without giving it back.
+
+        Args:
+            command: The command.
+            nodes: dbt's nodes, as its graph has them.
+            kind: What the name of the run begins with.
+            watch: See `Lease.take`.
+
+        Returns:
+            The runs that were cleared up after.
+
+        Raises DbtRuntimeError, in one line, if another build runs.
+        """
+        self.command, self._nodes = command, nodes
+        spark = session.get()
+        java = spark._jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getName()
+        name = command.run_name(kind)
+        with explained():
+            store = LeaseTable(spark, self.lock_table)
+            tell.change(f"lock: take, for {name}")
+            store.create()
+            lease = Lease(
+                store,
+                name,
+                command.started_at.isoformat(timespec="seconds"),
+                float(command.lock_seconds),
+                this_process(int(java.partition("@")[0])),
+                has_ended,
+            )
+            try:
+                left = lease.take(float(command.lock_wait_seconds), watch, held_back.waits_for)
+            except Locked as locked:
+                raise DbtRuntimeError(held_back.locked(locked.other)) from None
+            self.lease = lease
+            lease.keep(lambda error: tell.detail(f"lock: not renewed: {explain(error)}"))
+            self._log = PublishLog(
+                spark, f"{command.operations_schema}.publish_log", command.invocation_id
+            )
+            if command.audits or kind != BUILD:
+                self._log.create()
+            if tables.exists(spark, self._log.table):
+                for recovered in moves.recover(spark, self._log):
+                    tell.line(str(recovered))
+            for run in left:
+                self._clear_up_after(run)
+            if left:
+                lease.cleared_up()
+        session.name_run(name)
+        return list(left)
+
+    def check_lease(self) -> None:
+        """Renew the lease. Raises DbtRuntimeError, in one line, if it is lost."""
+        assert self.lease
+        try:
+            self.lease.renew()
+        except Lost as lost:
+            raise DbtRuntimeError(held_back.lost(lost.other)) from None
+
+    def _clear_up_after(self, run: str) -> None:
+        if is_run_name(run):
+            tell.change(f"lock: clear up after {run}")
+            self.drop_branch(run, self.project_tables())
+            session.delete_checkpoints(run)
+        tell.line(f"{run} was killed before it ended; what it left unpublished is removed.")
+
+    def project_tables(self) -> list[str]:
+        """The names of the tables of this project's nodes, some of which may not be there."""
+        return sorted({
+            node["relation_name"]
+            for node in self._nodes.values()
+            if node.get("relation_name") and node["config"]["materialized"] in MATERIALIZED
+        })  # fmt: skip
+
+    def drop_branch(self, branch: str, names: Iterable[str]) -> None:
+        """Drop the branch of each table that has it. What was to be published with it goes too."""
+        for name in names:
+            # Here is the place for what else is to be forgotten with a branch.
+            branches.drop(session.get(), name, branch)
+
+    # Begin.
+
+    def begin(self, command: Command, graph: dict, selected: list[str]) -> None:
+        """Take the lease; from here on let this command write to a branch, and read it.
+
+        Does nothing for commands that write no table. Without write_audit_publish it writes to
+        main. Raises DbtRuntimeError, in one line, if another build runs, or if the branch of the
+        run that a `dbt retry` takes up cannot be gone on with.
+        """
+        if command.which not in WRITES:
+            return
+        self.lock(command, graph["nodes"])
+        spark = session.get()
+        for name in touched_tables({**graph["nodes"], **graph["sources"]}, selected):
+            tables.forget(spark, name)
+        self._selected = list(selected)
+        if command.audits:
+            with explained():
+                branch, earlier = self._retried_branch(command)
+                if branch and self.lease:
+                    # A branch that this command has added to goes if it is killed.
+                    self.lease.rename(branch)
+                    session.name_run(branch)
+                branches.watch_commits(spark, earlier)
+            self.branch = branch or command.run_name()
+            session.use_branch(self.branch)
+        self.is_begun = True
+
+    def _retried_branch(self, command: Command) -> "tuple[str | None, list[str]]":
+        """The branch of the run that is retried, and its tables; none if it wrote nothing.
+
+        Nor with --empty and --sample, which leave no branch. Raises DbtRuntimeError if that branch
+        cannot be gone on with.
+        """
+        if not self.retried or command.is_a_part:
+            return None, []
+        branch, names = self._held_back_by(self.retried)
+        if branch is None:
+            return None, []
+        facts = self.log.facts(branch)
+        if facts.get("unfinished"):
+            raise DbtRuntimeError(held_back.interrupted(branch, facts["unfinished"]))
+        self._earlier_tests = facts.get("ran", [])
+        found = branches.moves(session.get(), branch, names)
+        self.check_can_be_published(branch, found)
+        return branch, [move.table_name for move in found]
+
+    def _held_back_by(self, retried: dict) -> "tuple[str | None, list[str]]":
+        known = self.log.held_back_by(retried["invocation_id"])
+        if known or not retried["has_written"]:
+            return known or (None, [])
+        # Nothing was logged, but its name ends so.
+        end = suffix(retried["invocation_id"])
+        names, branch = [], f"…{end}"
+        for name, refs in branches.refs(session.get(), self.project_tables()).items():
+            for ref in refs:
+                if ref.endswith(end):
+                    names.append(name)
+                    branch = ref
+        return branch, names
+
+    def require_begun(self, table: str, begin_lazily, has_hooks) -> None:
+        """Raises DbtRuntimeError, in one line, if this command may not write the table.
+
+        It may when the run has begun. A project whose hooks call neither begin_run nor end_run
+        writes to main, as in stock dbt. One without write_audit_publish takes the lease now.
+
+        Args:
+            table: Its name.
+            begin_lazily: Begins the run, if it writes to main; else says that it did not.
+            has_hooks: Does the project call begin_run or end_run?
+        """
+        with self._one_at_a_time:
+            if not self.is_begun and has_hooks() and not begin_lazily():
+                raise DbtRuntimeError(NOT_BEGUN.format(table=table))
+        if self.lease and self.lease.is_lost:
+            raise DbtRuntimeError(held_back.lost(None))
+
+    def node_finished(self, unique_id: str, status: str) -> None:
+        """Remember how a node has ended."""
+        self.finished[unique_id] = status
+
+    # End.
+
+    def end(self, command: Command, results: Iterable) -> None:
+        """Publish every table that this run has written: all or none, if nothing in it failed.
+
+        Else nothing is published, and the last lines say what failed and where to look at it. What
+        was built with --empty or --sample is never published.
+
+        Raises DbtRuntimeError, in one line, if it cannot be published.
+        """
+        if not self.is_begun and command.which in WRITES and command.audits:
+            session.say_last("Nothing was published: begin_run did not run.")
+        if self.branch is None:
+            return
+        failed = [result for result in results if result.status not in PASSED]
+        with explained():
+            found = self._written()
+            if command.is_a_part:
+                self._drop_part(found)
+            elif failed:
+                self._hold_back(found)
+                for line in held_back.failures(self.branch, found, failed):
+                    session.say_last(line)
+            elif found:
+                self.publish(self.branch, found, self._tests_that_ran())
+        self._leave_branch()
+
+    def publish(self, branch: str, found: list[Move], ran: Iterable[str]) -> None:
+        """Publish a branch, and say so. Raises DbtRuntimeError if it cannot be.
+
+        Args:
+            branch: The branch.
+            found: Its tables.
+            ran: The marks of the data tests that have seen it.
+        """
+        self.check_can_be_published(branch, found)
+        self.move(branch, found, log.PUBLISHED)
+        names = untested.untested({move.table_name for move in found}, self._nodes, set(ran))
+        session.say_last(f"Published {len(found)} tables{untested.told(names)}.")
+
+    def move(self, branch: str, found: list[Move], status: str) -> None:
+        """Let main of each table be what its branch is. Raises DbtRuntimeError if it cannot be."""
+        try:
+            moves.move_all(session.get(), self.log, branch, status, found, self.check_lease)
+        except MovedOn as moved_on:
+            raise DbtRuntimeError(held_back.moved_on(moved_on.table, branch)) from None
+
+    def check_can_be_published(self, branch: str, found: list[Move]) -> None:
+        """Raises DbtRuntimeError if no table has the branch, or if main of one went on since."""
+        if not found:
+            raise DbtRuntimeError(
+                f"No table has the branch {branch} (any more): run `dbt build` again."
+            )
+        for move in found:
+            if not branches.can_move(session.get(), move):
+                raise DbtRuntimeError(held_back.moved_on(move.table_name, branch))
+
+    def _written(self) -> list[Move]:
+        """What publishing would move."""
+        assert self.branch
+        try:
+            return branches.moves(session.get(), self.branch, branches.written(session.get()))
+        except NotUnderstood as unknown:
+            raise DbtRuntimeError(held_back.not_understood(unknown.committed)) from None
+        except MovedOn as moved_on:
+            raise DbtRuntimeError(held_back.moved_on(moved_on.table, self.branch)) from None
+
+    def _tests_that_ran(self) -> list[str]:
+        ran = {
+            untested.mark(unique_id)
+            for unique_id, status in self.finished.items()
+            if status in untested.RAN and unique_id.startswith("test.")
+        }
+        return sorted({*ran, *self._earlier_tests})
+
+    def _hold_back(self, found: list[Move], unfinished: int = 0) -> None:
+        assert self.branch
+        tell.change(f"publish log: {self.branch}: {log.HELD_BACK}")
+        facts = {"ran": self._tests_that_ran(), "unfinished": unfinished}
+        self.log.write(self.branch, log.HELD_BACK, found, facts)
+
+    def _drop_part(self, found: list[Move]) -> None:
+        assert self.branch
+        self.drop_branch(self.branch, [move.table_name for move in found])
+        session.say_last("Nothing was published: --empty and --sample build for a try only.")
+
+    def _leave_branch(self) -> None:
+        self.branch = None
+        session.use_branch(None)
+
+    # However the command ends.
+
+    def complete(self) -> None:
+        """Hold back what end_run did not see, as after a Ctrl-C or a hook that failed before it.
+        Give the lease back. Raises nothing: what went wrong is said."""
+        try:
+            if self.branch is not None:
+                with explained():
+                    self._complete_branch()
+            elif self.retried and self.command is None:
+                with explained():
+                    self._tell_of_held_back(self.retried["invocation_id"])
+        except Exception as error:
+            session.say_last(f"Nothing was published: {explain(error)}")
+        try:
+            if self.lease:
+                self.lease.give_back()
+        except Exception as error:
+            session.say_last(f"The lock was not given back, the next run will: {explain(error)}")
+
+    def _tell_of_held_back(self, invocation_id: str) -> None:
+        """A retry that has nothing to do calls no hook, but its run may have held back a branch."""
+        publish_log = PublishLog(
+            session.get(), f"{self.operations_schema()}.publish_log", invocation_id
+        )
+        if not tables.exists(session.get(), publish_log.table):
+            return
+        branch, names = publish_log.held_back_by(invocation_id) or (None, [])
+        found = branches.moves(session.get(), branch, names) if branch else []
+        if branch and found:
+            unfinished = publish_log.facts(branch).get("unfinished")
+            session.say_last(
+                held_back.interrupted(branch, unfinished)
+                if unfinished
+                else held_back.nothing_to_retry(branch, len(found))
+            )
+
+    def _complete_branch(self) -> None:
+        assert self.branch and self.command
+        self.check_lease()
+        if self.command.is_a_part:
+            self._drop_part(self._written())
+            return
+        names: list[Move] = []
+        with suppress(DbtRuntimeError):  # it was said
+            names = self._written()
+        left = [
+            unique_id
+            for unique_id in self._selected
+            if unique_id not in self.finished
+            and self._nodes.get(unique_id, {}).get("config", {}).get("materialized") != "ephemeral"
+        ]
+        self._hold_back(names, len(left))
+        for line in held_back.not_ended(self.branch, names, len(left)):
+            session.say_last(line)

@@ -1,0 +1,184 @@
+"""However a command ends, and whatever it leaves out, what no test has seen is not silent."""
+
+import pytest
+from dbt_spark_contracts.publish import branches
+
+MODELS = {
+    "models/a.sql": "select 1 as id, {{ var('worth', 10) }} as worth",
+    "models/b.sql": "select id from {{ ref('a') }}",
+    "models/m.yml": """
+models:
+  - name: a
+    columns:
+      - name: worth
+        data_tests:
+          - accepted_values:
+              name: a_is_10
+              arguments: {values: [10], quote: false}
+              config: {severity: "{{ var('severity', 'error') }}"}
+      - {name: id, data_tests: [{not_null: {name: a_has_id}}]}
+""",
+}
+FAILS = "{% if var('fails', '') == 'NAME' %}select * from not_granted{% endif %}"
+
+
+def project_yml(start: str, end: str) -> str:
+    return f"""
+name: small
+profile: lakehouse
+flags: {{send_anonymous_usage_stats: false}}
+models: {{+file_format: iceberg, +materialized: table}}
+on-run-start: {start}
+on-run-end: {end}
+"""
+
+
+HOOKS = {
+    "dbt_project.yml": project_yml(
+        f"""["{FAILS.replace("NAME", "start")}", "{{{{ begin_run() }}}}"]""",
+        f"""["{FAILS.replace("NAME", "end")}", "{{{{ end_run() }}}}",
+            "{FAILS.replace("NAME", "after")}"]""",
+    ),
+    **MODELS,
+}
+
+
+@pytest.fixture
+def project(small_project, schema):
+    """The project above, its commands in namespaces of the test's own."""
+    dbt = small_project(HOOKS)
+
+    def command(*args, **variables):
+        return dbt(*args, schema=schema, **variables)
+
+    command.folder = dbt.project_dir
+    return command
+
+
+@pytest.fixture
+def worth(read, schema):
+    """What a reader sees of `a`."""
+    return lambda: [row["worth"] for row in read(schema, "a")]
+
+
+def held_branch(result) -> str:
+    return result.text.partition("held back on the branch ")[2].split()[0].rstrip(".")
+
+
+def test_hooks_that_fail(project, worth, spark, schema):
+    assert project("build").success
+    # Before begin_run: dbt skips it, and builds on.
+    result = project("build", worth=11, fails="start")
+    assert f"{schema}.a is not written: this run has no lock and no branch" in result.message["a"]
+    assert "\n" not in result.message["a"].strip().partition("Error")[2].strip().partition("\n")[2]
+    assert result.said[-1] == "Nothing was published: begin_run did not run."
+    assert worth() == [10]
+    # Who wants no audit gets none, and has the lock.
+    assert not project("build", worth=12, fails="start", write_audit_publish=False).success
+    assert worth() == [12]
+    # Before end_run: dbt skips that.
+    result = project("build", "--exclude", "a_is_10", worth=13, fails="end")
+    branch = held_branch(result)
+    assert f"2 tables are held back on the branch {branch}." in result.text
+    assert f"`dbt run-operation publish --args '{{branch: {branch}}}'`" in result.said[-1]
+    assert worth() == [12]
+    retried = project("retry", fails="")
+    assert "had nothing left to do" in retried.said[-1] and branch in retried.said[-1]
+    published = project("run-operation", "publish", "--args", f"{{branch: {branch}}}")
+    assert published.said[-1].startswith("Published 2 tables, untested: a (not all"), published.text
+    assert worth() == [13]
+    # After end_run: nothing is lost.
+    result = project("build", fails="after")
+    assert not result.success and result.said[-1] == "Published 2 tables."
+    assert worth() == [10]
+
+
+def test_ctrl_c(project, worth):
+    """Of what was not begun, `dbt retry` does not know: it must not publish the rest."""
+    assert project("build").success
+    (project.folder / "models/b.py").write_text("""
+import _thread
+import time
+
+
+def model(dbt, spark):
+    _thread.interrupt_main()
+    time.sleep(1)
+    return dbt.ref("a").select("id")
+""")
+    (project.folder / "models/b.sql").unlink()
+    (project.folder / "models/c.sql").write_text("select * from {{ ref('b') }}")
+    result = project("run", worth=11)
+    assert not result.success
+    assert "held back on the branch" in result.said[-2]
+    assert "nodes did not run. To go on: `dbt build`." in result.said[-1]
+    retried = project("retry")
+    assert "was interrupted before" in retried.text and "run `dbt build` again" in retried.text
+    assert worth() == [10]
+
+
+def test_what_no_test_has_seen_is_said(project, worth):
+    assert project("build").said[-1] == "Published 2 tables."
+    for command in (
+        ["run"],
+        ["build", "--exclude-resource-type", "test"],
+        ["build", "--exclude", "a_has_id"],
+    ):
+        assert project(*command).said[-1].startswith("Published 2 tables, untested: a (not all")
+    assert project("run", "--select", "b").said[-1] == "Published 1 tables."  # it has no test
+    assert not project("build", worth=11).success
+    # What ran before a retry has run.
+    assert project("retry", worth=10).said[-1].startswith("Nothing was published")
+    assert project("retry", severity="warn").said[-1] == "Published 2 tables."
+    assert worth() == [11]
+
+
+@pytest.mark.parametrize("part", [["--empty"], ["--sample", "1 day"]], ids=lambda part: part[0])
+def test_a_part_is_never_published(project, worth, spark, schema, part):
+    assert project("run").success
+    result = project("run", *part, worth=11)
+    assert result.success, result.text
+    assert result.said[-1] == "Nothing was published: --empty and --sample build for a try only."
+    assert worth() == [10]
+    spark.sql(f"refresh table {schema}.a")
+    assert [row.name for row in spark.table(f"{schema}.a.refs").collect()] == ["main"]
+
+
+def test_what_others_do_meanwhile(project, worth, spark, schema):
+    """A compaction on main changes no row; a table may be dropped; a name may not be understood."""
+    assert project("build").success
+    for id in range(2, 8):
+        spark.sql(f"insert into {schema}.b values ({id})")
+    compaction = f"call system.rewrite_data_files('{schema}.b')"
+    (project.folder / "models/b.sql").write_text(f"""
+{{{{ config(materialized='incremental', post_hook="{compaction}") }}}}
+select 8 as id
+""")
+    assert project("build").said[-1] == "Published 2 tables."
+    spark.sql(f"refresh table {schema}.b")
+    operations = {row.operation for row in spark.table(f"{schema}.b.snapshots").collect()}
+    assert "replace" in operations
+    assert sorted(row.id for row in spark.table(f"{schema}.b").collect()) == [1, *range(2, 9)]
+    dropped = f"drop table {schema}.gone"
+    spark.sql(f"create table {schema}.gone (id int) using iceberg")
+    (project.folder / "models/b.sql").write_text(f"""
+{{{{ config(post_hook=["insert into {schema}.gone values (1)", "{dropped}"]) }}}}
+select 9 as id
+""")
+    assert project("build").said[-1] == "Published 2 tables."
+
+
+def test_a_written_table_that_cannot_be_told_stops_the_publish(spark, monkeypatch):
+    catalog = spark.catalog.currentCatalog()
+    for committed in ("file:/tmp/a_path", "another_catalog.a.b", "one_word"):
+        monkeypatch.setattr(branches, "_committed", {committed})
+        with pytest.raises(branches.NotUnderstood, match=committed):
+            branches.written(spark)
+    monkeypatch.setattr(branches, "_committed", {f"{catalog}.not_there.gone"})
+    assert branches.written(spark) == []
+
+
+def test_a_project_without_the_hooks_writes_to_main(small_project, read, schema):
+    result = small_project(MODELS)("build", schema=schema, worth=11)
+    assert result.status["a"] == "success" and result.status["a_is_10"] == "fail"
+    assert [row["worth"] for row in read(schema, "a")] == [11]
