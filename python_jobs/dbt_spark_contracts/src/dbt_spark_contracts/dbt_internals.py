@@ -74,7 +74,8 @@ def retried_run() -> dict | None:
     return results and {
         "invocation_id": results.metadata.invocation_id,
         "has_written": any(
-            result.status == "success" and result.unique_id.startswith(("model.", "seed."))
+            result.status == "success"
+            and result.unique_id.startswith(("model.", "seed.", "snapshot."))
             for result in results.results
         ),
     }

@@ -1,12 +1,12 @@
 {#- The branches of this project's tables, as Iceberg tells of them. -#}
 
 {#
-    Out: the relations of those models and seeds whose tables are there now and written by the
+    Out: the relations of those models, seeds and snapshots whose tables are there now and written by the
     materializations of macros/materializations.
 #}
 {% macro contracts__project_tables() %}
   {%- set tables = [] -%}
-  {%- for node in graph.nodes.values() if node.config.materialized in ('table', 'incremental', 'seed') -%}
+  {%- for node in graph.nodes.values() if node.config.materialized in ('table', 'incremental', 'seed', 'snapshot') -%}
     {%- set table = adapter.get_relation(node.database, node.schema, node.alias) -%}
     {%- if table and table not in tables -%}
       {%- do tables.append(table) -%}
