@@ -3,7 +3,7 @@
 Each class here is one of dbt's, run as it stands but for what it says. Those that do not apply:
 
 - basic: SimpleMaterializations, AdapterMethods and DocsGenerate want views, which a folder catalog
-  has not; the snapshots are dbt-spark's own, which stages them in a view.
+  has not.
 - constraints: RuntimeDdlEnforcement and ModelConstraints compare the text of one statement, and a
   table is made here by several; SqlHeader wants two statements in one; those for views.
 - empty: SeedFlag, an option that dbt-core 1.11 has not; MetadataWithEmptyFlag, which retypes
@@ -27,6 +27,8 @@ from dbt.tests.adapter.basic.test_incremental import (
 )
 from dbt.tests.adapter.basic.test_singular_tests import BaseSingularTests
 from dbt.tests.adapter.basic.test_singular_tests_ephemeral import BaseSingularTestsEphemeral
+from dbt.tests.adapter.basic.test_snapshot_check_cols import BaseSnapshotCheckCols
+from dbt.tests.adapter.basic.test_snapshot_timestamp import BaseSnapshotTimestamp
 from dbt.tests.adapter.basic.test_table_materialization import BaseTableMaterialization
 from dbt.tests.adapter.basic.test_validate_connection import BaseValidateConnection
 from dbt.tests.adapter.constraints.test_constraints import (
@@ -54,6 +56,23 @@ from dbt.tests.adapter.python_model.test_python_model import (
     BasePythonMetaGetTests,
     BasePythonModelTests,
     BasePythonSampleTests,
+)
+from dbt.tests.adapter.simple_snapshot.new_record_check_mode import BaseSnapshotNewRecordCheckMode
+from dbt.tests.adapter.simple_snapshot.new_record_timestamp_mode import (
+    BaseSnapshotNewRecordTimestampMode,
+)
+from dbt.tests.adapter.simple_snapshot.test_ephemeral_snapshot_hard_deletes import (
+    BaseSnapshotEphemeralHardDeletes,
+    BaseSnapshotNewColumnSpecificCheckCols,
+    BaseSnapshotNewColumnTimestampStrategy,
+    BaseSnapshotNewColumnWithDeletes,
+)
+from dbt.tests.adapter.simple_snapshot.test_snapshot import BaseSimpleSnapshot, BaseSnapshotCheck
+from dbt.tests.adapter.simple_snapshot.test_various_configs import (
+    BaseSnapshotColumnNames,
+    BaseSnapshotDbtValidToCurrent,
+    BaseSnapshotInvalidColumnNames,
+    BaseSnapshotMultiUniqueKey,
 )
 from dbt_spark_contracts.adapter import SparkAdapter
 
@@ -265,6 +284,71 @@ class TestIncrementalPredicates(OnIceberg, BaseIncrementalPredicates):
 
 
 class TestMicrobatch(OnIceberg, BaseMicrobatch):
+    pass
+
+
+# Snapshots
+
+
+class SnapshotsOnIceberg(OnIceberg):
+    @staticmethod
+    def config() -> dict:
+        return {**OnIceberg.config(), "snapshots": {"+file_format": "iceberg"}}
+
+
+class TestSnapshotCheckCols(SnapshotsOnIceberg, BaseSnapshotCheckCols):
+    pass
+
+
+class TestSnapshotTimestamp(SnapshotsOnIceberg, BaseSnapshotTimestamp):
+    pass
+
+
+class TestSimpleSnapshot(SnapshotsOnIceberg, BaseSimpleSnapshot):
+    pass
+
+
+class TestSnapshotCheck(SnapshotsOnIceberg, BaseSnapshotCheck):
+    pass
+
+
+class TestSnapshotEphemeralHardDeletes(SnapshotsOnIceberg, BaseSnapshotEphemeralHardDeletes):
+    pass
+
+
+class TestSnapshotNewColumnTimestamp(SnapshotsOnIceberg, BaseSnapshotNewColumnTimestampStrategy):
+    pass
+
+
+class TestSnapshotNewColumnCheck(SnapshotsOnIceberg, BaseSnapshotNewColumnSpecificCheckCols):
+    pass
+
+
+class TestSnapshotNewColumnWithDeletes(SnapshotsOnIceberg, BaseSnapshotNewColumnWithDeletes):
+    pass
+
+
+class TestSnapshotColumnNames(SnapshotsOnIceberg, BaseSnapshotColumnNames):
+    pass
+
+
+class TestSnapshotInvalidColumnNames(SnapshotsOnIceberg, BaseSnapshotInvalidColumnNames):
+    pass
+
+
+class TestSnapshotValidToCurrent(SnapshotsOnIceberg, BaseSnapshotDbtValidToCurrent):
+    pass
+
+
+class TestSnapshotMultiUniqueKey(SnapshotsOnIceberg, BaseSnapshotMultiUniqueKey):
+    pass
+
+
+class TestSnapshotNewRecordTimestamp(SnapshotsOnIceberg, BaseSnapshotNewRecordTimestampMode):
+    pass
+
+
+class TestSnapshotNewRecordCheck(SnapshotsOnIceberg, BaseSnapshotNewRecordCheckMode):
     pass
 
 

@@ -3,6 +3,7 @@
 The name is that of dbt-spark's pull request 1063, so that this can go when upstream has it.
 """
 
+import json
 from datetime import datetime, timezone
 
 from dbt.adapters import spark
@@ -25,6 +26,9 @@ from dbt_spark_contracts.lineage.model import table_names, trace
 from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.publish.doors import PublishDoors
 from dbt_spark_contracts.spark import session
+
+# The property of a snapshot's table that says which of its columns are marked, and how.
+MARKS = "dbt.column_marks"
 
 
 class SparkAdapter(PublishDoors, spark.SparkAdapter):
@@ -246,29 +250,69 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
     column_lineage: ColumnLineage
 
     @available
-    def trace_columns(self, view, model: dict, graph: dict, volatile: list[str]) -> dict:
+    def trace_columns(
+        self, view, model: dict, graph: dict, volatile: list[str], internal: list[str]
+    ) -> dict:
         """Where the columns of a model that is staged as `view` come from; kept for
         column_lineage.json. Costs analysis, no Spark job.
 
-        In: dbt's `model` and `graph`; texts that differ in each run. Out: an entry of that file.
+        In: dbt's `model` and `graph`; texts that differ in each run; which columns of the view are
+        none of the table's. Out: an entry of that file.
         """
         spark = session.get()
         nodes = [*graph["nodes"].values(), *graph["sources"].values()]
         catalog = tables.current_catalog(spark)
         frame = spark.table(str(view))
         entry = trace(frame, model, table_names(nodes, catalog), volatile)
+        for name in internal:
+            entry["columns"].pop(name, None)
         self.column_lineage.record(model["unique_id"], entry)
         return entry
 
     @available
     def find_leaks(self, model: dict, entry: dict, graph: dict) -> list[str]:
         """What the model hands on of marked columns and may not: a line each, see marks.leaks."""
-        return marks.leaks(model, entry, {**graph["nodes"], **graph["sources"]})
+        return marks.leaks(model, entry, self._marked(model, entry, graph))
 
     @available
     def find_untraced(self, model: dict, entry: dict, graph: dict) -> list[str]:
         """Its columns that may hide a marked one: a line each, see marks.untraced."""
-        return marks.untraced(model, entry, {**graph["nodes"], **graph["sources"]})
+        return marks.untraced(model, entry, self._marked(model, entry, graph))
+
+    @available
+    def find_inherited(self, model: dict, entry: dict, graph: dict) -> dict[str, list[str]]:
+        """The marks that a snapshot's columns take over: see marks.inherited."""
+        return marks.inherited(model, entry, self._marked(model, entry, graph))
+
+    @available
+    def keep_marks(self, relation, found: dict[str, list[str]]) -> None:
+        """Let a snapshot's table say which of its columns are marked: its yml names none of them.
+
+        Those that the source has no more keep their marks.
+        """
+        table = str(relation)
+        kept = self._kept_marks(table) or {}
+        new = json.dumps({**kept, **found}, sort_keys=True)
+        if {**kept, **found} != kept:
+            self._change(f"{table}: keep the marks {new}", tables.set_property, table, MARKS, new)
+
+    def _kept_marks(self, table: str) -> dict[str, list[str]] | None:
+        """The marks that the table of a snapshot says; None if it is not there, or says none."""
+        if not tables.exists(session.get(), table):
+            return None
+        text = tables.load(session.get(), table).properties().get(MARKS)
+        return json.loads(text) if text else None
+
+    def _marked(self, model: dict, entry: dict, graph: dict) -> dict[str, dict]:
+        """All nodes; the snapshots that the model reads with the marks that their columns have."""
+        nodes = {**graph["nodes"], **graph["sources"]}
+        read = {origin["node"] for of in entry["columns"].values() for origin in of["origins"]}
+        for unique_id in read.union(model["depends_on"]["nodes"]):
+            node = nodes.get(unique_id)
+            if node and node["resource_type"] == marks.SNAPSHOT:
+                kept = self._kept_marks(node["relation_name"])
+                nodes[unique_id] = marks.with_inherited(node, kept, nodes)
+        return nodes
 
     @available.parse_none
     def stage_seed(self, view, rows, types: dict[str, str]) -> None:

@@ -18,7 +18,9 @@ from pyspark import cloudpickle
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from dbt_spark_contracts import tables
 from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.settings import absolute
 
@@ -55,18 +57,21 @@ def stage(spark: SparkSession, model, dbt_object, view: str) -> None:
     """Run `model(dbt, spark)` and name its DataFrame `view`, a temporary view. Nothing is computed.
 
     With `--empty`, refs and sources have their columns and no rows.
-    Raises TypeError if the model does not return a DataFrame.
+    Raises TypeError if the model does not return a DataFrame; DbtRuntimeError if a source's folder
+    is not there, and the model's table has rows.
     """
 
     def load(relation) -> DataFrame:
         if isinstance(relation, dict):
+            require_folder(spark, relation["name"], relation["location"], str(handed.this))
             # By that alias a plan tells where the columns come from.
             frame = read_files(spark, relation["location"]).alias(relation["name"])
         else:
             frame = spark.table(relation)
         return frame.limit(0) if getattr(get_flags(), "EMPTY", False) else frame
 
-    to_spark(spark, model(dbt_object(load), spark)).createOrReplaceTempView(view)
+    handed = dbt_object(load)
+    to_spark(spark, model(handed, spark)).createOrReplaceTempView(view)
 
 
 def checkpoint(spark: SparkSession, view: str) -> None:
@@ -81,8 +86,7 @@ def read_files(spark: SparkSession, location: str) -> DataFrame:
 
     What a source with `external: {location: …}` gives a Python model. An absent folder has none.
     """
-    root = spark._jvm.org.apache.hadoop.fs.Path(absolute(location, Path(get_flags().PROJECT_DIR)))
-    file_system = root.getFileSystem(spark._jsc.hadoopConfiguration())
+    file_system, root = _folder(spark, location)
     if file_system.exists(root):
         reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
         # A pattern's characters may be part of a name. (Of several paths, this would double some.)
@@ -93,6 +97,26 @@ def read_files(spark: SparkSession, location: str) -> DataFrame:
         files = spark.createDataFrame([], columns)
     relative = F.col("path").substr(len(file_system.makeQualified(root).toString()) + 2, 2**31 - 1)
     return files.withColumn("relative_path", relative)
+
+
+def require_folder(spark: SparkSession, source: str, location: str, table: str) -> None:
+    """Raises DbtRuntimeError if the folder `location` of a source is not there while the model's
+    table has rows, so that something had landed: the name may be mistyped."""
+    file_system, root = _folder(spark, location)
+    if file_system.exists(root) or not tables.exists(spark, table):
+        return
+    if spark.table(table).limit(1).count():
+        raise DbtRuntimeError(
+            f"{short_name(source)}: there is no {location}, and {table} has rows: correct the "
+            "location or, if nothing is to land, make the folder (an object store has none without "
+            "a file). Nothing was written."
+        )
+
+
+def _folder(spark: SparkSession, location: str) -> tuple:
+    """The file system of a location, and the location as a path in it; Hadoop's Java objects."""
+    root = spark._jvm.org.apache.hadoop.fs.Path(absolute(location, Path(get_flags().PROJECT_DIR)))
+    return root.getFileSystem(spark._jsc.hadoopConfiguration()), root
 
 
 def empty_files(spark: SparkSession, files: DataFrame) -> DataFrame:

@@ -191,6 +191,11 @@ def whole_files(session: "SparkSession", table: str, branch: str | None, conditi
         tasks.close()
 
 
+def set_property(session: "SparkSession", table: str, name: str, value: str) -> None:
+    """Set a property of a table."""
+    load(session, table).updateProperties().set(name, value).commit()
+
+
 def _head(loaded, branch: str | None):
     """The newest snapshot of a branch of Iceberg's table, or of main where it has none such."""
     ref = loaded.refs().get(branch) if branch else None

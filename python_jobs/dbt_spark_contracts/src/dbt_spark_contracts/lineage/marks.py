@@ -11,6 +11,7 @@ from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.lineage.values import DIRECT
 
 SILVER_ONLY, PII = "silver_only", "pii"
+SNAPSHOT = "snapshot"
 # In a model's meta: which of its columns may be made of personal data, and why.
 ALLOWED = "pii_allowed"
 
@@ -25,6 +26,46 @@ def leaks(model: dict, entry: dict, nodes: dict[str, dict]) -> list[str]:
         if (line := _leak(model, column, origin, nodes))
     ]
     return list(dict.fromkeys([*_wrong_allowances(model), *found]))
+
+
+def inherited(model: dict, entry: dict, nodes: dict[str, dict]) -> dict[str, list[str]]:
+    """The marks that the columns of a snapshot take over from those that they come from.
+
+    A snapshot holds what it is given, and its yml often names no column. Of what is made of a
+    column, as the key's hash is, pii alone goes on. Out: of each column, also of those without.
+    """
+    found: dict[str, list[str]] = {}
+    if model["resource_type"] != SNAPSHOT:
+        return found
+    for column, lineage in entry["columns"].items():
+        marks: set[str] = set()
+        for origin in lineage["origins"]:
+            if origin["kind"] in DIRECT and origin["node"] in nodes:
+                of_parent = _marks(nodes[origin["node"]], origin["column"])
+                marks |= of_parent if origin["kind"] == DIRECT[0] else of_parent & {PII}
+        found[column] = sorted(marks - ({PII} if column in _allowances(model) else set()))
+    return found
+
+
+def with_inherited(
+    snapshot: dict, kept: "dict[str, list[str]] | None", nodes: dict[str, dict]
+) -> dict:
+    """The snapshot with the marks that its columns have taken over, besides those of its yml.
+
+    In: what `inherited` found when it was written; None, for one that the guard did not write: then
+    a column has the marks of those of its name that the snapshot reads.
+    """
+    if kept is None:
+        kept = {}
+        for parent in snapshot["depends_on"]["nodes"]:
+            for column in nodes[parent]["columns"].values() if parent in nodes else ():
+                kept[column["name"]] = sorted(_marks(nodes[parent], column["name"]))
+    columns = {column["name"].lower(): column for column in snapshot["columns"].values()}
+    for name, marks in kept.items():
+        column = columns.get(name.lower(), {"name": name, "meta": {}})
+        meta = column["meta"] | dict.fromkeys(marks, True)
+        columns[name.lower()] = {**column, "meta": meta}
+    return {**snapshot, "columns": columns}
 
 
 def untraced(model: dict, entry: dict, nodes: dict[str, dict]) -> list[str]:
@@ -62,6 +103,8 @@ def _leak(model: dict, column: str, origin: dict, nodes: dict[str, dict]) -> str
         line = f"{path} is made of {whole}, which is personal ({PII})"
     if _schema(model) != _schema(parent):
         return line
+    if model["resource_type"] == SNAPSHOT:
+        return ""  # takes the marks over
     lacking = sorted((marks if is_copy else {PII}) - _marks(model, column))
     return f"{line}, and is not marked {' and '.join(lacking)}" if lacking else ""
 

@@ -3,13 +3,14 @@
     target/column_lineage.json, and holds it against the marks `silver_only` and `pii` in the columns'
     meta; costs analysis only, no Spark job.
 
-    In: the staged view. Raises a compiler error that names each column that hands on what it may not,
-    under whatever name; warns of columns that cannot be traced, below a model that has marked ones.
+    In: the staged view, and which of its columns are none of the table's. Out: the marks that a snapshot's
+    columns take over. Raises a compiler error that names each column that hands on what it may not, under
+    whatever name; warns of columns that cannot be traced, below a model that has marked ones.
 #}
-{% macro contracts__check_column_origins(staged) %}
+{% macro contracts__check_column_origins(staged, internal=[]) %}
   {#- What a model asks of the run itself is no part of how its columns are made. -#}
   {%- set volatile = [run_started_at.isoformat(), run_started_at.date() | string] -%}
-  {%- set lineage = adapter.trace_columns(staged, model, graph, volatile) -%}
+  {%- set lineage = adapter.trace_columns(staged, model, graph, volatile, internal) -%}
   {%- for line in adapter.find_untraced(model, lineage, graph) -%}
     {%- do exceptions.warn(line) -%}
   {%- endfor -%}
@@ -21,4 +22,5 @@
         ~ ' nothing, unless pii_allowed in the model\'s meta says why.'
     ) -%}
   {%- endif -%}
+  {{- return(adapter.find_inherited(model, lineage, graph)) -}}
 {% endmacro %}
