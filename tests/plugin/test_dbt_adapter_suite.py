@@ -74,6 +74,18 @@ from dbt.tests.adapter.simple_snapshot.test_various_configs import (
     BaseSnapshotInvalidColumnNames,
     BaseSnapshotMultiUniqueKey,
 )
+from dbt.tests.adapter.unit_testing.test_case_insensitivity import BaseUnitTestCaseInsensivity
+from dbt.tests.adapter.unit_testing.test_invalid_input import BaseUnitTestInvalidInput
+from dbt.tests.adapter.unit_testing.test_quoted_reserved_word_column_names import (
+    BaseUnitTestQuotedReservedWordColumnNames,
+    my_model_sql,
+    my_upstream_model_with_reserved_word_column_name_sql,
+    test_my_model_csv_fixtures_yml,
+)
+from dbt.tests.adapter.unit_testing.test_types import (
+    BaseUnitTestingTypes,
+    BaseUnitTestingVarcharFixtureNoTruncation,
+)
 from dbt_spark_contracts.adapter import SparkAdapter
 
 from tests.support import pandas_on_spark
@@ -426,3 +438,54 @@ class TestEmpty(OnIceberg, BaseTestEmpty):
 
 class TestEmptyInlineSourceRef(OnIceberg, BaseTestEmptyInlineSourceRef):
     pass
+
+
+# Unit tests
+
+
+class TestUnitTestCaseInsensitivity(OnIceberg, BaseUnitTestCaseInsensivity):
+    pass
+
+
+class TestUnitTestInvalidInput(OnIceberg, BaseUnitTestInvalidInput):
+    pass
+
+
+@pytest.mark.full
+class TestUnitTestingTypes(OnIceberg, BaseUnitTestingTypes):
+    @pytest.fixture
+    def data_types(self):
+        """Spark's, as SQL and in YAML."""
+        return [
+            ["1", "1"],
+            ["2.0", "2.0"],
+            ["'12345'", "12345"],
+            ["'string'", "string"],
+            ["true", "true"],
+            ["date '2011-11-11'", "2011-11-11"],
+            ["timestamp '2013-11-03 00:00:00-0'", "2013-11-03 00:00:00-0"],
+            ["array(1, 2, 3)", "'array(1, 2, 3)'"],
+            ["map('10', 't', '15', 'f')", """'map("10", "t", "15", "f")'"""],
+            ["named_struct('a', 1, 'b', 's')", """'named_struct("a", 1, "b", "s")'"""],
+        ]
+
+    def test_unit_test_data_type(self, project, data_types):
+        """Each with a table of its own: nobody's type changes here by the way."""
+        for types in data_types:
+            project.run_sql("drop table if exists {schema}.my_upstream_model")
+            super().test_unit_test_data_type(project, [types])
+
+
+class TestUnitTestingVarchar(OnIceberg, BaseUnitTestingVarcharFixtureNoTruncation):
+    pass
+
+
+class TestUnitTestReservedWords(OnIceberg, BaseUnitTestQuotedReservedWordColumnNames):
+    @pytest.fixture(scope="class")
+    def models(self):
+        upstream = my_upstream_model_with_reserved_word_column_name_sql
+        return {
+            "my_model.sql": my_model_sql,
+            "my_upstream_model.sql": upstream.replace('"', "`"),  # as Spark quotes
+            "unit_tests.yml": test_my_model_csv_fixtures_yml,
+        }

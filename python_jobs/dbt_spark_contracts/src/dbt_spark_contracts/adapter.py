@@ -152,6 +152,14 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
             self.connections.last_frame().createOrReplaceTempView(str(view))
 
     @available
+    def run_python(self, model: dict, code: str) -> None:
+        """Run the compiled code of a Python model that a unit test tests.
+
+        dbt lets a `statement` do that in a model's materialization only.
+        """
+        self.submit_python_job(model, code)
+
+    @available
     def drop_stage(self, view) -> None:
         """Drop a staged view, if it is there."""
         session.get().catalog.dropTempView(str(view))

@@ -18,6 +18,14 @@ from dbt_spark_contracts.spark.settings import absolute
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+COLUMNS = {
+    "path": "string",
+    "modificationTime": "timestamp",
+    "length": "bigint",
+    "content": "binary",
+    "relative_path": "string",
+}
+
 
 def location(node) -> str | None:
     """Where a source's files are, as its yml says; None for a table, be it a source or a model."""

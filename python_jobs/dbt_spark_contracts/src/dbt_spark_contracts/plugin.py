@@ -46,6 +46,7 @@ class SparkContractsPlugin(dbtPlugin):
         dbt_internals.require_known_dbt()
         dbt_internals.use_package(adapter_type)
         dbt_internals.allow_contracts_on_python_models()
+        dbt_internals.allow_unit_tests_of_python_models()
         if not getattr(get_flags(), "INTROSPECT", True):
             dbt_internals.list_no_relations()
         if not in_process:

@@ -30,7 +30,8 @@ class SessionPythonJobHelper(PythonJobHelper):
 
     def __init__(self, parsed_model: dict, credentials) -> None:
         self.name = parsed_model["alias"]
-        self.path = _file_of(parsed_model)
+        # That of a unit test is its model's.
+        self.path = _file_of(parsed_model["config"].get("model_file", parsed_model))
 
     def submit(self, compiled_code: str) -> None:
         """Run `compiled_code`. Raises DbtRuntimeError with the model's own file and line."""

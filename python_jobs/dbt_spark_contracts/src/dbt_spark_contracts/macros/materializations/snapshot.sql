@@ -6,6 +6,7 @@
     own, and what `table` takes. --full-refresh does not touch it, as ever with dbt.
 #}
 {% materialization snapshot, adapter='spark' %}
+  {%- do contracts__require_begun() -%}
   {%- set target_relation = this.incorporate(type='table', is_iceberg=true) -%}
   {%- set existing_relation = load_cached_relation(this) -%}
   {%- set staged = contracts__staged_view() -%}

@@ -1,18 +1,30 @@
 {#
     A unit test, as dbt's own materialization `unit` (global project, materializations/tests/unit.sql)
-    runs it, but for one thing: the model's SQL is staged, as any model's is. dbt puts it into two
-    statements, and Spark analyzes it three times.
+    runs it, but for two things: the model is staged, as any model is, so that Spark analyzes it once; and
+    it may be a Python model, which loads the given rows by the views that are made of them here.
 #}
-{% materialization unit, adapter='spark' %}
+{% materialization unit, adapter='spark', supported_languages=['sql', 'python'] %}
   {%- set sql_header = config.get('sql_header') if flags.REQUIRE_SQL_HEADER_IN_TEST_CONFIGS else none -%}
   {%- set expected_rows = config.get('expected_rows') -%}
   {%- set staged = contracts__staged_view() -%}
+  {%- set given = config.get('given', {}) -%}
 
-  {%- call statement('stage') -%}
-    {%- do adapter.require_query(sql) -%}
-    {{ sql }}
-  {%- endcall -%}
-  {%- do adapter.stage_query(staged) -%}
+  {%- for view, query in given.items() -%}
+    {%- call statement('given') -%}
+      {%- do adapter.require_query(query) -%}
+      {{ query }}
+    {%- endcall -%}
+    {%- do adapter.stage_query(view) -%}
+  {%- endfor -%}
+
+  {%- if model.language == 'python' -%}
+    {%- do adapter.run_python(model, contracts__stage(staged, compiled_code)) -%}
+  {%- else -%}
+    {%- call statement('stage') -%}
+      {{ contracts__stage(staged, compiled_code) }}
+    {%- endcall -%}
+    {%- do adapter.stage_query(staged) -%}
+  {%- endif -%}
 
   {%- set types = {} -%}
   {%- set quoted = {} -%}
@@ -34,6 +46,8 @@
     ) }}
   {%- endcall -%}
 
-  {%- do adapter.drop_stage(staged) -%}
+  {%- for view in [staged] + (given | list) -%}
+    {%- do adapter.drop_stage(view) -%}
+  {%- endfor -%}
   {{ return({'relations': []}) }}
 {% endmaterialization %}
