@@ -77,8 +77,8 @@ def test_a_snapshot_is_audited_and_published(project, read, spark, schema):
     columns = {row["id"]: (row["n"], row["m"]) for row in read(f"{schema}_silver", "in_yml")}
     assert (columns[2], columns[3]) == ((1, None), (None, "x"))
     assert history("in_sql", "renamed") == [*changed[:2], (2, "b", True), (3, "c", True)]
-    stages = [table.name for table in spark.catalog.listTables() if table.isTemporary]
-    assert not [name for name in stages if name.startswith(schema)]
+    for name in ("in_yml", "in_sql"):
+        assert not spark.catalog.tableExists(f"{schema}_silver__{name}__dbt_stage")
 
 
 def test_marks_go_with_a_snapshot(project):

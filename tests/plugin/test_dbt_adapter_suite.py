@@ -15,6 +15,7 @@ import os
 import re
 
 import pytest
+from dbt.adapters.factory import reset_adapters
 from dbt.tests.adapter.basic import files
 from dbt.tests.adapter.basic.test_base import check_relation_types, run_dbt
 from dbt.tests.adapter.basic.test_empty import BaseEmpty
@@ -57,6 +58,7 @@ from dbt.tests.adapter.python_model.test_python_model import (
     BasePythonModelTests,
     BasePythonSampleTests,
 )
+from dbt.tests.adapter.simple_snapshot import test_various_configs
 from dbt.tests.adapter.simple_snapshot.new_record_check_mode import BaseSnapshotNewRecordCheckMode
 from dbt.tests.adapter.simple_snapshot.new_record_timestamp_mode import (
     BaseSnapshotNewRecordTimestampMode,
@@ -70,6 +72,7 @@ from dbt.tests.adapter.simple_snapshot.test_ephemeral_snapshot_hard_deletes impo
 from dbt.tests.adapter.simple_snapshot.test_snapshot import BaseSimpleSnapshot, BaseSnapshotCheck
 from dbt.tests.adapter.simple_snapshot.test_various_configs import (
     BaseSnapshotColumnNames,
+    BaseSnapshotColumnNamesFromDbtProject,
     BaseSnapshotDbtValidToCurrent,
     BaseSnapshotInvalidColumnNames,
     BaseSnapshotMultiUniqueKey,
@@ -86,6 +89,7 @@ from dbt.tests.adapter.unit_testing.test_types import (
     BaseUnitTestingTypes,
     BaseUnitTestingVarcharFixtureNoTruncation,
 )
+from dbt.tests.fixtures.project import TestProjInfo
 from dbt_spark_contracts.adapter import SparkAdapter
 
 from tests.support import pandas_on_spark
@@ -103,6 +107,7 @@ def logs_dir(tmp_path_factory):
 @pytest.fixture(scope="class")
 def dbt_profile_target(spark):
     """The catalog of the session that runs: the plugin refuses another in the same process."""
+    reset_adapters()  # dbt's fixtures take the one of another project, if it is there
     settings = spark.sparkContext.getConf().getAll()
     return {
         "type": "spark",
@@ -302,10 +307,44 @@ class TestMicrobatch(OnIceberg, BaseMicrobatch):
 # Snapshots
 
 
+# PostgreSQL's SQL of those suites, and Spark's.
+IN_SPARK = {
+    r"(`?None`?|\{database\})\.": "",
+    r"(?i)\btimestamp without time zone\b": "timestamp",
+    r"\bTEXT\b": "string",
+    r"(\w+)::text": r"cast(\1 as string)",
+    r"(\w+)::(\w+)": r"cast(\1 as \2)",
+    r"(?<!timestamp )('\d{4}-\d\d-\d\d \d\d:\d\d:\d\d')": r"timestamp \1",
+    r" default ('\w+'|null)": "",  # an Iceberg table of version 2 has no defaults
+}
+
+
 class SnapshotsOnIceberg(OnIceberg):
     @staticmethod
     def config() -> dict:
         return {**OnIceberg.config(), "snapshots": {"+file_format": "iceberg"}}
+
+    @pytest.fixture(scope="class")
+    def dbt_project_yml(self, dbt_project_yml, snapshots):
+        for file, code in snapshots.items():
+            snapshots[file] = code.replace("{{target.database}}.", "")
+        return dbt_project_yml
+
+    @pytest.fixture(scope="class", autouse=True)
+    def in_spark(self):
+        run_sql = TestProjInfo.run_sql
+
+        def translated(project, sql, fetch=None):
+            for pattern, replacement in IN_SPARK.items():
+                sql = re.sub(pattern, replacement, sql)
+            *before, last = [part for part in sql.split(";") if part.strip()]
+            for statement in before:
+                run_sql(project, statement)
+            return run_sql(project, last, fetch)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TestProjInfo, "run_sql", translated)
+            yield
 
 
 class TestSnapshotCheckCols(SnapshotsOnIceberg, BaseSnapshotCheckCols):
@@ -344,12 +383,32 @@ class TestSnapshotColumnNames(SnapshotsOnIceberg, BaseSnapshotColumnNames):
     pass
 
 
+class TestSnapshotColumnNamesInProject(SnapshotsOnIceberg, BaseSnapshotColumnNamesFromDbtProject):
+    @staticmethod
+    def config() -> dict:
+        names = ("dbt_valid_to", "dbt_valid_from", "dbt_scd_id", "dbt_updated_at")
+        columns = {name: name.replace("dbt_", "test_") for name in names}
+        snapshots = {"+file_format": "iceberg", "+snapshot_meta_column_names": columns}
+        return {**OnIceberg.config(), "snapshots": snapshots}
+
+
 class TestSnapshotInvalidColumnNames(SnapshotsOnIceberg, BaseSnapshotInvalidColumnNames):
     pass
 
 
 class TestSnapshotValidToCurrent(SnapshotsOnIceberg, BaseSnapshotDbtValidToCurrent):
-    pass
+    @pytest.fixture(autouse=True)
+    def in_order(self, monkeypatch):
+        """dbt's own counts on rows to come as they were written; Spark's do not."""
+        table = "{schema}.snapshot_actual"
+        version = "row_number() over (partition by id order by test_valid_from) as version"
+        ordered = f"(select *, {version} from {table}) order by version, id"
+        run = test_various_configs.run_sql_with_adapter
+        monkeypatch.setattr(
+            test_various_configs,
+            "run_sql_with_adapter",
+            lambda adapter, sql, fetch: run(adapter, sql.replace(table, ordered), fetch),
+        )
 
 
 class TestSnapshotMultiUniqueKey(SnapshotsOnIceberg, BaseSnapshotMultiUniqueKey):

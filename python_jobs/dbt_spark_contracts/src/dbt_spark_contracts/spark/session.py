@@ -39,6 +39,12 @@ _farewell: list[str] = []
 # Iceberg's: where this session's writes to tables with `write.wap.enabled` go, and what it reads.
 BRANCH = "spark.wap.branch"
 
+# Spark's rule that makes a `delete` of whole files one of metadata, if the table says it can be.
+# Iceberg looks at main's files for that, and then deletes the branch's: it fails, or would delete
+# rows that it should not (apache/iceberg 15512). Without the rule, the rows are looked at.
+EXCLUDED_RULES = "spark.sql.optimizer.excludedRules"
+DELETES_FILES = "org.apache.spark.sql.execution.datasources.v2.OptimizeMetadataOnlyDeleteFromTable"
+
 
 def configure(settings: dict[str, str]) -> None:
     """State what the session is, or will be, started with. Nothing is started.
@@ -188,10 +194,15 @@ def _read_files_with_colons(session: "SparkSession") -> None:
 
 def use_branch(name: str | None) -> None:
     """Write to the branch `name` of every table, and read it where it is; None: main again."""
+    conf = get().conf
+    rules = set(filter(None, (conf.get(EXCLUDED_RULES, None) or "").split(",")))
     if name is None:
-        get().conf.unset(BRANCH)
+        conf.unset(BRANCH)
+        rules.discard(DELETES_FILES)
     else:
-        get().conf.set(BRANCH, name)
+        conf.set(BRANCH, name)
+        rules.add(DELETES_FILES)
+    conf.set(EXCLUDED_RULES, ",".join(sorted(rules))) if rules else conf.unset(EXCLUDED_RULES)
 
 
 def branch() -> str | None:

@@ -34,7 +34,7 @@
 
   {#- 2. check, before anything is computed -#}
   {%- set internal = contracts__snapshot_internals(strategy.unique_key) -%}
-  {%- set columns = contracts__snapshot_columns(staged, internal) -%}
+  {%- set columns = contracts__snapshot_columns(staged, internal, existing_relation) -%}
   {%- set marks = contracts__check_column_origins(staged, internal) -%}
   {%- set drift = contracts__table_drift(existing_relation, columns) -%}
   {#- What the source no longer has stays in its history. -#}
@@ -79,14 +79,23 @@
   {{- return(internal) -}}
 {% endmacro %}
 
-{#- Out: the snapshot's columns, as contracts__promised_columns has them. What is never null today may be later. -#}
-{% macro contracts__snapshot_columns(staged, internal) %}
+{#
+    Out: the snapshot's columns, as contracts__promised_columns has them. What is never null today may be
+    later. dbt's own columns are of the type that they were made with: of a model's updated_at at first, and
+    of that and the time of a deletion later, which the merge casts.
+#}
+{% macro contracts__snapshot_columns(staged, internal, existing_relation) %}
+  {%- set made = {} -%}
+  {%- for column in (adapter.get_schema(existing_relation) if existing_relation else []) -%}
+    {%- do made.update({column.name | lower: column.data_type}) -%}
+  {%- endfor -%}
+  {%- set own = (config.get('snapshot_table_column_names') or get_snapshot_table_column_names()).values() | map('lower') | list -%}
   {%- set columns = [] -%}
   {%- for column in adapter.get_schema(staged) if column.name | lower not in internal -%}
     {%- set written = model.columns.get(column.name) -%}
     {%- do columns.append({
         'name': column.name,
-        'data_type': column.data_type,
+        'data_type': made.get(column.name | lower, column.data_type) if column.name | lower in own else column.data_type,
         'nullable': true,
         'comment': written.description if written and config.persist_column_docs() else '',
     }) -%}
@@ -97,4 +106,12 @@
 {#- dbt's own, which names its columns: dbt-spark's `insert *` fails once the source lacks one of the snapshot's. -#}
 {% macro spark__snapshot_merge_sql(target, source, insert_cols) %}
   {{- default__snapshot_merge_sql(target, source, insert_cols) -}}
+{% endmacro %}
+
+{#-
+    dbt's staging query asks for the names of a table's columns by this macro, and dbt-spark's gives the rows
+    of `describe`, which have none: what is deleted would go into the history as a row of nulls.
+-#}
+{% macro spark__get_columns_in_relation(relation) %}
+  {{- return(adapter.get_columns_in_relation(relation)) -}}
 {% endmacro %}

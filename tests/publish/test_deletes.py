@@ -1,0 +1,51 @@
+"""A `delete`, `update` or `merge` of a hook goes to the run's branch, and main sees it published.
+
+Iceberg asks main's files whether a delete is one of whole files, and then deletes the branch's.
+"""
+
+FILES = {
+    "dbt_project.yml": """
+name: small
+profile: lakehouse
+flags: {send_anonymous_usage_stats: false}
+models: {+file_format: iceberg, +materialized: table}
+on-run-start: "{{ begin_run() }}"
+on-run-end: "{{ end_run() }}"
+""",
+    "models/kept.sql": """
+{{ config(partition_by=['part'], post_hook=[
+    'delete from {{ this }} where id = 1', "delete from {{ this }} where part = 'odd' and id > 90",
+    "update {{ this }} set part = 'zero' where id = 0", "delete from {{ this }} where part = 'none'"
+]) }}
+select id, if(id % 2 = 0, 'even', 'odd') as part from range(0, 100, 1, 1)
+""",
+    "tests/fails.sql": """
+-- depends_on: {{ ref('kept') }}
+select 1 as one where {{ var('fails', false) }}
+""",
+}
+LEFT = sorted({*range(100)} - {1, *range(91, 100, 2)})
+
+
+def test_a_hooks_delete_goes_to_the_branch(small_project, read, spark, schema):
+    project = small_project(FILES)
+
+    def ids():
+        return sorted(row["id"] for row in read(schema, "kept"))
+
+    def rules():
+        return spark.conf.get("spark.sql.optimizer.excludedRules", "")
+
+    # The first run, whose main is empty; one that is held back; and one whose main has rows.
+    for fails in (True, False, True, False):
+        before = [] if not spark.catalog.tableExists(f"{schema}.kept") else ids()
+        result = project("build", schema=schema, fails=fails)
+        assert result.success is not fails, result.text
+        assert result.status["kept"] == "success"
+        assert ids() == (before if fails else LEFT)
+        assert rules() == "", "the session is as it was"
+    assert sum(row["part"] == "zero" for row in read(schema, "kept")) == 1
+    # And without a branch.
+    result = project("run", schema=schema, write_audit_publish=False)
+    assert result.success, result.text
+    assert ids() == LEFT
