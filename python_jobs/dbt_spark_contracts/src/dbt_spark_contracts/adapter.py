@@ -52,6 +52,14 @@ class SparkAdapter(spark.SparkAdapter):
 
         return {**super().python_submission_helpers, "session": SessionPythonJobHelper}
 
+    def pre_model_hook(self, config) -> None:
+        # What a Python model or a seed does before its first statement can be cancelled too.
+        self._open()
+
+    def _open(self) -> None:
+        """Open this thread's connection, which dbt leaves to its first statement."""
+        _ = self.connections.get_thread_connection().handle
+
     # What dbt asks of the warehouse. dbt-spark has a statement for it, and one more for each table.
 
     def list_schemas(self, database):
@@ -104,6 +112,7 @@ class SparkAdapter(spark.SparkAdapter):
         # A source of files is no table that could be asked. (The macro resolver is the manifest.)
         for node in getattr(macro_resolver, "sources", {}).values():
             if node.relation_name == str(source) and (location := file_sources.location(node)):
+                self._open()
                 newest = file_sources.newest(
                     session.get(), str(source), location, loaded_at_field, filter
                 )
