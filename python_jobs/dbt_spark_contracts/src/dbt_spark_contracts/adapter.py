@@ -166,6 +166,15 @@ class SparkAdapter(spark.SparkAdapter):
         self.submit_python_job(model, code)
 
     @available
+    def checkpoint(self, view) -> None:
+        """Compute the staged view once, into a reliable checkpoint, which takes its name."""
+        name = self.connections.get_thread_connection().name
+        fire_event(CodeExecution(conn_name=name, code_content=f"checkpoint {view}"))
+        session.use_checkpoints()
+        with explained():
+            session.get().table(str(view)).checkpoint().createOrReplaceTempView(str(view))
+
+    @available
     def drop_stage(self, view) -> None:
         """Drop a staged view, if it is there."""
         session.get().catalog.dropTempView(str(view))
