@@ -5,6 +5,8 @@ The guard may add one statement, which creates the table on the first run. It ad
 no analysis of the model's plan.
 """
 
+import shutil
+
 import pytest
 
 from tests.support.dbt_runner import make_project
@@ -113,6 +115,7 @@ def runs(project, spark):
 def jobs_by_hand(spark, language: str, materialized: str, when: str) -> int:
     """The Spark jobs of the same model's write in plain Spark, and of its checkpoint."""
     table = f"{SCHEMA}.by_hand"
+    by_hand = f"{spark.conf.get('spark.checkpoint.dir')}/hand"
     source = f"(select /*+ coalesce(1) */ id, v, 1L as n from {SCHEMA}.source where id is not null)"
     pivot = f"select * from {source} pivot (sum(n) for v in ('a' as a, 'b' as b))"
     spark.sql(f"drop table if exists {table}")
@@ -124,7 +127,7 @@ def jobs_by_hand(spark, language: str, materialized: str, when: str) -> int:
     with counted(spark) as work:
         if language == "python":
             frame = spark.table("staged_by_hand")
-            spark.sparkContext.setCheckpointDir(f"{spark.conf.get('spark.checkpoint.dir')}/hand")
+            spark.sparkContext.setCheckpointDir(by_hand)
             frame.checkpoint().createOrReplaceTempView("staged_by_hand")
         if (materialized, when) == ("incremental", "later"):
             spark.sql(f"""
@@ -135,6 +138,7 @@ def jobs_by_hand(spark, language: str, materialized: str, when: str) -> int:
             spark.sql(overwrite)
     spark.catalog.dropTempView("staged_by_hand")
     spark.sql(f"drop table {table} purge")
+    shutil.rmtree(by_hand, ignore_errors=True)  # Spark never deletes a checkpoint
     return work.jobs
 
 

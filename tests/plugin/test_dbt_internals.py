@@ -15,12 +15,14 @@ from dbt.adapters.factory import FACTORY
 from dbt.adapters.spark.connections import SparkConnectionMethod, SparkCredentials
 from dbt.artifacts.resources import MacroDependsOn
 from dbt.artifacts.resources.types import ModelLanguage
+from dbt.artifacts.schemas.results import NodeStatus
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from dbt.events.types import FoundStats
 from dbt.exceptions import ParsingError
 from dbt.parser.schemas import ModelPatchParser
 from dbt.plugins.manager import PluginManager, dbtPlugin
+from dbt.task.runnable import GraphRunnableTask
 from dbt.version import installed
 from dbt_common.events.event_manager_client import cleanup_event_logger, get_event_manager
 from dbt_common.exceptions import DbtRuntimeError
@@ -170,6 +172,17 @@ def test_the_callback_is_called_once_however_the_command_ends(
     assert calls == [1]
     project("parse")
     assert calls == [1, 1]
+
+
+def test_a_result_that_ends_a_command_is_told_in_the_thread_that_ran_it():
+    """By its event, before dbt takes note of it."""
+    source = inspect.getsource(GraphRunnableTask.call_runner)
+    assert source.index("NodeFinished(") < source.index("_raise_next_tick")
+    statuses = (NodeStatus.Error, NodeStatus.Fail, NodeStatus.PartialSuccess)
+    assert {*statuses} == {*dbt_internals.FATAL}
+    for status in ("Error", "Fail", "PartialSuccess"):
+        assert f"NodeStatus.{status}" in source
+    assert "cancel_open_connections" in inspect.getsource(GraphRunnableTask._cancel_connections)
 
 
 def test_the_manifest_is_handed_over_when_dbt_has_counted_it():

@@ -55,6 +55,14 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
 
         return {**super().python_submission_helpers, "session": SessionPythonJobHelper}
 
+    def pre_model_hook(self, config) -> None:
+        # What a Python model or a seed does before its first statement can be cancelled too.
+        self._open()
+
+    def _open(self) -> None:
+        """Open this thread's connection, which dbt leaves to its first statement."""
+        _ = self.connections.get_thread_connection().handle
+
     # What dbt asks of the warehouse. dbt-spark has a statement for it, and one more for each table.
 
     def list_schemas(self, database):
@@ -107,6 +115,7 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
         # A source of files is no table that could be asked. (The macro resolver is the manifest.)
         for node in getattr(macro_resolver, "sources", {}).values():
             if node.relation_name == str(source) and (location := file_sources.location(node)):
+                self._open()
                 newest = file_sources.newest(
                     session.get(), str(source), location, loaded_at_field, filter
                 )
@@ -158,6 +167,15 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
         dbt lets a `statement` do that in a model's materialization only.
         """
         self.submit_python_job(model, code)
+
+    @available
+    def checkpoint(self, view) -> None:
+        """Compute the staged view once, into a reliable checkpoint, which takes its name."""
+        name = self.connections.get_thread_connection().name
+        fire_event(CodeExecution(conn_name=name, code_content=f"checkpoint {view}"))
+        session.use_checkpoints()
+        with explained():
+            session.get().table(str(view)).checkpoint().createOrReplaceTempView(str(view))
 
     @available
     def drop_stage(self, view) -> None:

@@ -1,8 +1,10 @@
 """dbt's connections to the one session of the process: a statement is `session.sql`, no more."""
 
+import os
 import re
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 
 from dbt.adapters import spark
 from dbt.adapters.contracts.connection import Connection, ConnectionState
@@ -25,12 +27,32 @@ class SessionConnectionManager(spark.SparkConnectionManager):
         if connection.credentials.method != SparkConnectionMethod.SESSION:
             return super().open(connection)
         if connection.state != ConnectionState.OPEN:
+            context = session.get().sparkContext
             # Where the profile says `spark.scheduler.mode: FAIR`, each thread of dbt has its share.
-            pool = threading.current_thread().name
-            session.get().sparkContext.setLocalProperty("spark.scheduler.pool", pool)
+            context.setLocalProperty("spark.scheduler.pool", threading.current_thread().name)
+            # What this thread runs from here on, `cancel` stops: pyspark has a thread of Java's for
+            # each of Python's. A tag, because a model may set a job group of its own.
+            context.addJobTag(_tag(threading.get_ident()))
+            context.setInterruptOnCancel(True)
             connection.handle = SessionConnectionWrapper(SessionConnection())
             connection.state = ConnectionState.OPEN
         return connection
+
+    def cancel_open(self) -> list[str]:
+        """Cancel what all threads but this one run, and say which connections those are.
+
+        dbt's own opens a connection that was never opened, in this thread.
+        """
+        this_connection = self.get_if_exists()
+        with self.lock:
+            others = [
+                (thread, connection)
+                for (_, thread), connection in self.thread_connections.items()
+                if connection is not this_connection and connection.state == ConnectionState.OPEN
+            ]
+        for thread, connection in others:
+            _cancel_until_closed(connection, _tag(thread))
+        return [connection.name for _, connection in others if connection.name]
 
     def last_frame(self) -> DataFrame:
         """The DataFrame of the last statement of this thread's connection."""
@@ -51,6 +73,29 @@ class SessionConnectionManager(spark.SparkConnectionManager):
         # Spark runs a query when its rows are asked for, which dbt does outside of the handler.
         with explained():
             return super().get_result_from_cursor(cursor, limit)
+
+
+def _tag(thread: int) -> str:
+    """The tag of the Spark jobs that a thread starts on a connection of dbt's."""
+    return f"dbt-{os.getpid()}-{thread}"
+
+
+def _cancel_until_closed(connection: Connection, tag: str) -> None:
+    """Cancel the Spark jobs with that tag, and those that come, until dbt closes the connection.
+
+    A thread that is between two jobs would else start the next.
+    """
+    handle = connection.handle
+    context = session.get().sparkContext
+    context.cancelJobsWithTag(tag)
+
+    def cancel_more() -> None:
+        with suppress(Exception):  # at the very end, there is no Java any more
+            while connection.state == ConnectionState.OPEN and connection.handle is handle:
+                context.cancelJobsWithTag(tag)
+                time.sleep(0.1)
+
+    threading.Thread(target=cancel_more, name="dbt-cancel", daemon=True).start()
 
 
 class SessionConnection:
@@ -101,9 +146,15 @@ class SessionCursor:
 
 @contextmanager
 def explained():
-    """Raises DbtRuntimeError, without Java's stack, for what Spark raises."""
+    """Raises DbtRuntimeError, without Java's stack, for what Spark raises.
+
+    Ctrl-C stops what this thread runs in Spark.
+    """
     try:
         yield
+    except KeyboardInterrupt:
+        session.get().sparkContext.cancelJobsWithTag(_tag(threading.get_ident()))
+        raise
     except (Py4JJavaError, PythonException) as error:
         raise DbtRuntimeError(explain(error)) from error
     except PySparkException as error:  # its words, with the place in the SQL

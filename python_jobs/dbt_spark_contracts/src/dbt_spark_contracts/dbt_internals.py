@@ -31,6 +31,9 @@ KNOWN_DBT_VERSIONS = ("1.11",)
 PACKAGE = "dbt_spark_contracts"
 _packaged_adapters: set[str] = set()
 
+# The results of a node that end a command under --fail-fast (GraphRunnableTask.call_runner).
+FATAL = ("error", "fail", "partial success")
+
 # The macro by which a materialization checks a staged model against its contract.
 CONTRACT_CHECK = "contracts__check_staged_against_contract"
 
@@ -131,6 +134,28 @@ def on_node_finished(call) -> None:
 def on_command_completed(call) -> None:
     """Call `call()` when this dbt command ends, however it ends."""
     _on_event("CommandCompleted", call)
+
+
+def on_fatal_result(call) -> None:
+    """Call `call()`, in the thread that ran it, when a node fails under `--fail-fast`.
+
+    dbt itself looks for that when the next node can begin: never, where that waits for a sibling
+    that runs on and on.
+    """
+
+    def look(event) -> None:
+        is_result = event.info.name == "NodeFinished" and get_flags().FAIL_FAST
+        if is_result and event.data.run_result.status in FATAL:
+            call()
+
+    add_callback_to_manager(look)
+
+
+def cancel_siblings() -> None:
+    """Cancel what the threads of this dbt command run, but for this thread."""
+    for adapter in FACTORY.adapters.values():
+        if adapter.type() in _packaged_adapters:
+            adapter.cancel_open_connections()
 
 
 def _on_event(name: str, call) -> None:

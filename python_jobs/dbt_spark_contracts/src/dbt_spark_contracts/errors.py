@@ -47,6 +47,8 @@ def explain(error: BaseException, frames: Iterable[str] = ()) -> str:
     # Iceberg's words for a class of a catalog that is not on the class path.
     if missing := re.search(r"^\tMissing .*\[(.*)\]$", said, re.MULTILINE):
         cause = f"{cause.rpartition(': ')[0]}: {missing[1]}"
+    if "cancelled part of cancelled job tag" in cause:
+        cause = "Cancelled: by Ctrl-C, or for another node's failure under --fail-fast"
     if cause.endswith(_DISK_FULL):
         cause += f": make room in {_fullest(local_folders)}"
     # Hadoop's words for a folder that it may not make.

@@ -1,7 +1,7 @@
 """`submission_method: session`: a dbt Python model runs in the dbt process, on dbt's own session.
 
-What runs is the compiled model as dbt and the materialization wrote it. Two names stand ready in
-it beside the model's own: `stage` and `checkpoint`.
+What runs is the compiled model as dbt and the materialization wrote it. One name stands ready in it
+beside the model's own: `stage`.
 """
 
 import re
@@ -40,7 +40,6 @@ class SessionPythonJobHelper(PythonJobHelper):
         module.__file__ = str(self.path)
         module.spark = spark
         module.stage = lambda model, dbt_object, view: stage(spark, model, dbt_object, view)
-        module.checkpoint = lambda view: checkpoint(spark, view)
         # As for any imported module; by value, because Spark's workers cannot import it.
         sys.modules[module.__name__] = module
         cloudpickle.register_pickle_by_value(module)
@@ -73,12 +72,6 @@ def stage(spark: SparkSession, model, dbt_object, view: str) -> None:
 
     handed = dbt_object(load)
     to_spark(spark, model(handed, spark)).createOrReplaceTempView(view)
-
-
-def checkpoint(spark: SparkSession, view: str) -> None:
-    """Compute the staged view `view` once, into a reliable checkpoint, which takes its name."""
-    session.use_checkpoints()
-    spark.table(view).checkpoint().createOrReplaceTempView(view)
 
 
 def read_files(spark: SparkSession, location: str) -> DataFrame:
@@ -162,7 +155,7 @@ def own_frames(error: BaseException, path: Path, code: str) -> list[str]:
     return traceback.format_list(
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        # Neither what dbt adds below the model's source nor `checkpoint` stands in its file.
+        # What dbt adds below the model's source does not stand in its file.
         if frame.filename == str(path) and frame.line == ran[frame.lineno - 1].strip()
     )
 

@@ -32,9 +32,7 @@
   {%- do contracts__check_table_against_contract(existing_relation, drift) -%}
   {%- set window = contracts__limit_to_batch(staged, existing_relation, strategy) -%}
   {%- if model.language == 'python' and config.get('checkpoint', true) -%}
-    {%- call statement('checkpoint', language='python') -%}
-      checkpoint("{{ staged }}")
-    {%- endcall -%}
+    {%- do adapter.checkpoint(staged) -%}
   {%- endif -%}
 
   {#- 3. the table -#}

@@ -29,9 +29,7 @@
   {%- set drift = contracts__table_drift(existing_relation, columns) -%}
   {%- do contracts__check_table_against_contract(existing_relation, drift) -%}
   {%- if model.language == 'python' and config.get('checkpoint', true) -%}
-    {%- call statement('checkpoint', language='python') -%}
-      checkpoint("{{ staged }}")
-    {%- endcall -%}
+    {%- do adapter.checkpoint(staged) -%}
   {%- endif -%}
 
   {#- 3. the table -#}

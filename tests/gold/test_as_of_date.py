@@ -1,0 +1,80 @@
+"""The day that answers are as of: a day of the calendar, or one line."""
+
+import calendar
+from datetime import date, datetime, timezone
+from types import SimpleNamespace
+
+import jinja2
+import pytest
+
+from tests.support.dbt_runner import ROOT
+
+pytestmark = pytest.mark.quick
+
+RUN = datetime(2026, 1, 15, 23, 59, tzinfo=timezone.utc)
+MACRO = (ROOT / "macros/project/as_of_date.sql").read_text()
+
+
+class Refused(Exception):
+    pass
+
+
+def refuse(message: str):
+    raise Refused(message)
+
+
+@pytest.fixture(scope="module")
+def as_of_date():
+    """A function that renders the macro for a value of the var."""
+    import re
+
+    template = jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(
+        f"{MACRO}{{{{ as_of_date() }}}}"
+    )
+    context = {
+        "run_started_at": RUN,
+        "modules": SimpleNamespace(re=re),
+        "exceptions": SimpleNamespace(raise_compiler_error=refuse),
+        "return": str,
+    }
+    return lambda given: template.render(var=lambda name, default: given, **context).strip()
+
+
+def test_null_is_the_runs_utc_date(as_of_date):
+    assert as_of_date(None) == "2026-01-15"
+
+
+@pytest.mark.parametrize("given", ["2024-02-29", date(2025, 12, 31), "0001-01-01", "9999-12-31"])
+def test_a_day_is_that_day(as_of_date, given):
+    assert as_of_date(given) == str(given)
+
+
+@pytest.mark.parametrize("year", [1900, 2000, 2024, 2026, 2100])
+def test_each_month_has_its_days(as_of_date, year):
+    for month in range(1, 13):
+        last = calendar.monthrange(year, month)[1]
+        assert as_of_date(f"{year}-{month:02}-{last:02}")
+        with pytest.raises(Refused):
+            as_of_date(f"{year}-{month:02}-{last + 1:02}")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("", " ", "None", "null", "today", "2026-02-30", "2026-13-01", "2026-00-10", "2026-01-00"),
+        *("0000-01-01", "2026-1-5", "15.01.2026", " 2026-01-15", "2026-01-15\n", "\u0662026-01-15"),
+        *("20260115", 20260115, 0, False, datetime(2026, 1, 15), ["2026-01-15"]),
+    ],
+)
+def test_anything_else_is_refused_in_one_line(as_of_date, given):
+    with pytest.raises(Refused) as refused:
+        as_of_date(given)
+    assert str(refused.value) == f"as_of_date must be a date like 2026-01-15, and is '{given}'."
+
+
+def test_dbt_stops_for_it(dbt):
+    """As for a scheduler that hands over nothing."""
+    inline = ("--inline", "{{ as_of_date() }}")
+    result = dbt("compile", "--no-introspect", *inline, as_of_date="")
+    assert not result.success
+    assert "as_of_date must be a date like 2026-01-15, and is ''." in result.text
