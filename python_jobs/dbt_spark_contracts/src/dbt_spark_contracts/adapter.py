@@ -256,11 +256,10 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
     def settle(self, view) -> None:
         """Compute a staged view once and for all, if its rows may be others the next time (uuid(),
         rand(), …): a merge reads its source twice, and Spark refuses such a one."""
-        from dbt_spark_contracts.python_models import checkpoint
-
         with explained():
-            if not spark_plan.is_deterministic(session.get().table(str(view))):
-                checkpoint(session.get(), str(view))
+            is_settled = spark_plan.is_deterministic(session.get().table(str(view)))
+        if not is_settled:
+            self.checkpoint(view)
 
     @available
     def skips_batches(self, relation, begin, batch: dict) -> bool:
