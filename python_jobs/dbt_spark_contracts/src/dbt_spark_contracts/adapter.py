@@ -171,8 +171,7 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
     @available
     def checkpoint(self, view) -> None:
         """Compute the staged view once, into a reliable checkpoint, which takes its name."""
-        name = self.connections.get_thread_connection().name
-        fire_event(CodeExecution(conn_name=name, code_content=f"checkpoint {view}"))
+        tell.change(f"checkpoint {view}")
         session.use_checkpoints()
         with explained():
             session.get().table(str(view)).checkpoint().createOrReplaceTempView(str(view))
