@@ -5,6 +5,7 @@ process that is killed does not do any more, a test forbids by an error in all l
 """
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import count
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from dbt_spark_contracts import tables
 from dbt_spark_contracts.publish import branches, lease, operations, tell
 from dbt_spark_contracts.publish import run as run_module
 from dbt_spark_contracts.publish.command import Command
+from dbt_spark_contracts.publish.lease_table import LeaseTable
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
 
@@ -45,6 +47,7 @@ class House:
         }
         self.numbers = count(1)
         self.runs: list[Run] = []
+        self.term = 60
         spark.sql(f"create namespace if not exists {schema}")
         for name in self.names:
             spark.sql(
@@ -215,3 +218,36 @@ def test_who_was_taken_for_dead_publishes_nothing(house):
         house.bury()
     assert step >= 3
     assert house.seen() == {-step - 1}
+
+
+def test_each_command_that_writes_takes_the_lock(house):
+    house.term = 3
+    running = house.write(1)
+    unaudited = replace(house.command(), audits=False)
+    commands = [
+        lambda: house.run().begin(unaudited, house.graph, []),
+        lambda: house.operate(operations.publish, "dbt_x"),
+        lambda: house.operate(operations.roll_back, "2026-01-02"),
+        lambda: house.operate(operations.maintain, 7),
+        lambda: house.operate(operations.unlock),  # which sees it renewed
+    ]
+    for command in commands:
+        with pytest.raises(DbtRuntimeError, match="Another build of these tables runs: dbt_2026"):
+            command()
+    house.end(running)
+    assert house.seen() == {1}
+
+
+def test_what_the_lock_tells_decides_no_path(house, tmp_path, monkeypatch):
+    checkpoints, victim = tmp_path / "checkpoints", tmp_path / "victim"
+    victim.mkdir()
+    monkeypatch.setattr(session, "_checkpoint_parent", lambda: str(checkpoints))
+    house.build(1)
+    store = LeaseTable(house.spark, f"{house.schema}_ops.build_lease")
+    dead = "dbt_20260102t030405_1a2b3c4d"
+    (checkpoints / dead).mkdir(parents=True)
+    for run in ("../victim", str(victim), dead):
+        seen, _ = store.read()
+        assert store.swap(seen, lease.Record("another", run, "?", term=1))
+        house.build(2)
+    assert victim.is_dir() and not (checkpoints / dead).exists()
