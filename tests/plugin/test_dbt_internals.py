@@ -18,7 +18,7 @@ from dbt.artifacts.resources.types import ModelLanguage
 from dbt.artifacts.schemas.results import NodeStatus
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
-from dbt.events.types import FoundStats
+from dbt.events.types import FoundStats, NodeFinished
 from dbt.exceptions import ParsingError
 from dbt.parser.schemas import ModelPatchParser
 from dbt.plugins.manager import PluginManager, dbtPlugin
@@ -199,6 +199,35 @@ def test_the_manifest_is_handed_over_when_dbt_has_counted_it():
         assert calls == ["the manifest"]
     finally:
         cleanup_event_logger()
+
+
+def test_how_each_node_ends_is_told():
+    told = []
+    node = {"unique_id": "test.small.a", "node_status": "success"}
+    finished = NodeFinished(node_info=node, run_result={"status": "pass"})
+    assert type(finished).__name__ == "NodeFinished"
+    try:
+        dbt_internals.on_node_finished(lambda *how: told.append(how))
+        for name in ("Other", "NodeFinished"):
+            event = SimpleNamespace(info=SimpleNamespace(name=name), data=finished)
+            get_event_manager().callbacks[-1](event)
+        assert told == [("test.small.a", "pass")]
+    finally:
+        cleanup_event_logger()
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_a_part"),
+    [
+        ({}, False),
+        ({"EMPTY": False, "SAMPLE": None}, False),
+        ({"EMPTY": True}, True),
+        ({"SAMPLE": "3 days"}, True),
+    ],
+)
+def test_a_part_for_a_try_is_known_by_dbts_flags(monkeypatch, flags, is_a_part):
+    monkeypatch.setattr(dbt_internals, "get_flags", lambda: SimpleNamespace(**flags))
+    assert dbt_internals.builds_a_part() is is_a_part
 
 
 # The package of macros

@@ -1,11 +1,14 @@
 """`dbt build`, killed at any moment: readers see the build before, and the next makes it good."""
 
+import os
 import random
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
 import pytest
+from dbt_spark_contracts.publish.lease_table import LeaseTable
 
 from python_jobs.generate_landing import main as generate_landing
 from tests.support.killed_dbt import count
@@ -55,7 +58,7 @@ def check_what_readers_see(moment: Moment, killed: bool, before: dict, after: di
 
 def check_nothing_is_left(dbt, spark, ops: str, tables: Iterable[str]) -> None:
     """No branch, lock, checkpoint or file that no snapshot knows."""
-    assert not spark.catalog.tableExists(f"{ops}.build_lock")
+    assert LeaseTable(spark, f"{ops}.build_lease").read()[1] is None
     assert not list((dbt.home / "checkpoints").glob("dbt_*"))
     for table in tables:
         spark.sql(f"refresh table {table}")
@@ -64,6 +67,14 @@ def check_nothing_is_left(dbt, spark, ops: str, tables: Iterable[str]) -> None:
         data = dbt.home / "warehouse" / table.replace(".", "/") / "data"
         there = {str(file) for file in data.rglob("*.parquet")}
         assert there == {path.removeprefix("file:") for path in known}
+
+
+def grow_old(dbt, tables: Iterable[str]) -> None:
+    """Let the tables' files be so old that `maintain` deletes those that no snapshot knows."""
+    four_days_ago = time.time() - 4 * 24 * 3600
+    for table in tables:
+        for file in (dbt.home / "warehouse" / table.replace(".", "/") / "data").rglob("*"):
+            os.utime(file, (four_days_ago, four_days_ago))
 
 
 def test_killed_before_while_and_after_it_writes(dbt, spark, tmp_path, schema):
@@ -87,9 +98,11 @@ def test_killed_before_while_and_after_it_writes(dbt, spark, tmp_path, schema):
         assert again.success, (moment, again.text)
         assert toy.rows() == toy.expected(), moment
     assert killed >= len(phases) - 1
+    tables = [f"{schema}.{name}" for name in TABLES]
+    grow_old(dbt, tables)
     result = toy.dbt("run-operation", "maintain", schema=schema)
     assert result.success, result.text
-    check_nothing_is_left(dbt, spark, f"{schema}_ops", [f"{schema}.{name}" for name in TABLES])
+    check_nothing_is_left(dbt, spark, f"{schema}_ops", tables)
 
 
 @pytest.fixture
@@ -139,6 +152,7 @@ def test_this_project_killed_at_many_moments(dbt, spark, lots, tmp_path, schema,
         build(schema)
         assert rows_of(dbt.home, schema) == expected, moment
     assert killed >= 0.8 * len(chosen)
+    grow_old(dbt, tables)
     result = dbt("run-operation", "maintain", schema=schema, **variables)
     assert result.success, result.text
     check_nothing_is_left(dbt, spark, f"{schema}_ops", tables)

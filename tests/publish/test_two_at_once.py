@@ -1,7 +1,10 @@
 """Two builds at once, and readers beside a build: never a mix, never a lost record."""
 
+import os
+import signal
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -41,6 +44,42 @@ def test_of_two_builds_started_together_one_is_stopped(toy, tmp_path):
     toy.land({2: 21, 3: 30})
     assert toy.build().success
     assert toy.rows() == toy.expected()
+
+
+def test_a_build_that_was_stopped_for_longer_than_its_lock_lasts(dbt, toy, tmp_path, schema):
+    """It is alive, on this host; another one waits, takes over, and it publishes nothing."""
+    toy.land({1: 10})
+    goes_on = tmp_path / "goes_on"
+    with environment(**{WAITS_FOR: str(goes_on)}):
+        stopped = toy.start(tmp_path / "stopped", lock_seconds=3)
+    try:
+        merged = dbt.home / "warehouse" / schema / "silver_merged"
+        wait_for(lambda: list(merged.rglob("*.parquet")))
+        assert STOPPED in toy.build().text  # while it renews its lock
+        os.killpg(stopped.pid, signal.SIGSTOP)
+        toy.merged.clear()
+        toy.land({2: 20})
+        result = toy.dbt("build", schema=schema, lock_wait_seconds=60)
+        assert result.success, result.text
+        assert "Waiting for dbt_" in result.text
+        assert "was killed before it ended" in result.text
+        goes_on.touch()
+        os.killpg(stopped.pid, signal.SIGCONT)
+        said, _ = stopped.communicate(timeout=300)
+        assert stopped.returncode > 0, said
+        assert "The lock of these tables was taken over" in said
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(stopped.pid, signal.SIGKILL)
+    assert toy.rows() == toy.expected()
+
+
+def wait_for(condition) -> None:
+    """Wait until the condition is true. Fails when it is not in five minutes."""
+    deadline = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def first_to_end(builds):

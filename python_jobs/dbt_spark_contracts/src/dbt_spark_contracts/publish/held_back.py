@@ -73,8 +73,8 @@ def moved_on(table: str, branch: str) -> str:
 def not_understood(committed: str) -> str:
     """Why a run cannot be published."""
     return (
-        f"Nothing was published: this run has written {committed}, and no catalog of Spark's has a "
-        "table of that name. Write to tables of a catalog, whose names have no dot in them."
+        f"This run has written {committed}, and no catalog of Spark's has a table of that name. "
+        "Nothing was published: write to tables of a catalog, whose names have no dot in them."
     )
 
 

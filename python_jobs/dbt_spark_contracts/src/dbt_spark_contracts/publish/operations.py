@@ -27,7 +27,7 @@ def publish(run: Run, command: Command, nodes: dict[str, dict], branch: str) -> 
     run.lock(command, nodes, "publish")
     with explained():
         names = set(run.project_tables()) | set(run.log.tables_of(branch))
-        found = branches.moves(session.get(), branch, names)
+        found = run.moves(branch, names)
         run.publish(branch, found, run.log.facts(branch).get("ran", []))
 
 

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from dbt_common.exceptions import DbtRuntimeError
@@ -22,6 +21,9 @@ from dbt_spark_contracts.spark import session
 
 # How a result ended that holds nothing back.
 PASSED = ("success", "pass", "warn", "no-op")
+
+# What has a result of its own in dbt's, of what a command selects.
+RESULTS = ("model.", "seed.", "snapshot.", "test.")
 
 # The materializations whose tables are written to branches.
 MATERIALIZED = ("table", "incremental", "seed", "snapshot")
@@ -102,11 +104,11 @@ class Run:
                 this_process(int(java.partition("@")[0])),
                 has_ended,
             )
+            self.lease = lease
             try:
                 left = lease.take(float(command.lock_wait_seconds), watch, held_back.waits_for)
             except Locked as locked:
                 raise DbtRuntimeError(held_back.locked(locked.other)) from None
-            self.lease = lease
             lease.keep(lambda error: tell.detail(f"lock: not renewed: {explain(error)}"))
             self._log = PublishLog(
                 spark, f"{command.operations_schema}.publish_log", command.invocation_id
@@ -195,7 +197,7 @@ class Run:
         if facts.get("unfinished"):
             raise DbtRuntimeError(held_back.interrupted(branch, facts["unfinished"]))
         self._earlier_tests = facts.get("ran", [])
-        found = branches.moves(session.get(), branch, names)
+        found = self.moves(branch, names)
         self.check_can_be_published(branch, found)
         return branch, [move.table_name for move in found]
 
@@ -295,11 +297,16 @@ class Run:
         """What publishing would move."""
         assert self.branch
         try:
-            return branches.moves(session.get(), self.branch, branches.written(session.get()))
+            return self.moves(self.branch, branches.written(session.get()))
         except NotUnderstood as unknown:
             raise DbtRuntimeError(held_back.not_understood(unknown.committed)) from None
+
+    def moves(self, branch: str, names: Iterable[str]) -> list[Move]:
+        """See `branches.moves`. Raises DbtRuntimeError if a table has the branch and no main."""
+        try:
+            return branches.moves(session.get(), branch, names)
         except MovedOn as moved_on:
-            raise DbtRuntimeError(held_back.moved_on(moved_on.table, self.branch)) from None
+            raise DbtRuntimeError(held_back.moved_on(moved_on.table, branch)) from None
 
     def _tests_that_ran(self) -> list[str]:
         ran = {
@@ -311,6 +318,7 @@ class Run:
 
     def _hold_back(self, found: list[Move], unfinished: int = 0) -> None:
         assert self.branch
+        self.check_lease()
         tell.change(f"publish log: {self.branch}: {log.HELD_BACK}")
         facts = {"ran": self._tests_that_ran(), "unfinished": unfinished}
         self.log.write(self.branch, log.HELD_BACK, found, facts)
@@ -333,9 +341,8 @@ class Run:
             if self.branch is not None:
                 with explained():
                     self._complete_branch()
-            elif self.retried and self.command is None:
-                with explained():
-                    self._tell_of_held_back(self.retried["invocation_id"])
+            elif self.retried and self.command is None and not self.finished:
+                self._tell_of_held_back(self.retried["invocation_id"])
         except Exception as error:
             session.say_last(f"Nothing was published: {explain(error)}")
         try:
@@ -346,13 +353,18 @@ class Run:
 
     def _tell_of_held_back(self, invocation_id: str) -> None:
         """A retry that has nothing to do calls no hook, but its run may have held back a branch."""
-        publish_log = PublishLog(
-            session.get(), f"{self.operations_schema()}.publish_log", invocation_id
-        )
-        if not tables.exists(session.get(), publish_log.table):
-            return
-        branch, names = publish_log.held_back_by(invocation_id) or (None, [])
-        found = branches.moves(session.get(), branch, names) if branch else []
+        try:
+            with explained():
+                table = f"{self.operations_schema()}.publish_log"
+                publish_log = PublishLog(session.get(), table, invocation_id)
+                if tables.exists(session.get(), table):
+                    known = publish_log.held_back_by(invocation_id)
+                    self._tell_of(publish_log, *(known or (None, [])))
+        except Exception as error:  # it did not come so far as to have nothing to do
+            tell.detail(f"What was held back cannot be told: {explain(error)}")
+
+    def _tell_of(self, publish_log: PublishLog, branch: "str | None", names: Iterable[str]) -> None:
+        found = self.moves(branch, names) if branch else []
         if branch and found:
             unfinished = publish_log.facts(branch).get("unfinished")
             session.say_last(
@@ -363,19 +375,17 @@ class Run:
 
     def _complete_branch(self) -> None:
         assert self.branch and self.command
-        self.check_lease()
         if self.command.is_a_part:
             self._drop_part(self._written())
             return
-        names: list[Move] = []
-        with suppress(DbtRuntimeError):  # it was said
-            names = self._written()
+        found = self._written()
         left = [
             unique_id
             for unique_id in self._selected
-            if unique_id not in self.finished
+            if unique_id.startswith(RESULTS)
+            and unique_id not in self.finished
             and self._nodes.get(unique_id, {}).get("config", {}).get("materialized") != "ephemeral"
         ]
-        self._hold_back(names, len(left))
-        for line in held_back.not_ended(self.branch, names, len(left)):
+        self._hold_back(found, len(left))
+        for line in held_back.not_ended(self.branch, found, len(left)):
             session.say_last(line)

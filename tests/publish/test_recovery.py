@@ -1,0 +1,253 @@
+"""A run, an operation or a recovery that ends at any step: all of it is published, or none.
+
+The room `publish` is tried without dbt, so that each step of each can be the last one. What a
+process that is killed does not do any more, a test forbids by an error in all later steps.
+"""
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from itertools import count
+from types import SimpleNamespace
+
+import pytest
+from dbt_common.exceptions import DbtRuntimeError
+from dbt_spark_contracts import tables
+from dbt_spark_contracts.publish import branches, lease, operations, tell
+from dbt_spark_contracts.publish import run as run_module
+from dbt_spark_contracts.publish.command import Command
+from dbt_spark_contracts.publish.lease_table import LeaseTable
+from dbt_spark_contracts.publish.run import Run
+from dbt_spark_contracts.spark import session
+
+TABLES = ("a", "b")
+
+
+class Killed(BaseException):
+    """What stands for SIGKILL."""
+
+
+class House:
+    """Two tables, and runs that write to both."""
+
+    def __init__(self, spark, schema: str, monkeypatch) -> None:
+        self.spark, self.schema, self.monkeypatch = spark, schema, monkeypatch
+        self.names = [f"{schema}.{name}" for name in TABLES]
+        self.graph = {
+            "sources": {},
+            "nodes": {
+                f"model.{name}": {
+                    "name": name,
+                    "resource_type": "model",
+                    "relation_name": name,
+                    "config": {"materialized": "table"},
+                }
+                for name in self.names
+            },
+        }
+        self.numbers = count(1)
+        self.runs: list[Run] = []
+        self.term = 60
+        spark.sql(f"create namespace if not exists {schema}")
+        for name in self.names:
+            spark.sql(
+                f"create table {name} using iceberg tblproperties ('write.wap.enabled' = 'true') "
+                "as select 0 as build"
+            )
+
+    def command(self, which: str = "build") -> Command:
+        number = next(self.numbers)
+        started_at = datetime(2026, 1, 2, tzinfo=timezone.utc) + timedelta(minutes=number)
+        return Command(which, False, f"{number:08x}", started_at, f"{self.schema}_ops", True, 60, 0)
+
+    def run(self) -> Run:
+        self.runs.append(Run(lambda: f"{self.schema}_ops"))
+        return self.runs[-1]
+
+    def write(self, number: int) -> Run:
+        """A run that has written `number` to its branch of both tables."""
+        run = self.run()
+        run.begin(self.command(), self.graph, [])
+        for name in self.names:
+            self.spark.sql(f"insert into {name} replace where true select {number} as build")
+        return run
+
+    def end(self, run: Run, failed: bool = False) -> None:
+        node = SimpleNamespace(name="n", resource_type="model", unique_id="model.n")
+        result = SimpleNamespace(status="error", node=node, failures=None)
+        try:
+            run.end(run.command, [result] if failed else [])
+        finally:
+            run.complete()
+
+    def build(self, number: int, failed: bool = False) -> Run:
+        run = self.write(number)
+        self.end(run, failed)
+        return run
+
+    def operate(self, operation, *args) -> None:
+        run = self.run()
+        try:
+            operation(run, self.command("run-operation"), self.graph["nodes"], *args)
+        finally:
+            run.complete()
+
+    def kill_at(self, step: int, action) -> bool:
+        """Do `action`, killed before its step of that number; whether it had so many."""
+        steps = count()
+        with self.monkeypatch.context() as patch:
+
+            def change(what: str) -> None:
+                if next(steps) >= step:
+                    raise Killed
+
+            patch.setattr(tell, "change", change)
+            patch.setattr(lease.Lease, "give_back", lambda self: self._stop.set())
+            with suppress(Killed):
+                action()
+        self.bury()
+        return next(steps) > step
+
+    def bury(self) -> None:
+        """Let the processes of all runs be dead."""
+        session.use_branch(None)
+        for run in self.runs:
+            if run.lease:
+                run.lease._stop.set()
+                lease._ended.add(run.lease.owner)
+        session._farewell.clear()
+
+    def seen(self) -> set[int]:
+        """What readers see: the build of each table's rows."""
+        for name in self.names:
+            tables.forget(self.spark, name)
+        one, other = map(self.spark.table, self.names)
+        return {row.build for row in one.union(other).collect()}
+
+    def recover(self, held: str = "main") -> set[int]:
+        """Make good what is left, as the next build does first. Out: what readers see then."""
+        self.operate(operations.unlock)
+        one, other = branches.refs(self.spark, self.names).values()
+        assert set(one) == set(other) <= {"main", held}
+        for name in self.names:
+            branches.drop(self.spark, name, held) if held in one and held != "main" else None
+        return self.seen()
+
+
+@pytest.fixture
+def house(spark, schema, monkeypatch):
+    house = House(spark, schema, monkeypatch)
+    yield house
+    house.bury()
+
+
+def test_a_build_that_is_killed_at_any_step(house):
+    """Also the first one ever."""
+    before, outcomes = 0, []
+    for step in count():
+        if not house.kill_at(step, lambda step=step: house.build(step + 1)):
+            break
+        assert house.seen() <= {before, step + 1}
+        (after,) = house.recover()
+        assert after in (before, step + 1), step
+        outcomes.append(after == before)
+        before = after
+    assert house.seen() == {step + 1}
+    assert set(outcomes) == {True, False} and len(outcomes) >= 5
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_a_recovery_that_is_killed_at_any_step(house, foreign):
+    """And one that cannot finish, because of a write by something else."""
+    house.build(0)
+    for step in count():
+        before = max(house.seen())
+        assert house.kill_at(3, lambda before=before: house.build(before + 1))
+        assert house.seen() == {before, before + 1}  # one table was moved
+        if foreign:
+            house.spark.sql(f"insert into {house.names[1]} values ({before})")
+        if not house.kill_at(step, lambda: house.operate(operations.unlock)):
+            break
+        assert house.recover() == ({before} if foreign else {before + 1}), step
+    assert step >= 3
+    assert house.seen() == ({before} if foreign else {before + 1})
+
+
+def test_operations_that_are_killed_at_any_step(house):
+    house.build(1)
+    then = str(datetime.now(timezone.utc))
+    house.build(2)
+    for step in count():
+        if not house.kill_at(step, lambda: house.operate(operations.roll_back, then)):
+            break
+        if house.recover() == {1}:
+            house.build(2)
+    assert step >= 4 and house.seen() == {1}
+
+    for step in count():
+        (before,) = house.seen()
+        held = house.write(before + 1).branch
+        house.end(house.runs[-1], failed=True)
+        if not house.kill_at(step, lambda held=held: house.operate(operations.publish, held)):
+            break
+        # What is not published is held back as before.
+        assert house.recover(held) in ({before}, {before + 1})
+    assert step >= 4 and house.seen() == {before + 1}
+
+
+def test_who_was_taken_for_dead_publishes_nothing(house):
+    """It is stopped before any step of its end, and wakes up when another build has ended."""
+    for step in count():
+        stopped = house.write(-step - 1)
+        steps = count()
+        with house.monkeypatch.context() as patch:
+
+            def change(what: str, step=step, steps=steps, patch=patch) -> None:
+                if next(steps) == step:
+                    patch.setattr(run_module, "has_ended", lambda process: True)
+                    house.build(step + 1)
+
+            patch.setattr(tell, "change", change)
+            if step == 0:  # before its end
+                change("")
+            with suppress(DbtRuntimeError):
+                house.end(stopped)
+        if next(steps) <= step:
+            break
+        assert house.recover() == {step + 1}
+        house.bury()
+    assert step >= 3
+    assert house.seen() == {-step - 1}
+
+
+def test_each_command_that_writes_takes_the_lock(house):
+    house.term = 3
+    running = house.write(1)
+    unaudited = replace(house.command(), audits=False)
+    commands = [
+        lambda: house.run().begin(unaudited, house.graph, []),
+        lambda: house.operate(operations.publish, "dbt_x"),
+        lambda: house.operate(operations.roll_back, "2026-01-02"),
+        lambda: house.operate(operations.maintain, 7),
+        lambda: house.operate(operations.unlock),  # which sees it renewed
+    ]
+    for command in commands:
+        with pytest.raises(DbtRuntimeError, match="Another build of these tables runs: dbt_2026"):
+            command()
+    house.end(running)
+    assert house.seen() == {1}
+
+
+def test_what_the_lock_tells_decides_no_path(house, tmp_path, monkeypatch):
+    checkpoints, victim = tmp_path / "checkpoints", tmp_path / "victim"
+    victim.mkdir()
+    monkeypatch.setattr(session, "_checkpoint_parent", lambda: str(checkpoints))
+    house.build(1)
+    store = LeaseTable(house.spark, f"{house.schema}_ops.build_lease")
+    dead = "dbt_20260102t030405_1a2b3c4d"
+    (checkpoints / dead).mkdir(parents=True)
+    for run in ("../victim", str(victim), dead):
+        seen, _ = store.read()
+        assert store.swap(seen, lease.Record("another", run, "?", term=1))
+        house.build(2)
+    assert victim.is_dir() and not (checkpoints / dead).exists()
