@@ -1,5 +1,7 @@
 """Materializations that are none of the guard's: dbt's promise, or one line before all runs."""
 
+import shutil
+
 import pytest
 
 PROJECT = """
@@ -86,8 +88,18 @@ def test_a_view_where_the_catalog_has_none(small_project, schema, spark):
     (project.project_dir / "models/t.sql").write_text(files["models/m.sql"])
     assert project("run", "-s", "t", schema=schema, write_audit_publish=False).success is False
     assert spark.catalog.tableExists(f"{schema}.t")
-    result = project("clone", "--state", str(project.target_path), "--full-refresh", schema=schema)
-    assert "Cloned" not in result.text
+
+
+def test_clone_is_refused(small_project, schema, spark):
+    """dbt-spark clones Delta only; and nothing is made instead."""
+    project = small_project({"models/m.sql": SQL})
+    assert project("run", schema=schema).success
+    state = project.project_dir / "state"
+    shutil.copytree(project.target_path, state)
+    result = project("clone", "--state", str(state), schema=f"{schema}_b")
+    assert not result.success
+    assert "shallow clone requires file_format be set to 'delta'" in result.text
+    assert not spark.catalog.tableExists(f"{schema}_b.m")
 
 
 def test_failures_are_stored_at_once_and_again(small_project, schema, spark):
