@@ -297,6 +297,7 @@ def macro(package: str, name: str, calls: list[str]):
         unique_id=f"macro.{package}.{name}",
         package_name=package,
         depends_on=SimpleNamespace(macros=calls),
+        supported_languages=[ModelLanguage.python],
     )
 
 

@@ -205,7 +205,8 @@ def _contract_check(parser, node):
     if materialization.package_name == ATHENA_PACKAGE:
         writer = parser.manifest.macros.get(f"macro.{project.project_name}.{ATHENA_WRITER}")
         return writer if writer and calls(writer, ATHENA_CONTRACT_CHECK) else None
-    return materialization if calls(materialization, CONTRACT_CHECK) else None
+    takes_python = "python" in (materialization.supported_languages or ())  # a view does not
+    return materialization if takes_python and calls(materialization, CONTRACT_CHECK) else None
 
 
 def find_materialization(manifest, project: str, node):
