@@ -11,12 +11,14 @@ from types import SimpleNamespace
 import click
 import dbt.adapters.spark
 import pytest
+from dbt.adapters.base.impl import BaseAdapter
 from dbt.adapters.factory import FACTORY
 from dbt.adapters.spark.connections import SparkConnectionMethod, SparkCredentials
 from dbt.artifacts.resources import MacroDependsOn
 from dbt.artifacts.resources.types import ModelLanguage
 from dbt.artifacts.schemas.results import NodeStatus
 from dbt.cli.main import dbtRunner
+from dbt.context.providers import RuntimeConfigObject
 from dbt.contracts.graph.manifest import Manifest
 from dbt.events.types import FoundStats, NodeFinished
 from dbt.exceptions import ParsingError
@@ -255,7 +257,7 @@ def test_dbt_sparks_own_is_there_for_what_is_not_ours(small_project):
     assert project("parse").success
     manifest = manifest_of(project)
     assert f"macro.dbt_spark.{TABLE}" in manifest.macros
-    found = manifest.find_materialization_macro_by_name("small", "view", "spark")
+    found = manifest.find_materialization_macro_by_name("small", "clone", "spark")
     assert found.package_name == "dbt_spark"
 
 
@@ -284,6 +286,14 @@ def test_our_adapter_takes_the_place_of_dbt_sparks(small_project):
     assert type(FACTORY.lookup_adapter("spark")) is SparkAdapter
     assert issubclass(SparkAdapter, dbt.adapters.spark.SparkAdapter)
     assert "session" in FACTORY.lookup_adapter("spark").python_submission_helpers
+
+
+def test_dbt_finds_a_relation_by_the_method_that_ours_takes_the_place_of():
+    """And asks an adapter before each model, with the model in the config."""
+    find = inspect.signature(BaseAdapter._make_match)
+    assert list(find.parameters) == ["self", "relations_list", "database", "schema", "identifier"]
+    assert list(inspect.signature(BaseAdapter.pre_model_hook).parameters) == ["self", "config"]
+    assert RuntimeConfigObject(SimpleNamespace(), None).model is not None
 
 
 @pytest.mark.parametrize("name", ["get_schema", "get_never_null"])
@@ -318,6 +328,7 @@ def macro(package: str, name: str, calls: list[str]):
         unique_id=f"macro.{package}.{name}",
         package_name=package,
         depends_on=SimpleNamespace(macros=calls),
+        supported_languages=[ModelLanguage.python],
     )
 
 
@@ -489,7 +500,7 @@ def test_materializations_are_found_by_name_and_know_what_they_call(small_projec
     project = small_project({"models/a.py": MODEL})
     assert project("parse").success
     manifest = Manifest.from_dict(json.loads((project.target_path / "manifest.json").read_text()))
-    for name, expected in {"table": True, "incremental": True, "view": False}.items():
+    for name, expected in {"table": True, "incremental": True, "clone": False}.items():
         macro = manifest.find_materialization_macro_by_name("small", name, "spark")
         called = (
             f"macro.{dbt_internals.PACKAGE}.{dbt_internals.CONTRACT_CHECK}"

@@ -18,8 +18,9 @@ from dbt.adapters.spark.impl import (
 from dbt_common.contracts.constraints import ConstraintType
 from dbt_common.exceptions import DbtRuntimeError
 
-from dbt_spark_contracts import batches, file_sources, spark_plan, tables
+from dbt_spark_contracts import batches, file_sources, materializations, spark_plan, tables
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
+from dbt_spark_contracts.dbt_internals import find_materialization
 from dbt_spark_contracts.lineage import marks
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.lineage.model import table_names, trace
@@ -91,6 +92,13 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
             for name in names
         ]
 
+    def _make_match(self, relations_list, database, schema, identifier):
+        # dbt looks for a name in lower case, and Iceberg keeps it as it was written: of a test
+        # whose name has capitals, the failures could be stored once and never again.
+        wanted = (schema, identifier)
+        exact = [found for found in relations_list if (found.schema, found.identifier) == wanted]
+        return exact or super()._make_match(relations_list, database, schema, identifier)
+
     def get_columns_in_relation(self, relation):
         try:
             fields = self.get_schema(relation)
@@ -139,6 +147,16 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
             catalog = merge_tables([catalog, files])
         return catalog, exceptions
 
+    def pre_model_hook(self, config):
+        """Called by dbt before each model, seed and snapshot: refuse what no step would check.
+
+        `config` is what a macro has of that name.
+        """
+        manifest = self.get_macro_resolver()
+        macro = find_materialization(manifest, self.config.project_name, config.model)
+        materializations.check(config.model, macro, is_audited=self.get_branch() is not None)
+        return super().pre_model_hook(config)
+
     # A staged model: what macros/materializations and macros/contract ask.
 
     @available
@@ -175,6 +193,21 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
         session.use_checkpoints()
         with explained():
             session.get().table(str(view)).checkpoint().createOrReplaceTempView(str(view))
+
+    @available
+    def create_view(self, relation, sql: str) -> None:
+        """Create a view. Raises DbtRuntimeError, in one line, if the catalog can have none."""
+        tell.change(f"{relation}: create the view\n{sql}")
+        try:
+            with explained():
+                tables.run(session.get(), sql)
+        except Exception as error:  # of Java's, which pyspark has no class for
+            if "a view is not supported by catalog" not in str(error):
+                raise
+            raise DbtRuntimeError(
+                f"{relation}: the catalog {tables.current_catalog(session.get())} has no views: "
+                "set `materialized: table`, or ephemeral. Nothing was written."
+            ) from error
 
     @available
     def drop_stage(self, view) -> None:
@@ -290,7 +323,8 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
         entry = trace(frame, model, table_names(nodes, catalog), volatile)
         for name in internal:
             entry["columns"].pop(name, None)
-        self.column_lineage.record(model["unique_id"], entry)
+        if model["resource_type"] != "test":
+            self.column_lineage.record(model["unique_id"], entry)
         return entry
 
     @available

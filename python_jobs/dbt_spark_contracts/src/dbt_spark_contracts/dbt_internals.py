@@ -277,11 +277,18 @@ def _contract_check(parser, node):
         return None
     if materialization.package_name == ATHENA_PACKAGE:
         writer = parser.manifest.macros.get(f"macro.{project.project_name}.{ATHENA_WRITER}")
-        return writer if writer and _calls(writer, ATHENA_CONTRACT_CHECK) else None
-    return materialization if _calls(materialization, CONTRACT_CHECK) else None
+        return writer if writer and calls(writer, ATHENA_CONTRACT_CHECK) else None
+    takes_python = "python" in (materialization.supported_languages or ())  # a view does not
+    return materialization if takes_python and calls(materialization, CONTRACT_CHECK) else None
 
 
-def _calls(macro, name: str) -> bool:
+def find_materialization(manifest, project: str, node):
+    """The macro of a node's materialization in a project of dbt-spark; None if there is none."""
+    materialized = node.get_materialization()
+    return manifest.find_materialization_macro_by_name(project, materialized, "spark")
+
+
+def calls(macro, name: str) -> bool:
     """Does the macro call another of that name?"""
     return any(called.endswith(f".{name}") for called in macro.depends_on.macros)
 

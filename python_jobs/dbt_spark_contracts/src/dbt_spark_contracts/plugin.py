@@ -7,7 +7,7 @@ from dbt.flags import get_flags
 from dbt.plugins.contracts import PluginArtifacts
 from dbt.plugins.manager import dbt_hook, dbtPlugin
 
-from dbt_spark_contracts import dbt_internals
+from dbt_spark_contracts import dbt_internals, materializations
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 
 # The commands that need Spark for certain. Others (compile, debug) get it when they ask.
@@ -88,7 +88,15 @@ class SparkContractsPlugin(dbtPlugin):
     @dbt_hook
     def get_manifest_artifacts(self, manifest) -> PluginArtifacts:
         """Let the columns in the manifest, which dbt writes again at the end, say where they come
-        from. Adds no artifact: column_lineage.json is written when the command has ended."""
+        from. Adds no artifact: column_lineage.json is written when the command has ended.
+
+        Raises DbtRuntimeError, in one line, for a contract that nothing would check. (dbt does not
+        ask here for `retry`, nor with --no-write-json: the adapter asks before each model again.)
+        """
         if self.column_lineage:
             self.column_lineage.annotate(manifest)
+            for node in manifest.nodes.values():
+                if node.resource_type == "model":
+                    macro = dbt_internals.find_materialization(manifest, self.project_name, node)
+                    materializations.check(node, macro, is_audited=False)
         return {}

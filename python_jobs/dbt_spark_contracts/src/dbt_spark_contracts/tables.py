@@ -191,6 +191,11 @@ def whole_files(session: "SparkSession", table: str, branch: str | None, conditi
         tasks.close()
 
 
+def run(session: "SparkSession", statement: str) -> None:
+    """Run a statement of SQL."""
+    session.sql(statement)
+
+
 def set_property(session: "SparkSession", table: str, name: str, value: str) -> None:
     """Set a property of a table."""
     load(session, table).updateProperties().set(name, value).commit()

@@ -29,9 +29,10 @@ def trace(frame, model: dict, nodes: dict[str, str], volatile: Iterable[str] = (
     """
     table = _read(frame, model["language"], nodes, tuple(volatile))
     own = model["unique_id"]
+    names = (name for name, node in nodes.items() if node == own)
     checksum = model["checksum"]["checksum"]
     return {
-        "relation_name": next(name for name, node in nodes.items() if node == own),
+        "relation_name": next(names, model["relation_name"]),
         "checksum": checksum,
         "columns": {
             field.name: _column(field, column, own, checksum)
