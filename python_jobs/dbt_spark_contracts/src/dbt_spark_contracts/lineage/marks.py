@@ -60,7 +60,7 @@ def _leak(model: dict, column: str, origin: dict, nodes: dict[str, dict]) -> str
         line = f"{path} is {whole}{renamed}"
     else:
         line = f"{path} is made of {whole}, which is personal ({PII})"
-    if _schema(model) != _schema(parent):
+    if parent is None or _schema(model) != _schema(parent):
         return line
     lacking = sorted((marks if is_copy else {PII}) - _marks(model, column))
     return f"{line}, and is not marked {' and '.join(lacking)}" if lacking else ""
@@ -69,7 +69,7 @@ def _leak(model: dict, column: str, origin: dict, nodes: dict[str, dict]) -> str
 def _marks(node: dict, column: str) -> set[str]:
     """The marks of a node's column."""
     columns: Iterable[dict] = node["columns"].values()
-    meta = next((c["meta"] for c in columns if c["name"].lower() == column.lower()), {})
+    meta: dict = next((c["meta"] for c in columns if c["name"].lower() == column.lower()), {})
     return {mark for mark in (SILVER_ONLY, PII) if meta.get(mark)}
 
 
