@@ -67,7 +67,7 @@ def check(base: str, folder: Path, build: bool) -> tuple[list[Problem], list[str
 
 def dbt(*args, project: Path = ROOT, state: Path = STATE, on_event=None, says: str = "none"):
     """Run `dbt *args` in this process on the target `ci`; its artifacts go to `state`."""
-    options = ("--target", "ci", "--project-dir", project, "--profiles-dir", ROOT)
+    options: tuple = ("--target", "ci", "--project-dir", project, "--profiles-dir", ROOT)
     options += ("--target-path", state, "--log-level", says)
     runner = dbtRunner(callbacks=[on_event] if on_event else [])
     return runner.invoke([str(arg) for arg in (*args, *options)])
@@ -199,15 +199,15 @@ def of_result(result) -> Problem:
     table = [line.strip() for line in result.message.splitlines() if line.strip().startswith("|")]
     if "mismatch_reason" not in "".join(table[:1]):
         return failure(f"{node.resource_type} {node.name} failed", result.message, node)
-    places = []
+    told = []
     for row in table[2:]:
         column, _, _, reason = (cell.strip() for cell in row.strip("|").split("|"))
         if reason == "missing in definition":
             place = in_yml(node.patch_path, node.name, column)
         else:
             place = in_model(node.original_file_path, column)
-        places.append((*place, f"{node.name}: {column} is {reason}"))
-    return Problem(f"{node.search_name} does not keep its contract", places, table)
+        told.append((*place, f"{node.name}: {column} is {reason}"))
+    return Problem(f"{node.search_name} does not keep its contract", told, table)
 
 
 def broken_promises(before: Path) -> list[Problem]:

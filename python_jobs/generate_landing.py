@@ -272,7 +272,7 @@ class Car:
         static_at = time + 25 + int(26 * random())
         processed = time + 30 + int(91 * random())
         event_time = iso(time)
-        rental = NOT_RENTED
+        rental: tuple = NOT_RENTED
         if self.rental:
             rental = (iso(static_at + 2), "rental_ops_db", *self.rental)
         values = [
@@ -461,8 +461,9 @@ def write_csv(file: TextIO, records: Iterable[Record]) -> None:
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(LEAVES)
     for values, defect in records:
-        sound = defect is None
-        rows.writerow(values if sound else spoilt(values, int(defect * len(BAD_VALUES))))
+        if defect is not None:
+            values = spoilt(values, int(defect * len(BAD_VALUES)))
+        rows.writerow(values)
 
 
 compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode

@@ -226,7 +226,9 @@ def attempt(write: Callable[[DataFrame, str], None], frame: DataFrame, table: st
     try:
         write(frame, table)
     except AnalysisException as error:
-        name, text = re.fullmatch(r"\[(.+?)\] (.+)", str(error), re.DOTALL).groups()
+        said = re.fullmatch(r"\[(.+?)\] (.+)", str(error), re.DOTALL)
+        assert said, error
+        name, text = said.groups()
         listed = re.search(r"^- (.+)", text, re.MULTILINE)
         sentence = listed[1] if listed else re.split(r"\n|\. ", text)[0].rstrip(".:")
         return f"`{name}`: {re.sub(r'(`[^`]+`[.])+(?=`)', '', sentence)}"
@@ -243,7 +245,7 @@ def observe(
     frame = spark.table(table)
     untouched = [{name: row[name] for name in frame.columns} for row in old]
     written = [row for row in rows_of(frame) if row not in untouched]
-    found = {kind: [] for kind in KINDS}
+    found: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for name in frame.columns:
         values = {row[name] for row in written}
         if values == {row[name] for row in new}:
@@ -252,7 +254,7 @@ def observe(
             found["stay"].append(name)
         else:
             found["wrong"].append(name)
-    return Outcome(columns=frame.columns, **found)
+    return Outcome("", frame.columns, **found)
 
 
 def markdown(spark: SparkSession, outcomes: Outcomes) -> str:
@@ -263,7 +265,7 @@ def markdown(spark: SparkSession, outcomes: Outcomes) -> str:
     pairs = {write: [outcomes[(*write, name)] for name in CHECKPOINTS] for write in writes}
     same = sum(without == checkpointed for without, checkpointed in pairs.values())
 
-    def cell(*write: str) -> str:
+    def cell(*write) -> str:
         without, checkpointed = (in_words(outcome, letters) for outcome in pairs[write])
         return without if without == checkpointed else f"{without}; checkpointed {checkpointed}"
 

@@ -55,7 +55,7 @@ def newer_api(file: Path, newest: Version = ATHENAS_SPARK) -> list[str]:
     for node in ast.walk(tree):
         for name, since in _used(node, imported):
             if since > newest:
-                found.add((node.lineno, name, since))
+                found.add((getattr(node, "lineno", 0), name, since))
     return [_line(file, *problem, newest) for problem in sorted(found)]
 
 
@@ -116,6 +116,8 @@ def _used(node: ast.AST, imported: dict[str, str]) -> Iterator[tuple[str, Versio
         else:
             called = _methods(getattr(node.func, "attr", ""))
         for keyword in node.keywords:
+            if keyword.arg is None:
+                continue  # `**options`
             versions = [_keywords(member).get(keyword.arg, (0, 0)) for member in called]
             yield f"{ast.unparse(node.func)}({keyword.arg}=…)", max(versions, default=(0, 0))
 

@@ -113,7 +113,7 @@ def problems_of(sql: str) -> Iterator[str]:
 def banned_macros(manifest) -> Iterator[str]:
     """Who, of the project's own nodes and macros, calls a macro of BANNED_MACROS."""
     for node in [*manifest.nodes.values(), *manifest.macros.values()]:
-        source = getattr(node, "raw_code", None) or getattr(node, "macro_sql", "")
+        source = getattr(node, "raw_code", None) or getattr(node, "macro_sql", None) or ""
         for macro in BANNED_MACROS:
             # dbt takes a method of that name, as in `run_started_at.date()`, for the macro.
             if (

@@ -10,6 +10,7 @@ stderr if there is nothing to show.
 """
 
 import argparse
+import io
 import shutil
 import sys
 from collections.abc import Iterable
@@ -76,7 +77,8 @@ def openlineage_lines(lineage: Lineage, namespace: str | None) -> Iterable[str]:
 
 def show(lines: Iterable[str]) -> None:
     """Prints the lines; what a terminal has no letter for becomes a question mark."""
-    sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     try:
         for line in lines:
             print(line)

@@ -145,9 +145,9 @@ class Lineage:
         difference, as in Spark. Raises CannotShow, with names that are close.
         """
         nodes = {}
-        for node in self.nodes.values():
-            for called in (node.relation, node.id, node.label):
-                nodes[called.lower()] = node
+        for each in self.nodes.values():
+            for called in (each.relation, each.id, each.label):
+                nodes[called.lower()] = each
         asked = name.lower()
         # The longest node first: a part of its name may be a node as well.
         cuts = [at for at, letter in enumerate(asked) if letter == "."][::-1]
@@ -251,7 +251,9 @@ def check(recorded: dict, file: Path) -> None:
 def schema() -> dict:
     """The JSON Schema of column_lineage.json."""
     # Not importlib.resources: that imports the plugin, and with it dbt and Spark.
-    (package,) = find_spec("dbt_spark_contracts").submodule_search_locations
+    spec = find_spec("dbt_spark_contracts")
+    assert spec and spec.submodule_search_locations  # it is a package of this project
+    (package,) = spec.submodule_search_locations
     file = Path(package) / "column_lineage.schema.json"
     return json.loads(file.read_text(encoding="utf-8"))
 

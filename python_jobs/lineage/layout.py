@@ -120,7 +120,7 @@ def size(letters: float) -> float:
 
 def stacked(boxes: dict[str, Box], ranks: dict[str, int]) -> list[list[Box]]:
     """The boxes as stacks, left to right: the lanes one after the other, in each by rank."""
-    lanes = defaultdict(lambda: defaultdict(list))
+    lanes: dict = defaultdict(lambda: defaultdict(list))
     for box in boxes.values():
         lanes[box.lane][ranks[box.id]].append(box)
 
@@ -154,7 +154,7 @@ def best_shape(stacks: list[list[Box]]) -> list[list[Box]]:
 
 def cut(stacks: list[list[Box]], limit: float) -> list[list[Box]]:
     """The stacks, each cut so that no part is higher than the limit."""
-    parts = []
+    parts: list[list[Box]] = []
     for stack in stacks:
         parts.append([])
         for box in stack:

@@ -114,7 +114,7 @@ def event(lineage: Lineage, node: Node, names: Names) -> DatasetEvent:
 
 def inputs(origins: Iterable[Origin], names: Names) -> list[column_lineage_dataset.InputField]:
     """The input fields of a column or of rows: each place once, with all its transformations."""
-    ways = {}
+    ways: dict = {}
     for origin in origins:
         kind, subtype = TRANSFORMATIONS[origin.kind]
         description = f"of its field {origin.field}" if origin.field else None

@@ -32,7 +32,8 @@ def upstream(lineage: Lineage, place: Place, width: int = 100) -> Iterator[str]:
 def downstream(lineage: Lineage, place: Place, width: int = 100) -> Iterator[str]:
     """The lines of what comes from a column, down to the exposures of dbt that read it."""
     yield from title(lineage, place, width)
-    seen, read = {place: None}, set()
+    seen: dict[Place, None] = {place: None}
+    read: set = set()
     yield from below(lineage, place, "", seen, read, width)
     yield from row_effects(lineage, seen, width)
     yield from perhaps(lineage, seen, width)
@@ -42,7 +43,9 @@ def downstream(lineage: Lineage, place: Place, width: int = 100) -> Iterator[str
 def title(lineage: Lineage, place: Place, width: int) -> Iterator[str]:
     """The column itself: its name, type, marks and description."""
     yield described(lineage, place)
-    yield from wrap(lineage.column(place).description, width, initial_indent="", break_on_hyphens=0)
+    yield from wrap(
+        lineage.column(place).description, width, initial_indent="", break_on_hyphens=False
+    )
 
 
 def described(lineage: Lineage, place: Place) -> str:
@@ -115,7 +118,7 @@ def in_words(
 def rows(lineage: Lineage, nodes: Iterable[str], width: int) -> Iterator[str]:
     """By which columns the rows of each of the nodes are chosen."""
     lines = []
-    for node in map(lineage.nodes.get, nodes):
+    for node in (lineage.nodes[name] for name in nodes):
         told = by_kind(lineage, node.row_origins)
         told += [f"? cannot be told in full: {reason}" for reason in node.rows_untraced]
         if told:
@@ -177,7 +180,7 @@ def below(
 
 def row_effects(lineage: Lineage, places: Iterable[Place], width: int) -> Iterator[str]:
     """Whose rows the columns decide, and who reads those."""
-    ways = defaultdict(lambda: defaultdict(list))
+    ways: dict = defaultdict(lambda: defaultdict(list))
     for place in sorted(places, key=lineage.name):
         for node, origin in lineage.row_uses.get(place, []):
             ways[node][lineage.name(place)].append(ROW_USES[origin.kind])

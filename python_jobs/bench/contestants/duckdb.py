@@ -44,7 +44,7 @@ def duckdb(place: Path, landing: Path) -> Contestant:
     database = tables / "lakehouse.duckdb"
 
     def read_gold() -> gold.Gold:
-        command = [python, "-c", EXPORT, database, tables, *gold.TABLES]
+        command = [str(python), "-c", EXPORT, str(database), str(tables), *gold.TABLES]
         subprocess.run(command, check=True)
         return {
             table: gold.content(pyarrow.parquet.read_table(tables / f"{table}.parquet"))

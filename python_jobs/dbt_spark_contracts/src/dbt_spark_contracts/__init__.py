@@ -4,7 +4,7 @@ dbt imports every top-level module whose name starts with `dbt_` and looks for `
 """
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> list[type]:
     # Made when dbt asks: the processes around a spare Java need nothing of dbt.
     if name != "plugins":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

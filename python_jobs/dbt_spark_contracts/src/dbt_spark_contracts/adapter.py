@@ -39,6 +39,7 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
     """
 
     ConnectionManager = SessionConnectionManager
+    connections: SessionConnectionManager
     # The materializations refuse nulls, so to take a not-null away breaks a promise.
     CONSTRAINT_SUPPORT = spark.SparkAdapter.CONSTRAINT_SUPPORT | {
         ConstraintType.not_null: ConstraintSupport.ENFORCED
@@ -133,7 +134,7 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
     def get_catalog(self, relation_configs, used_schemas):
         nodes = list(relation_configs)
         catalog, exceptions = super().get_catalog(nodes, used_schemas)
-        rows = []
+        rows: list[dict] = []
         for node in filter(file_sources.location, nodes):
             try:
                 rows += file_sources.catalog(session.get(), node)

@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from contextlib import contextmanager, suppress
+from typing import Any, cast
 
 from dbt.adapters import spark
 from dbt.adapters.contracts.connection import Connection, ConnectionState
@@ -34,7 +35,7 @@ class SessionConnectionManager(spark.SparkConnectionManager):
             # each of Python's. A tag, because a model may set a job group of its own.
             context.addJobTag(_tag(threading.get_ident()))
             context.setInterruptOnCancel(True)
-            connection.handle = SessionConnectionWrapper(SessionConnection())
+            connection.handle = SessionConnectionWrapper(cast(Any, SessionConnection()))
             connection.state = ConnectionState.OPEN
         return connection
 
@@ -47,7 +48,7 @@ class SessionConnectionManager(spark.SparkConnectionManager):
         with self.lock:
             others = [
                 (thread, connection)
-                for (_, thread), connection in self.thread_connections.items()
+                for (_, thread), connection in cast(Any, self.thread_connections.items())
                 if connection is not this_connection and connection.state == ConnectionState.OPEN
             ]
         for thread, connection in others:

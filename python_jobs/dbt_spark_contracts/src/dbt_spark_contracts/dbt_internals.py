@@ -85,7 +85,9 @@ def retried_run() -> dict | None:
     project = click.get_current_context().obj["project"]
     folder = Path(project.project_root, flags.STATE or project.target_path)
     results = load_result_state(folder / RUN_RESULTS_FILE_NAME)
-    return results and {
+    if not results:
+        return None
+    return {
         "invocation_id": results.metadata.invocation_id,
         "has_written": any(
             result.status == "success"
@@ -186,7 +188,8 @@ def use_package(adapter_type: str) -> None:
         found = find(manifest, project_name, materialization_name, adapter_type)
         name = f"materialization_{materialization_name}_{adapter_type}"
         ours = manifest.macros.get(f"macro.{PACKAGE}.{name}")
-        return ours if ours and found.package_name in stock_names(adapter_type) else found
+        is_stock = found and found.package_name in stock_names(adapter_type)
+        return ours if ours and is_stock else found
 
     Manifest.find_materialization_macro_by_name = find_materialization
 

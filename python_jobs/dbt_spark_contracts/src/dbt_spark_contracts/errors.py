@@ -34,6 +34,7 @@ def explain(error: BaseException, frames: Iterable[str] = ()) -> str:
     if _TRACEBACK in said:
         # Frames are indented by blanks, Java's stack by a tab.
         told = re.match(r"((?:  .*\n)*)(.*)", said.rpartition(_TRACEBACK)[2])
+        assert told  # both parts may be empty
         workers = re.split(r"(?m)^(?=  File )", told[1])
         own = [frame for frame in workers if not re.search(_SPARKS, frame)]
         return _together(told[2], [*frames, *own])

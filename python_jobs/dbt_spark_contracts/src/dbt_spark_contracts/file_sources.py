@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
@@ -27,7 +27,7 @@ COLUMNS = {
 }
 
 
-def location(node) -> str | None:
+def location(node: Any) -> str | None:
     """Where a source's files are, as its yml says; None for a table, be it a source or a model."""
     external = getattr(node, "external", None)
     return external.location if external else None
@@ -55,7 +55,7 @@ def newest(
     return datetime.fromtimestamp(micros / 1e6, timezone.utc)
 
 
-def catalog(spark: "SparkSession", source) -> Iterator[dict]:
+def catalog(spark: "SparkSession", source: Any) -> Iterator[dict]:
     """The rows of dbt's catalog for a source of files, one a column, with how fresh it is.
 
     In: the source as dbt's manifest has it. Nothing that has landed is no error here.
@@ -64,13 +64,14 @@ def catalog(spark: "SparkSession", source) -> Iterator[dict]:
     from dbt_spark_contracts.python_models import read_files
 
     in_utc = "to_utc_timestamp(max(modificationTime), current_timezone())"
-    with _explained(source.relation_name, location(source)):
-        files = read_files(spark, location(source))
+    folder = location(source) or ""
+    with _explained(source.relation_name, folder):
+        files = read_files(spark, folder)
         count, size, modified = files.selectExpr(
             "count(*)", "coalesce(sum(length), 0)", f"date_format({in_utc}, 'yyyy-MM-dd HH:mm')"
         ).first()
     facts = {
-        "location": ("Location", location(source), "Where the files land"),
+        "location": ("Location", folder, "Where the files land"),
         "files": ("Files", count, "How many files, in all sub-folders"),
         "size": ("Size", size, "How large they are together"),
         "newest": ("Newest file, UTC", modified or "none", "When a file was changed last"),
@@ -102,7 +103,7 @@ def _explained(name: str, location: str) -> Iterator[None]:
         raise DbtRuntimeError(f"{name}: cannot read {location}: {explain(error)}") from error
 
 
-def _thresholds(freshness) -> dict[str, tuple[str, str, str]]:
+def _thresholds(freshness: Any) -> dict[str, tuple[str, str, str]]:
     """What `dbt source freshness` warns of and fails on, as `catalog` tells it."""
     after = {"warn_after": "Warns if older than", "error_after": "Fails if older than"}
     told = {}

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from dbt.flags import get_flags
 from dbt.plugins.contracts import PluginArtifacts
@@ -37,9 +38,9 @@ class SparkContractsPlugin(dbtPlugin):
             project = dbt_internals.current_project()
             self.set_up(dbt_internals.current_credentials(), project)
 
-    def set_up(self, credentials, project, retried: dict | None = None) -> None:
+    def set_up(self, credentials: Any, project: Any, retried: dict | None = None) -> None:
         """Prepare for a profile's `credentials` and a project; `retried`: see `retried_run`."""
-        adapter_type = getattr(credentials, "type", None)
+        adapter_type = getattr(credentials, "type", "")
         in_process = adapter_type == "spark" and credentials.method == "session"
         if not in_process and adapter_type != "athena":
             return
@@ -86,7 +87,7 @@ class SparkContractsPlugin(dbtPlugin):
             dbt_internals.on_command_completed(self.column_lineage.write)
 
     @dbt_hook
-    def get_manifest_artifacts(self, manifest) -> PluginArtifacts:
+    def get_manifest_artifacts(self, manifest: Any) -> PluginArtifacts:
         """Let the columns in the manifest, which dbt writes again at the end, say where they come
         from. Adds no artifact: column_lineage.json is written when the command has ended.
 

@@ -7,8 +7,11 @@ beside the model's own: `stage`.
 import re
 import sys
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from urllib.parse import unquote
 
 from dbt.adapters.base import PythonJobHelper
@@ -28,7 +31,7 @@ from dbt_spark_contracts.spark.settings import absolute
 class SessionPythonJobHelper(PythonJobHelper):
     """Runs the compiled code of one Python model."""
 
-    def __init__(self, parsed_model: dict, credentials) -> None:
+    def __init__(self, parsed_model: dict, credentials: object) -> None:
         self.name = parsed_model["alias"]
         # That of a unit test is its model's.
         self.path = _file_of(parsed_model["config"].get("model_file", parsed_model))
@@ -38,8 +41,7 @@ class SessionPythonJobHelper(PythonJobHelper):
         spark = session.get()
         module = ModuleType(f"dbt_model_{self.name}")
         module.__file__ = str(self.path)
-        module.spark = spark
-        module.stage = lambda model, dbt_object, view: stage(spark, model, dbt_object, view)
+        module.__dict__.update(spark=spark, stage=partial(stage, spark))
         # As for any imported module; by value, because Spark's workers cannot import it.
         sys.modules[module.__name__] = module
         cloudpickle.register_pickle_by_value(module)
@@ -53,7 +55,7 @@ class SessionPythonJobHelper(PythonJobHelper):
             raise DbtRuntimeError(explain(error, frames)) from error
 
 
-def stage(spark: SparkSession, model, dbt_object, view: str) -> None:
+def stage(spark: SparkSession, model: Callable, dbt_object: Callable, view: str) -> None:
     """Run `model(dbt, spark)` and name its DataFrame `view`, a temporary view. Nothing is computed.
 
     With `--empty`, refs and sources have their columns and no rows.
@@ -61,7 +63,7 @@ def stage(spark: SparkSession, model, dbt_object, view: str) -> None:
     is not there, and the model's table has rows.
     """
 
-    def load(relation) -> DataFrame:
+    def load(relation: str | dict) -> DataFrame:
         if isinstance(relation, dict):
             require_folder(spark, relation["name"], relation["location"], str(handed.this))
             # By that alias a plan tells where the columns come from.
@@ -129,7 +131,7 @@ def empty_files(spark: SparkSession, files: DataFrame) -> DataFrame:
     return left_out.selectExpr("path", *nothing)
 
 
-def to_spark(spark: SparkSession, frame) -> DataFrame:
+def to_spark(spark: SparkSession, frame: Any) -> DataFrame:
     """A Spark DataFrame of a Spark, pandas-on-Spark or pandas one. Raises TypeError for others."""
     if isinstance(frame, DataFrame):
         return frame
@@ -156,7 +158,7 @@ def own_frames(error: BaseException, path: Path, code: str) -> list[str]:
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         # What dbt adds below the model's source does not stand in its file.
-        if frame.filename == str(path) and frame.line == ran[frame.lineno - 1].strip()
+        if frame.filename == str(path) and frame.line == ran[(frame.lineno or 1) - 1].strip()
     )
 
 

@@ -87,7 +87,7 @@ class Plans(Protocol):
 
 def value_of(expression: list[dict], scope: dict[int, Value], plans: Plans) -> Value:
     """What is known of an expression's value. In: what is known of the columns, by their ids."""
-    values = []
+    values: list[Value] = []
     # From the last to the first, each node finds its children done. (Spark's trees may be deep.)
     for position, node in reversed([*enumerate(expression)]):
         children = [values.pop() for _ in range(node["num-children"])]
@@ -192,7 +192,7 @@ def _of_lambdas(kind: str, lambdas: list[Value], arguments: list[Value]) -> Valu
     """The value of a function such as `transform`, of its arguments and its lambda functions."""
     elements = merge(arguments)
     made = []
-    for body, *variables in (function.fields for function in lambdas):
+    for body, *variables in (function.fields or () for function in lambdas):
         # `zip_with` gives a variable the element of each; the others' second is an index or a key.
         values = arguments if kind == "ZipWith" else [elements] * len(variables)
         if kind == "ArrayTransform":

@@ -101,7 +101,7 @@ def _leak(model: dict, column: str, origin: dict, nodes: dict[str, dict]) -> str
         line = f"{path} is {whole}{renamed}"
     else:
         line = f"{path} is made of {whole}, which is personal ({PII})"
-    if _schema(model) != _schema(parent):
+    if parent is None or _schema(model) != _schema(parent):
         return line
     if model["resource_type"] == SNAPSHOT:
         return ""  # takes the marks over
@@ -112,7 +112,7 @@ def _leak(model: dict, column: str, origin: dict, nodes: dict[str, dict]) -> str
 def _marks(node: dict, column: str) -> set[str]:
     """The marks of a node's column."""
     columns: Iterable[dict] = node["columns"].values()
-    meta = next((c["meta"] for c in columns if c["name"].lower() == column.lower()), {})
+    meta: dict = next((c["meta"] for c in columns if c["name"].lower() == column.lower()), {})
     return {mark for mark in (SILVER_ONLY, PII) if meta.get(mark)}
 
 

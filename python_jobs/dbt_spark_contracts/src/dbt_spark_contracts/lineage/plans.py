@@ -80,7 +80,7 @@ class PlanReader:
         for start, node in enumerate(plan):
             if kind_of(node) == "CTERelationDef":
                 self._ctes[node["id"]] = (plan[start : ends[start]], outer)
-        tables = []
+        tables: list = []
         for position in reversed(range(len(plan))):
             node = plan[position]
             children = [tables.pop() for _ in range(node["num-children"])]
@@ -140,12 +140,12 @@ class PlanReader:
             return Table(_outputs(node, lambda _: NOTHING))
         return self._unknown(kind, node, children, rows)
 
-    def _named(self, node: dict, child: Table, below: dict) -> Table:
+    def _named(self, node: dict, child: Table, below: dict | None) -> Table:
         """A step that names its rows; where dbt or the catalog knows the name, they begin."""
         identifier = node["identifier"]
         parts = [*_listed(identifier.get("qualifier")), identifier["name"]]
         name = ".".join(parts).lower()
-        is_view = kind_of(below) == "View" and below.get("isTempView")
+        is_view = below is not None and kind_of(below) == "View" and below.get("isTempView")
         is_table = len(parts) > 1 and not is_view
         if name not in self.nodes and not is_table:
             return child

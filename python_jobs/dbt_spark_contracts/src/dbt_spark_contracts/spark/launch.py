@@ -18,12 +18,9 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO
 
 from dbt_spark_contracts.spark import archive
-
-if TYPE_CHECKING:  # a keeper needs neither
-    import io
 
 MAIN_CLASS = "org.apache.spark.deploy.SparkSubmit"
 
@@ -143,7 +140,7 @@ class Java:
 
     port: int
     secret: str
-    stdin: "io.BufferedWriter | None" = None
+    stdin: IO[bytes] | None = None
     process: subprocess.Popen | None = None
 
 
@@ -218,7 +215,9 @@ def class_path(settings: dict[str, str]) -> list[Path]:
 
 def find_spark_home() -> Path:
     """The folder of pyspark, which has Spark's jars."""
-    return Path(find_spec("pyspark").submodule_search_locations[0])
+    spec = find_spec("pyspark")
+    assert spec and spec.submodule_search_locations  # it is a dependency
+    return Path(spec.submodule_search_locations[0])
 
 
 def local_jars(settings: dict[str, str]) -> list[Path]:

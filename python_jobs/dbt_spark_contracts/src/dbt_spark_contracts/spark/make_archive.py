@@ -41,8 +41,8 @@ def make(archive: Archive) -> None:
         if archive.file.exists():
             return
         try:
-            with tempfile.TemporaryDirectory(dir=archive.folder, prefix="making-") as folder:
-                made = _make_in(Path(folder), archive)
+            with tempfile.TemporaryDirectory(dir=archive.folder, prefix="making-") as making:
+                made = _make_in(Path(making), archive)
                 made.replace(archive.file)
         except Exception as error:
             archive.failure.write_text(f"{error}\n", encoding="utf-8")

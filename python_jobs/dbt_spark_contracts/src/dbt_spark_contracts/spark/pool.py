@@ -100,7 +100,7 @@ def leave_spare(launch: Launch, idle_seconds: float = IDLE_SECONDS) -> None:
             keeper.stdin.write(text.encode())
 
 
-def ask(place: Path, what: str):
+def ask(place: Path, what: str) -> dict | None:
     """Ask the keeper that listens at `place`: "status" or "stop". None if none does."""
     with suppress(OSError, ValueError), _connect(place) as connection:
         _send(connection, {"ask": what})
