@@ -57,10 +57,6 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
 
         return {**super().python_submission_helpers, "session": SessionPythonJobHelper}
 
-    def pre_model_hook(self, config) -> None:
-        # What a Python model or a seed does before its first statement can be cancelled too.
-        self._open()
-
     def _open(self) -> None:
         """Open this thread's connection, which dbt leaves to its first statement."""
         _ = self.connections.get_thread_connection().handle
@@ -153,9 +149,11 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
 
         `config` is what a macro has of that name.
         """
+        # What a Python model or a seed does before its first statement can be cancelled too.
+        self._open()
         manifest = self.get_macro_resolver()
         macro = find_materialization(manifest, self.config.project_name, config.model)
-        materializations.check(config.model, macro, is_audited=self.get_branch() is not None)
+        materializations.check(config.model, macro, self.should_audit(manifest.flat_graph))
         return super().pre_model_hook(config)
 
     # A staged model: what macros/materializations and macros/contract ask.
@@ -353,7 +351,9 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
         kept = self._kept_marks(table) or {}
         new = json.dumps({**kept, **found}, sort_keys=True)
         if {**kept, **found} != kept:
-            self._change(f"{table}: keep the marks {new}", tables.set_property, table, MARKS, new)
+            tell.change(f"{table}: keep the marks {new}")
+            with explained():
+                tables.set_property(session.get(), table, MARKS, new)
 
     def _kept_marks(self, table: str) -> dict[str, list[str]] | None:
         """The marks that the table of a snapshot says; None if it is not there, or says none."""

@@ -52,11 +52,16 @@ class PublishDoors(metaclass=AdapterMeta):
                 self.this_run.begin(asked, graph, [])
             return self.this_run.is_begun
 
-        def has_hooks() -> bool:
-            macros = getattr(self.get_macro_resolver(), "macros", {})
-            return calls_any(graph["nodes"], macros, HOOKS)
+        self.this_run.require_begun(str(relation), begin_lazily, lambda: self._has_hooks(graph))
 
-        self.this_run.require_begun(str(relation), begin_lazily, has_hooks)
+    def should_audit(self, graph: dict) -> bool:
+        """Does this run write to a branch, or would it, had it begun as its project says?"""
+        run = self.this_run
+        return run.branch is not None or (not run.is_begun and self._has_hooks(graph))
+
+    def _has_hooks(self, graph: dict) -> bool:
+        macros = getattr(self.get_macro_resolver(), "macros", {})
+        return calls_any(graph["nodes"], macros, HOOKS)
 
     @available
     def open_to_branches(self, relation) -> None:

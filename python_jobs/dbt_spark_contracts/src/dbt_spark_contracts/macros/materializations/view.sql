@@ -5,6 +5,7 @@
     definition at once, and by it what is published. A table is not dropped for it, as dbt would.
 #}
 {% materialization view, adapter='spark' %}
+  {%- do contracts__require_begun() -%}
   {%- set target_relation = this.incorporate(type='view') -%}
   {%- set existing_relation = load_cached_relation(this) -%}
   {%- set staged = contracts__staged_view() -%}
