@@ -164,11 +164,12 @@ def test_a_project_like_everybodys(built, tmp_path, kind):
         assert f"OK created {name}" in said, said
     assert re.search(r"Published \d tables", said), said
     assert not re.search(
-        "create or replace table shop.(total|orders|payments)",
+        r"create or replace table shop\.(total|orders|payments)\b",
         (shop / "logs/dbt.log").read_text(),
         re.IGNORECASE,
     )
 
-    code, said = run(python, shop, "docs", "generate")
-    assert code == 0, said
-    assert "shop.revenue" in (shop / "target/catalog.json").read_text()
+    if kind == "tar.gz":
+        code, said = run(python, shop, "docs", "generate")
+        assert code == 0, said
+        assert "shop.revenue" in (shop / "target/catalog.json").read_text()
