@@ -21,24 +21,37 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import branches, file_sources, process, spark_plan, tables
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
+from dbt_spark_contracts.contract.doors import ContractDoors
+from dbt_spark_contracts.contract.relation import ContractColumn, ContractRelation
 from dbt_spark_contracts.lineage import marks
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.lineage.model import table_names, trace
 from dbt_spark_contracts.nodes import touched_tables
+from dbt_spark_contracts.schemas import quoted
 from dbt_spark_contracts.spark import session
 
 
-class SparkAdapter(spark.SparkAdapter):
+class SparkAdapter(ContractDoors, spark.SparkAdapter):
     """The adapter `spark`, which runs Python models in the dbt process.
 
     dbt finds the module of an adapter by the name of its class, so that has to be this one.
     """
 
     ConnectionManager = SessionConnectionManager
-    # The materializations refuse nulls, so to take a not-null away breaks a promise.
-    CONSTRAINT_SUPPORT = spark.SparkAdapter.CONSTRAINT_SUPPORT | {
-        ConstraintType.not_null: ConstraintSupport.ENFORCED
+    Relation = ContractRelation
+    Column = ContractColumn
+    # The materializations refuse nulls, and rows that break a check: to take one away breaks a
+    # promise. Of the others nothing reaches a table.
+    CONSTRAINT_SUPPORT = {
+        ConstraintType.not_null: ConstraintSupport.ENFORCED,
+        ConstraintType.check: ConstraintSupport.ENFORCED,
+        ConstraintType.unique: ConstraintSupport.NOT_SUPPORTED,
+        ConstraintType.primary_key: ConstraintSupport.NOT_SUPPORTED,
+        ConstraintType.foreign_key: ConstraintSupport.NOT_SUPPORTED,
     }
+
+    def quote(self, identifier: str) -> str:
+        return quoted(identifier)
 
     @property
     def default_python_submission_method(self) -> str:
@@ -159,21 +172,6 @@ class SparkAdapter(spark.SparkAdapter):
         with explained():
             return spark_plan.columns(session.get().table(str(relation)))
 
-    @available.parse_list
-    def get_query_schema(self, sql: str) -> list[dict]:
-        """The columns of a query, in order: see `spark_plan.columns`. Nothing is computed."""
-        with explained():
-            return spark_plan.columns(session.get().sql(sql))
-
-    @available.parse_list
-    def get_never_null(self, view, columns: list[str]) -> list[str]:
-        """Those of a staged view's `columns` that Spark can prove to hold no null.
-
-        A column of a table that is not null there, a `where … is not null`, a coalesce with a
-        literal and a count are such proofs. Costs analysis, no Spark job.
-        """
-        return spark_plan.never_null(session.get().table(str(view)), columns)
-
     # Where columns come from: what macros/contract/column_origins.sql asks.
 
     # That of this command.
@@ -230,6 +228,8 @@ class SparkAdapter(spark.SparkAdapter):
         """
         branches.watch_commits(session.get(), earlier)
         session.use_branch(branch)
+        for table in earlier:
+            self.resume_changes(table, branch)
 
     @available
     def end_writes(self) -> None:

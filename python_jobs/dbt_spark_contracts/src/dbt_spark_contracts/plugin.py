@@ -64,6 +64,7 @@ class SparkContractsPlugin(dbtPlugin):
         if flags.WHICH == "generate":
             # dbt does not ask get_manifest_artifacts for the docs.
             dbt_internals.on_manifest(self.column_lineage.annotate)
+        dbt_internals.on_command_completed(SparkAdapter.settle_changes)
         dbt_internals.on_command_completed(session.clear_up)
         if flags.WRITE_JSON:
             dbt_internals.on_command_completed(self.column_lineage.write)

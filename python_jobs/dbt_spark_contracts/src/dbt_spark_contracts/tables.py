@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
+from pyspark.sql.types import StringType, StructField, StructType
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -32,7 +33,7 @@ def list_iceberg_tables(session: "SparkSession", schema: str) -> list[str] | Non
     catalog = _current_catalog(session)
     if catalog.getClass().getName() != ICEBERG_CATALOG:
         return None
-    namespace = _located(session, f"{schema}.any")[1].namespace()
+    namespace = located(session, f"{schema}.any")[1].namespace()
     return [identifier.name() for identifier in catalog.listTables(namespace)]
 
 
@@ -69,7 +70,7 @@ def forget(session: "SparkSession", table: str) -> None:
 
     Iceberg's catalog keeps what it has read for a while, and does not see what others commit.
     """
-    catalog, identifier = _located(session, table)
+    catalog, identifier = located(session, table)
     catalog.invalidateTable(identifier)
 
 
@@ -94,21 +95,27 @@ def last_commit(session: "SparkSession", table: str) -> dict[str, str] | None:
     return dict(snapshot.summary()) if snapshot else None
 
 
+def newest_snapshot(session: "SparkSession", table: str, branch: str | None) -> int | None:
+    """The id of the snapshot that the table's branch is at, or main; None if there is none."""
+    ref = load(session, table).refs().get(branch or "main")
+    return ref.snapshotId() if ref else None
+
+
 def properties(session: "SparkSession", table: str) -> dict[str, str] | None:
     """The properties of a table, as they are now; None if it is not there."""
     forget(session, table)
     return dict(load(session, table).properties()) if exists(session, table) else None
 
 
-def _current_catalog(session: "SparkSession"):
-    return _active(session)._jsparkSession.sessionState().catalogManager().currentCatalog()
-
-
-def _located(session: "SparkSession", table: str) -> tuple:
+def located(session: "SparkSession", table: str) -> tuple:
     """The table's catalog and identifier, Spark's Java objects."""
     iceberg = _active(session)._jvm.org.apache.iceberg.spark.Spark3Util
     found = iceberg.catalogAndIdentifier(session._jsparkSession, table)
     return found.catalog(), found.identifier()
+
+
+def _current_catalog(session: "SparkSession"):
+    return _active(session)._jsparkSession.sessionState().catalogManager().currentCatalog()
 
 
 def _active(session: "SparkSession") -> "SparkSession":
@@ -138,10 +145,11 @@ def stage_seed(
     """
     frame = session.createDataFrame(
         [tuple(map(_as_text, row)) for row in rows],
-        ", ".join(f"`{name}` string" for name in types),
+        StructType([StructField(name, StringType()) for name in types]),
     )
+    quoted = {f"`{name.replace('`', '``')}`": data_type for name, data_type in types.items()}
     frame.selectExpr(
-        *(f"cast(`{name}` as {type}) as `{name}`" for name, type in types.items())
+        *(f"cast({name} as {data_type}) as {name}" for name, data_type in quoted.items())
     ).createOrReplaceTempView(view)
 
 

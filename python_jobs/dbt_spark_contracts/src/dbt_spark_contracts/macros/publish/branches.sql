@@ -34,6 +34,7 @@
 {% macro contracts__drop_branches(branch, states) %}
   {%- for state in states -%}
     {%- do adapter.drop_branch(state.table_name, branch) -%}
+    {%- do adapter.discard_changes(state.table_name, branch) -%}
   {%- endfor -%}
 {% endmacro %}
 

@@ -62,6 +62,10 @@
 {#- In: the holder of a lock, whose process runs no more. Removes what it has left but its publish, and the lock. -#}
 {% macro contracts__clear_up_after(holder) %}
   {%- do contracts__drop_branches(holder.run, contracts__branch_states(holder.run, contracts__project_tables())) -%}
+  {#- A table may have been changed that was not written yet. -#}
+  {%- for table in contracts__project_tables() -%}
+    {%- do adapter.discard_changes(table | string, holder.run) -%}
+  {%- endfor -%}
   {%- do adapter.delete_checkpoints(holder) -%}
   {%- do contracts__drop_lock() -%}
   {%- do log(holder.run ~ ' was killed before it ended; what it left unpublished is removed.', info=true) -%}

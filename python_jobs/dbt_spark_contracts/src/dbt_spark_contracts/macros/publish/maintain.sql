@@ -14,6 +14,7 @@
   {%- set tables = contracts__project_tables() + [contracts__publish_log()] -%}
   {%- for ref in contracts__table_refs(tables) if ref.name.startswith('dbt_') -%}
     {%- do run_query('alter table ' ~ ref.table_name ~ ' drop branch ' ~ ref.name) -%}
+    {%- do adapter.discard_changes(ref.table_name, ref.name) -%}
   {%- endfor -%}
   {%- for table in tables -%}
     {%- do run_query("call system.rewrite_data_files('" ~ table ~ "')") -%}

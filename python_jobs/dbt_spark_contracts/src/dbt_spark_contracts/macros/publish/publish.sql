@@ -19,6 +19,7 @@
 #}
 {% macro contracts__publish_branch(branch, states) %}
   {%- do contracts__check_can_be_published(branch, states) -%}
+  {%- do adapter.check_before_publish(graph, states | map(attribute='table_name') | list) -%}
   {%- do contracts__check_lock() -%}
   {%- do contracts__move_main(branch, 'published', states, branch) -%}
   {%- do contracts__drop_branches(branch, states) -%}
@@ -51,6 +52,7 @@
   {%- for state in states -%}
     {%- if branch -%}
       {%- do adapter.fast_forward(state.table_name, branch) -%}
+      {%- do adapter.apply_changes(state.table_name, branch) -%}
     {%- else -%}
       {%- do adapter.set_main(state.table_name, state.to_snapshot_id) -%}
     {%- endif -%}
@@ -76,6 +78,9 @@
     {%- endfor -%}
     {%- for move in moves if move.table_name not in foreign -%}
       {%- do adapter.set_main(move.table_name, move.from_snapshot_id if foreign else move.to_snapshot_id) -%}
+      {%- if not foreign -%}
+        {%- do adapter.apply_changes(move.table_name, run) -%}
+      {%- endif -%}
     {%- endfor -%}
     {%- do contracts__write_publish_log(run, 'taken back' if foreign else 'published', moves) -%}
     {%- do log(

@@ -1,0 +1,180 @@
+"""What the macros of macros/contract ask of the adapter."""
+
+from dbt.adapters.base.meta import AdapterMeta, available
+from dbt.adapters.events.types import CodeExecution
+from dbt.events.types import JinjaLogWarning
+from dbt_common.events.base_types import EventLevel
+from dbt_common.events.functions import fire_event, warn_or_error
+from dbt_common.events.types import Note
+from dbt_common.exceptions import CompilationError, DbtRuntimeError
+
+from dbt_spark_contracts import schemas, tables
+from dbt_spark_contracts.connection import explained
+from dbt_spark_contracts.contract import check, constraints, pending, table
+from dbt_spark_contracts.contract.check import Drift
+from dbt_spark_contracts.contract.pending import Unpublished
+from dbt_spark_contracts.contract.promise import Promise, promise
+from dbt_spark_contracts.contract.relation import ContractRelation
+from dbt_spark_contracts.schemas import Change
+from dbt_spark_contracts.spark import session
+
+
+class ContractDoors(metaclass=AdapterMeta):
+    """A model's contract, as the steps of a materialization hold to it."""
+
+    # Those of this command.
+    unpublished: Unpublished = Unpublished()
+    # What was promised of the tables that this command has written, and the snapshot that it left.
+    kept: dict[str, tuple[Promise, int | None]] = {}
+
+    @available
+    def get_promise(self, model: dict, relation, staged, full_refresh: bool) -> Promise:
+        """What the model, which is staged, promises of its table: see `promise`.
+
+        Says which of its constraints nobody enforces.
+        """
+        with explained():
+            made = promise(session.get(), model, relation.render(), str(staged), full_refresh)
+        if made.enforced:
+            constraints.warn_of_others(type(self), model)
+        return made
+
+    @available
+    def check_staged(self, made: Promise) -> None:
+        """Hold the staged view against the promise: see `check_staged`."""
+        with explained():
+            check.check_staged(session.get(), made)
+
+    @available
+    def get_drift(self, made: Promise) -> Drift:
+        """How the table, if there is one, differs from the promise: see `Drift`."""
+        with explained():
+            return check.drift(session.get(), made, session.branch())
+
+    @available
+    def check_table(self, drift: Drift) -> None:
+        """Hold the table, if there is one, against the promise: see `check_table`."""
+        check.check_table(drift)
+
+    @available
+    def prepare_table(self, drift: Drift) -> list[str]:
+        """Create the table, or let it follow the promise: see `prepare`."""
+        made = drift.promise
+        name = self.connections.get_thread_connection().name
+        fire_event(CodeExecution(conn_name=name, code_content=f"{made.table}: prepare"))
+        branch = session.branch()
+        with explained():
+            names = table.prepare(session.get(), drift, branch)
+            self.unpublished.show(session.get(), made.table, branch)
+        return names
+
+    @available
+    def check_after_hooks(self, made: Promise, has_hooks: bool) -> None:
+        """Hold the table, which is written, against the promise again: a hook may have changed it.
+
+        Without a hook that costs no Spark job. Raises CompilationError, in one line for each column
+        and check, and puts the columns back. Of a model without a contract it only warns.
+        """
+        spark = session.get()
+        with explained():
+            lines = check.breaches(spark, made) if has_hooks else []
+            if lines and made.enforced:
+                schemas.put_fields(spark, made.table, [own.written for own in made.fields])
+            elif has_hooks:
+                lines += check.broken_checks(spark, made)
+            newest = tables.newest_snapshot(spark, made.table, session.branch())
+        if lines and made.enforced:
+            raise CompilationError(_told(made.table, "its post-hooks", lines))
+        if lines:
+            warn_or_error(JinjaLogWarning(msg=_told(made.table, "its post-hooks", lines)))
+        self.kept[made.table] = made, newest
+
+    @available
+    def check_before_publish(self, graph: dict, names: list[str]) -> None:
+        """Hold tables that are written, and about to be published, against their contracts again.
+
+        Costs a Spark job for each check of a table that was written after its own model had ended,
+        or by the run that is retried. Raises CompilationError, and puts the columns back.
+        """
+        nodes = {node["relation_name"]: node for node in graph["nodes"].values()}
+        told = []
+        with explained():
+            for name in names:
+                told += self._breaches_of(name, nodes.get(name))
+        if told:
+            raise CompilationError("\n".join([*told, "Nothing was published."]))
+
+    def _breaches_of(self, name: str, node: dict | None) -> list[str]:
+        spark = session.get()
+        made, left = self.kept.get(name, (None, None))
+        if made is not None:
+            lines = check.breaches(spark, made)
+            columns = made.fields
+        elif node and (node["config"].get("contract") or {}).get("enforced"):
+            made = promise(spark, node, name, "", False)
+            drift = check.drift(spark, made, session.branch())
+            lines = check.differences(drift)
+            stray = {own.id for own in drift.stray}
+            columns = [own for own in schemas.fields(spark, name) if own.id not in stray]
+        if made is None or not made.enforced:
+            return []
+        if lines:
+            schemas.put_fields(spark, name, [own.written for own in columns])
+        elif made.checks and left != tables.newest_snapshot(spark, name, session.branch()):
+            lines = check.broken_checks(spark, made)
+        return [_told(name, "the last write to it", lines)] if lines else []
+
+    @available
+    def drop_stray_columns(self, model: dict, relation, dry_run: bool) -> list[str]:
+        """Drop the columns of the model's table that its contract does not name. Out: which.
+
+        Names them only, if it is a dry run.
+        """
+        spark = session.get()
+        with explained():
+            made = promise(spark, model, relation.render(), "", False)
+            stray = [own.name for own in check.drift(spark, made, None).stray]
+            if not dry_run:
+                schemas.change(spark, made.table, Change(drop=stray))
+        return stray
+
+    # What publishing, or giving up, a branch means to columns: see `pending`.
+
+    @available
+    def apply_changes(self, table_name: str, branch: str) -> None:
+        """The branch is published: its columns are the table's."""
+        with explained():
+            pending.apply(session.get(), table_name, branch)
+
+    @available
+    def discard_changes(self, table_name: str, branch: str) -> None:
+        """The branch is given up: so are its columns."""
+        with explained():
+            pending.discard(session.get(), table_name, branch)
+
+    @available
+    def resume_changes(self, table_name: str, branch: str) -> None:
+        """The branch is gone on with: this command writes and reads its columns."""
+        with explained():
+            pending.resume(session.get(), table_name, branch)
+            self.unpublished.show(session.get(), table_name, branch)
+
+    @classmethod
+    def settle_changes(cls) -> None:
+        """The command ends: what it has not published is held back, see `Unpublished.settle`."""
+        cls.kept.clear()
+        if not cls.unpublished:
+            return
+        try:
+            with explained():
+                cls.unpublished.settle(session.get())
+        except DbtRuntimeError as error:
+            line = f"Columns of a branch may be seen, empty, until it is dropped: {error.msg}"
+            fire_event(Note(msg=line), EventLevel.WARN)
+
+
+def _told(name: str, what: str, lines: list[str]) -> str:
+    return "\n".join([f"{name} is not as its model promises it after {what}:", *lines])
+
+
+ContractRelation.views = ContractDoors.unpublished.views
