@@ -255,7 +255,7 @@ def test_our_adapter_takes_the_place_of_dbt_sparks(small_project):
     assert "session" in FACTORY.lookup_adapter("spark").python_submission_helpers
 
 
-@pytest.mark.parametrize("name", ["get_schema", "get_never_null"])
+@pytest.mark.parametrize("name", ["get_schema"])
 def test_macros_may_call_our_methods_and_get_a_list_when_dbt_parses(name):
     assert name in SparkAdapter._available_
     assert SparkAdapter._parse_replacements_[name]() == []

@@ -21,6 +21,7 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import branches, file_sources, process, spark_plan, tables
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
+from dbt_spark_contracts.contract import pending
 from dbt_spark_contracts.contract.doors import ContractDoors
 from dbt_spark_contracts.contract.relation import ContractColumn, ContractRelation
 from dbt_spark_contracts.lineage import marks
@@ -51,7 +52,7 @@ class SparkAdapter(ContractDoors, spark.SparkAdapter):
     }
 
     def quote(self, identifier: str) -> str:
-        return quoted(identifier)
+        return quoted(str(identifier))  # dbt also quotes a database that is none
 
     @property
     def default_python_submission_method(self) -> str:
@@ -189,6 +190,8 @@ class SparkAdapter(ContractDoors, spark.SparkAdapter):
         catalog = tables.current_catalog(spark)
         frame = spark.table(str(view))
         entry = trace(frame, model, table_names(nodes, catalog), volatile)
+        if branch := self.get_branch():
+            entry = pending.with_names_to_come(entry, branch)
         self.column_lineage.record(model["unique_id"], entry)
         return entry
 
