@@ -38,7 +38,7 @@ def files(*models: dict, language: str = "sql") -> dict[str, str]:
 
 
 CHECKS = [
-    {"type": "check", "expression": r"v is null or v not rlike '^it\'s \\\\d+$'", "name": "no digits"},
+    {"type": "check", "expression": r"v is null or v not rlike '^it\'s \\d+$'", "name": "no digits"},
     {"type": "check", "expression": "`id` < 10"},
 ]
 

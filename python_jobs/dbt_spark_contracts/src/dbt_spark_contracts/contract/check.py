@@ -62,6 +62,7 @@ class Drift:
         retyped: Of another type or, where a contract is enforced, stricter or looser on nulls.
         renamed: The same but for capitals, which Spark does not tell apart.
         commented: With another comment.
+        loosened: Of a model without a contract: those that held no null so far, and may now.
         held: The table's only, for a branch that is not published yet.
     """
 
@@ -72,6 +73,7 @@ class Drift:
     retyped: list[tuple[Field, Column]] = field(default_factory=list)
     renamed: list[tuple[Field, Column]] = field(default_factory=list)
     commented: list[tuple[Field, Column]] = field(default_factory=list)
+    loosened: list[Field] = field(default_factory=list)
     held: list[Field] = field(default_factory=list)
 
 
@@ -100,12 +102,20 @@ def drift(session: "SparkSession", promise: Promise, branch: str | None) -> Drif
         in_table.add(name.lower())
         if column is None:
             found.stray.append(existing)
-        elif _differs(existing, column, promise.enforced):
+            continue
+        if _differs(existing, column, promise.enforced):
             found.retyped.append((existing, column))
-        elif column.name != name:
+            continue
+        if not existing.nullable and column.nullable:
+            found.loosened.append(existing)
+        if column.name != name:
             found.renamed.append((existing, column))
         elif column.comment is not None and column.comment != existing.comment:
             found.commented.append((existing, column))
+    if found.loosened:
+        names = [columns[existing.name.lower()].name for existing in found.loosened]
+        proven = spark_plan.never_null(session.table(promise.staged), names)
+        found.loosened = [own for own, name in zip(found.loosened, names) if name not in proven]
     found.missing = [column for column in promise.columns if column.name.lower() not in in_table]
     return found
 

@@ -75,6 +75,9 @@ def _follow(session: "SparkSession", found: Drift, branch: str | None) -> pendin
             note.add.append(column.name)
         change.rename |= {} if promise.enforced else {o.name: n.name for o, n in found.renamed}
     change.comments = {old.name: new.comment or "" for old, new in found.commented}
+    for existing in found.loosened:
+        change.loosen.append(existing.name)
+        note.loosened.append(existing.id)
     for existing in going:
         if not branch or existing.name in (*note.add, *note.rename):
             change.drop.append(existing.name)
