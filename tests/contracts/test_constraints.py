@@ -122,3 +122,33 @@ def test_what_cannot_be_held_is_refused(small_project, schema):
         assert result.status[f"t{number}"] == "error"
         assert told in result.message[f"t{number}"]
         assert "\tat " not in result.message[f"t{number}"]
+
+
+def test_a_merge_of_some_columns_makes_a_row_of_two(small_project, read, schema):
+    """Each of which keeps the check."""
+    model = contract(
+        "t",
+        [{"type": "check", "expression": "v <=> q"}],
+        materialized="incremental",
+        unique_key="id",
+        merge_update_columns=["v"],
+    )
+    project = small_project(
+        {
+            **files(model),
+            "dbt_project.yml": yaml.safe_dump(
+                {
+                    "name": "small",
+                    "profile": "lakehouse",
+                    "flags": {"send_anonymous_usage_stats": False},
+                    "models": {"+file_format": "iceberg", "+materialized": "table"},
+                    "on-run-start": "{{ begin_run() }}",
+                    "on-run-end": "{{ end_run() }}",
+                }
+            ),
+        }
+    )
+    assert project("run", schema=schema, rows="(1, 'a', 'a')").success
+    result = project("run", schema=schema, rows="(1, 'b', 'b'), (2, 'c', 'c')")
+    assert "v <=> q does not hold for each row" in result.message["t"]
+    assert read(schema, "t") == [{"id": 1, "v": "a", "q": "a"}]

@@ -101,3 +101,12 @@ def test_a_model_without_a_contract_is_warned_of(project, spark, module_schema):
     result = project("run", "-s", "free", after_free=added)
     assert result.success, result.text
     assert "policy: in the table, not in the contract" in "\n".join(result.said)
+
+
+def test_hooks_of_which_a_later_one_fails(project, seen):
+    before = seen()
+    hooks = ["alter table {{ this }} add column policy string", "select nonsense"]
+    result = project("run", "-s", "m", after=hooks)
+    assert result.status["m"] == "error"
+    assert "Its columns were put back" in "\n".join(result.said)
+    assert seen() == before

@@ -24,8 +24,10 @@ class ContractDoors(metaclass=AdapterMeta):
 
     # Those of this command.
     unpublished: Unpublished = Unpublished()
-    # What was promised of the tables that this command has written, and the snapshot that it left.
-    kept: dict[str, tuple[Promise, int | None]] = {}
+    # What was promised of the tables that this command has prepared, and, once it has kept that, the
+    # snapshot that it left.
+    prepared: dict[str, Promise] = {}
+    left_at: dict[str, int | None] = {}
 
     @available
     def get_promise(self, model: dict, relation, staged, full_refresh: bool) -> Promise:
@@ -66,13 +68,15 @@ class ContractDoors(metaclass=AdapterMeta):
         with explained():
             names = table.prepare(session.get(), drift, branch)
             self.unpublished.show(session.get(), made.table, branch)
+        self.prepared[made.table] = made
         return names
 
     @available
     def check_after_hooks(self, made: Promise, has_hooks: bool) -> None:
         """Hold the table, which is written, against the promise again: a hook may have changed it.
 
-        Without a hook that costs no Spark job. Raises CompilationError, in one line for each column
+        Without a hook that costs no Spark job, but for checks where a merge writes some columns only,
+        so that a row is made of two. Raises CompilationError, in one line for each column
         and check, and puts the columns back. Of a model without a contract it only warns.
         """
         spark = session.get()
@@ -80,14 +84,14 @@ class ContractDoors(metaclass=AdapterMeta):
             lines = check.breaches(spark, made) if has_hooks else []
             if lines and made.enforced:
                 schemas.put_fields(spark, made.table, [own.written for own in made.fields])
-            elif has_hooks:
+            elif has_hooks or made.is_merged_in_part:
                 lines += check.broken_checks(spark, made)
             newest = tables.newest_snapshot(spark, made.table, session.branch())
         if lines and made.enforced:
             raise CompilationError(_told(made.table, "its post-hooks", lines))
         if lines:
             warn_or_error(JinjaLogWarning(msg=_told(made.table, "its post-hooks", lines)))
-        self.kept[made.table] = made, newest
+        self.left_at[made.table] = newest
 
     @available
     def check_before_publish(self, graph: dict, names: list[str]) -> None:
@@ -106,7 +110,7 @@ class ContractDoors(metaclass=AdapterMeta):
 
     def _breaches_of(self, name: str, node: dict | None) -> list[str]:
         spark = session.get()
-        made, left = self.kept.get(name, (None, None))
+        made = self.prepared.get(name)
         if made is not None:
             lines = check.breaches(spark, made)
             columns = made.fields
@@ -120,7 +124,9 @@ class ContractDoors(metaclass=AdapterMeta):
             return []
         if lines:
             schemas.put_fields(spark, name, [own.written for own in columns])
-        elif made.checks and left != tables.newest_snapshot(spark, name, session.branch()):
+        elif made.checks and self.left_at.get(name) != tables.newest_snapshot(
+            spark, name, session.branch()
+        ):
             lines = check.broken_checks(spark, made)
         return [_told(name, "the last write to it", lines)] if lines else []
 
@@ -162,15 +168,30 @@ class ContractDoors(metaclass=AdapterMeta):
     @classmethod
     def settle_changes(cls) -> None:
         """The command ends: what it has not published is held back, see `Unpublished.settle`."""
-        cls.kept.clear()
-        if not cls.unpublished:
-            return
         try:
-            with explained():
-                cls.unpublished.settle(session.get())
+            if cls.unpublished or cls.prepared:
+                with explained():
+                    cls._put_back()
+                    cls.unpublished.settle(session.get())
         except DbtRuntimeError as error:
             line = f"Columns of a branch may be seen, empty, until it is dropped: {error.msg}"
             fire_event(Note(msg=line), EventLevel.WARN)
+        finally:
+            cls.prepared.clear()
+            cls.left_at.clear()
+
+    @classmethod
+    def _put_back(cls) -> None:
+        """Undo what hooks, of which a later one failed, have done to the columns of contracts."""
+        for made in cls.prepared.values():
+            if made.enforced and tables.exists(session.get(), made.table):
+                if lines := check.breaches(session.get(), made):
+                    schemas.put_fields(
+                        session.get(), made.table, [own.written for own in made.fields]
+                    )
+                    line = _told(made.table, "a hook", [*lines, "Its columns were put back."])
+                    fire_event(Note(msg=line), EventLevel.WARN)
+
 
 
 def _told(name: str, what: str, lines: list[str]) -> str:

@@ -61,6 +61,7 @@ class Promise:
         replaces: Whether the table's whole content is this run's.
         full_refresh: Whether it was asked for by --full-refresh.
         keys: The columns that rows are merged on.
+        is_merged_in_part: Whether a merge may write some columns of a row only.
         partition_by: Transforms in Spark's words.
         properties: The table's properties, by its config.
         comment: The table's comment; None if it is left as it is.
@@ -78,6 +79,7 @@ class Promise:
     replaces: bool
     full_refresh: bool
     keys: list[str]
+    is_merged_in_part: bool
     partition_by: list[str]
     properties: dict[str, str]
     comment: str | None
@@ -111,6 +113,9 @@ def promise(
         replaces=full_refresh or config["materialized"] in ("table", "seed"),
         full_refresh=full_refresh,
         keys=[*map(str.lower, _listed(config.get("unique_key")))],
+        is_merged_in_part=bool(
+            config.get("merge_update_columns") or config.get("merge_exclude_columns")
+        ),
         partition_by=_listed(config.get("partition_by")),
         properties=_properties(model),
         comment=(model.get("description") or "").strip() if documented.get("relation") else None,
