@@ -1,5 +1,6 @@
 """Columns change for readers when the build is published that changes them, and not before."""
 
+import json
 import re
 
 import pytest
@@ -45,6 +46,7 @@ def project(small_project, schema):
         assert result.success == succeeds, result.text
         return result
 
+    command.target = dbt.target_path
     command.seed = lambda text: (dbt.project_dir / "seeds/s.csv").write_text(text)
     command.write = lambda path, text: (dbt.project_dir / path).write_text(text)
     command("build")
@@ -83,6 +85,11 @@ def test_a_type_changes_when_the_build_is_published(project, read, spark, schema
     assert "`--full-refresh` lets the table follow" in project("build", succeeds=False).text
     project("build", "--full-refresh", succeeds=False, allowed=9)
     assert read(schema, "s") == read(schema, "a") == OLD
+
+    # Where its columns come from is told by the names to come.
+    lineage = json.loads((project.target / "column_lineage.json").read_text())
+    (origin,) = lineage["nodes"]["model.small.b"]["columns"]["v"]["origins"]
+    assert (origin["node"], origin["column"]) == ("seed.small.s", "v")
 
     # Another build of a table that reads it, while the first is held back.
     project("build", "--select", "b")
@@ -129,7 +136,9 @@ def test_applied_or_given_up_twice(spark, schema):
     spark.sql(f"create namespace {schema}")
     for number, end in enumerate((pending.apply, pending.discard)):
         table = f"{schema}.t{number}"
-        spark.sql(f"create table {table} (id int, old int not null, `v__b` string, v int) using iceberg")
+        spark.sql(
+            f"create table {table} (id int, old int not null, `v__b` string, v int) using iceberg"
+        )
         spark.sql(f"insert into {table} values (1, 2, null, 3)")
         ids = {own.name: own.id for own in schemas.fields(spark, table)}
         main = spark.table(f"{table}.snapshots").first().snapshot_id

@@ -38,7 +38,11 @@ def files(*models: dict, language: str = "sql") -> dict[str, str]:
 
 
 CHECKS = [
-    {"type": "check", "expression": r"v is null or v not rlike '^it\'s \\d+$'", "name": "no digits"},
+    {
+        "type": "check",
+        "expression": r"v is null or v not rlike '^it\'s \\d+$'",
+        "name": "no digits",
+    },
     {"type": "check", "expression": "`id` < 10"},
 ]
 
@@ -152,3 +156,36 @@ def test_a_merge_of_some_columns_makes_a_row_of_two(small_project, read, schema)
     result = project("run", schema=schema, rows="(1, 'b', 'b'), (2, 'c', 'c')")
     assert "v <=> q does not hold for each row" in result.message["t"]
     assert read(schema, "t") == [{"id": 1, "v": "a", "q": "a"}]
+
+
+@pytest.mark.parametrize(
+    "hooks", [{}, {"on-run-start": "{{ begin_run() }}", "on-run-end": "{{ end_run() }}"}]
+)
+def test_not_null_may_be_promised_later(small_project, spark, schema, hooks):
+    """Of a table whose rows are all made anew; one that is merged needs --full-refresh for it."""
+    names = {"t": {}, "merged": {"materialized": "incremental", "unique_key": "id"}}
+
+    def models(*constraints):
+        return [contract(name, constraints, **config) for name, config in names.items()]
+
+    settings = {
+        "name": "small",
+        "profile": "lakehouse",
+        "flags": {"send_anonymous_usage_stats": False},
+        "models": {"+file_format": "iceberg", "+materialized": "table"},
+        **hooks,
+    }
+    project = small_project({**files(*models()), "dbt_project.yml": yaml.safe_dump(settings)})
+    assert project("run", schema=schema, rows="(1, null, 'x')").success
+    promised = files(*models({"type": "not_null", "columns": ["v"]}))
+    for path, text in promised.items():
+        text = text.replace("ref('given') }}", "ref('given') }} where v is not null")
+        (project.project_dir / path).write_text(text)
+    later = project("run", "-s", "given", "merged", schema=schema)
+    assert "v: string in the table, string not null in the contract" in later.message["merged"]
+    assert project("run", "--full-refresh", "-s", "given", "merged", schema=schema).success
+    assert project("run", "-s", "given", "t", schema=schema).success
+    assert project("run", schema=schema).success
+    for name in names:
+        spark.sql(f"refresh table {schema}.{name}")
+        assert not spark.table(f"{schema}.{name}").schema["v"].nullable

@@ -124,9 +124,10 @@ def test_types_are_as_iceberg_keeps_them(small_project, spark, schema):
 
     casts = ", ".join(f"cast(null as {t}) as c{n}" for n, t in enumerate(TYPES))
     models = [model("kept", TYPES), *(model(f"no{n}", [t]) for n, t in enumerate(IMPOSSIBLE))]
-    models += [{**model("merged", TYPES)}]
-    models[-1]["config"] = {**models[-1]["config"], "materialized": "incremental", "unique_key": "c0"}
-    models[-1]["config"]["on_schema_change"] = "fail"
+    merged = model("merged", TYPES)
+    merged["config"] |= {"materialized": "incremental", "unique_key": "c0"}
+    merged["config"]["on_schema_change"] = "fail"
+    models.append(merged)
     files = {f"models/no{n}.sql": "select null as c0" for n in range(len(IMPOSSIBLE))}
     files |= {"models/kept.sql": f"select {casts}", "models/merged.sql": f"select {casts}"}
     files |= {"models/free.sql": "select null as c0"}
@@ -142,6 +143,15 @@ def test_types_are_as_iceberg_keeps_them(small_project, spark, schema):
         assert "c0: Iceberg cannot hold the type void" in result.message["free"]
 
 
+GIVES_NAMES = """
+from pyspark.sql.types import IntegerType, StructField, StructType
+
+
+def model(dbt, spark):
+    names = {names!r}
+    columns = StructType([StructField(name, IntegerType()) for name in names])
+    return spark.createDataFrame([tuple(range(len(names)))], columns)
+"""
 NAMES = ["Weird.Name", "back`tick", "it's", 'double"quote', "with space", "ünïcødé", "back\\slash"]
 
 
@@ -162,14 +172,11 @@ def test_names_of_any_kind(small_project, read, spark, schema, materialized):
         },
         "columns": columns[:-1],
     }
-    python = "def model(dbt, spark):\n    rows = spark.createDataFrame([tuple(range({n}))], {names!r})"
-    python += "\n    return rows.selectExpr(*[f'cast(`{{c.replace(chr(96), chr(96) * 2)}}` as int) as "
-    python += "`{{c.replace(chr(96), chr(96) * 2)}}`' for c in rows.columns])\n"
     project = small_project({"dbt_project.yml": project_yml()})
     (project.project_dir / "models").mkdir()
     for count in (len(NAMES), len(NAMES) + 1, len(NAMES) + 1):
         names = ["id", *NAMES][:count]
-        code = python.format(n=count, names=names)
+        code = GIVES_NAMES.format(names=names)
         (project.project_dir / "models/m.py").write_text(code)
         model["columns"] = columns[:count]
         (project.project_dir / "models/m.yml").write_text(yaml.safe_dump({"models": [model]}))
@@ -182,9 +189,7 @@ def test_names_of_any_kind(small_project, read, spark, schema, materialized):
     # A contract that names fewer: the others are dropped by name.
     model["columns"] = columns[:1]
     (project.project_dir / "models/m.yml").write_text(yaml.safe_dump({"models": [model]}))
-    dropped = project(
-        "run-operation", "drop_stray_columns", "--args", "{model: m}", schema=schema
-    )
+    dropped = project("run-operation", "drop_stray_columns", "--args", "{model: m}", schema=schema)
     assert dropped.success, dropped.text
     assert read(schema, "m") == [{"id": 0}]
 
@@ -198,3 +203,20 @@ def test_capitals_of_a_name_may_change(small_project, spark, schema):
     assert result.success, result.text
     spark.sql(f"refresh table {schema}.m")
     assert spark.table(f"{schema}.m").columns == ["iD", "n"]
+
+
+def test_a_table_of_any_name_is_published(small_project, spark, schema):
+    """Where the project says that identifiers are quoted."""
+    hooks = {"on-run-start": "{{ begin_run() }}", "on-run-end": "{{ end_run() }}"}
+    settings = project_yml(quoting={"identifier": True}, **hooks)
+    odd = "{{ config(alias='Weird.Table 1') }} select 1 as id"
+    files = {"models/m.sql": odd, "models/n.sql": "select id, 2 as going from {{ ref('m') }}"}
+    project = small_project({"dbt_project.yml": settings, **files})
+    for code in (files["models/n.sql"], "select id from {{ ref('m') }}"):
+        (project.project_dir / "models/n.sql").write_text(code)
+        result = project("run", schema=schema)
+        assert result.success, result.text
+        assert "Published 2 tables." in result.text
+        assert spark.table(f"{schema}.`Weird.Table 1`").count() == 1
+    spark.sql(f"refresh table {schema}.n")
+    assert spark.table(f"{schema}.n").columns == ["id"]

@@ -4,6 +4,7 @@ The name is that of dbt-spark's pull request 1063, so that this can go when upst
 """
 
 from datetime import datetime, timezone
+from typing import ClassVar
 
 from dbt.adapters import spark
 from dbt.adapters.base.impl import ConstraintSupport
@@ -43,7 +44,7 @@ class SparkAdapter(ContractDoors, spark.SparkAdapter):
     Column = ContractColumn
     # The materializations refuse nulls, and rows that break a check: to take one away breaks a
     # promise. Of the others nothing reaches a table.
-    CONSTRAINT_SUPPORT = {
+    CONSTRAINT_SUPPORT: ClassVar = {
         ConstraintType.not_null: ConstraintSupport.ENFORCED,
         ConstraintType.check: ConstraintSupport.ENFORCED,
         ConstraintType.unique: ConstraintSupport.NOT_SUPPORTED,

@@ -49,7 +49,9 @@ def written(session: "SparkSession") -> list[str]:
     """
     prefix = f"{tables.current_catalog(session)}."
     names = {name.removeprefix(prefix) for name in _committed or ()}
-    return [name for name in sorted(_earlier | names) if tables.exists(session, name)]
+    spelled = {name.replace("`", ""): tables.named(session, name) for name in names}
+    spelled |= {name.replace("`", ""): name for name in _earlier if tables.exists(session, name)}
+    return sorted(filter(None, spelled.values()))
 
 
 def open_to_branches(session: "SparkSession", table: str) -> None:

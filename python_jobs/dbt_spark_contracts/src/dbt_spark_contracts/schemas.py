@@ -74,6 +74,11 @@ def quoted(name: str) -> str:
     return f"`{name.replace('`', '``')}`"
 
 
+def plain(name: str) -> str:
+    """The name of a table without what quotes it, for one that may be written either way."""
+    return name.replace("`", "")
+
+
 def parse_types(session: "SparkSession", types: Mapping[str, str]) -> StructType:
     """A schema of columns of these types, in Spark's words.
 

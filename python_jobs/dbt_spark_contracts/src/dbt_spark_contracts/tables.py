@@ -1,5 +1,6 @@
 """Tables by Spark's and Iceberg's Java interfaces: what SQL cannot do, or needs a statement for."""
 
+import re
 import time
 from collections.abc import Iterable
 from datetime import date
@@ -99,6 +100,16 @@ def newest_snapshot(session: "SparkSession", table: str, branch: str | None) -> 
     """The id of the snapshot that the table's branch is at, or main; None if there is none."""
     ref = load(session, table).refs().get(branch or "main")
     return ref.snapshotId() if ref else None
+
+
+def named(session: "SparkSession", name: str) -> str | None:
+    """A table's name for SQL, of one that Iceberg told of without quotes; None if there is none."""
+    schema, _, identifier = name.partition(".")
+    quoted = f"{schema}.`{identifier.replace('`', '``')}`"
+    for spelled in (name, quoted) if re.fullmatch(r"[\w.]+", name) else (quoted,):
+        if exists(session, spelled):
+            return spelled
+    return None
 
 
 def properties(session: "SparkSession", table: str) -> dict[str, str] | None:

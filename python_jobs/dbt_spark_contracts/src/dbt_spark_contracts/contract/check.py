@@ -63,6 +63,8 @@ class Drift:
         renamed: The same but for capitals, which Spark does not tell apart.
         commented: With another comment.
         loosened: Of a model without a contract: those that held no null so far, and may now.
+        tightened: Of a contract: those that may have held one so far, and must not in what replaces
+            all rows.
         held: The table's only, for a branch that is not published yet.
     """
 
@@ -74,6 +76,7 @@ class Drift:
     renamed: list[tuple[Field, Column]] = field(default_factory=list)
     commented: list[tuple[Field, Column]] = field(default_factory=list)
     loosened: list[Field] = field(default_factory=list)
+    tightened: list[Field] = field(default_factory=list)
     held: list[Field] = field(default_factory=list)
 
 
@@ -103,27 +106,27 @@ def drift(session: "SparkSession", promise: Promise, branch: str | None) -> Drif
         if column is None:
             found.stray.append(existing)
             continue
-        if _differs(existing, column, promise.enforced):
+        nullable = existing.nullable and existing.id not in own.require
+        if existing.data_type != column.kept_type:
             found.retyped.append((existing, column))
             continue
-        if not existing.nullable and column.nullable:
+        if promise.enforced and nullable and not column.nullable and promise.replaces:
+            found.tightened.append(existing)
+        elif promise.enforced and nullable != column.nullable:
+            found.retyped.append((existing, column))
+            continue
+        elif not nullable and column.nullable:
             found.loosened.append(existing)
         if column.name != name:
             found.renamed.append((existing, column))
         elif column.comment is not None and column.comment != existing.comment:
             found.commented.append((existing, column))
     if found.loosened:
-        names = [columns[existing.name.lower()].name for existing in found.loosened]
-        proven = spark_plan.never_null(session.table(promise.staged), names)
-        found.loosened = [own for own, name in zip(found.loosened, names) if name not in proven]
+        names = {own.id: columns[own.name.lower()].name for own in found.loosened}
+        proven = spark_plan.never_null(session.table(promise.staged), [*names.values()])
+        found.loosened = [own for own in found.loosened if names[own.id] not in proven]
     found.missing = [column for column in promise.columns if column.name.lower() not in in_table]
     return found
-
-
-def _differs(existing: Field, column: Column, is_enforced: bool) -> bool:
-    if existing.data_type != column.kept_type:
-        return True
-    return is_enforced and existing.nullable != column.nullable
 
 
 def check_table(found: Drift) -> None:
@@ -191,13 +194,16 @@ def _way_out(found: Drift) -> str:
     ways = []
     if found.stray and promise.enforced:
         ways.append(
-            "Name the column in the contract, or drop it with `dbt run-operation drop_stray_columns "
-            f"--args '{{model: {promise.node}}}'`, which keeps the table's history."
+            "Name the column in the contract, or drop it with `dbt run-operation "
+            f"drop_stray_columns --args '{{model: {promise.node}}}'`, which keeps the table's "
+            "history."
         )
     if found.missing and promise.enforced:
         ways.append("`on_schema_change: append_new_columns` adds what the contract newly names.")
     if not promise.enforced:
         ways.append("`--full-refresh` lets the table follow.")
+    elif any(own.data_type == column.kept_type and own.nullable for own, column in found.retyped):
+        ways.append("A column that held nulls is made not null by `--full-refresh`.")
     elif found.retyped:
         ways.append(
             "A type is changed on purpose by `alter table … alter column … type …` where Iceberg "
@@ -212,6 +218,10 @@ def differences(found: Drift) -> list[str]:
         *map(_stray, found.stray),
         *map(_missing, found.missing),
         *(_retyped(*pair) for pair in found.retyped),
+        *(
+            f"  {own.name}: nullable in the table, not null in the contract"
+            for own in found.tightened
+        ),
         *(_renamed(*pair) for pair in found.renamed),
     ]
 
@@ -224,8 +234,12 @@ def breaches(session: "SparkSession", promise: Promise) -> list[str]:
         before = expected.pop(existing.id, None)
         if before is None:
             lines.append(_stray(existing))
-        elif (before.name, before.data_type, before.nullable) != (
-            existing.name, existing.data_type, existing.nullable
+            continue
+        nullable = before.nullable and (existing.nullable or existing.id not in promise.require)
+        if (before.name, before.data_type, nullable) != (
+            existing.name,
+            existing.data_type,
+            existing.nullable,
         ):
             lines.append(f"  {before.name}: {_told(before)} was written, {_told(existing)} found")
     return lines + [f"  {gone.name}: no longer in the table" for gone in expected.values()]
@@ -235,9 +249,9 @@ def _told(existing: Field) -> str:
     return f"{existing.name} {existing.data_type}" + ("" if existing.nullable else " not null")
 
 
-def broken_checks(session: "SparkSession", promise: Promise) -> list[str]:
-    """The checks that rows of the table break, a line each. A Spark job for each check."""
-    rows = session.table(promise.table)
+def broken_checks(session: "SparkSession", promise: Promise, branch: str | None) -> list[str]:
+    """The checks that rows of the branch, or main, break: a line each. A Spark job for each."""
+    rows = session.table(f"{promise.table}.branch_{branch}" if branch else promise.table)
     return [
         f"  {check} does not hold for each row"
         for check in promise.checks

@@ -1,5 +1,7 @@
 """What the macros of macros/contract ask of the adapter."""
 
+from typing import ClassVar
+
 from dbt.adapters.base.meta import AdapterMeta, available
 from dbt.adapters.events.types import CodeExecution
 from dbt.events.types import JinjaLogWarning
@@ -15,7 +17,7 @@ from dbt_spark_contracts.contract.check import Drift
 from dbt_spark_contracts.contract.pending import Unpublished
 from dbt_spark_contracts.contract.promise import Promise, promise
 from dbt_spark_contracts.contract.relation import ContractRelation
-from dbt_spark_contracts.schemas import Change
+from dbt_spark_contracts.schemas import Change, plain
 from dbt_spark_contracts.spark import session
 
 
@@ -24,10 +26,10 @@ class ContractDoors(metaclass=AdapterMeta):
 
     # Those of this command.
     unpublished: Unpublished = Unpublished()
-    # What was promised of the tables that this command has prepared, and, once it has kept that, the
-    # snapshot that it left.
-    prepared: dict[str, Promise] = {}
-    left_at: dict[str, int | None] = {}
+    # What was promised of the tables that this command has prepared. Once that is kept, the
+    # snapshot that the model left.
+    prepared: ClassVar[dict[str, Promise]] = {}
+    left_at: ClassVar[dict[str, int | None]] = {}
 
     @available
     def get_promise(self, model: dict, relation, staged, full_refresh: bool) -> Promise:
@@ -68,16 +70,16 @@ class ContractDoors(metaclass=AdapterMeta):
         with explained():
             names = table.prepare(session.get(), drift, branch)
             self.unpublished.show(session.get(), made.table, branch)
-        self.prepared[made.table] = made
+        self.prepared[plain(made.table)] = made
         return names
 
     @available
     def check_after_hooks(self, made: Promise, has_hooks: bool) -> None:
         """Hold the table, which is written, against the promise again: a hook may have changed it.
 
-        Without a hook that costs no Spark job, but for checks where a merge writes some columns only,
-        so that a row is made of two. Raises CompilationError, in one line for each column
-        and check, and puts the columns back. Of a model without a contract it only warns.
+        Costs no Spark job without a hook, but for checks where a merge writes some columns only, so
+        that a row is made of two. Raises CompilationError, in one line for each column and check,
+        and puts the columns back. Of a model without a contract it only warns.
         """
         spark = session.get()
         with explained():
@@ -85,38 +87,41 @@ class ContractDoors(metaclass=AdapterMeta):
             if lines and made.enforced:
                 schemas.put_fields(spark, made.table, [own.written for own in made.fields])
             elif has_hooks or made.is_merged_in_part:
-                lines += check.broken_checks(spark, made)
+                lines += check.broken_checks(spark, made, session.branch())
             newest = tables.newest_snapshot(spark, made.table, session.branch())
         if lines and made.enforced:
             raise CompilationError(_told(made.table, "its post-hooks", lines))
         if lines:
             warn_or_error(JinjaLogWarning(msg=_told(made.table, "its post-hooks", lines)))
-        self.left_at[made.table] = newest
+        self.left_at[plain(made.table)] = newest
+        if session.branch() is None:
+            with explained():
+                table.finish(spark, made)
 
     @available
-    def check_before_publish(self, graph: dict, names: list[str]) -> None:
-        """Hold tables that are written, and about to be published, against their contracts again.
+    def check_before_publish(self, graph: dict, names: list[str], branch: str) -> None:
+        """Hold tables whose branch is about to be published against their contracts again.
 
         Costs a Spark job for each check of a table that was written after its own model had ended,
         or by the run that is retried. Raises CompilationError, and puts the columns back.
         """
-        nodes = {node["relation_name"]: node for node in graph["nodes"].values()}
+        nodes = {plain(node["relation_name"] or ""): node for node in graph["nodes"].values()}
         told = []
         with explained():
             for name in names:
-                told += self._breaches_of(name, nodes.get(name))
+                told += self._breaches_of(name, nodes.get(plain(name)), branch)
         if told:
             raise CompilationError("\n".join([*told, "Nothing was published."]))
 
-    def _breaches_of(self, name: str, node: dict | None) -> list[str]:
+    def _breaches_of(self, name: str, node: dict | None, branch: str) -> list[str]:
         spark = session.get()
-        made = self.prepared.get(name)
+        made = self.prepared.get(plain(name))
         if made is not None:
             lines = check.breaches(spark, made)
             columns = made.fields
         elif node and (node["config"].get("contract") or {}).get("enforced"):
             made = promise(spark, node, name, "", False)
-            drift = check.drift(spark, made, session.branch())
+            drift = check.drift(spark, made, branch)
             lines = check.differences(drift)
             stray = {own.id for own in drift.stray}
             columns = [own for own in schemas.fields(spark, name) if own.id not in stray]
@@ -124,10 +129,10 @@ class ContractDoors(metaclass=AdapterMeta):
             return []
         if lines:
             schemas.put_fields(spark, name, [own.written for own in columns])
-        elif made.checks and self.left_at.get(name) != tables.newest_snapshot(
-            spark, name, session.branch()
-        ):
-            lines = check.broken_checks(spark, made)
+        elif made.checks:
+            newest = tables.newest_snapshot(spark, name, branch)
+            if self.left_at.get(plain(name)) != newest:
+                lines = check.broken_checks(spark, made, branch)
         return [_told(name, "the last write to it", lines)] if lines else []
 
     @available
@@ -183,15 +188,14 @@ class ContractDoors(metaclass=AdapterMeta):
     @classmethod
     def _put_back(cls) -> None:
         """Undo what hooks, of which a later one failed, have done to the columns of contracts."""
-        for made in cls.prepared.values():
-            if made.enforced and tables.exists(session.get(), made.table):
-                if lines := check.breaches(session.get(), made):
-                    schemas.put_fields(
-                        session.get(), made.table, [own.written for own in made.fields]
-                    )
-                    line = _told(made.table, "a hook", [*lines, "Its columns were put back."])
-                    fire_event(Note(msg=line), EventLevel.WARN)
-
+        spark = session.get()
+        for name, made in cls.prepared.items():
+            if name in cls.left_at or not made.enforced or not tables.exists(spark, made.table):
+                continue
+            if lines := check.breaches(spark, made):
+                schemas.put_fields(spark, made.table, [own.written for own in made.fields])
+                line = _told(made.table, "a hook", [*lines, "Its columns were put back."])
+                fire_event(Note(msg=line), EventLevel.WARN)
 
 
 def _told(name: str, what: str, lines: list[str]) -> str:

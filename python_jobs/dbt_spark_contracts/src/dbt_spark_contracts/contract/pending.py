@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from dbt_spark_contracts import schemas, tables
-from dbt_spark_contracts.schemas import quoted
+from dbt_spark_contracts.schemas import plain, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -31,6 +31,7 @@ class Note:
         rename: Columns that get another name: the place of one that goes.
         add: The names of those that were added for the branch.
         loosened: The ids of those that go, and held no null before.
+        require: The ids of those that hold no null from then on.
         main: The snapshot that readers saw when the first change was made; None if there was none.
         held: Those of `rename` that are out of readers' sight, as Iceberg writes them down.
     """
@@ -39,6 +40,7 @@ class Note:
     rename: dict[str, str] = field(default_factory=dict)
     add: list[str] = field(default_factory=list)
     loosened: list[int] = field(default_factory=list)
+    require: list[int] = field(default_factory=list)
     main: int | None = None
     held: list[dict] = field(default_factory=list)
 
@@ -90,7 +92,9 @@ def apply(session: "SparkSession", table: str, branch: str) -> None:
     note = found.pop(branch, Note())
     theirs = {name for other in found.values() for name in other.rename}
     columns = [
-        written | {"name": note.rename.get(written["name"], written["name"])}
+        written
+        | {"name": note.rename.get(written["name"], written["name"])}
+        | ({"required": True} if written["id"] in note.require else {})
         for written in _with_held(session, table, note)
         if written["id"] not in note.drop and written["name"] not in theirs
     ]
@@ -172,7 +176,8 @@ class Unpublished:
             return
         name = self._name(session, table)
         selected = ", ".join(
-            f"{quoted(own.name)} as {quoted(note.rename.get(own.name, own.name))}" for own in columns
+            f"{quoted(own.name)} as {quoted(note.rename.get(own.name, own.name))}"
+            for own in columns
         )
         # A view of the SQL text, which reads what is written later too.
         session.sql(
@@ -180,13 +185,13 @@ class Unpublished:
             f"select {selected} from {table}"
         )
         self._names[table] = name
-        self.views[table] = f"global_temp.{quoted(name)}"
+        self.views[plain(table)] = f"global_temp.{quoted(name)}"
 
     def _name(self, session: "SparkSession", table: str) -> str:
         """The view's name: the table's own, by which a query may name its columns."""
         name = tables.located(session, table)[1].name()
         taken = {other for of, other in self._names.items() if of != table}
-        return name if name not in taken else table.replace("`", "")
+        return name if name not in taken else plain(table)
 
     def __bool__(self) -> bool:
         return bool(self._branches or self.views)

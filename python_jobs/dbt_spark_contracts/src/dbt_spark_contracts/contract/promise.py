@@ -67,6 +67,7 @@ class Promise:
         comment: The table's comment; None if it is left as it is.
         location: Where it is to lie, if its config says so.
         fields: The table's columns once it has been prepared.
+        require: The ids of those that hold no null once it is written.
     """
 
     table: str
@@ -85,6 +86,7 @@ class Promise:
     comment: str | None
     location: str | None
     fields: list[Field] = field(default_factory=list)
+    require: list[int] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
@@ -136,7 +138,11 @@ def schema_change_policy(config: dict, full_refresh: bool) -> str:
         return "append_new_columns" if asked == "append_new_columns" else "fail"
     if config["materialized"] == "snapshot":
         return "append_new_columns"
-    return asked if config["materialized"] == "incremental" and not full_refresh else "sync_all_columns"
+    return (
+        asked
+        if config["materialized"] == "incremental" and not full_refresh
+        else "sync_all_columns"
+    )
 
 
 def _promised(session: "SparkSession", model: dict) -> list[Column]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from dbt.adapters.spark.column import SparkColumn
 from dbt.adapters.spark.relation import SparkRelation
 
-from dbt_spark_contracts.schemas import quoted
+from dbt_spark_contracts.schemas import plain, quoted
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,7 +26,7 @@ class ContractRelation(SparkRelation):
     def create_from(cls, quoting, relation_config, **kwargs):
         relation = super().create_from(quoting, relation_config, **kwargs)
         # dbt says how many rows are wanted of what is read, and of nothing else.
-        if "limit" in kwargs and (view := cls.views.get(relation.render())):
+        if "limit" in kwargs and (view := cls.views.get(plain(relation.render()))):
             return relation.replace(view=view)
         return relation
 

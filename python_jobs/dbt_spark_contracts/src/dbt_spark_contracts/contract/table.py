@@ -2,15 +2,16 @@
 
 from typing import TYPE_CHECKING
 
+from dbt.events.types import JinjaLogWarning
 from dbt_common.events.functions import warn_or_error
 from dbt_common.exceptions import CompilationError
-from dbt.events.types import JinjaLogWarning
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField, StructType
 
 from dbt_spark_contracts import schemas, tables
 from dbt_spark_contracts.contract import check, constraints, pending
 from dbt_spark_contracts.contract.check import Drift
+from dbt_spark_contracts.contract.constraints import Check
 from dbt_spark_contracts.contract.promise import Column, Promise
 from dbt_spark_contracts.schemas import Change, Field, quoted
 
@@ -33,6 +34,9 @@ def prepare(session: "SparkSession", found: Drift, branch: str | None) -> list[s
         The names of the table's columns, in its order.
     """
     promise = found.promise
+    # What is not null in no row yet is not so in the table before it is published.
+    promise.checks += [Check(f"{quoted(own.name)} is not null") for own in found.tightened]
+    promise.require = [own.id for own in found.tightened]
     rows = session.table(promise.staged)
     constraints.require_conditions(rows, promise.table, promise.checks)
     note = pending.Note()
@@ -41,7 +45,7 @@ def prepare(session: "SparkSession", found: Drift, branch: str | None) -> list[s
     else:
         _create(session, promise)
     promise.fields = schemas.fields(session, promise.table)
-    _shape(session, promise, note)
+    _shape(session, found, note)
     return [existing.name for existing in promise.fields]
 
 
@@ -66,7 +70,8 @@ def _follow(session: "SparkSession", found: Drift, branch: str | None) -> pendin
     before = pending.notes(session, promise.table).get(branch or "", pending.Note())
     note = before.copy()
     going = found.stray if promise.policy == "sync_all_columns" else []
-    going = [*_without_partitioning(session, promise, going)]
+    going, staying = _by_partitioning(session, promise, going)
+    change.loosen += [existing.name for existing in staying if not existing.nullable]
     if check.may_retype(promise):
         going += _retype(session, found, branch, change, note)
     if promise.policy in ("append_new_columns", "sync_all_columns"):
@@ -75,6 +80,7 @@ def _follow(session: "SparkSession", found: Drift, branch: str | None) -> pendin
             note.add.append(column.name)
         change.rename |= {} if promise.enforced else {o.name: n.name for o, n in found.renamed}
     change.comments = {old.name: new.comment or "" for old, new in found.commented}
+    note.require += promise.require
     for existing in found.loosened:
         change.loosen.append(existing.name)
         note.loosened.append(existing.id)
@@ -121,19 +127,20 @@ def _retype(
     return [old for old, _ in found.retyped]
 
 
-def _without_partitioning(
-    session: "SparkSession", promise: Promise, going: list[Field]
-) -> list[Field]:
-    """Those of the columns that Iceberg can drop. Says which it cannot."""
-    if not going:
-        return []
+def _by_partitioning(
+    session: "SparkSession", promise: Promise, stray: list[Field]
+) -> tuple[list[Field], list[Field]]:
+    """Those of the columns that Iceberg can drop, and those that it cannot. Says which."""
+    if not stray:
+        return [], []
     partitioned_by = schemas.columns_of_any_partitioning(session, promise.table)
-    if stay := [existing.name for existing in going if existing.id in partitioned_by]:
+    staying = [existing for existing in stray if existing.id in partitioned_by]
+    if staying:
         _warn(
-            f"{promise.table}: {', '.join(stay)} stays in the table, and is null: the table is, or "
-            "was, partitioned by it, and Iceberg cannot drop such a column."
+            f"{promise.table}: {', '.join(own.name for own in staying)} stays in the table, and is "
+            "null: the table is, or was, partitioned by it, and Iceberg cannot drop such a column."
         )
-    return [existing for existing in going if existing.id not in partitioned_by]
+    return [existing for existing in stray if existing not in staying], staying
 
 
 def _properties(session: "SparkSession", promise: Promise) -> dict[str, str | None]:
@@ -143,9 +150,7 @@ def _properties(session: "SparkSession", promise: Promise) -> dict[str, str | No
     """
     in_table = schemas.properties(session, promise.table)
     wanted: dict[str, str | None] = {
-        name: value
-        for name, value in promise.properties.items()
-        if in_table.get(name) != value
+        name: value for name, value in promise.properties.items() if in_table.get(name) != value
     }
     if promise.comment is not None and promise.comment != in_table.get("comment", ""):
         wanted["comment"] = promise.comment or None
@@ -173,15 +178,18 @@ def _partitioning(session: "SparkSession", promise: Promise) -> list[str] | None
 
 
 def _told(partitioning: set[tuple[str, str]]) -> str:
-    return ", ".join(f"{transform}({column})" for column, transform in sorted(partitioning)) or "none"
+    return (
+        ", ".join(f"{transform}({column})" for column, transform in sorted(partitioning)) or "none"
+    )
 
 
 def _warn(line: str) -> None:
     warn_or_error(JinjaLogWarning(msg=line))
 
 
-def _shape(session: "SparkSession", promise: Promise, note: pending.Note) -> None:
+def _shape(session: "SparkSession", found: Drift, note: pending.Note) -> None:
     """Let the staged view have the table's columns, and an error where a check does not hold."""
+    promise = found.promise
     staged = session.table(promise.staged)
     hidden = {name: old for old, name in note.rename.items()}
     columns = {
@@ -191,11 +199,13 @@ def _shape(session: "SparkSession", promise: Promise, note: pending.Note) -> Non
     if promise.checks:
         name = _checked_column(promise)
         columns[name] = F.coalesce(*_errors(promise), columns[name]).alias(name)
-    if promise.policy in ("append_new_columns", "sync_all_columns") or hidden:
-        there = {name.lower() for name in columns}
-        for existing in promise.fields:
-            if existing.name.lower() not in there:
-                columns[existing.name] = F.lit(None).cast(existing.data_type)
+    # dbt's `ignore` lets a run fail whose rows lack a column of the table.
+    fills = promise.policy in ("append_new_columns", "sync_all_columns") or bool(hidden)
+    held = {existing.id for existing in found.held}
+    there = {name.lower() for name in columns}
+    for existing in promise.fields:
+        if existing.name.lower() not in there and (fills or existing.id in held):
+            columns[existing.name] = F.lit(None).cast(existing.data_type)
     if promise.checks or [*columns] != staged.columns:
         shaped = staged.select(*(column.alias(name) for name, column in columns.items()))
         shaped.createOrReplaceTempView(promise.staged)
@@ -216,3 +226,15 @@ def _errors(promise: Promise) -> list:
         )
         for each in promise.checks
     ]
+
+
+def finish(session: "SparkSession", promise: Promise) -> None:
+    """The table is written on main: its columns hold no null where none is promised from now on."""
+    if promise.require:
+        written = [
+            own.written | ({"required": True} if own.id in promise.require else {})
+            for own in schemas.fields(session, promise.table)
+        ]
+        schemas.put_fields(session, promise.table, written)
+        promise.fields = schemas.fields(session, promise.table)
+        promise.require = []

@@ -19,7 +19,7 @@
 #}
 {% macro contracts__publish_branch(branch, states) %}
   {%- do contracts__check_can_be_published(branch, states) -%}
-  {%- do adapter.check_before_publish(graph, states | map(attribute='table_name') | list) -%}
+  {%- do adapter.check_before_publish(graph, states | map(attribute='table_name') | list, branch) -%}
   {%- do contracts__check_lock() -%}
   {%- do contracts__move_main(branch, 'published', states, branch) -%}
   {%- do contracts__drop_branches(branch, states) -%}
