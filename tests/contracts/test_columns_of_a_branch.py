@@ -131,6 +131,39 @@ def test_at_once_without_a_branch(project, read, schema):
     assert read(schema, "s") == [{"id": 1, "v": "x"}]
 
 
+STRATEGIES = {"merged": "unique_key='id'", "appended": "incremental_strategy='append'"}
+
+
+def test_an_incremental_models_columns(small_project, read, schema):
+    """One that goes may have held no null; one that the table is partitioned by stays."""
+    config = (
+        "{{{{ config(materialized='incremental', on_schema_change='sync_all_columns', {}) }}}} "
+    )
+    first = "select 1 as id, 2 as gone, 'x' as part"
+    models = {
+        f"models/{n}.sql": config.format(f"{key}, partition_by='part'") + first
+        for n, key in STRATEGIES.items()
+    }
+    project = small_project({"dbt_project.yml": yaml.safe_dump(PROJECT), **models})
+    assert project("run", schema=schema).success
+    for code, succeeds in (
+        ("select cast(raise_error('no') as int) as id, 5 as new", False),
+        ("select 1 as id, 5 as new union all select 3, 6", True),
+    ):
+        for name, key in STRATEGIES.items():
+            (project.project_dir / f"models/{name}.sql").write_text(config.format(key) + code)
+        result = project("run", schema=schema)
+        assert result.success == succeeds, result.text
+        assert "part stays in the table, and is null" in result.text
+        if not succeeds:  # a column that is new is there at once, empty
+            old = [{"id": 1, "gone": 2, "part": "x", "new": None}]
+            assert read(schema, "merged") == read(schema, "appended") == old
+    new = [{"id": 1, "part": None, "new": 5}, {"id": 3, "part": None, "new": 6}]
+    for name, more in {"merged": [], "appended": [{"id": 1, "part": "x", "new": None}]}.items():
+        found = sorted(read(schema, name), key=lambda row: (row["id"], str(row["part"])))
+        assert found == sorted(new + more, key=lambda row: (row["id"], str(row["part"])))
+
+
 def test_applied_or_given_up_twice(spark, schema):
     """As after a kill, which may come in between."""
     spark.sql(f"create namespace {schema}")

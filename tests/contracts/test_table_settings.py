@@ -76,6 +76,18 @@ def test_changes_of_the_config_reach_the_table(small_project, spark, schema):
     assert history < 14
 
 
+def test_partitions_that_cannot_be_are_one_line(small_project, schema):
+    wrong = ["nope", "days(id)", "bucket(id", "weeks(id)"]
+    files = {
+        f"models/m{n}.sql": f"{{{{ config(partition_by='{by}') }}}} select 1 as id"
+        for n, by in enumerate(wrong)
+    }
+    result = small_project(files)("run", schema=schema)
+    for number, by in enumerate(wrong):
+        assert f"m{number}: partition_by is {by}: " in result.message[f"m{number}"]
+        assert "\tat " not in result.message[f"m{number}"]
+
+
 def test_an_incremental_tables_partitions_wait_for_a_full_refresh(small_project, spark, schema):
     files = {
         "dbt_project.yml": project_yml(),

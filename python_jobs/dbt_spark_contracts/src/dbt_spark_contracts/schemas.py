@@ -12,6 +12,7 @@ from pyspark.errors import ParseException
 from pyspark.sql.types import StructField, StructType
 
 from dbt_spark_contracts import tables
+from dbt_spark_contracts.errors import explain
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -183,10 +184,16 @@ def partitioning(session: "SparkSession", table: str) -> set[tuple[str, str]]:
 def as_partitioning(
     session: "SparkSession", columns: StructType, partition_by: Iterable[str]
 ) -> set[tuple[str, str]]:
-    """The same, of a table of these columns that is partitioned by transforms in Spark's words."""
+    """The same, of a table of these columns that is partitioned by transforms in Spark's words.
+
+    Raises ValueError, in one line, if it cannot be.
+    """
     spark = session._jvm.org.apache.iceberg.spark
     schema = spark.SparkSchemaUtil.convert(_java(session, columns))
-    spec = spark.Spark3Util.toPartitionSpec(schema, _transforms(session, partition_by))
+    try:
+        spec = spark.Spark3Util.toPartitionSpec(schema, _transforms(session, partition_by))
+    except Exception as error:  # Spark's parser and Iceberg have a class for each way to be wrong
+        raise ValueError(explain(error).strip().splitlines()[0]) from error
     return _spec(session, spec, schema)
 
 

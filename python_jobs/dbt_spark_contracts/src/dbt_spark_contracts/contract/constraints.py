@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbt.adapters.events.types import ConstraintNotSupported
-from dbt_common.contracts.constraints import ConstraintType
+from dbt_common.contracts.constraints import (
+    ColumnLevelConstraint,
+    ConstraintType,
+    ModelLevelConstraint,
+)
 from dbt_common.events.functions import warn_or_error
 from dbt_common.exceptions import CompilationError
 from pyspark.errors import AnalysisException, ParseException
@@ -80,9 +84,9 @@ def warn_of_others(adapter: type, model: dict) -> None:
     """Say, in dbt's own words, which of the model's constraints nobody enforces."""
     for column in model["columns"].values():
         for written in _of(column):
-            _warn(adapter, adapter._parse_column_constraint(written))
+            _warn(adapter, ColumnLevelConstraint.from_dict(written))
     for written in _of(model):
-        _warn(adapter, adapter._parse_model_constraint(written))
+        _warn(adapter, ModelLevelConstraint.from_dict(written))
 
 
 def _warn(adapter: type, constraint) -> None:

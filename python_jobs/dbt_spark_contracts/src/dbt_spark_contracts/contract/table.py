@@ -39,9 +39,10 @@ def prepare(session: "SparkSession", found: Drift, branch: str | None) -> list[s
     promise.require = [own.id for own in found.tightened]
     rows = session.table(promise.staged)
     constraints.require_conditions(rows, promise.table, promise.checks)
+    wanted = _wanted_partitioning(session, promise)
     note = pending.Note()
     if found.is_there:
-        note = _follow(session, found, branch)
+        note = _follow(session, found, branch, wanted)
     else:
         _create(session, promise)
     promise.fields = schemas.fields(session, promise.table)
@@ -63,7 +64,9 @@ def _added(column: Column, nullable: bool = True, name: str = "") -> StructField
     return schemas.spark_field(name or column.name, column.kept, nullable, column.comment or "")
 
 
-def _follow(session: "SparkSession", found: Drift, branch: str | None) -> pending.Note:
+def _follow(
+    session: "SparkSession", found: Drift, branch: str | None, wanted: set[tuple[str, str]]
+) -> pending.Note:
     """Change the table, in one commit. Out: what publishing the branch is to change."""
     promise = found.promise
     change = Change()
@@ -99,7 +102,7 @@ def _follow(session: "SparkSession", found: Drift, branch: str | None) -> pendin
         note.main = before.main if before else tables.newest_snapshot(session, promise.table, None)
         change.properties[f"{pending.PROPERTY}{branch}"] = note.write()
     change.properties |= _properties(session, promise)
-    change.partition_by = _partitioning(session, promise)
+    change.partition_by = _partitioning(session, promise, wanted)
     schemas.change(session, promise.table, change)
     return note
 
@@ -157,14 +160,24 @@ def _properties(session: "SparkSession", promise: Promise) -> dict[str, str | No
     return wanted
 
 
-def _partitioning(session: "SparkSession", promise: Promise) -> list[str] | None:
-    """What the table is to be partitioned by from now on; None if it is so already.
+def _wanted_partitioning(session: "SparkSession", promise: Promise) -> set[tuple[str, str]]:
+    """What the config says. Raises CompilationError, in one line, for what cannot be."""
+    columns = StructType([_added(column) for column in promise.columns])
+    try:
+        return schemas.as_partitioning(session, columns, promise.partition_by)
+    except ValueError as error:
+        told = ", ".join(promise.partition_by)
+        raise CompilationError(f"{promise.table}: partition_by is {told}: {error}.") from error
+
+
+def _partitioning(
+    session: "SparkSession", promise: Promise, wanted: set[tuple[str, str]]
+) -> list[str] | None:
+    """What the table is to be partitioned by from now on; None if it stays as it is.
 
     An incremental table's rows stay where they are, so it waits for --full-refresh, as dbt does.
     """
     in_table = schemas.partitioning(session, promise.table)
-    columns = StructType([_added(column) for column in promise.columns])
-    wanted = schemas.as_partitioning(session, columns, promise.partition_by)
     if wanted == in_table:
         return None
     if promise.replaces:
