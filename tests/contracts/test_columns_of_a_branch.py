@@ -6,7 +6,9 @@ import re
 import pytest
 import yaml
 from dbt_spark_contracts import schemas
+from dbt_spark_contracts.adapter import SparkAdapter
 from dbt_spark_contracts.contract import pending
+from dbt_spark_contracts.spark import session
 
 PROJECT = {
     "name": "small",
@@ -15,7 +17,10 @@ PROJECT = {
     "models": {"+file_format": "iceberg", "+materialized": "table"},
     "seeds": {"+file_format": "iceberg"},
     "on-run-start": "{{ begin_run() }}",
-    "on-run-end": "{{ end_run() }}",
+    "on-run-end": [
+        "{{ end_run() if not var('killed', false) }}",
+        "{{ 'select id from ' ~ ref(var('reads_at_the_end')) if var('reads_at_the_end', '') }}",
+    ],
 }
 YML = """
 models:
@@ -99,7 +104,7 @@ def test_a_type_changes_when_the_build_is_published(project, read, spark, schema
     # And the first is no hindrance to one of the same table.
     project("build", "--full-refresh", "--select", "s", "a", succeeds=False, allowed=9)
     assert read(schema, "s") == read(schema, "a") == OLD
-    project("retry")
+    project("retry", reads_at_the_end="s")
     for name in ("s", "a"):
         rows = sorted((row["id"], row["flag"], row["v"]) for row in read(schema, name))
         assert rows == [(1, "true", 5.5), (2, "yes", 6.0)]
@@ -122,6 +127,26 @@ def test_what_is_not_published_leaves_no_column(project, read, spark, schema):
     project.seed("id,new\n1,x\n")
     project("build", "--empty", "-s", "s", "a")
     assert read(schema, "s") == read(schema, "a") == OLD
+    assert not noted(spark, f"{schema}.s")
+
+
+def test_a_killed_build_leaves_no_column(project, read, spark, schema, monkeypatch):
+    """What it has changed is undone by the next command that takes the lock."""
+    project.seed("id,v,new\n1,x,2\n")
+    with monkeypatch.context() as killed:
+        killed.setattr(session, "clear_up", lambda: None)
+        killed.setattr(SparkAdapter, "settle_changes", lambda: None)
+        project("seed", "--full-refresh", killed=True)
+    session.use_branch(None)
+    assert noted(spark, f"{schema}.s")
+    (row, _) = read(schema, "s")
+    assert row.pop("new") is None
+    assert [row.pop(name) for name in row.copy() if name.startswith("v__dbt_")] == [None]
+    assert row == OLD[0]  # readers have lost nothing
+
+    result = project("run", "-s", "b")
+    assert "was killed before it ended" in result.text
+    assert read(schema, "s") == OLD
     assert not noted(spark, f"{schema}.s")
 
 

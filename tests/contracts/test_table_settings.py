@@ -232,3 +232,10 @@ def test_a_table_of_any_name_is_published(small_project, spark, schema):
         assert spark.table(f"{schema}.`Weird.Table 1`").count() == 1
     spark.sql(f"refresh table {schema}.n")
     assert spark.table(f"{schema}.n").columns == ["id"]
+
+
+def test_comments_of_views(small_project):
+    """The folder catalog has no views: the statement's text."""
+    project = small_project({"models/m.sql": "select 1 as id"})
+    asked = """get_column_comment_sql("back`tick", {"back`tick": {"description": "It's \\\\"}})"""
+    assert project.render("ci", asked)[asked] == r"`back``tick` comment 'It\'s \\'"

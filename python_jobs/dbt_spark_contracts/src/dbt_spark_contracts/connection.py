@@ -9,7 +9,7 @@ from dbt.adapters.spark.connections import SparkConnectionMethod
 from dbt.adapters.spark.session import SessionConnectionWrapper
 from dbt_common.exceptions import DbtRuntimeError
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException, PythonException
+from pyspark.errors import AnalysisException, IllegalArgumentException, PythonException
 from pyspark.sql import DataFrame
 
 from dbt_spark_contracts.errors import explain
@@ -105,5 +105,5 @@ def explained():
         yield
     except AnalysisException as error:  # its words, with the place in the SQL
         raise DbtRuntimeError(str(error)) from error
-    except (Py4JJavaError, PythonException) as error:
+    except (Py4JJavaError, PythonException, IllegalArgumentException) as error:
         raise DbtRuntimeError(explain(error)) from error

@@ -14,9 +14,7 @@ from dbt_spark_contracts import schemas, tables
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.contract import check, constraints, pending, table
 from dbt_spark_contracts.contract.check import Drift
-from dbt_spark_contracts.contract.pending import Unpublished
 from dbt_spark_contracts.contract.promise import Promise, promise
-from dbt_spark_contracts.contract.relation import ContractRelation
 from dbt_spark_contracts.schemas import Change, plain
 from dbt_spark_contracts.spark import session
 
@@ -24,8 +22,6 @@ from dbt_spark_contracts.spark import session
 class ContractDoors(metaclass=AdapterMeta):
     """A model's contract, as the steps of a materialization hold to it."""
 
-    # Those of this command.
-    unpublished: Unpublished = Unpublished()
     # What was promised of the tables that this command has prepared. Once that is kept, the
     # snapshot that the model left.
     prepared: ClassVar[dict[str, Promise]] = {}
@@ -69,7 +65,7 @@ class ContractDoors(metaclass=AdapterMeta):
         branch = session.branch()
         with explained():
             names = table.prepare(session.get(), drift, branch)
-            self.unpublished.show(session.get(), made.table, branch)
+            pending.unpublished.show(session.get(), made.table, branch)
         self.prepared[plain(made.table)] = made
         return names
 
@@ -168,16 +164,16 @@ class ContractDoors(metaclass=AdapterMeta):
         """The branch is gone on with: this command writes and reads its columns."""
         with explained():
             pending.resume(session.get(), table_name, branch)
-            self.unpublished.show(session.get(), table_name, branch)
+            pending.unpublished.show(session.get(), table_name, branch)
 
     @classmethod
     def settle_changes(cls) -> None:
         """The command ends: what it has not published is held back, see `Unpublished.settle`."""
         try:
-            if cls.unpublished or cls.prepared:
+            if pending.unpublished or cls.prepared:
                 with explained():
                     cls._put_back()
-                    cls.unpublished.settle(session.get())
+                    pending.unpublished.settle(session.get())
         except DbtRuntimeError as error:
             line = f"Columns of a branch may be seen, empty, until it is dropped: {error.msg}"
             fire_event(Note(msg=line), EventLevel.WARN)
@@ -200,6 +196,3 @@ class ContractDoors(metaclass=AdapterMeta):
 
 def _told(name: str, what: str, lines: list[str]) -> str:
     return "\n".join([f"{name} is not as its model promises it after {what}:", *lines])
-
-
-ContractRelation.views = ContractDoors.unpublished.views

@@ -86,6 +86,7 @@ def apply(session: "SparkSession", table: str, branch: str) -> None:
     May be called again, and for a table of which nothing is noted. Notes of other branches go: none
     of them can be published any more.
     """
+    unpublished.forget(session, table)
     found = notes(session, table)
     if not found:
         return
@@ -108,6 +109,7 @@ def discard(session: "SparkSession", table: str, branch: str) -> None:
     May be called again, and for a table of which nothing is noted. A column that was new stays if
     anything else may have been written to it since.
     """
+    unpublished.forget(session, table)
     others = notes(session, table)
     note = others.pop(branch, None)
     if note is None:
@@ -169,7 +171,7 @@ class Unpublished:
         note = found.get(branch or "", Note())
         others = {name for other in found.values() for name in other.rename} - set(note.rename)
         if branch and note:
-            self._branches[table] = branch
+            self._branches[plain(table)] = branch
         there = schemas.fields(session, table)
         columns = [own for own in there if own.id not in note.drop and own.name not in others]
         if columns == there and not note.rename:
@@ -184,24 +186,34 @@ class Unpublished:
             f"create or replace global temporary view {quoted(name)} as "
             f"select {selected} from {table}"
         )
-        self._names[table] = name
+        self._names[plain(table)] = name
         self.views[plain(table)] = f"global_temp.{quoted(name)}"
 
     def _name(self, session: "SparkSession", table: str) -> str:
         """The view's name: the table's own, by which a query may name its columns."""
         name = tables.located(session, table)[1].name()
-        taken = {other for of, other in self._names.items() if of != table}
+        taken = {other for of, other in self._names.items() if of != plain(table)}
         return name if name not in taken else plain(table)
+
+    def forget(self, session: "SparkSession", table: str) -> None:
+        """The table has the columns to come, or is not to get them: read it itself again."""
+        if self.views.pop(plain(table), None):
+            session.catalog.dropGlobalTempView(self._names.pop(plain(table)))
+        self._branches.pop(plain(table), None)
 
     def __bool__(self) -> bool:
         return bool(self._branches or self.views)
 
     def settle(self, session: "SparkSession") -> None:
         """The command ends: what is not published, and not given up, is held back."""
-        for table, branch in self._branches.items():
-            if tables.exists(session, table):
+        for name, branch in self._branches.items():
+            if table := tables.named(session, name):
                 hold(session, table, branch)
         for name in self._names.values():
             session.catalog.dropGlobalTempView(name)
         for kept in (self.views, self._names, self._branches):
             kept.clear()
+
+
+# That of this process, which runs one dbt command at a time.
+unpublished = Unpublished()

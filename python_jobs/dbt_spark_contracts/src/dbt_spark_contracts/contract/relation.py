@@ -1,11 +1,11 @@
 """dbt-spark's relation and column, with names that may hold anything."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from dbt.adapters.spark.column import SparkColumn
 from dbt.adapters.spark.relation import SparkRelation
 
+from dbt_spark_contracts.contract.pending import unpublished
 from dbt_spark_contracts.schemas import plain, quoted
 
 
@@ -19,14 +19,11 @@ class ContractRelation(SparkRelation):
 
     view: str | None = None
 
-    # By the name of a table, the view that is read for it in this command.
-    views: ClassVar[dict[str, str]] = {}
-
     @classmethod
     def create_from(cls, quoting, relation_config, **kwargs):
         relation = super().create_from(quoting, relation_config, **kwargs)
         # dbt says how many rows are wanted of what is read, and of nothing else.
-        if "limit" in kwargs and (view := cls.views.get(plain(relation.render()))):
+        if "limit" in kwargs and (view := unpublished.views.get(plain(relation.render()))):
             return relation.replace(view=view)
         return relation
 
