@@ -290,3 +290,18 @@ def test_dropping_stray_columns_names_what_is_wrong(drifted):
     )
     assert not result.success
     assert "There is no model 'nope'." in result.text
+
+
+@pytest.mark.parametrize("materialized", ["table", "incremental"])
+def test_a_model_without_a_contract_promises_nothing_of_nulls(
+    small_project, spark, schema, materialized
+):
+    """Spark can tell of its first rows that they hold none; of a later one it cannot."""
+    config = f"{{{{ config(materialized='{materialized}') }}}} "
+    project = small_project({"models/m.sql": f"{config} select 1 as id, 'x' as v"})
+    assert project("run", schema=schema).success
+    later = f"{config} select 2 as id, cast(null as string) as v"
+    (project.project_dir / "models/m.sql").write_text(later)
+    result = project("run", schema=schema)
+    assert result.success, result.text
+    assert spark.table(f"{schema}.m").where("id = 2").first().v is None

@@ -296,7 +296,7 @@ def test_dbt_finds_a_relation_by_the_method_that_ours_takes_the_place_of():
     assert RuntimeConfigObject(SimpleNamespace(), None).model is not None
 
 
-@pytest.mark.parametrize("name", ["get_schema", "get_never_null"])
+@pytest.mark.parametrize("name", ["get_schema"])
 def test_macros_may_call_our_methods_and_get_a_list_when_dbt_parses(name):
     assert name in SparkAdapter._available_
     assert SparkAdapter._parse_replacements_[name]() == []

@@ -5,6 +5,7 @@ The name is that of dbt-spark's pull request 1063, so that this can go when upst
 
 import json
 from datetime import datetime, timezone
+from typing import ClassVar
 
 from dbt.adapters import spark
 from dbt.adapters.base.impl import ConstraintSupport
@@ -20,19 +21,22 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import batches, file_sources, materializations, spark_plan, tables
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
+from dbt_spark_contracts.contract.doors import ContractDoors
+from dbt_spark_contracts.contract.relation import ContractColumn, ContractRelation
 from dbt_spark_contracts.dbt_internals import find_materialization
 from dbt_spark_contracts.lineage import marks
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.lineage.model import table_names, trace
-from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.publish import pending, tell
 from dbt_spark_contracts.publish.doors import PublishDoors
+from dbt_spark_contracts.schemas import quoted
 from dbt_spark_contracts.spark import session
 
 # The property of a snapshot's table that says which of its columns are marked, and how.
 MARKS = "dbt.column_marks"
 
 
-class SparkAdapter(PublishDoors, spark.SparkAdapter):
+class SparkAdapter(PublishDoors, ContractDoors, spark.SparkAdapter):
     """The adapter `spark`, which runs Python models in the dbt process.
 
     dbt finds the module of an adapter by the name of its class, so that has to be this one.
@@ -40,10 +44,20 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
 
     ConnectionManager = SessionConnectionManager
     connections: SessionConnectionManager
-    # The materializations refuse nulls, so to take a not-null away breaks a promise.
-    CONSTRAINT_SUPPORT = spark.SparkAdapter.CONSTRAINT_SUPPORT | {
-        ConstraintType.not_null: ConstraintSupport.ENFORCED
+    Relation = ContractRelation
+    Column = ContractColumn
+    # The materializations refuse nulls, and rows that break a check: to take one away breaks a
+    # promise. Of the others nothing reaches a table.
+    CONSTRAINT_SUPPORT: ClassVar = {
+        ConstraintType.not_null: ConstraintSupport.ENFORCED,
+        ConstraintType.check: ConstraintSupport.ENFORCED,
+        ConstraintType.unique: ConstraintSupport.NOT_SUPPORTED,
+        ConstraintType.primary_key: ConstraintSupport.NOT_SUPPORTED,
+        ConstraintType.foreign_key: ConstraintSupport.NOT_SUPPORTED,
     }
+
+    def quote(self, identifier: str) -> str:
+        return quoted(str(identifier))  # dbt also quotes a database that is none
 
     @property
     def default_python_submission_method(self) -> str:
@@ -199,7 +213,7 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
         tell.change(f"{relation}: create the view\n{sql}")
         try:
             with explained():
-                tables.run(session.get(), sql)
+                session.get().sql(sql)
         except Exception as error:  # of Java's, which pyspark has no class for
             if "a view is not supported by catalog" not in str(error):
                 raise
@@ -218,21 +232,6 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
         """The columns of a table or staged view, in order: see `spark_plan.columns`."""
         with explained():
             return spark_plan.columns(session.get().table(str(relation)))
-
-    @available.parse_list
-    def get_query_schema(self, sql: str) -> list[dict]:
-        """The columns of a query, in order: see `spark_plan.columns`. Nothing is computed."""
-        with explained():
-            return spark_plan.columns(session.get().sql(sql))
-
-    @available.parse_list
-    def get_never_null(self, view, columns: list[str]) -> list[str]:
-        """Those of a staged view's `columns` that Spark can prove to hold no null.
-
-        A column of a table that is not null there, a `where … is not null`, a coalesce with a
-        literal and a count are such proofs. Costs analysis, no Spark job.
-        """
-        return spark_plan.never_null(session.get().table(str(view)), columns)
 
     # What a strategy of `incremental` writes: what macros/materializations/strategies.sql asks.
 
@@ -322,6 +321,8 @@ class SparkAdapter(PublishDoors, spark.SparkAdapter):
         entry = trace(frame, model, table_names(nodes, catalog), volatile)
         for name in internal:
             entry["columns"].pop(name, None)
+        if branch := self.get_branch():
+            entry = pending.with_names_to_come(entry, branch)
         if model["resource_type"] != "test":
             self.column_lineage.record(model["unique_id"], entry)
         return entry

@@ -13,7 +13,7 @@ from dbt.adapters.spark.connections import SparkConnectionMethod
 from dbt.adapters.spark.session import SessionConnectionWrapper
 from dbt_common.exceptions import DbtRuntimeError
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException, PythonException
+from pyspark.errors import IllegalArgumentException, PySparkException, PythonException
 from pyspark.sql import DataFrame
 
 from dbt_spark_contracts.errors import explain
@@ -156,7 +156,7 @@ def explained():
     except KeyboardInterrupt:
         session.get().sparkContext.cancelJobsWithTag(_tag(threading.get_ident()))
         raise
-    except (Py4JJavaError, PythonException) as error:
+    except (Py4JJavaError, PythonException, IllegalArgumentException) as error:
         raise DbtRuntimeError(explain(error)) from error
     except PySparkException as error:  # its words, with the place in the SQL
         raise DbtRuntimeError(_with_way_out(str(error))) from error

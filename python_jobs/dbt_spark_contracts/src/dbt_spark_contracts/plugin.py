@@ -80,7 +80,7 @@ class SparkContractsPlugin(dbtPlugin):
         if flags.WHICH == "generate" and project is dbt_internals.current_project():
             # dbt does not ask get_manifest_artifacts for the docs. (A retry keeps its manifest.)
             dbt_internals.on_manifest(self.column_lineage.annotate)
-        dbt_internals.on_command_completed(run.complete)
+        dbt_internals.on_command_completed(lambda: run.complete(SparkAdapter.settle_changes))
         dbt_internals.on_fatal_result(dbt_internals.cancel_siblings)
         dbt_internals.on_command_completed(session.clear_up)
         if flags.WRITE_JSON:

@@ -67,6 +67,20 @@ def analyzed_plan(frame) -> list[dict]:
     return json.loads(frame._jdf.queryExecution().analyzed().toJSON())
 
 
+def is_made_row_by_row(frame, below) -> bool:
+    """Is the one column of `frame`, which was selected from `below`, told from one row of that?
+
+    Not by an aggregate, a window, a generator or a sub-query, nor what is another each time.
+    """
+    plan = frame._jdf.queryExecution().analyzed()
+    return (
+        plan.nodeName() == "Project"
+        and plan.child().fastEquals(below._jdf.queryExecution().analyzed())
+        and plan.subqueries().isEmpty()
+        and plan.projectList().apply(0).deterministic()
+    )
+
+
 def _never_null(plan, position: int, ctes: dict) -> bool:
     """Is the column at that position never null in the rows of `plan`?"""
     column = plan.output().apply(position)

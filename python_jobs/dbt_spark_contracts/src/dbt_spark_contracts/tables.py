@@ -1,6 +1,6 @@
 """Tables by Spark's and Iceberg's Java interfaces: what SQL cannot do, or needs a statement for."""
 
-import time
+import re
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -36,7 +37,7 @@ def list_iceberg_tables(session: "SparkSession", schema: str) -> list[str] | Non
     catalog = _current_catalog(session)
     if catalog.getClass().getName() != ICEBERG_CATALOG:
         return None
-    namespace = _located(session, f"{schema}.any")[1].namespace()
+    namespace = located(session, f"{schema}.any")[1].namespace()
     return [identifier.name() for identifier in catalog.listTables(namespace)]
 
 
@@ -73,35 +74,24 @@ def forget(session: "SparkSession", table: str) -> None:
 
     Iceberg's catalog keeps what it has read for a while, and does not see what others commit.
     """
-    catalog, identifier = _located(session, table)
+    catalog, identifier = located(session, table)
     catalog.invalidateTable(identifier)
 
 
-def append(session: "SparkSession", table: str, query: str, facts: dict[str, str]) -> None:
-    """Append a query's rows to a table, by name, in one commit.
-
-    Args:
-        session: The session.
-        table: The table.
-        query: SQL.
-        facts: What the commit's summary is to tell besides.
-    """
-    writer = session.sql(query).writeTo(table)
-    for name, value in facts.items():
-        writer = writer.option(f"snapshot-property.{name}", value)
-    writer.append()
+def newest_snapshot(session: "SparkSession", table: str, branch: str | None) -> int | None:
+    """The id of the snapshot that the table's branch is at, or main; None if there is none."""
+    ref = load(session, table).refs().get(branch or "main")
+    return ref.snapshotId() if ref else None
 
 
-def last_commit(session: "SparkSession", table: str) -> dict[str, str] | None:
-    """The summary of the newest commit to a table, whoever made it; None if there is none."""
-    snapshot = load_anew(session, table).currentSnapshot()
-    return dict(snapshot.summary()) if snapshot else None
-
-
-def properties(session: "SparkSession", table: str) -> dict[str, str] | None:
-    """The properties of a table, as they are now; None if it is not there."""
-    forget(session, table)
-    return dict(load(session, table).properties()) if exists(session, table) else None
+def named(session: "SparkSession", name: str) -> str | None:
+    """A table's name for SQL, of one that Iceberg told of without quotes; None if there is none."""
+    schema, _, identifier = name.partition(".")
+    quoted = f"{schema}.`{identifier.replace('`', '``')}`"
+    for spelled in (name, quoted) if re.fullmatch(r"[\w.]+", name) else (quoted,):
+        if exists(session, spelled):
+            return spelled
+    return None
 
 
 def overwrite_partitions(session: "SparkSession", table: str, view: str) -> None:
@@ -191,11 +181,6 @@ def whole_files(session: "SparkSession", table: str, branch: str | None, conditi
         tasks.close()
 
 
-def run(session: "SparkSession", statement: str) -> None:
-    """Run a statement of SQL."""
-    session.sql(statement)
-
-
 def set_property(session: "SparkSession", table: str, name: str, value: str) -> None:
     """Set a property of a table."""
     load(session, table).updateProperties().set(name, value).commit()
@@ -211,29 +196,21 @@ def _current_catalog(session: "SparkSession"):
     return _active(session)._jsparkSession.sessionState().catalogManager().currentCatalog()
 
 
-def _located(session: "SparkSession", table: str) -> tuple:
+def located(session: "SparkSession", table: str) -> tuple:
     """The table's catalog and identifier, Spark's Java objects."""
     iceberg = _active(session)._jvm.org.apache.iceberg.spark.Spark3Util
     found = iceberg.catalogAndIdentifier(session._jsparkSession, table)
     return found.catalog(), found.identifier()
 
 
+def _current_catalog(session: "SparkSession"):
+    return _active(session)._jsparkSession.sessionState().catalogManager().currentCatalog()
+
+
 def _active(session: "SparkSession") -> "SparkSession":
     """The session, made this thread's: Spark reads `spark.sql.defaultCatalog` of the active one."""
     session._jvm.SparkSession.setActiveSession(session._jsparkSession)
     return session
-
-
-def remove_orphan_files(session: "SparkSession", table: str) -> int:
-    """Delete the files of an Iceberg table that none of its snapshots knows. Out: how many.
-
-    Iceberg's procedure of this name spares those of the last 24 hours, for a writer may be about to
-    commit them. The caller holds the build's lock, so that there is none.
-    """
-    actions = session._jvm.org.apache.iceberg.spark.actions.SparkActions
-    action = actions.get(session._jsparkSession).deleteOrphanFiles(load(session, table))
-    result = action.olderThan(int(time.time() * 1000)).execute()
-    return sum(1 for _ in result.orphanFileLocations())
 
 
 def stage_seed(
@@ -245,10 +222,11 @@ def stage_seed(
     """
     frame = session.createDataFrame(
         [tuple(map(_as_text, row)) for row in rows],
-        ", ".join(f"`{name}` string" for name in types),
+        StructType([StructField(name, StringType()) for name in types]),
     )
+    quoted = {f"`{name.replace('`', '``')}`": data_type for name, data_type in types.items()}
     frame.selectExpr(
-        *(f"cast(`{name}` as {type}) as `{name}`" for name, type in types.items())
+        *(f"cast({name} as {data_type}) as {name}" for name, data_type in quoted.items())
     ).createOrReplaceTempView(view)
 
 

@@ -13,7 +13,7 @@ from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 # The macros whose call in a hook says that a project's runs are audited.
 HOOKS = ("begin_run", "end_run")
@@ -31,6 +31,8 @@ class PublishDoors(metaclass=AdapterMeta):
 
     # This command's.
     this_run: Run
+    # That of contract/doors.py.
+    check_before_publish: "Callable[[dict[str, dict], list[str], str], None]"
 
     @available
     def begin_run(self, command: dict, graph: dict, selected: list[str]) -> None:
@@ -40,7 +42,12 @@ class PublishDoors(metaclass=AdapterMeta):
     @available
     def end_run(self, command: dict, results: "Iterable") -> None:
         """See `Run.end`."""
-        self.this_run.end(_command(command), results)
+        self._checked_run().end(_command(command), results)
+
+    def _checked_run(self) -> Run:
+        """The run, which holds what it publishes against contracts once more."""
+        self.this_run.check_contracts = self.check_before_publish
+        return self.this_run
 
     @available
     def require_begun(self, relation, command: dict, graph: dict) -> None:
@@ -84,7 +91,7 @@ class PublishDoors(metaclass=AdapterMeta):
     @available
     def publish(self, command: dict, graph: dict, branch: str) -> None:
         """See `operations.publish`."""
-        operations.publish(self.this_run, _command(command), graph["nodes"], branch)
+        operations.publish(self._checked_run(), _command(command), graph["nodes"], branch)
 
     @available
     def roll_back(self, command: dict, graph: dict, to: object) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbt_spark_contracts.publish import branches, log, tell
+from dbt_spark_contracts.publish import branches, log, pending, tell
 from dbt_spark_contracts.publish.branches import Move, MovedOn
 from dbt_spark_contracts.publish.log import PublishLog
 
@@ -41,9 +41,9 @@ def move_all(
         tell.change(f"publish log: {branch}: {log.MOVING}")
         publish_log.write(branch, log.MOVING, moves)
         for move in moves:
-            # Here is the place for what else has to change in the table when main moves.
             tell.change(f"{move.table_name}: move main to {branch}")
             branches.move_main(session, branch, move)
+            pending.apply(session, move.table_name, branch)
         tell.change(f"publish log: {branch}: {status}")
         publish_log.write(branch, status, moves)
     except BaseException as error:
@@ -102,12 +102,14 @@ def _recover(
             for move in there:
                 tell.change(f"{move.table_name}: finish the move to {run}")
                 branches.move_main(session, run, move)
+                pending.apply(session, move.table_name, run)
         except MovedOn as moved_on:  # just now
             foreign.append(moved_on.table)
     if foreign:
         for move in there:
             tell.change(f"{move.table_name}: take back the move to {run}")
             branches.take_back(session, run, move)
+            pending.discard(session, move.table_name, run)
     tell.change(f"publish log: {run}: recovered")
     publish_log.write(run, log.TAKEN_BACK if foreign else log.PUBLISHED, moves)
     return Recovered(run, len(moves), tuple(foreign))

@@ -10,7 +10,7 @@ from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.nodes import touched_tables
-from dbt_spark_contracts.publish import branches, held_back, log, moves, tell, untested
+from dbt_spark_contracts.publish import branches, held_back, log, moves, pending, tell, untested
 from dbt_spark_contracts.publish.branches import Move, MovedOn, NotUnderstood
 from dbt_spark_contracts.publish.command import BUILD, WRITES, Command, is_run_name, suffix
 from dbt_spark_contracts.publish.lease import Lease, Locked, Lost
@@ -43,11 +43,14 @@ class Run:
         operations_schema: Tells the schema of the lock and the log.
         retried: The run that a `dbt retry` takes up, as dbt_internals.retried_run has it.
         finished: The status of each node that has run, by its unique id.
+        check_contracts: Is given dbt's nodes, tables and their branch; raises an error if one of
+            the tables has left its contract.
     """
 
     operations_schema: Callable[[], str]
     retried: "dict | None" = None
     finished: dict[str, str] = field(default_factory=dict)
+    check_contracts: Callable[[dict[str, dict], list[str], str], None] = lambda *_: None
     command: "Command | None" = None
     branch: "str | None" = None
     is_begun: bool = False
@@ -150,9 +153,11 @@ class Run:
 
     def drop_branch(self, branch: str, names: Iterable[str]) -> None:
         """Drop the branch of each table that has it. What was to be published with it goes too."""
+        spark = session.get()
         for name in names:
-            # Here is the place for what else is to be forgotten with a branch.
-            branches.drop(session.get(), name, branch)
+            if branches.find(spark, name) is not None:
+                pending.discard(spark, name, branch)
+                branches.drop(spark, name, branch)
 
     # Begin.
 
@@ -177,6 +182,9 @@ class Run:
                     # A branch that this command has added to goes if it is killed.
                     self.lease.rename(branch)
                     session.name_run(branch)
+                    for name in earlier:
+                        pending.resume(spark, name, branch)
+                        pending.unpublished.show(spark, name, branch)
                 branches.watch_commits(spark, earlier)
             self.branch = branch or command.run_name()
             session.use_branch(self.branch)
@@ -272,6 +280,7 @@ class Run:
             ran: The marks of the data tests that have seen it.
         """
         self.check_can_be_published(branch, found)
+        self.check_contracts(self._nodes, [move.table_name for move in found], branch)
         self.move(branch, found, log.PUBLISHED)
         names = untested.untested({move.table_name for move in found}, self._nodes, set(ran))
         session.say_last(f"Published {len(found)} tables{untested.told(names)}.")
@@ -325,7 +334,8 @@ class Run:
 
     def _drop_part(self, found: list[Move]) -> None:
         assert self.branch
-        self.drop_branch(self.branch, [move.table_name for move in found])
+        written = {move.table_name for move in found}
+        self.drop_branch(self.branch, sorted(written.union(pending.unpublished.tables)))
         session.say_last("Nothing was published: --empty and --sample build for a try only.")
 
     def _leave_branch(self) -> None:
@@ -334,9 +344,13 @@ class Run:
 
     # However the command ends.
 
-    def complete(self) -> None:
+    def complete(self, settle: Callable[[], None]) -> None:
         """Hold back what end_run did not see, as after a Ctrl-C or a hook that failed before it.
-        Give the lease back. Raises nothing: what went wrong is said."""
+        Give the lease back. Raises nothing: what went wrong is said.
+
+        Args:
+            settle: Called after that, while the lease is still ours.
+        """
         try:
             if self.branch is not None:
                 with explained():
@@ -345,6 +359,8 @@ class Run:
                 self._tell_of_held_back(self.retried["invocation_id"])
         except Exception as error:
             session.say_last(f"Nothing was published: {explain(error)}")
+        if self.lease is None or not self.lease.is_lost:
+            settle()
         try:
             if self.lease:
                 self.lease.give_back()

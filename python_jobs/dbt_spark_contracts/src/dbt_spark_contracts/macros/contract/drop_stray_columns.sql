@@ -21,11 +21,8 @@
   {%- if not table -%}
     {%- do exceptions.raise_compiler_error(model ~ ' has no table in ' ~ node.schema ~ ' yet.') -%}
   {%- endif -%}
-  {%- set stray = adapter.get_schema(table) | map(attribute='name') | reject('in', node.columns) | list -%}
+  {%- set stray = adapter.drop_stray_columns(node, table, dry_run) -%}
   {%- for column in stray -%}
-    {%- if not dry_run -%}
-      {%- do contracts__drop_column(table, column) -%}
-    {%- endif -%}
     {%- do log(table ~ ': ' ~ ('would drop ' if dry_run else 'dropped ') ~ column, info=true) -%}
   {%- endfor -%}
   {%- if not stray -%}

@@ -52,5 +52,6 @@
   {%- do adapter.drop_stage(staged) -%}
   {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, should_full_refresh())) -%}
   {{ run_hooks(post_hooks) }}
+  {%- do contracts__check_after_hooks(columns) -%}
   {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}

@@ -36,8 +36,8 @@
 
   {%- do adapter.drop_stage(staged) -%}
   {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, true)) -%}
-  {%- do persist_docs(target_relation, model) -%}
   {{ run_hooks(post_hooks) }}
+  {%- do contracts__check_after_hooks(columns) -%}
   {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 

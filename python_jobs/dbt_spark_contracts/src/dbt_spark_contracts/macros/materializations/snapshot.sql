@@ -34,11 +34,11 @@
 
   {#- 2. check, before anything is computed -#}
   {%- set internal = contracts__snapshot_internals(strategy.unique_key) -%}
-  {%- set columns = contracts__snapshot_columns(staged, internal, existing_relation) -%}
+  {%- set columns = contracts__promised_columns(
+      staged, internal, (config.get('snapshot_table_column_names') or get_snapshot_table_column_names()).values() | list
+  ) -%}
   {%- set marks = contracts__check_column_origins(staged, internal) -%}
   {%- set drift = contracts__table_drift(existing_relation, columns) -%}
-  {#- What the source no longer has stays in its history. -#}
-  {%- do drift.update({'stray': []}) -%}
   {%- do contracts__check_table_against_contract(existing_relation, drift) -%}
 
   {#- 3. the table -#}
@@ -53,7 +53,7 @@
   {%- else -%}
     {%- do adapter.settle(staged) -%}
     {%- set quoted = [] -%}
-    {%- for column in columns -%}
+    {%- for column in columns.columns -%}
       {%- do quoted.append(adapter.quote(column.name)) -%}
     {%- endfor -%}
     {%- call statement('write') -%}
@@ -67,6 +67,7 @@
   {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, full_refresh_mode=False)) -%}
   {{ run_hooks(post_hooks, inside_transaction=True) }}
   {{ run_hooks(post_hooks, inside_transaction=False) }}
+  {%- do contracts__check_after_hooks(columns) -%}
   {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 
@@ -77,30 +78,6 @@
     {%- do internal.append('dbt_unique_key_' ~ loop.index) -%}
   {%- endfor -%}
   {{- return(internal) -}}
-{% endmacro %}
-
-{#
-    Out: the snapshot's columns, as contracts__promised_columns has them. What is never null today may be
-    later. dbt's own columns are of the type that they were made with: of a model's updated_at at first, and
-    of that and the time of a deletion later, which the merge casts.
-#}
-{% macro contracts__snapshot_columns(staged, internal, existing_relation) %}
-  {%- set made = {} -%}
-  {%- for column in (adapter.get_schema(existing_relation) if existing_relation else []) -%}
-    {%- do made.update({column.name | lower: column.data_type}) -%}
-  {%- endfor -%}
-  {%- set own = (config.get('snapshot_table_column_names') or get_snapshot_table_column_names()).values() | map('lower') | list -%}
-  {%- set columns = [] -%}
-  {%- for column in adapter.get_schema(staged) if column.name | lower not in internal -%}
-    {%- set written = model.columns.get(column.name) -%}
-    {%- do columns.append({
-        'name': column.name,
-        'data_type': made.get(column.name | lower, column.data_type) if column.name | lower in own else column.data_type,
-        'nullable': true,
-        'comment': written.description if written and config.persist_column_docs() else '',
-    }) -%}
-  {%- endfor -%}
-  {{- return(columns) -}}
 {% endmacro %}
 
 {#- dbt's own, which names its columns: dbt-spark's `insert *` fails once the source lacks one of the snapshot's. -#}

@@ -30,26 +30,6 @@ stage(model, dbtObj, "{{ staged }}")
 {% endmacro %}
 
 {#
-    Brings the table to where it can be written: creates it from the contract, or lets it follow the
-    contract as far as that says so; and lets the run write to a branch of it.
-
-    In: the table's relation, the existing one (none if absent), the promised columns, the drift. Out: the
-    names of the table's columns, in its order.
-#}
-{% macro contracts__prepare_table(target_relation, existing_relation, columns, drift) %}
-  {%- if existing_relation is none -%}
-    {%- call statement('create') -%}
-      {{ contracts__create_table_sql(target_relation, columns) }}
-    {%- endcall -%}
-    {%- set names = columns | map(attribute='name') | list -%}
-  {%- else -%}
-    {%- set names = contracts__evolve_table(target_relation, columns, drift) -%}
-  {%- endif -%}
-  {%- do adapter.open_to_branches(target_relation) -%}
-  {{- return(names) -}}
-{% endmacro %}
-
-{#
     In: the table's relation, the names of its columns in its order, the staged view. Out: SQL that
     replaces every row of the table by the staged ones, by name. Not `insert overwrite`, which replaces
     some partitions only where the session says so.

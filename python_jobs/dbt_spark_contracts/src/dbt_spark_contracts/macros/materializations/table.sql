@@ -45,5 +45,6 @@
   {%- do adapter.drop_stage(staged) -%}
   {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, true)) -%}
   {{ run_hooks(post_hooks) }}
+  {%- do contracts__check_after_hooks(columns) -%}
   {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}

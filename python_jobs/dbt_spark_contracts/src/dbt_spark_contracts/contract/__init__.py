@@ -1,0 +1,1 @@
+"""What a contract promises, held against a staged model and against a table."""

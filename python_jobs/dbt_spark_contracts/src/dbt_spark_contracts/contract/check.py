@@ -1,0 +1,260 @@
+"""A promise held against a staged model, and against the table that is there."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dbt.exceptions import ContractError
+from dbt_common.exceptions import CompilationError
+
+from dbt_spark_contracts import schemas, spark_plan, tables
+from dbt_spark_contracts.contract.promise import Column, Promise
+from dbt_spark_contracts.publish import pending
+from dbt_spark_contracts.schemas import Field
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def check_staged(session: "SparkSession", promise: Promise) -> None:
+    """Hold the staged view against an enforced contract; costs analysis, no Spark job.
+
+    Raises dbt's own contract error, with its table of columns and reasons, if a name or type
+    differs, or if a column may be null where the contract says not null.
+    """
+    if not promise.enforced:
+        return
+    staged = session.table(promise.staged)
+    found = spark_plan.columns(staged)
+    # As dbt compares: names and types, in any order.
+    in_model = sorted((column["name"], column["data_type"]) for column in found)
+    if in_model != sorted((column.name, column.data_type) for column in promise.columns):
+        raise ContractError(_as_dbt_has(promise.columns), found)
+
+    # Nullability goes along in the type, to be told in the same table.
+    not_null = [column for column in promise.columns if not column.nullable]
+    proven = spark_plan.never_null(staged, [column.name for column in not_null])
+    if len(proven) < len(not_null):
+        promised = [_row(column.name, f"{column.data_type} not null") for column in not_null]
+        told = [
+            _row(column.name, column.data_type + (" not null" if column.name in proven else ""))
+            for column in not_null
+        ]
+        raise ContractError(promised, told)
+
+
+def _as_dbt_has(columns: list[Column]) -> list[dict]:
+    return [_row(column.name, column.data_type) for column in columns]
+
+
+def _row(name: str, data_type: str) -> dict:
+    return {"name": name, "data_type": data_type}
+
+
+@dataclass
+class Drift:
+    """How a table's columns differ from what is promised.
+
+    Attributes:
+        promise: What is promised.
+        is_there: Whether there is a table.
+        stray: The table's only.
+        missing: Promised only.
+        retyped: Of another type or, where a contract is enforced, stricter or looser on nulls.
+        renamed: The same but for capitals, which Spark does not tell apart.
+        commented: With another comment.
+        loosened: Of a model without a contract: those that held no null so far, and may now.
+        tightened: Of a contract: those that may have held one so far, and must not in what replaces
+            all rows.
+        held: The table's only, for a branch that is not published yet.
+    """
+
+    promise: Promise
+    is_there: bool = True
+    stray: list[Field] = field(default_factory=list)
+    missing: list[Column] = field(default_factory=list)
+    retyped: list[tuple[Field, Column]] = field(default_factory=list)
+    renamed: list[tuple[Field, Column]] = field(default_factory=list)
+    commented: list[tuple[Field, Column]] = field(default_factory=list)
+    loosened: list[Field] = field(default_factory=list)
+    tightened: list[Field] = field(default_factory=list)
+    held: list[Field] = field(default_factory=list)
+
+
+def drift(session: "SparkSession", promise: Promise, branch: str | None) -> Drift:
+    """How the columns of the table, if there is one, differ from the promise.
+
+    Args:
+        session: The session.
+        promise: The promise.
+        branch: The branch that the run writes to, with whose columns the table is compared.
+    """
+    found = Drift(promise, is_there=tables.exists(session, promise.table))
+    if not found.is_there:
+        return found
+    columns = {column.name.lower(): column for column in promise.columns}
+    in_table = set()
+    notes = pending.notes(session, promise.table)
+    own = notes.get(branch or "", pending.Note())
+    held = {name for note in notes.values() for name in note.rename} - set(own.rename)
+    for existing in schemas.fields(session, promise.table):
+        if existing.id in own.drop or existing.name in held:
+            found.held.append(existing)
+            continue
+        name = own.rename.get(existing.name, existing.name)
+        column = columns.get(name.lower())
+        in_table.add(name.lower())
+        if column is None:
+            found.stray.append(existing)
+            continue
+        nullable = existing.nullable and existing.id not in own.require
+        is_kept = name.lower() in promise.kept_as_found
+        if existing.data_type != column.kept_type and not is_kept:
+            found.retyped.append((existing, column))
+            continue
+        if promise.enforced and nullable and not column.nullable and promise.replaces:
+            found.tightened.append(existing)
+        elif promise.enforced and nullable != column.nullable:
+            found.retyped.append((existing, column))
+            continue
+        elif not nullable and column.nullable:
+            found.loosened.append(existing)
+        if column.name != name:
+            found.renamed.append((existing, column))
+        elif column.comment is not None and column.comment != existing.comment:
+            found.commented.append((existing, column))
+    if found.loosened:
+        names = {own.id: columns[own.name.lower()].name for own in found.loosened}
+        proven = spark_plan.never_null(session.table(promise.staged), [*names.values()])
+        found.loosened = [own for own in found.loosened if names[own.id] not in proven]
+    found.missing = [column for column in promise.columns if column.name.lower() not in in_table]
+    return found
+
+
+def check_table(found: Drift) -> None:
+    """Hold the existing table against what is promised, before anything is computed or written.
+
+    Raises CompilationError that names each column which differs and which the promise's policy lets
+    nobody change, and the way out.
+    """
+    promise = found.promise
+    if not found.is_there:
+        return
+    breaches = [] if may_retype(promise) else [_retyped(*pair) for pair in found.retyped]
+    missing = found.missing
+    if promise.policy == "fail":
+        breaches += [_stray(existing) for existing in found.stray]
+    elif promise.enforced:
+        breaches += [_stray(existing) for existing in found.stray]
+        missing = [column for column in missing if not column.nullable]
+    else:
+        missing = []
+    breaches += [_missing(column) for column in missing]
+    if promise.enforced:
+        breaches += [_renamed(*pair) for pair in found.renamed]
+    if breaches:
+        raise CompilationError(
+            "\n".join(
+                [
+                    f"{promise.table} is not as the model promises it; nothing was written.",
+                    *breaches,
+                    _way_out(found),
+                ]
+            )
+        )
+
+
+def may_retype(promise: Promise) -> bool:
+    """May a column become one of another type? Where nothing is promised, and all is made anew."""
+    return promise.full_refresh and not promise.enforced
+
+
+def _stray(existing: Field) -> str:
+    return f"  {existing.name}: in the table, not in the contract"
+
+
+def _missing(column: Column) -> str:
+    told = f"  {column.name}: in the contract, not in the table"
+    if column.nullable:
+        return told
+    return f"{told}, whose rows have no value for it, and it is not null"
+
+
+def _retyped(existing: Field, column: Column) -> str:
+    in_table = existing.data_type + ("" if existing.nullable else " not null")
+    promised = column.data_type + ("" if column.nullable else " not null")
+    return f"  {column.name}: {in_table} in the table, {promised} in the contract"
+
+
+def _renamed(existing: Field, column: Column) -> str:
+    return f"  {column.name}: {existing.name} in the table"
+
+
+def _way_out(found: Drift) -> str:
+    """One sentence for each kind of drift: what to do about it."""
+    promise = found.promise
+    ways = []
+    if found.stray and promise.enforced:
+        ways.append(
+            "Name the column in the contract, or drop it with `dbt run-operation "
+            f"drop_stray_columns --args '{{model: {promise.node}}}'`, which keeps the table's "
+            "history."
+        )
+    if found.missing and promise.enforced:
+        ways.append("`on_schema_change: append_new_columns` adds what the contract newly names.")
+    if not promise.enforced:
+        ways.append("`--full-refresh` lets the table follow.")
+    elif any(own.data_type == column.kept_type and own.nullable for own, column in found.retyped):
+        ways.append("A column that held nulls is made not null by `--full-refresh`.")
+    elif found.retyped:
+        ways.append(
+            "A type is changed on purpose by `alter table … alter column … type …` where Iceberg "
+            "can, and by a new version of the model where it cannot."
+        )
+    return " ".join(ways)
+
+
+def differences(found: Drift) -> list[str]:
+    """How the columns of a table differ from what is promised: a line each."""
+    return [
+        *map(_stray, found.stray),
+        *map(_missing, found.missing),
+        *(_retyped(*pair) for pair in found.retyped),
+        *(
+            f"  {own.name}: nullable in the table, not null in the contract"
+            for own in found.tightened
+        ),
+        *(_renamed(*pair) for pair in found.renamed),
+    ]
+
+
+def breaches(session: "SparkSession", promise: Promise) -> list[str]:
+    """How the table, which was prepared and written, has left the promise since: a line each."""
+    expected = {existing.id: existing for existing in promise.fields}
+    lines = []
+    for existing in schemas.fields(session, promise.table):
+        before = expected.pop(existing.id, None)
+        if before is None:
+            lines.append(_stray(existing))
+            continue
+        nullable = before.nullable and (existing.nullable or existing.id not in promise.require)
+        if (before.name, before.data_type, nullable) != (
+            existing.name,
+            existing.data_type,
+            existing.nullable,
+        ):
+            lines.append(f"  {before.name}: {_told(before)} was written, {_told(existing)} found")
+    return lines + [f"  {gone.name}: no longer in the table" for gone in expected.values()]
+
+
+def _told(existing: Field) -> str:
+    return f"{existing.name} {existing.data_type}" + ("" if existing.nullable else " not null")
+
+
+def broken_checks(session: "SparkSession", promise: Promise, branch: str | None) -> list[str]:
+    """The checks that rows of the branch, or main, break: a line each. A Spark job for each."""
+    rows = session.table(f"{promise.table}.branch_{branch}" if branch else promise.table)
+    return [
+        f"  {check} does not hold for each row"
+        for check in promise.checks
+        if rows.where(f"not ({check.expression})").head(1)
+    ]

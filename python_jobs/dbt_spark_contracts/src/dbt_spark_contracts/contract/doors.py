@@ -1,0 +1,189 @@
+"""What the macros of macros/contract ask of the adapter."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from dbt.adapters.base.meta import AdapterMeta, available
+from dbt.events.types import JinjaLogWarning
+from dbt_common.events.base_types import EventLevel
+from dbt_common.events.functions import fire_event, warn_or_error
+from dbt_common.events.types import Note
+from dbt_common.exceptions import CompilationError, DbtRuntimeError
+
+from dbt_spark_contracts import schemas, tables
+from dbt_spark_contracts.connection import explained
+from dbt_spark_contracts.contract import check, constraints, table
+from dbt_spark_contracts.contract.check import Drift
+from dbt_spark_contracts.contract.promise import Promise, promise
+from dbt_spark_contracts.publish import pending, tell
+from dbt_spark_contracts.schemas import Change, plain
+from dbt_spark_contracts.spark import session
+
+
+class ContractDoors(metaclass=AdapterMeta):
+    """A model's contract, as the steps of a materialization hold to it."""
+
+    # What was promised of the tables that this command has prepared. Once that is kept, the
+    # snapshot that the model left.
+    prepared: ClassVar[dict[str, Promise]] = {}
+    left_at: ClassVar[dict[str, int | None]] = {}
+
+    @available
+    def get_promise(
+        self,
+        model: dict,
+        relation,
+        staged,
+        full_refresh: bool,
+        internal: Sequence[str] = (),
+        dbts_own: Sequence[str] = (),
+    ) -> Promise:
+        """What the model, which is staged, promises of its table: see `promise`.
+
+        Says which of its constraints nobody enforces.
+        """
+        with explained():
+            made = promise(
+                session.get(), model, relation.render(), str(staged), full_refresh, internal
+            )
+        made.kept_as_found = {name.lower() for name in dbts_own}
+        if made.enforced:
+            constraints.warn_of_others(type(self), model)
+        return made
+
+    @available
+    def check_staged(self, made: Promise) -> None:
+        """Hold the staged view against the promise: see `check_staged`."""
+        with explained():
+            check.check_staged(session.get(), made)
+
+    @available
+    def get_drift(self, made: Promise) -> Drift:
+        """How the table, if there is one, differs from the promise: see `Drift`."""
+        with explained():
+            return check.drift(session.get(), made, session.branch())
+
+    @available
+    def check_table(self, drift: Drift) -> None:
+        """Hold the table, if there is one, against the promise: see `check_table`."""
+        check.check_table(drift)
+
+    @available
+    def prepare_table(self, drift: Drift) -> list[str]:
+        """Create the table, or let it follow the promise: see `prepare`."""
+        made = drift.promise
+        tell.change(f"{made.table}: prepare")
+        branch = session.branch()
+        with explained():
+            names = table.prepare(session.get(), drift, branch)
+            pending.unpublished.show(session.get(), made.table, branch)
+        self.prepared[plain(made.table)] = made
+        return names
+
+    @available
+    def check_after_hooks(self, made: Promise, has_hooks: bool) -> None:
+        """Hold the table, which is written, against the promise again: a hook may have changed it.
+
+        Costs no Spark job without a hook, but for checks where a merge writes some columns only, so
+        that a row is made of two. Raises CompilationError, in one line for each column and check,
+        and puts the columns back. Of a model without a contract it only warns.
+        """
+        spark = session.get()
+        with explained():
+            lines = check.breaches(spark, made) if has_hooks else []
+            if lines and made.enforced:
+                schemas.put_fields(spark, made.table, [own.written for own in made.fields])
+            elif has_hooks or made.is_merged_in_part:
+                lines += check.broken_checks(spark, made, session.branch())
+            newest = tables.newest_snapshot(spark, made.table, session.branch())
+        if lines and made.enforced:
+            raise CompilationError(_told(made.table, "its post-hooks", lines))
+        if lines:
+            warn_or_error(JinjaLogWarning(msg=_told(made.table, "its post-hooks", lines)))
+        self.left_at[plain(made.table)] = newest
+        if session.branch() is None:
+            with explained():
+                table.finish(spark, made)
+
+    def check_before_publish(
+        self, nodes: Mapping[str, dict], names: list[str], branch: str
+    ) -> None:
+        """Hold tables whose branch is about to be published against their contracts again.
+
+        Costs a Spark job for each check of a table that was written after its own model had ended,
+        or by the run that is retried. Raises CompilationError, and puts the columns back.
+        """
+        by_table = {plain(node.get("relation_name") or ""): node for node in nodes.values()}
+        told = []
+        with explained():
+            for name in names:
+                told += self._breaches_of(name, by_table.get(plain(name)), branch)
+        if told:
+            raise CompilationError("\n".join([*told, "Nothing was published."]))
+
+    def _breaches_of(self, name: str, node: dict | None, branch: str) -> list[str]:
+        spark = session.get()
+        made = self.prepared.get(plain(name))
+        if made is not None:
+            lines = check.breaches(spark, made)
+            columns = made.fields
+        elif node and (node["config"].get("contract") or {}).get("enforced"):
+            made = promise(spark, node, name, "", False)
+            drift = check.drift(spark, made, branch)
+            lines = check.differences(drift)
+            stray = {own.id for own in drift.stray}
+            columns = [own for own in schemas.fields(spark, name) if own.id not in stray]
+        if made is None or not made.enforced:
+            return []
+        if lines:
+            schemas.put_fields(spark, name, [own.written for own in columns])
+        elif made.checks:
+            newest = tables.newest_snapshot(spark, name, branch)
+            if self.left_at.get(plain(name)) != newest:
+                lines = check.broken_checks(spark, made, branch)
+        return [_told(name, "the last write to it", lines)] if lines else []
+
+    @available
+    def drop_stray_columns(self, model: dict, relation, dry_run: bool) -> list[str]:
+        """Drop the columns of the model's table that its contract does not name. Out: which.
+
+        Names them only, if it is a dry run.
+        """
+        spark = session.get()
+        with explained():
+            made = promise(spark, model, relation.render(), "", False)
+            stray = [own.name for own in check.drift(spark, made, None).stray]
+            if not dry_run:
+                schemas.change(spark, made.table, Change(drop=stray))
+        return stray
+
+    @classmethod
+    def settle_changes(cls) -> None:
+        """The command ends: what it has not published is held back, see `Unpublished.settle`."""
+        try:
+            if pending.unpublished or cls.prepared:
+                with explained():
+                    cls._put_back()
+                    pending.unpublished.settle(session.get())
+        except DbtRuntimeError as error:
+            line = f"Columns of a branch may be seen, empty, until it is dropped: {error.msg}"
+            fire_event(Note(msg=line), EventLevel.WARN)
+        finally:
+            cls.prepared.clear()
+            cls.left_at.clear()
+
+    @classmethod
+    def _put_back(cls) -> None:
+        """Undo what hooks, of which a later one failed, have done to the columns of contracts."""
+        spark = session.get()
+        for name, made in cls.prepared.items():
+            if name in cls.left_at or not made.enforced or not tables.exists(spark, made.table):
+                continue
+            if lines := check.breaches(spark, made):
+                schemas.put_fields(spark, made.table, [own.written for own in made.fields])
+                line = _told(made.table, "a hook", [*lines, "Its columns were put back."])
+                fire_event(Note(msg=line), EventLevel.WARN)
+
+
+def _told(name: str, what: str, lines: list[str]) -> str:
+    return "\n".join([f"{name} is not as its model promises it after {what}:", *lines])

@@ -1,0 +1,254 @@
+"""A table brought to what its model promises: created, or changed as far as the promise says so."""
+
+from typing import TYPE_CHECKING
+
+from dbt.events.types import JinjaLogWarning
+from dbt_common.events.functions import warn_or_error
+from dbt_common.exceptions import CompilationError
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructField, StructType
+
+from dbt_spark_contracts import schemas, tables
+from dbt_spark_contracts.contract import check, constraints
+from dbt_spark_contracts.contract.check import Drift
+from dbt_spark_contracts.contract.constraints import Check
+from dbt_spark_contracts.contract.promise import Column, Promise
+from dbt_spark_contracts.publish import pending
+from dbt_spark_contracts.schemas import Change, Field, quoted
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def prepare(session: "SparkSession", found: Drift, branch: str | None) -> list[str]:
+    """Bring the table to where the staged view can be written to it.
+
+    Creates it, or lets it follow the promise as far as that says so. The staged view then has the
+    table's columns: null for those that it lacks, and an error for a row that breaks a check.
+
+    Args:
+        session: The session.
+        found: How the table, if there is one, differs from what is promised.
+        branch: The branch that the run writes to; None if that is main.
+
+    Returns:
+        The names of the table's columns, in its order.
+    """
+    promise = found.promise
+    # What is not null in no row yet is not so in the table before it is published.
+    promise.checks += [Check(f"{quoted(own.name)} is not null") for own in found.tightened]
+    promise.require = [own.id for own in found.tightened]
+    rows = session.table(promise.staged)
+    constraints.require_conditions(rows, promise.table, promise.checks)
+    wanted = _wanted_partitioning(session, promise)
+    note = pending.Note()
+    if found.is_there:
+        note = _follow(session, found, branch, wanted)
+    else:
+        _create(session, promise)
+    promise.fields = schemas.fields(session, promise.table)
+    _shape(session, found, note)
+    return [existing.name for existing in promise.fields]
+
+
+def _create(session: "SparkSession", promise: Promise) -> None:
+    properties = dict(promise.properties)
+    if promise.comment:
+        properties["comment"] = promise.comment
+    if promise.location:
+        properties["location"] = promise.location
+    schema = StructType([_added(column, nullable=column.nullable) for column in promise.columns])
+    schemas.create(session, promise.table, schema, promise.partition_by, properties)
+
+
+def _added(column: Column, nullable: bool = True, name: str = "") -> StructField:
+    return schemas.spark_field(name or column.name, column.kept, nullable, column.comment or "")
+
+
+def _follow(
+    session: "SparkSession", found: Drift, branch: str | None, wanted: set[tuple[str, str]]
+) -> pending.Note:
+    """Change the table, in one commit. Out: what publishing the branch is to change."""
+    promise = found.promise
+    change = Change()
+    before = pending.notes(session, promise.table).get(branch or "", pending.Note())
+    note = before.copy()
+    going = found.stray if promise.policy == "sync_all_columns" else []
+    going, staying = _by_partitioning(session, promise, going)
+    change.loosen += [existing.name for existing in staying if not existing.nullable]
+    if check.may_retype(promise):
+        going += _retype(session, found, branch, change, note)
+    if promise.policy in ("append_new_columns", "sync_all_columns"):
+        for column in found.missing:
+            change.add.add(_added(column))
+            note.add.append(column.name)
+        change.rename |= {} if promise.enforced else {o.name: n.name for o, n in found.renamed}
+    change.comments = {old.name: new.comment or "" for old, new in found.commented}
+    note.require += promise.require
+    for existing in found.loosened:
+        change.loosen.append(existing.name)
+        note.loosened.append(existing.id)
+    for existing in going:
+        if not branch or existing.name in (*note.add, *note.rename):
+            change.drop.append(existing.name)
+            change.comments.pop(existing.name, None)
+        else:
+            note.drop.append(existing.id)
+            if not existing.nullable:
+                change.loosen.append(existing.name)
+                note.loosened.append(existing.id)
+    if not branch:
+        note = pending.Note()
+    elif note != before:
+        note.main = before.main if before else tables.newest_snapshot(session, promise.table, None)
+        change.properties[f"{pending.PROPERTY}{branch}"] = note.write()
+    change.properties |= _properties(session, promise)
+    change.partition_by = _partitioning(session, promise, wanted)
+    schemas.change(session, promise.table, change)
+    return note
+
+
+def _retype(
+    session: "SparkSession",
+    found: Drift,
+    branch: str | None,
+    change: Change,
+    note: pending.Note,
+) -> list[Field]:
+    """Add a column for each that gets another type. Out: those whose place they are to take."""
+    promise = found.promise
+    partitioned_by = schemas.columns_of_any_partitioning(session, promise.table)
+    for old, new in found.retyped:
+        if old.id in partitioned_by:
+            raise CompilationError(
+                f"{promise.table}: it is partitioned by {old.name}, which is {old.data_type}, and "
+                f"Iceberg cannot make it {new.data_type}: give the model another alias."
+            )
+        name = pending.hidden_name(new.name, branch) if branch else new.name
+        change.add.add(_added(new, name=name))
+        if branch:
+            note.rename[name] = new.name
+    return [old for old, _ in found.retyped]
+
+
+def _by_partitioning(
+    session: "SparkSession", promise: Promise, stray: list[Field]
+) -> tuple[list[Field], list[Field]]:
+    """Those of the columns that Iceberg can drop, and those that it cannot. Says which."""
+    if not stray:
+        return [], []
+    partitioned_by = schemas.columns_of_any_partitioning(session, promise.table)
+    staying = [existing for existing in stray if existing.id in partitioned_by]
+    if staying:
+        _warn(
+            f"{promise.table}: {', '.join(own.name for own in staying)} stays in the table, and is "
+            "null: the table is, or was, partitioned by it, and Iceberg cannot drop such a column."
+        )
+    return [existing for existing in stray if existing not in staying], staying
+
+
+def _properties(session: "SparkSession", promise: Promise) -> dict[str, str | None]:
+    """The properties to set: those of the config, and the table's comment.
+
+    One that the config no longer names stays: somebody else may have set it.
+    """
+    in_table = schemas.properties(session, promise.table)
+    wanted: dict[str, str | None] = {
+        name: value for name, value in promise.properties.items() if in_table.get(name) != value
+    }
+    if promise.comment is not None and promise.comment != in_table.get("comment", ""):
+        wanted["comment"] = promise.comment or None
+    return wanted
+
+
+def _wanted_partitioning(session: "SparkSession", promise: Promise) -> set[tuple[str, str]]:
+    """What the config says. Raises CompilationError, in one line, for what cannot be."""
+    columns = StructType([_added(column) for column in promise.columns])
+    try:
+        return schemas.as_partitioning(session, columns, promise.partition_by)
+    except ValueError as error:
+        told = ", ".join(promise.partition_by)
+        raise CompilationError(f"{promise.table}: partition_by is {told}: {error}.") from error
+
+
+def _partitioning(
+    session: "SparkSession", promise: Promise, wanted: set[tuple[str, str]]
+) -> list[str] | None:
+    """What the table is to be partitioned by from now on; None if it stays as it is.
+
+    An incremental table's rows stay where they are, so it waits for --full-refresh, as dbt does.
+    """
+    in_table = schemas.partitioning(session, promise.table)
+    if wanted == in_table:
+        return None
+    if promise.replaces:
+        return promise.partition_by
+    if wanted:
+        _warn(
+            f"{promise.table}: partition_by is {_told(wanted)} in the config and {_told(in_table)} "
+            "in the table: `--full-refresh` lets the table follow."
+        )
+    return None
+
+
+def _told(partitioning: set[tuple[str, str]]) -> str:
+    return (
+        ", ".join(f"{transform}({column})" for column, transform in sorted(partitioning)) or "none"
+    )
+
+
+def _warn(line: str) -> None:
+    warn_or_error(JinjaLogWarning(msg=line))
+
+
+def _shape(session: "SparkSession", found: Drift, note: pending.Note) -> None:
+    """Let the staged view have the table's columns, and an error where a check does not hold."""
+    promise = found.promise
+    staged = session.table(promise.staged)
+    hidden = {name: old for old, name in note.rename.items()}
+    columns = {
+        hidden.get(column.name, column.name): F.col(quoted(column.name))
+        for column in staged.schema.fields
+    }
+    if promise.checks:
+        name = _checked_column(promise)
+        columns[name] = F.coalesce(*_errors(promise), columns[name]).alias(name)
+    # dbt's `ignore` lets a run fail whose rows lack a column of the table.
+    fills = promise.policy in ("append_new_columns", "sync_all_columns") or bool(hidden)
+    held = {existing.id for existing in found.held}
+    there = {name.lower() for name in columns}
+    for existing in promise.fields:
+        if existing.name.lower() not in there and (fills or existing.id in held):
+            columns[existing.name] = F.lit(None).cast(existing.data_type)
+    if promise.checks or [*columns] != staged.columns:
+        shaped = staged.select(*(column.alias(name) for name, column in columns.items()))
+        shaped.createOrReplaceTempView(promise.staged)
+
+
+def _checked_column(promise: Promise) -> str:
+    """The column that carries the checks: one that is written whatever happens, and no key."""
+    names = [column.name for column in promise.columns]
+    return next((name for name in reversed(names) if name.lower() not in promise.keys), names[-1])
+
+
+def _errors(promise: Promise) -> list:
+    """For each check an expression that is null, or ends the write with one clear line."""
+    return [
+        F.when(
+            ~F.expr(f"({each.expression})"),
+            F.raise_error(F.lit(f"{promise.table}: a row breaks the check {each}")),
+        )
+        for each in promise.checks
+    ]
+
+
+def finish(session: "SparkSession", promise: Promise) -> None:
+    """The table is written on main: its columns hold no null where none is promised from now on."""
+    if promise.require:
+        written = [
+            own.written | ({"required": True} if own.id in promise.require else {})
+            for own in schemas.fields(session, promise.table)
+        ]
+        schemas.put_fields(session, promise.table, written)
+        promise.fields = schemas.fields(session, promise.table)
+        promise.require = []

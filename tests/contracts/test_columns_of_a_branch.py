@@ -1,0 +1,219 @@
+"""Columns change for readers when the build is published that changes them, and not before."""
+
+import json
+import re
+
+import pytest
+import yaml
+from dbt_spark_contracts import schemas
+from dbt_spark_contracts.adapter import SparkAdapter
+from dbt_spark_contracts.publish import pending
+from dbt_spark_contracts.spark import session
+
+PROJECT = {
+    "name": "small",
+    "profile": "lakehouse",
+    "flags": {"send_anonymous_usage_stats": False},
+    "models": {"+file_format": "iceberg", "+materialized": "table"},
+    "seeds": {"+file_format": "iceberg"},
+    "on-run-start": "{{ begin_run() }}",
+    "on-run-end": [
+        "{{ end_run() if not var('killed', false) }}",
+        "{{ 'select id from ' ~ ref(var('reads_at_the_end')) if var('reads_at_the_end', '') }}",
+    ],
+}
+YML = """
+models:
+  - name: a
+    columns:
+      - name: id
+        data_tests: [{accepted_values: {arguments: {values: [1, "{{ var('allowed', 2) }}"]}}}]
+"""
+SEED = "id,flag,v\n1,true,5\n2,false,6\n"
+FILES = {
+    "dbt_project.yml": yaml.safe_dump(PROJECT),
+    "seeds/s.csv": SEED,
+    # Two names for one thing, as people write it: the table's own, and a common table expression.
+    "models/a.sql": "with s as (select * from {{ ref('s') }}) select * from s",
+    "models/b.py": "def model(dbt, spark):\n    return dbt.ref('s').select('id', 'v')\n",
+    "models/schema.yml": YML,
+}
+OLD = [{"id": 1, "flag": True, "v": 5}, {"id": 2, "flag": False, "v": 6}]
+
+
+@pytest.fixture
+def project(small_project, schema):
+    """The project above, built once."""
+    dbt = small_project(FILES)
+
+    def command(*args, succeeds=True, **variables):
+        result = dbt(*args, schema=schema, **variables)
+        assert result.success == succeeds, result.text
+        return result
+
+    command.target = dbt.target_path
+    command.seed = lambda text: (dbt.project_dir / "seeds/s.csv").write_text(text)
+    command.write = lambda path, text: (dbt.project_dir / path).write_text(text)
+    command("build")
+    return command
+
+
+def noted(spark, table: str) -> bool:
+    spark.sql(f"refresh table {table}")
+    return bool(pending.notes(spark, table))
+
+
+def test_a_column_goes_when_the_build_is_published(project, read, spark, schema):
+    project.seed("id,v\n1,7\n2,8\n")
+    failed = project("build", succeeds=False, allowed=9)
+    assert "Nothing was published" in failed.text
+    assert read(schema, "s") == read(schema, "a") == OLD
+    assert noted(spark, f"{schema}.s")
+
+    # What the same build reads is without it.
+    project.write("models/b.py", FILES["models/b.py"].replace("'v'", "'flag'"))
+    failed = project("build", succeeds=False)
+    assert "`flag` cannot be resolved" in failed.text
+    assert read(schema, "s") == OLD
+
+    # A retry goes on with the branch, in a command of its own.
+    project.write("models/b.py", FILES["models/b.py"])
+    project("retry")
+    for table in ("s", "a", "b"):
+        assert read(schema, table) == [{"id": 1, "v": 7}, {"id": 2, "v": 8}]
+        assert not noted(spark, f"{schema}.{table}")
+
+
+def test_a_type_changes_when_the_build_is_published(project, read, spark, schema):
+    """And the old values are there until then, and after a build that failed."""
+    project.seed("id,flag,v\n1,true,5.5\n2,yes,6\n")
+    assert "`--full-refresh` lets the table follow" in project("build", succeeds=False).text
+    project("build", "--full-refresh", succeeds=False, allowed=9)
+    assert read(schema, "s") == read(schema, "a") == OLD
+
+    # Where its columns come from is told by the names to come.
+    lineage = json.loads((project.target / "column_lineage.json").read_text())
+    (origin,) = lineage["nodes"]["model.small.b"]["columns"]["v"]["origins"]
+    assert (origin["node"], origin["column"]) == ("seed.small.s", "v")
+
+    # Another build of a table that reads it, while the first is held back.
+    project("build", "--select", "b")
+    assert [row["v"] for row in read(schema, "b")] == [5, 6]
+    assert read(schema, "s") == OLD
+
+    # And the first is no hindrance to one of the same table.
+    project("build", "--full-refresh", "--select", "s", "a", succeeds=False, allowed=9)
+    assert read(schema, "s") == read(schema, "a") == OLD
+    project("retry", reads_at_the_end="s")
+    for name in ("s", "a"):
+        rows = sorted((row["id"], row["flag"], row["v"]) for row in read(schema, name))
+        assert rows == [(1, "true", 5.5), (2, "yes", 6.0)]
+        assert set(read(schema, name)[0]) == {"id", "flag", "v"}
+        assert not noted(spark, f"{schema}.{name}")
+
+
+def test_published_by_hand(project, read, schema):
+    project.seed("id,v,flag\n1,x,true\n2,y,false\n")
+    failed = project("build", "--full-refresh", "-s", "s", "a", succeeds=False, allowed=9)
+    branch = re.search(r"held back on the branch (\w+)", failed.text)[1]
+    assert read(schema, "s") == OLD
+    project("run-operation", "publish", "--args", f"{{branch: {branch}}}")
+    assert [(row["id"], row["v"], row["flag"]) for row in read(schema, "s")] == [
+        (1, "x", True), (2, "y", False)
+    ]  # fmt: skip
+
+
+def test_what_is_not_published_leaves_no_column(project, read, spark, schema):
+    project.seed("id,new\n1,x\n")
+    project("build", "--empty", "-s", "s", "a")
+    assert read(schema, "s") == read(schema, "a") == OLD
+    assert not noted(spark, f"{schema}.s")
+
+
+def test_a_killed_build_leaves_no_column(project, read, spark, schema, monkeypatch):
+    """What it has changed is undone by the next command that takes the lock."""
+    project.seed("id,v,new\n1,x,2\n")
+    with monkeypatch.context() as killed:
+        killed.setattr(session, "clear_up", lambda: None)
+        killed.setattr(SparkAdapter, "settle_changes", lambda: None)
+        project("seed", "--full-refresh", killed=True)
+    session.use_branch(None)
+    assert noted(spark, f"{schema}.s")
+    (row, _) = read(schema, "s")
+    assert row.pop("new") is None
+    assert [row.pop(name) for name in row.copy() if name.startswith("v__dbt_")] == [None]
+    assert row == OLD[0]  # readers have lost nothing
+
+    result = project("run", "-s", "b")
+    assert "was killed before it ended" in result.text
+    assert read(schema, "s") == OLD
+    assert not noted(spark, f"{schema}.s")
+
+
+def test_at_once_without_a_branch(project, read, schema):
+    project.seed("id,v\n1,x\n")
+    project("seed", "--full-refresh", write_audit_publish=False)
+    assert read(schema, "s") == [{"id": 1, "v": "x"}]
+
+
+STRATEGIES = {"merged": "unique_key='id'", "appended": "incremental_strategy='append'"}
+
+
+def test_an_incremental_models_columns(small_project, read, schema):
+    """One that goes may have held no null; one that the table is partitioned by stays."""
+    config = (
+        "{{{{ config(materialized='incremental', on_schema_change='sync_all_columns', {}) }}}} "
+    )
+    first = "select 1 as id, 2 as gone, 'x' as part"
+    models = {
+        f"models/{n}.sql": config.format(f"{key}, partition_by='part'") + first
+        for n, key in STRATEGIES.items()
+    }
+    project = small_project({"dbt_project.yml": yaml.safe_dump(PROJECT), **models})
+    assert project("run", schema=schema).success
+    for code, succeeds in (
+        ("select cast(raise_error('no') as int) as id, 5 as new", False),
+        ("select 1 as id, 5 as new union all select 3, 6", True),
+    ):
+        for name, key in STRATEGIES.items():
+            (project.project_dir / f"models/{name}.sql").write_text(config.format(key) + code)
+        result = project("run", schema=schema)
+        assert result.success == succeeds, result.text
+        assert "part stays in the table, and is null" in result.text
+        if not succeeds:  # a column that is new is there at once, empty
+            old = [{"id": 1, "gone": 2, "part": "x", "new": None}]
+            assert read(schema, "merged") == read(schema, "appended") == old
+    new = [{"id": 1, "part": None, "new": 5}, {"id": 3, "part": None, "new": 6}]
+    for name, more in {"merged": [], "appended": [{"id": 1, "part": "x", "new": None}]}.items():
+        found = sorted(read(schema, name), key=lambda row: (row["id"], str(row["part"])))
+        assert found == sorted(new + more, key=lambda row: (row["id"], str(row["part"])))
+
+
+def test_applied_or_given_up_twice(spark, schema):
+    """As after a kill, which may come in between."""
+    spark.sql(f"create namespace {schema}")
+    for number, end in enumerate((pending.apply, pending.discard)):
+        table = f"{schema}.t{number}"
+        spark.sql(
+            f"create table {table} (id int, old int not null, `v__b` string, v int) using iceberg"
+        )
+        spark.sql(f"insert into {table} values (1, 2, null, 3)")
+        ids = {own.name: own.id for own in schemas.fields(spark, table)}
+        main = spark.table(f"{table}.snapshots").first().snapshot_id
+        note = pending.Note(
+            drop=[ids["old"], ids["v"]], rename={"v__b": "v"}, add=["id"], loosened=[], main=main
+        )
+        change = schemas.Change(properties={f"{pending.PROPERTY}b": note.write()})
+        schemas.change(spark, table, change)
+        pending.hold(spark, table, "b")
+        pending.hold(spark, table, "b")
+        assert spark.table(table).columns == ["id", "old", "v"]
+        pending.resume(spark, table, "b")
+        assert spark.table(table).columns == ["id", "old", "v", "v__b"]
+        for _ in range(2):
+            end(spark, table, "b")
+            end(spark, table, "another")
+        expected = {pending.apply: ["id", "v"], pending.discard: ["old", "v"]}[end]
+        assert spark.table(table).columns == expected
+    assert spark.table(f"{schema}.t0").schema["v"].dataType.simpleString() == "string"
+    assert spark.table(f"{schema}.t1").schema["v"].dataType.simpleString() == "int"
