@@ -1,6 +1,5 @@
 """Tables by Spark's and Iceberg's Java interfaces: what SQL cannot do, or needs a statement for."""
 
-import time
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
@@ -73,33 +72,6 @@ def forget(session: "SparkSession", table: str) -> None:
     catalog.invalidateTable(identifier)
 
 
-def append(session: "SparkSession", table: str, query: str, facts: dict[str, str]) -> None:
-    """Append a query's rows to a table, by name, in one commit.
-
-    Args:
-        session: The session.
-        table: The table.
-        query: SQL.
-        facts: What the commit's summary is to tell besides.
-    """
-    writer = session.sql(query).writeTo(table)
-    for name, value in facts.items():
-        writer = writer.option(f"snapshot-property.{name}", value)
-    writer.append()
-
-
-def last_commit(session: "SparkSession", table: str) -> dict[str, str] | None:
-    """The summary of the newest commit to a table, whoever made it; None if there is none."""
-    snapshot = load_anew(session, table).currentSnapshot()
-    return dict(snapshot.summary()) if snapshot else None
-
-
-def properties(session: "SparkSession", table: str) -> dict[str, str] | None:
-    """The properties of a table, as they are now; None if it is not there."""
-    forget(session, table)
-    return dict(load(session, table).properties()) if exists(session, table) else None
-
-
 def _current_catalog(session: "SparkSession"):
     return _active(session)._jsparkSession.sessionState().catalogManager().currentCatalog()
 
@@ -115,18 +87,6 @@ def _active(session: "SparkSession") -> "SparkSession":
     """The session, made this thread's: Spark reads `spark.sql.defaultCatalog` of the active one."""
     session._jvm.SparkSession.setActiveSession(session._jsparkSession)
     return session
-
-
-def remove_orphan_files(session: "SparkSession", table: str) -> int:
-    """Delete the files of an Iceberg table that none of its snapshots knows. Out: how many.
-
-    Iceberg's procedure of this name spares those of the last 24 hours, for a writer may be about to
-    commit them. The caller holds the build's lock, so that there is none.
-    """
-    actions = session._jvm.org.apache.iceberg.spark.actions.SparkActions
-    action = actions.get(session._jsparkSession).deleteOrphanFiles(load(session, table))
-    result = action.olderThan(int(time.time() * 1000)).execute()
-    return sum(1 for _ in result.orphanFileLocations())
 
 
 def stage_seed(
