@@ -156,7 +156,7 @@ def test_a_build_that_is_killed_at_any_step(house):
     assert set(outcomes) == {True, False} and len(outcomes) >= 5
 
 
-@pytest.mark.parametrize("foreign", [False, True])
+@pytest.mark.parametrize("foreign", [True, pytest.param(False, marks=pytest.mark.full)])
 def test_a_recovery_that_is_killed_at_any_step(house, foreign):
     """And one that cannot finish, because of a write by something else."""
     house.build(0)

@@ -10,7 +10,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.publish import commits
+from dbt_spark_contracts.publish import commits, java
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -62,16 +62,16 @@ def watch_commits(session: "SparkSession", earlier: Iterable[str]) -> None:
     global _committed, _earlier
     _earlier = set(earlier)
     if _committed is None:
-        java = session._jvm.java
-        loader = java.lang.Thread.currentThread().getContextClassLoader()
+        jvm = java.classes(session)
+        loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
         events = "org.apache.iceberg.events"
         listener, snapshot = (
-            java.lang.Class.forName(f"{events}.{name}", True, loader)
+            jvm.java.lang.Class.forName(f"{events}.{name}", True, loader)
             for name in ("Listener", "CreateSnapshotEvent")
         )
-        _committed = java.util.concurrent.ConcurrentHashMap.newKeySet()
-        adds_the_name = java.beans.EventHandler.create(listener, _committed, "add", "tableName")
-        session._jvm.org.apache.iceberg.events.Listeners.register(adds_the_name, snapshot)
+        _committed = jvm.java.util.concurrent.ConcurrentHashMap.newKeySet()
+        adds_the_name = jvm.java.beans.EventHandler.create(listener, _committed, "add", "tableName")
+        jvm.org.apache.iceberg.events.Listeners.register(adds_the_name, snapshot)
     _committed.clear()
 
 

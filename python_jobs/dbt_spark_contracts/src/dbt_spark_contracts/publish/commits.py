@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from py4j.protocol import Py4JJavaError
 
 from dbt_spark_contracts import tables
+from dbt_spark_contracts.publish import java
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -35,7 +36,7 @@ def commit(session: "SparkSession", table: str, change: Callable) -> bool:
     for attempt in range(1, TRIES + 1):
         operations = tables.load_anew(session, table).operations()
         metadata = operations.current()
-        builder = session._jvm.org.apache.iceberg.TableMetadata.buildFrom(metadata)
+        builder = java.classes(session).org.apache.iceberg.TableMetadata.buildFrom(metadata)
         changed = change(metadata, builder)
         if changed is None:
             return False

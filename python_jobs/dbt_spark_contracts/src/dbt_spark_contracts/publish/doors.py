@@ -1,6 +1,6 @@
 """What macros/publish calls of the adapter: a door each, and no more."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbt.adapters.base.meta import AdapterMeta, available
 
@@ -28,6 +28,9 @@ class PublishDoors(metaclass=AdapterMeta):
 
     `command` is what macros/publish/command.sql tells of the dbt command, `graph` is dbt's.
     """
+
+    # dbt's.
+    get_macro_resolver: "Callable[[], Any]"
 
     # This command's.
     this_run: Run

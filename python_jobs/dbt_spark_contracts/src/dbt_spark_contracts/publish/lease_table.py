@@ -9,7 +9,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.publish import commits
+from dbt_spark_contracts.publish import commits, java
 from dbt_spark_contracts.publish.lease import Record
 
 if TYPE_CHECKING:
@@ -55,17 +55,17 @@ class LeaseTable:
 
         def change(metadata, builder):
             main = metadata.currentSnapshot()
-            staged, outdated = None, self._session._jvm.java.util.ArrayList()
+            staged, outdated = None, []
             for snapshot in metadata.snapshots():
                 if snapshot.summary().get(MARK) == mark:
                     staged = snapshot
                 elif snapshot.snapshotId() != seen:
-                    outdated.add(snapshot)
+                    outdated.append(snapshot)
             # Another change may have removed what this one had staged.
             if staged is None or (main and main.snapshotId()) != seen:
                 return None
             moved = builder.setBranchSnapshot(staged.snapshotId(), "main")
-            return moved.removeSnapshots(outdated)
+            return moved.removeSnapshots(java.as_list(self._session, outdated))
 
         if commits.commit(self._session, self._table, change):
             return True

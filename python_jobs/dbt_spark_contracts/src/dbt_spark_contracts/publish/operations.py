@@ -1,13 +1,12 @@
 """What `dbt run-operation` does to published tables. Each takes the lease, as a build does."""
 
-import time
 from datetime import date, datetime, timedelta, timezone
 
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import explained
-from dbt_spark_contracts.publish import branches, log, tell
+from dbt_spark_contracts.publish import branches, java, log, tell
 from dbt_spark_contracts.publish.branches import MAIN, Move
 from dbt_spark_contracts.publish.command import BUILD, Command
 from dbt_spark_contracts.publish.run import Run
@@ -86,12 +85,6 @@ def maintain(run: Run, command: Command, nodes: dict[str, dict], keep_days: floa
         raise DbtRuntimeError(f"keep_days must be a number of days, and is {keep_days!r}.")
     run.lock(command, nodes, "maintain")
     spark = session.get()
-    actions = spark._jvm.org.apache.iceberg.spark.actions.SparkActions.get(spark._jsparkSession)
-    now = time.time()
-    expiry, orphans_before = (
-        int((now - timedelta(days=days).total_seconds()) * 1000)
-        for days in (keep_days, ORPHANS_AFTER.days)
-    )
     with explained():
         for name in [*run.project_tables(), run.log.table, run.lock_table]:
             if branches.find(spark, name) is None:
@@ -101,15 +94,11 @@ def maintain(run: Run, command: Command, nodes: dict[str, dict], keep_days: floa
             for ref in branches.refs(spark, [name])[name]:
                 if ref.startswith(f"{BUILD}_"):
                     run.drop_branch(ref, [name])
-            actions.rewriteDataFiles(tables.load_anew(spark, name)).execute()
-            actions.expireSnapshots(tables.load_anew(spark, name)).expireOlderThan(expiry).execute()
-            action = actions.deleteOrphanFiles(tables.load_anew(spark, name))
-            orphans = action.olderThan(orphans_before).execute().orphanFileLocations()
-            tables.forget(spark, name)
+            orphans = java.maintain(spark, name, timedelta(days=keep_days), ORPHANS_AFTER)
             kept = sum(1 for _ in tables.load(spark, name).snapshots())
             tell.line(
-                f"{name}: {kept} snapshots are kept, {sum(1 for _ in orphans)} files that none of "
-                "them knows were removed."
+                f"{name}: {kept} snapshots are kept, {orphans} files that none of them knows "
+                "were removed."
             )
 
 

@@ -10,7 +10,16 @@ from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.nodes import touched_tables
-from dbt_spark_contracts.publish import branches, held_back, log, moves, pending, tell, untested
+from dbt_spark_contracts.publish import (
+    branches,
+    held_back,
+    java,
+    log,
+    moves,
+    pending,
+    tell,
+    untested,
+)
 from dbt_spark_contracts.publish.branches import Move, MovedOn, NotUnderstood
 from dbt_spark_contracts.publish.command import BUILD, WRITES, Command, is_run_name, suffix
 from dbt_spark_contracts.publish.lease import Lease, Locked, Lost
@@ -93,7 +102,6 @@ class Run:
         """
         self.command, self._nodes = command, nodes
         spark = session.get()
-        java = spark._jvm.java.lang.management.ManagementFactory.getRuntimeMXBean().getName()
         name = command.run_name(kind)
         with explained():
             store = LeaseTable(spark, self.lock_table)
@@ -104,7 +112,7 @@ class Run:
                 name,
                 command.started_at.isoformat(timespec="seconds"),
                 float(command.lock_seconds),
-                this_process(int(java.partition("@")[0])),
+                this_process(java.process_number(spark)),
                 has_ended,
             )
             self.lease = lease

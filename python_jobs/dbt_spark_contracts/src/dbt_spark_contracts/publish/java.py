@@ -1,0 +1,58 @@
+"""Java's side of the session, for Iceberg's API: pyspark's private names stand here only."""
+
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from dbt_spark_contracts import tables
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def classes(session: "SparkSession") -> Any:
+    """Java's packages, from which a class is had by its whole name."""
+    return session._jvm  # type: ignore[attr-defined]
+
+
+def process_number(session: "SparkSession") -> int:
+    """The process number of the session's Java."""
+    name = classes(session).java.lang.management.ManagementFactory.getRuntimeMXBean().getName()
+    return int(name.partition("@")[0])
+
+
+def as_list(session: "SparkSession", items: Iterable) -> Any:
+    """A java.util.List of Java objects."""
+    made = classes(session).java.util.ArrayList()
+    for item in items:
+        made.add(item)
+    return made
+
+
+def maintain(session: "SparkSession", table: str, keep: timedelta, orphans_after: timedelta) -> int:
+    """Make small files larger ones, and let old snapshots and files go, by Iceberg's own actions.
+
+    Args:
+        session: The session.
+        table: The table.
+        keep: Snapshots that are older expire.
+        orphans_after: Files that no snapshot knows are deleted when they are older.
+
+    Returns:
+        How many such files there were.
+    """
+    actions = classes(session).org.apache.iceberg.spark.actions.SparkActions
+    of_session = actions.get(session._jsparkSession)
+    of_session.rewriteDataFiles(tables.load_anew(session, table)).execute()
+    expire = of_session.expireSnapshots(tables.load_anew(session, table))
+    expire.expireOlderThan(_before(keep)).execute()
+    delete = of_session.deleteOrphanFiles(tables.load_anew(session, table))
+    orphans = delete.olderThan(_before(orphans_after)).execute().orphanFileLocations()
+    tables.forget(session, table)
+    return sum(1 for _ in orphans)
+
+
+def _before(age: timedelta) -> int:
+    """The time that was so long ago, as Java has it."""
+    return int((time.time() - age.total_seconds()) * 1000)
