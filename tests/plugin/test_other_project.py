@@ -80,7 +80,7 @@ def test_a_leak_is_blocked(installed, shop):
 def test_the_wheel_has_what_is_not_python(installed):
     package = installed / "dbt_spark_contracts"
     assert (package / "macros/materializations/table.sql").exists()
-    assert (package / "macros/contract/staged.sql").exists()
+    assert (package / "macros/contract/contract.sql").exists()
     assert (package / "macros/publish/begin_run.sql").exists()
     assert (package / "athena_macros/contract.sql").exists()
     assert (package / "dbt_project.yml").exists()
