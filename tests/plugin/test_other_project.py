@@ -147,7 +147,7 @@ def test_a_project_like_everybodys(built, tmp_path, kind):
     assert code == 1, said
     leak = r"\| customer_mail +\| string +\| +\| missing in contract"
     assert len(re.findall(leak, said)) == 2, said
-    assert "view is not supported by catalog: lake. Set `materialized` to table" in said
+    assert "the catalog lake has no views: set `materialized: table`" in said
     for name in ("loaded seed file shop.payments", "snapshotted shop.orders_snapshot"):
         assert f"OK {name}" in said, said
     assert "PASS unique_orders_order_id" in said

@@ -1,7 +1,6 @@
 """dbt's connections to the one session of the process: a statement is `session.sql`, no more."""
 
 import os
-import re
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -159,11 +158,4 @@ def explained():
     except (Py4JJavaError, PythonException, IllegalArgumentException) as error:
         raise DbtRuntimeError(explain(error)) from error
     except PySparkException as error:  # its words, with the place in the SQL
-        raise DbtRuntimeError(_with_way_out(str(error))) from error
-
-
-def _with_way_out(said: str) -> str:
-    """Spark's words, and what to do where the catalog keeps no views, as one in a folder."""
-    if re.fullmatch(r"(Creating|Replacing) a view is not supported by catalog: \S+", said):
-        return f"{said}. Set `materialized` to table, incremental or ephemeral."
-    return said
+        raise DbtRuntimeError(str(error)) from error
