@@ -352,7 +352,7 @@ class Run:
 
     # However the command ends.
 
-    def complete(self, settle: Callable[[], None]) -> None:
+    def complete(self, settle: Callable[[], None] = lambda: None) -> None:
         """Hold back what end_run did not see, as after a Ctrl-C or a hook that failed before it.
         Give the lease back. Raises nothing: what went wrong is said.
 
