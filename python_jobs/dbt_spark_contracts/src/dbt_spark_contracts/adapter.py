@@ -36,7 +36,7 @@ from dbt_spark_contracts.spark import session
 MARKS = "dbt.column_marks"
 
 
-class SparkAdapter(PublishDoors, ContractDoors, spark.SparkAdapter):
+class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
     """The adapter `spark`, which runs Python models in the dbt process.
 
     dbt finds the module of an adapter by the name of its class, so that has to be this one.

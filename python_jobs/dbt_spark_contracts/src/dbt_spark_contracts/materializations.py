@@ -1,5 +1,7 @@
 """Which materializations the guard knows, and what it refuses of the others."""
 
+from typing import Any
+
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts.dbt_internals import CONTRACT_CHECK, PACKAGE, calls
@@ -15,7 +17,7 @@ OPENS_TO_BRANCHES = "contracts__prepare_table"
 UNAUDITED = "unaudited"
 
 
-def check(node, macro, is_audited: bool) -> None:
+def check(node: Any, macro: Any, is_audited: bool) -> None:
     """Raises DbtRuntimeError, in one line, if the node's materialization would break a promise.
 
     Args:

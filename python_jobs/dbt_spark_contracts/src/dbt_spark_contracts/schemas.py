@@ -237,8 +237,8 @@ def change(session: "SparkSession", table: str, wanted: Change) -> None:
     converted = iceberg.spark.SparkSchemaUtil.convert(_java(session, wanted.add))
     for column in wanted.add.fields:
         found = converted.findField(column.name).type()
-        comment = column.metadata.get("comment") or None
-        update = update.addColumn(None, column.name, found, comment)
+        told = column.metadata.get("comment") or None
+        update = update.addColumn(None, column.name, found, told)
     update.commit()
     if wanted.partition_by is not None:
         _repartition(session, transaction, wanted.partition_by)

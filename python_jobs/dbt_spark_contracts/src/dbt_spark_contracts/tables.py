@@ -192,10 +192,6 @@ def _head(loaded, branch: str | None):
     return loaded.snapshot(ref.snapshotId()) if ref else loaded.currentSnapshot()
 
 
-def _current_catalog(session: "SparkSession"):
-    return _active(session)._jsparkSession.sessionState().catalogManager().currentCatalog()
-
-
 def located(session: "SparkSession", table: str) -> tuple:
     """The table's catalog and identifier, Spark's Java objects."""
     iceberg = _active(session)._jvm.org.apache.iceberg.spark.Spark3Util

@@ -7,7 +7,7 @@ says that they are not.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbt.adapters.events.types import ConstraintNotSupported
 from dbt_common.contracts.constraints import (
@@ -89,7 +89,7 @@ def warn_of_others(adapter: type, model: dict) -> None:
         _warn(adapter, ModelLevelConstraint.from_dict(written))
 
 
-def _warn(adapter: type, constraint) -> None:
+def _warn(adapter: Any, constraint: Any) -> None:
     if not constraint.warn_unenforced:  # dbt-spark, which puts them into its DDL, asks for this
         return
     if constraint.type != ConstraintType.custom:

@@ -1,7 +1,7 @@
 """What the macros of macros/contract ask of the adapter."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from dbt.adapters.base.meta import AdapterMeta, available
 from dbt.events.types import JinjaLogWarning
@@ -32,8 +32,8 @@ class ContractDoors(metaclass=AdapterMeta):
     def get_promise(
         self,
         model: dict,
-        relation,
-        staged,
+        relation: Any,
+        staged: Any,
         full_refresh: bool,
         internal: Sequence[str] = (),
         dbts_own: Sequence[str] = (),
@@ -144,7 +144,7 @@ class ContractDoors(metaclass=AdapterMeta):
         return [_told(name, "the last write to it", lines)] if lines else []
 
     @available
-    def drop_stray_columns(self, model: dict, relation, dry_run: bool) -> list[str]:
+    def drop_stray_columns(self, model: dict, relation: Any, dry_run: bool) -> list[str]:
         """Drop the columns of the model's table that its contract does not name. Out: which.
 
         Names them only, if it is a dry run.

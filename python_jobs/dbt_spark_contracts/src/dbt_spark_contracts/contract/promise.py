@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbt.events.types import JinjaLogWarning
 from dbt_common.events.functions import warn_or_error
@@ -257,7 +257,7 @@ def _description(column: dict) -> str:
     return (column.get("description") or "").strip()
 
 
-def _listed(value) -> list[str]:
+def _listed(value: Any) -> list[str]:
     if not value:
         return []
     return [value] if isinstance(value, str) else [str(part) for part in value]

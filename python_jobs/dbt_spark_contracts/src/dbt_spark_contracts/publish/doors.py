@@ -13,7 +13,7 @@ from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 # The macros whose call in a hook says that a project's runs are audited.
 HOOKS = ("begin_run", "end_run")
@@ -34,8 +34,6 @@ class PublishDoors(metaclass=AdapterMeta):
 
     # This command's.
     this_run: Run
-    # That of contract/doors.py.
-    check_before_publish: "Callable[[dict[str, dict], list[str], str], None]"
 
     @available
     def begin_run(self, command: dict, graph: dict, selected: list[str]) -> None:
@@ -47,13 +45,19 @@ class PublishDoors(metaclass=AdapterMeta):
         """See `Run.end`."""
         self._checked_run().end(_command(command), results)
 
+    def check_before_publish(
+        self, nodes: "Mapping[str, dict]", names: list[str], branch: str
+    ) -> None:
+        """Raises an error if a table has left its contract: contract/doors.py tells."""
+        raise NotImplementedError
+
     def _checked_run(self) -> Run:
         """The run, which holds what it publishes against contracts once more."""
         self.this_run.check_contracts = self.check_before_publish
         return self.this_run
 
     @available
-    def require_begun(self, relation, command: dict, graph: dict) -> None:
+    def require_begun(self, relation: Any, command: dict, graph: dict) -> None:
         """Refuse to write the table if the run should have begun and has not."""
 
         def begin_lazily() -> bool:
@@ -74,7 +78,7 @@ class PublishDoors(metaclass=AdapterMeta):
         return calls_any(graph["nodes"], macros, HOOKS)
 
     @available
-    def open_to_branches(self, relation) -> None:
+    def open_to_branches(self, relation: Any) -> None:
         """Let the run write to a branch of this table, if it does not write to main."""
         if self.this_run.branch:
             tell.change(f"{relation}: open to branches")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.publish.branches import Move
@@ -106,7 +107,7 @@ def _who(other: Record) -> str:
     return f"{other.run}, since {other.since}, process {pid} on {host or '?'}"
 
 
-def _query(result) -> str:
+def _query(result: Any) -> str:
     return getattr(result.node, "compiled_code", None) or ""
 
 

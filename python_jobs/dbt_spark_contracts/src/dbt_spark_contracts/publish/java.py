@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def classes(session: "SparkSession") -> Any:
     """Java's packages, from which a class is had by its whole name."""
-    return session._jvm  # type: ignore[attr-defined]
+    return session._jvm
 
 
 def process_number(session: "SparkSession") -> int:

@@ -212,7 +212,7 @@ class Lease:
         """
         self._change()
 
-    def _change(self, **changes) -> None:
+    def _change(self, **changes: Any) -> None:
         with self._one_at_a_time:
             for _ in range(MOST_FAILURES):
                 seen, record = self._store.read()

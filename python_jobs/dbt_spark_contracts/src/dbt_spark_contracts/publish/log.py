@@ -7,7 +7,7 @@ later commit of the same run says how that ended: `published`, `rolled back` or 
 import json
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.publish import commits
@@ -169,5 +169,5 @@ class PublishLog:
         ).collect()  # fmt: skip
 
 
-def _micros(row) -> int:
+def _micros(row: Any) -> int:
     return row.micros

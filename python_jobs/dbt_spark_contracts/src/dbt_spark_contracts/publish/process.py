@@ -83,7 +83,7 @@ def _start(pid: int) -> "float | int | None":
     return None
 
 
-def _runs(pid: int, start) -> bool:
+def _runs(pid: int, start: object) -> bool:
     # A number is given again; and one that is dead, but not yet buried, does nothing more.
     with suppress(psutil.NoSuchProcess):
         return _start(pid) == start and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

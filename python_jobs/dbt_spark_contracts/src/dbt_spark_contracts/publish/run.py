@@ -231,7 +231,9 @@ class Run:
                     branch = ref
         return branch, names
 
-    def require_begun(self, table: str, begin_lazily, has_hooks) -> None:
+    def require_begun(
+        self, table: str, begin_lazily: Callable[[], bool], has_hooks: Callable[[], bool]
+    ) -> None:
         """Raises DbtRuntimeError, in one line, if this command may not write the table.
 
         It may when the run has begun. A project whose hooks call neither begin_run nor end_run
