@@ -22,6 +22,7 @@ create or replace table origins.u (a int, d string);
 """
 NODES = {f"lakehouse.origins.{name}": f"model.x.{name}" for name in ("t", "u", "this")}
 MODEL = {
+    "relation_name": "lake.gold.m",
     "unique_id": "model.x.this",
     "language": "sql",
     "checksum": {"checksum": "1"},
