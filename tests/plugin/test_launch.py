@@ -11,7 +11,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts.spark import launch, session
 from dbt_spark_contracts.spark.java import find_java_home
 from py4j.clientserver import ClientServer, JavaParameters, PythonParameters
-from pyspark import SparkContext
+from pyspark import SparkContext, java_gateway
 
 SETTINGS = {"spark.master": "local[1]", "spark.driver.memory": "1g"}
 
@@ -249,3 +249,19 @@ class TestFailure:
     def test_what_it_said_is_kept_where_nobody_watches(self, tmp_path):
         with pytest.raises(launch.JavaEnded, match="not found"):
             launch.start(plan(java_home=tmp_path), output=subprocess.PIPE)
+
+
+def test_pyspark_is_told_of_a_java_by_an_environment_of_its_own(monkeypatch):
+    """A thread that reads the process's while a variable goes would fail."""
+    told = []
+    monkeypatch.setattr(
+        SparkContext,
+        "_ensure_initialized",
+        lambda: told.extend((dict(java_gateway.os.environ), dict(os.environ))),
+    )
+    monkeypatch.setattr(launch, "_used", None)
+    launch.use(launch.Java(4711, "secret", None, None))
+    pysparks, ours = told
+    assert pysparks == {**ours, "PYSPARK_GATEWAY_PORT": "4711", "PYSPARK_GATEWAY_SECRET": "secret"}
+    assert "PYSPARK_GATEWAY_PORT" not in ours
+    assert java_gateway.os is os

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import IO
 
 from dbt_spark_contracts.spark import archive
@@ -270,17 +271,22 @@ def start(launch: Launch, log_file: str | None = None, output: int | None = None
 
 
 def use(java: Java) -> None:
-    """Let pyspark in this process use that Java."""
+    """Let pyspark in this process use that Java.
+
+    pyspark asks the environment where a Java runs. It is handed one of its own: this thread runs
+    beside dbt's, and what reads the process's environment while a variable goes, fails.
+    """
     global _used
-    from pyspark import SparkContext
+    from pyspark import SparkContext, java_gateway
 
     where = {"PYSPARK_GATEWAY_PORT": str(java.port), "PYSPARK_GATEWAY_SECRET": java.secret}
-    os.environ.update(where)
+    own = ModuleType("os")
+    own.__dict__.update(os.__dict__, environ={**os.environ, **where})
+    java_gateway.os = own
     try:
         SparkContext._ensure_initialized()
     finally:
-        for name in where:
-            del os.environ[name]
+        java_gateway.os = os
     _used = java
 
 
