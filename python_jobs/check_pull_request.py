@@ -224,8 +224,9 @@ def broken_promises(before: Path) -> list[Problem]:
         if event.info.name == "UnversionedBreakingChange":
             changes[event.data.model_name] = list(event.data.breaking_changes)
 
-    select = ("--select", "state:modified", "--state", before, "--output", "path")
-    listed = dbt("ls", *select, on_event=on_event)
+    # dbt lists the tests of a modified model too, and unit tests have files of their own.
+    select = ("--select", "state:modified", "--exclude-resource-type", "unit_test")
+    listed = dbt("ls", *select, "--state", before, "--output", "path", on_event=on_event)
     if hasattr(listed.exception, "breaking_changes"):  # of a model with versions
         changes[listed.exception.node.name] = listed.exception.breaking_changes
     elif listed.exception:

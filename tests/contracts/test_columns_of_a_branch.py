@@ -6,8 +6,8 @@ import re
 import pytest
 import yaml
 from dbt_spark_contracts import schemas
-from dbt_spark_contracts.adapter import SparkAdapter
-from dbt_spark_contracts.publish import pending
+from dbt_spark_contracts.publish import lease, pending
+from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
 
 PROJECT = {
@@ -130,12 +130,18 @@ def test_what_is_not_published_leaves_no_column(project, read, spark, schema):
     assert not noted(spark, f"{schema}.s")
 
 
+def end_without_a_word(run: Run, settle) -> None:
+    """As a process that is killed: what it has done stays, its lease too, which is not renewed."""
+    run.lease._stop.set()
+    lease._ended.add(run.lease.owner)
+
+
 def test_a_killed_build_leaves_no_column(project, read, spark, schema, monkeypatch):
     """What it has changed is undone by the next command that takes the lock."""
     project.seed("id,v,new\n1,x,2\n")
     with monkeypatch.context() as killed:
         killed.setattr(session, "clear_up", lambda: None)
-        killed.setattr(SparkAdapter, "settle_changes", lambda: None)
+        killed.setattr(Run, "complete", end_without_a_word)
         project("seed", "--full-refresh", killed=True)
     session.use_branch(None)
     assert noted(spark, f"{schema}.s")

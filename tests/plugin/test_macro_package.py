@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from dbt.adapters.factory import FACTORY
-from dbt.adapters.spark import connections
+from dbt.adapters.spark import connections, impl
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from dbt.version import installed
@@ -78,9 +78,10 @@ def test_a_projects_macros_of_the_same_names_are_its_own_and_ours_call_ours(smal
 
 @pytest.mark.quick
 def test_every_macro_that_is_no_door_has_the_prefix():
-    """But those that take the place of dbt's and of dbt-athena's."""
+    """But those that take the place of dbt's, of dbt-spark's and of dbt-athena's."""
     source = PACKAGE / "src/dbt_spark_contracts"
-    dbts = {"build_source_function"}
+    dbts = {"build_source_function", "get_column_comment_sql", "spark__comment_clause"}
+    dbts |= {"spark__get_columns_in_relation", "spark__snapshot_merge_sql"}
     names = {
         name
         for file in (source / "macros").rglob("*.sql")
@@ -140,7 +141,7 @@ def test_a_spark_project_of_another_method_is_left_alone(
     assert not [name for name in manifest.macros if ".dbt_spark_contracts." in name]
     found = manifest.find_materialization_macro_by_name("small", "table", "spark")
     assert found.package_name == "dbt_spark"
-    assert type(FACTORY.lookup_adapter("spark")) is SparkAdapter.__mro__[1]
+    assert type(FACTORY.lookup_adapter("spark")) is impl.SparkAdapter
 
 
 @pytest.mark.quick

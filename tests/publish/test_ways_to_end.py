@@ -174,6 +174,7 @@ def test_a_written_table_that_cannot_be_told_stops_the_publish(spark, monkeypatc
         monkeypatch.setattr(branches, "_committed", {committed})
         with pytest.raises(branches.NotUnderstood, match=committed):
             branches.written(spark)
+    monkeypatch.setattr(branches, "_earlier", set())
     monkeypatch.setattr(branches, "_committed", {f"{catalog}.not_there.gone"})
     assert branches.written(spark) == []
 

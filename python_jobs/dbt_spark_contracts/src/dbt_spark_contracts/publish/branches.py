@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from pyspark.errors import AnalysisException
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.publish import commits, java
+from dbt_spark_contracts.schemas import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -89,28 +89,22 @@ def written(session: "SparkSession") -> list[str]:
         if "/" in committed or not rest or not (is_catalog or first == catalog):
             raise NotUnderstood(committed)
         parts = (rest if first == catalog else committed).split(".")
-        name = ".".join(map(_quoted, parts))
-        if find(session, name) is not None:
-            found.add(name)
-        elif _may_be_there(session, parts):
+        there = [name for name in _spellings(parts) if find(session, name) is not None]
+        if len(there) > 1:
             raise NotUnderstood(committed)
+        found.update(there)
     return sorted(found)
+
+
+def _spellings(parts: list[str]) -> Iterator[str]:
+    """The names that a table of these parts may have: one with a dot in it is of several parts."""
+    for end in range(len(parts) - 1, 0, -1) if len(parts) > 1 else [0]:
+        yield ".".join(map(_quoted, [*parts[:end], ".".join(parts[end:])]))
 
 
 def _quoted(part: str) -> str:
     """A part of a name as dbt writes it, with quotes only where Spark needs them."""
-    return part if re.fullmatch(r"[A-Za-z_]\w*", part, re.ASCII) else f"`{part}`"
-
-
-def _may_be_there(session: "SparkSession", parts: list[str]) -> bool:
-    """May there be a table of that name, of which some parts are one, with a dot in it?"""
-    for end in range(1, len(parts) - 1):
-        namespace = ".".join(map(_quoted, parts[:end]))
-        with suppress(AnalysisException):  # there is no such namespace
-            names = session.sql(f"show tables in {namespace}").collect()
-            if ".".join(parts[end:]) in {row.tableName for row in names}:
-                return True
-    return False
+    return part if re.fullmatch(r"[A-Za-z_]\w*", part, re.ASCII) else quoted(part)
 
 
 def find(session: "SparkSession", table: str):

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable
 from hashlib import sha256
 
+from dbt_spark_contracts.schemas import plain
+
 # How many tables a line names.
 NAMED = 10
 
@@ -32,10 +34,11 @@ def untested(written: Collection[str], nodes: dict[str, dict], ran: Collection[s
         nodes: dbt's nodes by unique id, as its graph has them.
         ran: The marks of the tests that ran.
     """
+    tables = set(map(plain, written))
     names = {
         unique_id: node["name"]
         for unique_id, node in nodes.items()
-        if node.get("relation_name") in written and node["resource_type"] != "test"
+        if plain(node.get("relation_name") or "") in tables and node["resource_type"] != "test"
     }
     found = set()
     for unique_id, node in nodes.items():
