@@ -185,7 +185,7 @@ def test_the_function_runs_on_the_given_rows(project, module_schema, spark):
     assert " differs from " in result.message["differs"]
     difference = [line for line in result.text.splitlines() if "hello" in line]
     assert any("1" in line and "2" in line for line in difference), result.text
-    assert not [view for view in spark.catalog.listTables() if "given" in view.name]
+    assert not [view for view in spark.catalog.listTables(module_schema) if "given" in view.name]
 
 
 def test_what_is_wrong_is_told(project, module_schema):

@@ -84,16 +84,26 @@ def written(session: "SparkSession") -> list[str]:
     catalog = tables.current_catalog(session)
     found = set(_earlier)
     for committed in _committed or ():
-        first, _, rest = committed.partition(".")
-        is_catalog = session.conf.get(f"spark.sql.catalog.{first}", None) is not None
-        if "/" in committed or not rest or not (is_catalog or first == catalog):
+        if "/" in committed:
             raise NotUnderstood(committed)
+        # A table that was created by its first commit is named without its catalog.
+        first, _, rest = committed.partition(".")
         parts = (rest if first == catalog else committed).split(".")
         there = [name for name in _spellings(parts) if find(session, name) is not None]
-        if len(there) > 1:
+        is_gone = not there and (_is_catalog(session, first) or _is_in_a_schema(session, parts))
+        if len(there) != 1 and not is_gone:
             raise NotUnderstood(committed)
         found.update(there)
     return sorted(found)
+
+
+def _is_catalog(session: "SparkSession", name: str) -> bool:
+    return session.conf.get(f"spark.sql.catalog.{name}", None) is not None
+
+
+def _is_in_a_schema(session: "SparkSession", parts: list[str]) -> bool:
+    schemas = set(tables.list_schemas(session))
+    return any(".".join(parts[:end]) in schemas for end in range(1, len(parts)))
 
 
 def _spellings(parts: list[str]) -> Iterator[str]:
