@@ -305,3 +305,27 @@ def test_a_model_without_a_contract_promises_nothing_of_nulls(
     result = project("run", schema=schema)
     assert result.success, result.text
     assert spark.table(f"{schema}.m").where("id = 2").first().v is None
+
+
+COUNT = """
+models:
+  - name: contracted
+    config: {contract: {enforced: true}}
+    columns: [{name: n, data_type: bigint, constraints: [{type: not_null}]}]
+"""
+
+
+def test_a_count_that_is_read_off_metadata_is_never_null(small_project, read, schema):
+    """Spark's optimizer makes a row of it, whose column may be null."""
+    count = "select count(*) as n from {{ ref('a') }}"
+    files = {
+        "models/a.sql": "select id from range(3)",
+        "models/plain.sql": count,
+        "models/contracted.sql": count,
+        "models/contracted.yml": COUNT,
+    }
+    project = small_project(files)
+    for _ in range(2):
+        result = project("run", schema=schema)
+        assert result.success, result.text
+    assert read(schema, "plain") == read(schema, "contracted") == [{"n": 3}]

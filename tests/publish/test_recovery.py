@@ -226,7 +226,7 @@ def test_each_command_that_writes_takes_the_lock(house):
     unaudited = replace(house.command(), audits=False)
     commands = [
         lambda: house.run().begin(unaudited, house.graph, []),
-        lambda: house.operate(operations.publish, "dbt_x"),
+        lambda: house.operate(operations.publish, "dbt_20260102t000100_00000009"),
         lambda: house.operate(operations.roll_back, "2026-01-02"),
         lambda: house.operate(operations.maintain, 7),
         lambda: house.operate(operations.unlock),  # which sees it renewed

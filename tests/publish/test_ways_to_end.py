@@ -183,3 +183,37 @@ def test_a_project_without_the_hooks_writes_to_main(small_project, read, schema)
     result = small_project(MODELS)("build", schema=schema, worth=11)
     assert result.status["a"] == "success" and result.status["a_is_10"] == "fail"
     assert [row["worth"] for row in read(schema, "a")] == [11]
+
+
+def test_a_hook_that_resets_the_branch_stops_the_run(project, worth):
+    assert project("build").success
+    (project.folder / "models/b.sql").write_text(
+        "{{ config(post_hook='reset') }} select * from {{ ref('a') }}"
+    )
+    (project.folder / "models/c.sql").write_text("select * from {{ ref('b') }}")
+    result = project("run", worth=11)
+    assert not result.success
+    assert "goes past this run's branch" in result.text
+    assert "c" not in result.status or str(result.status["c"]) in ("skipped", "error")
+    assert worth() == [10]
+
+
+def test_what_is_no_branch_of_a_run_is_not_published(project, worth):
+    assert project("build").success
+    for branch in ("main", "my_tag"):
+        result = project("run-operation", "publish", "--args", f"{{branch: {branch}}}")
+        assert not result.success and "is no branch of a run" in result.text
+    assert worth() == [10]
+
+
+def test_a_snapshot_whose_columns_have_changed_is_told(spark, schema):
+    """`roll_back` to it is refused: a column of then would be missing."""
+    spark.sql(f"create schema if not exists {schema}")
+    table = f"{schema}.t"
+    spark.sql(f"create table {table} (id int, gone int, kept int) using iceberg")
+    spark.sql(f"insert into {table} values (1, 2, 3)")
+    first = spark.sql(f"select snapshot_id from {table}.snapshots").head()[0]
+    spark.sql(f"alter table {table} add column new int")
+    assert branches.changed_columns(spark, table, first) == []
+    spark.sql(f"alter table {table} drop column gone")
+    assert branches.changed_columns(spark, table, first) == ["gone"]

@@ -241,6 +241,23 @@ def drop(session: "SparkSession", table: str, branch: str) -> None:
         loaded.manageSnapshots().removeBranch(branch).commit()
 
 
+def changed_columns(session: "SparkSession", table: str, snapshot_id: int) -> list[str]:
+    """The columns of a snapshot that the table has no more, or in which it now allows no null.
+
+    One that was read for such a snapshot would be missing, or have values that nobody wrote.
+    """
+    loaded = tables.load(session, table)
+    snapshot = loaded.snapshot(snapshot_id)
+    schema = loaded.schemas().get(snapshot.schemaId()) if snapshot else None
+    now = {column.fieldId(): column for column in loaded.schema().columns()}
+    return [
+        column.name()
+        for column in (schema.columns() if schema else ())
+        if column.fieldId() not in now
+        or (column.isOptional() and now[column.fieldId()].isRequired())
+    ]
+
+
 def add(session: "SparkSession", table: str, branch: str, snapshot_id: int) -> bool:
     """Give the table a branch at one of its snapshots; whether it has (still) that snapshot."""
     loaded = find(session, table)

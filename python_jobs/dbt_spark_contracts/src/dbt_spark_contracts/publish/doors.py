@@ -80,10 +80,16 @@ class PublishDoors(metaclass=AdapterMeta):
     @available
     def open_to_branches(self, relation: Any) -> None:
         """Let the run write to a branch of this table, if it does not write to main."""
+        self.this_run.require_branch()
         if self.this_run.branch:
             tell.change(f"{relation}: open to branches")
             with explained():
                 branches.open_to_branches(session.get(), str(relation))
+
+    @available
+    def require_branch(self) -> None:
+        """See `Run.require_branch`."""
+        self.this_run.require_branch()
 
     @available
     def get_branch(self) -> "str | None":

@@ -43,6 +43,8 @@ def move_all(
         for move in moves:
             tell.change(f"{move.table_name}: move main to {branch}")
             branches.move_main(session, branch, move)
+        # What is taken back has its columns still: they change when nothing is taken back any more.
+        for move in moves:
             pending.apply(session, move.table_name, branch)
         tell.change(f"publish log: {branch}: {status}")
         publish_log.write(branch, status, moves)
@@ -102,7 +104,6 @@ def _recover(
             for move in there:
                 tell.change(f"{move.table_name}: finish the move to {run}")
                 branches.move_main(session, run, move)
-                pending.apply(session, move.table_name, run)
         except MovedOn as moved_on:  # just now
             foreign.append(moved_on.table)
     if foreign:
@@ -110,6 +111,9 @@ def _recover(
             tell.change(f"{move.table_name}: take back the move to {run}")
             branches.take_back(session, run, move)
             pending.discard(session, move.table_name, run)
+    else:
+        for move in there:
+            pending.apply(session, move.table_name, run)
     tell.change(f"publish log: {run}: recovered")
     publish_log.write(run, log.TAKEN_BACK if foreign else log.PUBLISHED, moves)
     return Recovered(run, len(moves), tuple(foreign))

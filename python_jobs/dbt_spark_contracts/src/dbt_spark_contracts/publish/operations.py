@@ -8,7 +8,7 @@ from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.publish import branches, java, log, tell
 from dbt_spark_contracts.publish.branches import MAIN, Move
-from dbt_spark_contracts.publish.command import BUILD, Command
+from dbt_spark_contracts.publish.command import BUILD, Command, is_run_name
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
 
@@ -23,6 +23,8 @@ def publish(run: Run, command: Command, nodes: dict[str, dict], branch: str) -> 
     Raises DbtRuntimeError if a build runs, if there is no such branch, or if one of its tables has
     been written since.
     """
+    if not is_run_name(branch):
+        raise DbtRuntimeError(f"{branch!r} is no branch of a run: a failed run says its branch.")
     run.lock(command, nodes, "publish")
     with explained():
         names = set(run.project_tables()) | set(run.log.tables_of(branch))
@@ -42,10 +44,18 @@ def roll_back(run: Run, command: Command, nodes: dict[str, dict], to: object) ->
     with explained():
         published = run.log.published_at(then)
         found = []
-        for table, refs in branches.refs(spark, run.project_tables()).items():
+        for table, refs in branches.refs(spark, {*run.project_tables(), *published}).items():
             main = refs.get(MAIN)
             if main is not None and published.get(table, main) != main:
                 found.append(Move(table, main, published[table]))
+        for move in found:
+            if changed := branches.changed_columns(spark, move.table_name, move.to_snapshot_id):
+                raise DbtRuntimeError(
+                    f"{move.table_name}: {', '.join(changed)} changed since then, and a table has "
+                    "one schema for all of its snapshots. Nothing was rolled back: read the rows "
+                    f"of then by `select … from {move.table_name} version as of "
+                    f"{move.to_snapshot_id}`."
+                )
         for move in found:
             # What is not cleared up after yet proves that the lease is ours: see move_main.
             if not branches.add(spark, move.table_name, name, move.to_snapshot_id):

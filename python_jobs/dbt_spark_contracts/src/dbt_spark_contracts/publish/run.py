@@ -249,6 +249,15 @@ class Run:
                 raise DbtRuntimeError(NOT_BEGUN.format(table=table))
         if self.lease and self.lease.is_lost:
             raise DbtRuntimeError(held_back.lost(None))
+        self.require_branch()
+
+    def require_branch(self) -> None:
+        """Raises DbtRuntimeError, in one line, if something has let Spark write elsewhere."""
+        if self.branch is not None and (now := session.branch()) != self.branch:
+            raise DbtRuntimeError(
+                f"A hook or a model has changed {session.BRANCH} from {self.branch} to {now}: what "
+                "is written goes past this run's branch. Take its `reset` or `set` out."
+            )
 
     def node_finished(self, unique_id: str, status: str) -> None:
         """Remember how a node has ended."""
@@ -269,6 +278,7 @@ class Run:
         if self.branch is None:
             return
         failed = [result for result in results if result.status not in PASSED]
+        self.require_branch()
         with explained():
             found = self._written()
             if command.is_a_part:

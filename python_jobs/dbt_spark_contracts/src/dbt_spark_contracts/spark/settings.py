@@ -65,6 +65,9 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
     paths = [settings.get(PYTHON_PATH), str(project_dir)]
     settings[PYTHON_PATH] = os.pathsep.join(filter(None, paths))
     settings.setdefault("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
+    # Spark holds each write to the nulls that a table allows, by the plan that it has analyzed.
+    # Iceberg asks the optimized one again, in which a count that is read off metadata may be null.
+    settings.setdefault("spark.sql.iceberg.check-nullability", "false")
     return settings
 
 

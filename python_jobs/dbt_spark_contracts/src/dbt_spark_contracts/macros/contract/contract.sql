@@ -63,5 +63,6 @@
 
 {#- Holds the table, once it is written and its post-hooks have run, against what is promised again. -#}
 {% macro contracts__check_after_hooks(promise) %}
+  {%- do adapter.require_branch() -%}
   {%- do adapter.check_after_hooks(promise, post_hooks | length > 0) -%}
 {% endmacro %}

@@ -10,7 +10,16 @@
 {% endmacro %}
 
 {#- Raises an error if the run should have begun, and has not: no lock and no branch means no write. -#}
-{% macro contracts__require_begun() %}{% do adapter.require_begun(this, contracts__command(), graph) %}{% endmacro %}
+{% macro contracts__require_begun() %}
+  {%- for name, way_out in {
+      'sql_header': 'say it in a pre_hook',
+      'clustered_by': 'say `partition_by: ["bucket(8, column)"]`',
+      'options': 'say it in tblproperties',
+  }.items() if config.get(name) -%}
+    {%- do exceptions.raise_compiler_error(this ~ ': ' ~ name ~ ' has no meaning for an Iceberg table here: ' ~ way_out ~ '.') -%}
+  {%- endfor -%}
+  {%- do adapter.require_begun(this, contracts__command(), graph) -%}
+{% endmacro %}
 
 {#
     In: the view's relation, the model's compiled code. Out: the code, in the model's language, to run
