@@ -239,3 +239,19 @@ def test_comments_of_views(small_project):
     project = small_project({"models/m.sql": "select 1 as id"})
     asked = """get_column_comment_sql("back`tick", {"back`tick": {"description": "It's \\\\"}})"""
     assert project.render("ci", asked)[asked] == r"`back``tick` comment 'It\'s \\'"
+
+
+def test_what_has_no_meaning_is_refused(small_project, schema):
+    configs = {
+        "sql_header": "'select 1;'",
+        "clustered_by": "['id']",
+        "options": "{'compression': 'gzip'}",
+    }
+    models = {
+        f"models/{name}.sql": f"{{{{ config({name}={value}) }}}} select 1 as id"
+        for name, value in configs.items()
+    }
+    result = small_project(models)("run", schema=schema)
+    assert not result.success
+    for name in configs:
+        assert f"{name} has no meaning for an Iceberg table here" in result.message[name]
