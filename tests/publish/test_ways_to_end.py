@@ -1,5 +1,7 @@
 """However a command ends, and whatever it leaves out, what no test has seen is not silent."""
 
+import signal
+
 import pytest
 from dbt_spark_contracts.publish import branches
 
@@ -93,6 +95,15 @@ def test_hooks_that_fail(project, worth, spark, schema):
     assert worth() == [10]
 
 
+@pytest.fixture
+def interruptible():
+    """Python's own handling of Ctrl-C, which what a shell runs in the background has not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c(project, worth):
     """Of what was not begun, `dbt retry` does not know: it must not publish the rest."""
     assert project("build").success
