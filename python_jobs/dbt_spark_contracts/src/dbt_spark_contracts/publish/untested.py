@@ -1,6 +1,6 @@
 """Which of the written tables no data test has seen, or not all of theirs. Knows no Spark."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from hashlib import sha256
 
 from dbt_spark_contracts.schemas import plain
@@ -10,15 +10,6 @@ NAMED = 10
 
 # A test that ended so was run, and holds nothing back.
 RAN = ("pass", "warn", "success")
-
-
-def ran(results: Iterable) -> set[str]:
-    """The marks of the data tests that ran, of dbt's results."""
-    return {
-        mark(result.node.unique_id)
-        for result in results
-        if result.node.resource_type == "test" and result.status in RAN
-    }
 
 
 def mark(unique_id: str) -> str:
