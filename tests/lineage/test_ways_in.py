@@ -4,10 +4,12 @@ Each case is a Gold model of one project, whose Silver table has a marked column
 said of its column `reference` is the promise. The table of all ways is in docs/contracts.md.
 """
 
+import shutil
 import textwrap
 
 import pytest
 import yaml
+from dbt_spark_contracts.lineage import model
 
 from tests.support.dbt_runner import make_project
 
@@ -323,6 +325,10 @@ REFUSED = {
         """),
         "is made of silver_t.policy",
     ),
+    "what_another_model_could_not_trace": (
+        "select x as reference from {{ ref('not_promised') }}",
+        "not_promised.x, which cannot be traced",
+    ),
     "a_java_method": (
         f"select java_method('java.lang.String', 'valueOf', car) as reference from {REF}",
         "cannot be traced",
@@ -399,6 +405,10 @@ CLEAN = {
     "a_range": "select cast(id as string) as reference from range(3)",
     "facts_of_a_row": f"select cast(_pos as string) as reference from {REF}",
     "the_kind_of_a_change": f"{DEPENDS}select _change_type as reference from {TABLE}.changes",
+    "names_by_jinja": (
+        "{% set found = run_query('show tables in ' ~ target.schema ~ '_silver') %}"
+        "select '{{ found.rows | length if execute else 0 }}' as reference"
+    ),
     "what_is_clean_by_jinja": (
         f"{DEPENDS}"
         "{% set found = run_query('select distinct car from ' ~ ref('silver_t')) if execute %}"
@@ -436,10 +446,12 @@ def files() -> dict[str, str]:
     models = [
         {"name": "silver_t", "config": {"schema": "silver"}, "columns": columns},
         {"name": "clean", "config": {"schema": "silver"}},
+        {"name": "not_promised", "config": {"schema": "silver"}},
     ]
     written = {
         "models/silver_t.sql": SILVER,
         "models/clean.sql": "select 'x' as policy",
+        "models/not_promised.py": python('return t.select(F.udf(str)("car").alias("x"))'),
         "macros/rename.sql": MACROS,
         "landing/one.txt": "x",
     }
@@ -475,9 +487,43 @@ def built(dbt, spark, tmp_path_factory, module_schema):
     rows = "select * from values ('POL-1') as given (reference)"
     spark.sql(f"create or replace temporary view ways_rows as {rows}")
     project = make_project(dbt, tmp_path_factory.mktemp("ways_in"), files())
-    parsed = project("run", "--select", "silver_t", "clean", schema=module_schema)
-    assert parsed.success, parsed.text
+    silver = project("run", "--select", "config.schema:silver", schema=module_schema)
+    assert silver.success, silver.text
+    assert "not_promised.x cannot be traced" in silver.text, "without a contract it is a warning"
     return project("run", "--select", "config.schema:gold", schema=module_schema)
+
+
+@pytest.fixture(scope="module")
+def small(dbt, tmp_path_factory):
+    """The same Silver table, and one Gold model that hands a column of it on."""
+    all_files = files()
+    models = yaml.safe_load(all_files["models/models.yml"])["models"]
+    kept = [model for model in models if model["name"] in ("silver_t", "gold_a_column")]
+    written = {
+        "models/silver_t.sql": SILVER,
+        "models/gold_a_column.sql": f"select policy as reference from {REF}",
+        "models/models.yml": yaml.safe_dump({"models": kept}),
+    }
+    return make_project(dbt, tmp_path_factory.mktemp("ways_in_small"), written)
+
+
+def test_a_deferred_ref_has_the_marks_of_its_model(small, module_schema, tmp_path):
+    assert small("run", "--select", "silver_t", schema=f"{module_schema}_prod").success
+    shutil.copy(small.target_path / "manifest.json", tmp_path)
+    deferred = ("--defer", "--state", str(tmp_path))
+    result = small("run", "--select", "gold_a_column", *deferred, schema=f"{module_schema}_dev")
+    assert f"{module_schema}_prod_silver" in result.code["gold_a_column"]
+    assert f"gold_a_column.reference {COPY}" in result.message["gold_a_column"]
+
+
+def test_a_plan_that_cannot_be_read_is_refused(small, module_schema, monkeypatch):
+    (small.project_dir / "models/gold_a_column.sql").write_text(
+        f"select car as reference from {REF}"
+    )
+    monkeypatch.setattr(model, "analyzed_plan", lambda frame: [{"class": "a.b", "nonsense": 1}])
+    result = small("run", schema=f"{module_schema}_unread")
+    assert result.status == {"silver_t": "success", "gold_a_column": "error"}
+    assert "because of a plan that cannot be read" in result.message["gold_a_column"]
 
 
 def said(built, name: str) -> list[str]:

@@ -115,8 +115,10 @@ class LineageDoors(metaclass=AdapterMeta):
 
         def traced(frame: DataFrame, collected: str = "") -> dict:
             entry = trace(frame, model, project.names, volatile, watch.files, collected)
-            branch = self.get_branch()
-            return pending.with_names_to_come(entry, branch) if branch else entry
+            if branch := self.get_branch():
+                entry = pending.with_names_to_come(entry, branch)
+            marks.hand_on(entry, self.column_lineage.nodes, project.nodes)
+            return entry
 
         collected = watch.take(view)
         frames = [*collected.frames, *self.connections.fetched_frames()]

@@ -71,13 +71,32 @@ def untraced(model: dict, entry: dict, nodes: Nodes) -> dict[str, str]:
     }
 
 
+def hand_on(entry: dict, recorded: Mapping[str, dict], nodes: Nodes) -> None:
+    """Let the entry say of a column that it is of one which could not be traced itself.
+
+    That is a warning only in a model without a contract, and so would be lost there. One of a
+    contract is allowed, or there is none.
+    """
+    for lineage in entry["columns"].values():
+        for origin in lineage["origins"]:
+            node = nodes.get(origin["node"])
+            if node is None or node["resource_type"] != "model" or _is_contracted(node):
+                continue
+            columns = recorded.get(origin["node"], {}).get("columns", {})
+            known = {name.lower(): column for name, column in columns.items()}
+            column = known.get(origin["column"].lower())
+            if column and origin["kind"] in DIRECT and _unknown(node, column, nodes):
+                told = f"{short_name(origin['node'])}.{origin['column']}, which cannot be traced"
+                lineage["untraced"] = sorted({*lineage["untraced"], told})
+
+
 def must_be_traced(model: dict, nodes: Nodes) -> bool:
     """Is a column that cannot be traced an error in this model, and not only a warning?"""
     if model["resource_type"] == SNAPSHOT:
         return not _stays_in_schema(model, nodes)  # else it takes all marks over
     if model["resource_type"] == "test":
         return True  # its rows are kept in another schema
-    return bool((model["config"].get("contract") or {}).get("enforced"))
+    return _is_contracted(model)
 
 
 def reads_marked(model: dict, nodes: Nodes) -> list[str]:
@@ -190,8 +209,11 @@ def _unknown(model: dict, lineage: dict, nodes: Nodes) -> list[str]:
 def _lacks(node: dict, column: str) -> bool:
     """Does the node promise columns, and not this one?"""
     names = {each["name"].lower() for each in node["columns"].values()}
-    is_promised = bool((node["config"].get("contract") or {}).get("enforced"))
-    return is_promised and column.lower() not in names
+    return _is_contracted(node) and column.lower() not in names
+
+
+def _is_contracted(node: dict) -> bool:
+    return bool((node["config"].get("contract") or {}).get("enforced"))
 
 
 def _stays_in_schema(model: dict, nodes: Nodes) -> bool:

@@ -30,6 +30,12 @@ LIMITS = names("GlobalLimit LocalLimit Offset Tail Sample")
 # How dbt calls what an ephemeral model becomes in the query of another.
 EPHEMERAL = "__dbt__cte__"
 
+# They list names and types, and no value of a column.
+LISTS = names("""
+    ShowTables ShowTablesCommand ShowViews ShowViewsCommand ShowNamespaces ShowColumns
+    DescribeRelation DescribeTableCommand DescribeColumn
+""")
+
 # What cannot be seen through, in words.
 UNTRACED = {
     "LogicalRDD": "rows that came through Python, an RDD or a checkpoint",
@@ -153,7 +159,7 @@ class PlanReader:
         if step := _STEPS.get(kind):
             made = step(node, children, rows, values)
             return self._with_files(node, made) if kind == "Project" and self.files else made
-        if kind == "OneRowRelation" or (kind == "Range" and not self.collected):
+        if kind in LISTS or kind == "OneRowRelation" or (kind == "Range" and not self.collected):
             return Table(_outputs(node, lambda _: NOTHING))
         if not children and (begun := self._begun(node)):
             return begun

@@ -31,7 +31,7 @@ class Project:
         for unique_id, node in self.nodes.items():
             if node["config"].get("materialized") == "ephemeral":
                 self.names[f"{EPHEMERAL}{node['alias']}".lower()] = unique_id
-            elif node.get("relation_name") and not _is_of_files(node):
+            elif node.get("relation_name"):
                 # A source that names a model's table comes later, and is the model.
                 self.names.setdefault(self.full_name(node["relation_name"]), unique_id)
         for relation, unique_id in deferred.items():
@@ -79,7 +79,3 @@ def with_marks(node: dict, marks: Mapping[str, Iterable[str]]) -> dict:
         meta = column["meta"] | dict.fromkeys(more, True)
         columns[name.lower()] = {**column, "meta": meta}
     return {**node, "columns": columns}
-
-
-def _is_of_files(node: dict) -> bool:
-    return bool((node.get("external") or {}).get("location"))
