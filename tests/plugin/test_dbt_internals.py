@@ -31,6 +31,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.semver import VersionSpecifier
 from dbt_spark_contracts import dbt_internals, plugin
 from dbt_spark_contracts.adapter import SparkAdapter
+from dbt_spark_contracts.invocation import Invocation
 from dbt_spark_contracts.spark import session
 
 from tests.support.dbt_runner import ROOT, environment
@@ -168,7 +169,7 @@ def test_the_callback_is_called_once_however_the_command_ends(
 ):
     """And not again by a later command: dbt starts each with no callbacks of the one before."""
     calls = []
-    monkeypatch.setattr(session, "clear_up", lambda: calls.append(1))
+    monkeypatch.setattr(Invocation, "complete", lambda self, settle: calls.append(1))
     project = small_project({"models/a.py": MODEL, "models/a.yml": yml})
     assert project("parse").success == success
     assert calls == [1]

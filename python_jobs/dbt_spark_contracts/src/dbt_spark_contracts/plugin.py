@@ -1,15 +1,18 @@
 """What dbt calls: once for each command, after profile and project are read, before it parses."""
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbt.flags import get_flags
 from dbt.plugins.contracts import PluginArtifacts
 from dbt.plugins.manager import dbt_hook, dbtPlugin
 
 from dbt_spark_contracts import dbt_internals, materializations
-from dbt_spark_contracts.lineage.artifact import ColumnLineage
+
+if TYPE_CHECKING:
+    from dbt_spark_contracts.invocation import Invocation
 
 # The commands that need Spark for certain. Others (compile, debug) get it when they ask.
 SPARK_COMMANDS = {
@@ -22,7 +25,7 @@ class SparkContractsPlugin(dbtPlugin):
     """Sets dbt up for Python models on Spark under contracts."""
 
     # None where the profile is none of ours.
-    column_lineage: ColumnLineage | None = None
+    invocation: "Invocation | None" = None
 
     def initialize(self) -> None:
         """Prepare this command.
@@ -55,7 +58,7 @@ class SparkContractsPlugin(dbtPlugin):
             return
         # Not at the top: dbt imports this module in every project, also in one without Spark.
         from dbt_spark_contracts.spark import session
-        from dbt_spark_contracts.spark.settings import spark_settings
+        from dbt_spark_contracts.spark.settings import CHECKPOINT_DIR, spark_settings
 
         flags = get_flags()
         project_dir = Path(flags.PROJECT_DIR).resolve()
@@ -68,23 +71,27 @@ class SparkContractsPlugin(dbtPlugin):
         if flags.WHICH in SPARK_COMMANDS:
             session.start()  # Java runs beside all that follows
         from dbt_spark_contracts.adapter import SparkAdapter
+        from dbt_spark_contracts.invocation import Invocation
         from dbt_spark_contracts.publish.run import Run
+        from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
         dbt_internals.use_adapter(SparkAdapter)
-        run = SparkAdapter.this_run = Run(
+        run = Run(
             lambda: dbt_internals.call_macro("contracts__operations_schema"),
             retried,
+            Checkpoints(credentials.server_side_parameters.get(CHECKPOINT_DIR)),
         )
+        self.invocation = Invocation(run, dbt_internals.column_lineage())
+        self.invocation.attach_to(credentials)
         dbt_internals.on_node_finished(run.node_finished)
-        self.column_lineage = SparkAdapter.column_lineage = dbt_internals.column_lineage()
         if flags.WHICH == "generate" and project is dbt_internals.current_project():
             # dbt does not ask get_manifest_artifacts for the docs. (A retry keeps its manifest.)
-            dbt_internals.on_manifest(self.column_lineage.annotate)
-        dbt_internals.on_command_completed(lambda: run.complete(SparkAdapter.settle_changes))
+            dbt_internals.on_manifest(self.invocation.column_lineage.annotate)
+        complete = partial(self.invocation.complete, SparkAdapter.settle_changes)
+        dbt_internals.on_command_completed(complete)
         dbt_internals.on_fatal_result(dbt_internals.cancel_siblings)
-        dbt_internals.on_command_completed(session.clear_up)
         if flags.WRITE_JSON:
-            dbt_internals.on_command_completed(self.column_lineage.write)
+            dbt_internals.on_command_completed(self.invocation.column_lineage.write)
 
     @dbt_hook
     def get_manifest_artifacts(self, manifest: Any) -> PluginArtifacts:
@@ -94,8 +101,8 @@ class SparkContractsPlugin(dbtPlugin):
         Raises DbtRuntimeError, in one line, for a contract that nothing would check. (dbt does not
         ask here for `retry`, nor with --no-write-json: the adapter asks before each model again.)
         """
-        if self.column_lineage:
-            self.column_lineage.annotate(manifest)
+        if self.invocation:
+            self.invocation.column_lineage.annotate(manifest)
             for node in manifest.nodes.values():
                 if node.resource_type == "model":
                     macro = dbt_internals.find_materialization(manifest, self.project_name, node)

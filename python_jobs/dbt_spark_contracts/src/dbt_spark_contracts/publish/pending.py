@@ -86,7 +86,6 @@ def apply(session: "SparkSession", table: str, branch: str) -> None:
     May be called again, and for a table of which nothing is noted. Notes of other branches go: none
     of them can be published any more.
     """
-    unpublished.forget(session, table)
     found = notes(session, table)
     if not found:
         return
@@ -109,7 +108,6 @@ def discard(session: "SparkSession", table: str, branch: str) -> None:
     May be called again, and for a table of which nothing is noted. A column that was new stays if
     anything else may have been written to it since.
     """
-    unpublished.forget(session, table)
     others = notes(session, table)
     note = others.pop(branch, None)
     if note is None:
@@ -218,7 +216,3 @@ class Unpublished:
             session.catalog.dropGlobalTempView(name)
         for kept in (self.views, self._names, self._branches):
             kept.clear()
-
-
-# That of this process, which runs one dbt command at a time.
-unpublished = Unpublished()
