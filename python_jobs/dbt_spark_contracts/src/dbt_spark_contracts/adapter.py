@@ -20,10 +20,10 @@ from dbt_common.contracts.constraints import ConstraintType
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import batches, file_sources, materializations, spark_plan, tables
+from dbt_spark_contracts.compat.dbt_core import find_materialization
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.contract.doors import ContractDoors
 from dbt_spark_contracts.contract.relation import ContractColumn, ContractRelation
-from dbt_spark_contracts.dbt_internals import find_materialization
 from dbt_spark_contracts.invocation import Invocation
 from dbt_spark_contracts.lineage import marks
 from dbt_spark_contracts.lineage.model import table_names, trace

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbt.adapters.base.meta import AdapterMeta, available
 
-from dbt_spark_contracts import dbt_internals
+from dbt_spark_contracts.compat import dbt_core
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.publish import branches, operations, tell
 from dbt_spark_contracts.publish.command import Command
@@ -22,7 +22,7 @@ HOOKS = ("begin_run", "end_run")
 
 
 def _command(told: dict) -> Command:
-    return Command(is_a_part=dbt_internals.builds_a_part(), **told)
+    return Command(is_a_part=dbt_core.builds_a_part(), **told)
 
 
 class PublishDoors(metaclass=AdapterMeta):

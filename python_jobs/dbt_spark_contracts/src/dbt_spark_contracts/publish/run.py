@@ -51,7 +51,7 @@ class Run:
 
     Attributes:
         operations_schema: Tells the schema of the lock and the log.
-        retried: The run that a `dbt retry` takes up, as dbt_internals.retried_run has it.
+        retried: The run that a `dbt retry` takes up, as dbt_core.retried_run has it.
         checkpoints: Where the command's checkpoints are.
         finished: The status of each node that has run, by its unique id.
         unpublished: The tables whose columns are to change.
