@@ -16,6 +16,7 @@ from dbt_spark_contracts.contract import check, constraints, table
 from dbt_spark_contracts.contract.check import Drift
 from dbt_spark_contracts.contract.promise import Promise, promise
 from dbt_spark_contracts.publish import pending, tell
+from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.schemas import Change, plain
 from dbt_spark_contracts.spark import session
 
@@ -27,6 +28,9 @@ class ContractDoors(metaclass=AdapterMeta):
     # snapshot that the model left.
     prepared: ClassVar[dict[str, Promise]] = {}
     left_at: ClassVar[dict[str, int | None]] = {}
+
+    # This command's.
+    this_run: Run
 
     @available
     def get_promise(
@@ -174,14 +178,18 @@ class ContractDoors(metaclass=AdapterMeta):
 
     @classmethod
     def _put_back(cls) -> None:
-        """Undo what hooks, of which a later one failed, have done to the columns of contracts."""
+        """Undo what hooks and Python models have done to the columns of contracts in a run that
+        failed after it."""
         spark = session.get()
         for name, made in cls.prepared.items():
-            if name in cls.left_at or not made.enforced or not tables.exists(spark, made.table):
+            is_settled = name in cls.left_at and not cls.this_run.is_held_back
+            if is_settled or not made.enforced or not tables.exists(spark, made.table):
                 continue
             if lines := check.breaches(spark, made):
                 schemas.put_fields(spark, made.table, [own.written for own in made.fields])
-                line = _told(made.table, "a hook", [*lines, "Its columns were put back."])
+                line = _told(
+                    made.table, "a hook or a model", [*lines, "Its columns were put back."]
+                )
                 fire_event(Note(msg=line), EventLevel.WARN)
 
 
