@@ -171,15 +171,16 @@ class ContractDoors(metaclass=AdapterMeta):
 
 
 def _put_back(invocation: "Invocation") -> None:
-    """Undo what hooks, of which a later one failed, have done to the columns of contracts."""
+    """Undo what hooks and Python models have done to the columns of contracts in a run that failed
+    after it."""
     spark = session.get()
     for name, made in invocation.prepared.items():
-        is_kept = name in invocation.left_at
-        if is_kept or not made.enforced or not tables.exists(spark, made.table):
+        is_settled = name in invocation.left_at and not invocation.run.is_held_back
+        if is_settled or not made.enforced or not tables.exists(spark, made.table):
             continue
         if lines := check.breaches(spark, made):
             schemas.put_fields(spark, made.table, [own.written for own in made.fields])
-            line = _told(made.table, "a hook", [*lines, "Its columns were put back."])
+            line = _told(made.table, "a hook or a model", [*lines, "Its columns were put back."])
             fire_event(Note(msg=line), EventLevel.WARN)
 
 

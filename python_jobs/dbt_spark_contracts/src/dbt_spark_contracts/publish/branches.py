@@ -1,6 +1,5 @@
 """The branches of Iceberg tables, and which tables a run has written, by Iceberg's own API."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ from pyspark.errors import AnalysisException
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.publish import commits, java
-from dbt_spark_contracts.schemas import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -87,9 +85,9 @@ def written(session: "SparkSession", earlier: Iterable[str]) -> list[str]:
             raise NotUnderstood(committed)
         # A table that was created by its first commit is named without its catalog.
         first, _, rest = committed.partition(".")
-        parts = (rest if first == catalog else committed).split(".")
-        there = [name for name in _spellings(parts) if find(session, name) is not None]
-        is_gone = not there and (_is_catalog(session, first) or _is_in_a_schema(session, parts))
+        name = rest if first == catalog else committed
+        there = [each for each in tables.spellings(name) if find(session, each) is not None]
+        is_gone = not there and (_is_catalog(session, first) or _is_in_a_schema(session, name))
         if len(there) != 1 and not is_gone:
             raise NotUnderstood(committed)
         found.update(there)
@@ -100,20 +98,9 @@ def _is_catalog(session: "SparkSession", name: str) -> bool:
     return session.conf.get(f"spark.sql.catalog.{name}", None) is not None
 
 
-def _is_in_a_schema(session: "SparkSession", parts: list[str]) -> bool:
-    schemas = set(tables.list_schemas(session))
+def _is_in_a_schema(session: "SparkSession", name: str) -> bool:
+    schemas, parts = set(tables.list_schemas(session)), name.split(".")
     return any(".".join(parts[:end]) in schemas for end in range(1, len(parts)))
-
-
-def _spellings(parts: list[str]) -> Iterator[str]:
-    """The names that a table of these parts may have: one with a dot in it is of several parts."""
-    for end in range(len(parts) - 1, 0, -1) if len(parts) > 1 else [0]:
-        yield ".".join(map(_quoted, [*parts[:end], ".".join(parts[end:])]))
-
-
-def _quoted(part: str) -> str:
-    """A part of a name as dbt writes it, with quotes only where Spark needs them."""
-    return part if re.fullmatch(r"[A-Za-z_]\w*", part, re.ASCII) else quoted(part)
 
 
 def find(session: "SparkSession", table: str):

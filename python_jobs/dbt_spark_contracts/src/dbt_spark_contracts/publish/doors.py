@@ -3,13 +3,19 @@
 from typing import TYPE_CHECKING, Any
 
 from dbt.adapters.base.meta import AdapterMeta, available
+from dbt.events.types import JinjaLogWarning
+from dbt.flags import get_flags
+from dbt_common.events.functions import warn_or_error
+from dbt_common.exceptions import DbtRuntimeError
 
-from dbt_spark_contracts.compat import dbt_core
+from dbt_spark_contracts.compat import dbt_adapters, dbt_core
 from dbt_spark_contracts.connection import explained
-from dbt_spark_contracts.publish import branches, operations, tell
-from dbt_spark_contracts.publish.command import Command
+from dbt_spark_contracts.materializations import UNAUDITED
+from dbt_spark_contracts.publish import branches, held_back, operations, statements, tell
+from dbt_spark_contracts.publish.command import WRITES, Command
 from dbt_spark_contracts.publish.hooks import calls_any
-from dbt_spark_contracts.publish.run import Run
+from dbt_spark_contracts.publish.run import MATERIALIZED, Run
+from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
 
 if TYPE_CHECKING:
@@ -78,7 +84,57 @@ class PublishDoors(metaclass=AdapterMeta):
 
     def _has_hooks(self, graph: dict) -> bool:
         macros = getattr(self.get_macro_resolver(), "macros", {})
-        return calls_any(graph["nodes"], macros, HOOKS)
+        return calls_any(graph.get("nodes", {}), macros, HOOKS)
+
+    # Each statement of dbt's passes here: those of models, hooks and macros.
+
+    def execute(self, sql: str, *args: Any, **kwargs: Any) -> Any:
+        self._keep_to_branch(sql)
+        return super().execute(sql, *args, **kwargs)  # type: ignore[misc]
+
+    @available
+    def add_query(self, sql: str, *args: Any, **kwargs: Any) -> Any:
+        self._keep_to_branch(sql)
+        return super().add_query(sql, *args, **kwargs)  # type: ignore[misc]
+
+    def _keep_to_branch(self, sql: str) -> None:
+        """Refuse a statement that does to a table of the project what no branch holds.
+
+        Readers would see it at once, whatever becomes of the run. Raises DbtRuntimeError, in one
+        line, before it runs. A macro that `dbt run-operation` calls is told of it.
+        """
+        run = self.invocation.run
+        if not statements.may_have_effects(sql, run.branch is not None) or not self._audits():
+            return
+        which = getattr(get_flags(), "WHICH", None)
+        tables = self._audited_tables()
+        for effect in statements.effects(session.get(), sql):
+            is_write = not effect.way_out
+            goes_to_branch = is_write and (run.branch is not None or which not in WRITES)
+            if effect.table not in tables or goes_to_branch:
+                continue
+            if which != "run-operation":
+                raise DbtRuntimeError(held_back.past_the_branch(effect.table, sql, effect.way_out))
+            warn_or_error(JinjaLogWarning(msg=held_back.seen_at_once(effect.table, sql)))
+
+    def _audits(self) -> bool:
+        """Is this a command of a project whose runs write to branches, and does it want that?"""
+        if self.invocation.run.command:
+            return self.invocation.run.command.audits
+        manifest: Any = self.get_macro_resolver()
+        if manifest is None or not self._has_hooks(getattr(manifest, "flat_graph", None) or {}):
+            return False
+        return _command(dbt_adapters.call_macro("contracts__command")).audits
+
+    def _audited_tables(self) -> set[str]:
+        manifest: Any = self.get_macro_resolver()
+        return {
+            plain(node.relation_name).lower()
+            for node in manifest.nodes.values()
+            if node.relation_name
+            and node.config.materialized in MATERIALIZED
+            and not node.config.meta.get(UNAUDITED)
+        }
 
     @available
     def open_to_branches(self, relation: Any) -> None:

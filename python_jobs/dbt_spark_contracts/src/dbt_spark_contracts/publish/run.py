@@ -26,6 +26,7 @@ from dbt_spark_contracts.publish.lease import Lease, Locked, Lost
 from dbt_spark_contracts.publish.lease_table import LeaseTable
 from dbt_spark_contracts.publish.log import PublishLog
 from dbt_spark_contracts.publish.process import has_ended, this_process
+from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
@@ -70,6 +71,7 @@ class Run:
     command: "Command | None" = None
     branch: "str | None" = None
     is_begun: bool = False
+    is_held_back: bool = False
     lease: "Lease | None" = None
     _log: "PublishLog | None" = None
     _nodes: dict[str, dict] = field(default_factory=dict)
@@ -155,7 +157,7 @@ class Run:
     def _clear_up_after(self, run: str) -> None:
         if is_run_name(run):
             tell.change(f"lock: clear up after {run}")
-            self.drop_branch(run, self.project_tables())
+            self.drop_branch(run, self.tables_with_branches())
             self.checkpoints.delete_those_of(run)
         tell.line(f"{run} was killed before it ended; what it left unpublished is removed.")
 
@@ -166,6 +168,21 @@ class Run:
             for node in self._nodes.values()
             if node.get("relation_name") and node["config"]["materialized"] in MATERIALIZED
         })  # fmt: skip
+
+    def tables_with_branches(self) -> list[str]:
+        """The names of the tables that may have a branch of a run, one that a hook wrote to too.
+
+        They are this project's, those that the log knows, and all in the schemas of either.
+        """
+        spark = session.get()
+        names = {*self.project_tables()}
+        if tables.exists(spark, self.log.table):
+            names.update(self.log.all_tables())
+        there = set(tables.list_schemas(spark))
+        for schema in {plain(name).rpartition(".")[0] for name in names} & there:
+            found = tables.list_iceberg_tables(spark, tables.spelled(*schema.split("."))) or ()
+            names.update(tables.spelled(*schema.split("."), name) for name in found)
+        return sorted(names)
 
     def drop_branch(self, branch: str, names: Iterable[str]) -> None:
         """Drop the branch of each table that has it. What was to be published with it goes too."""
@@ -295,7 +312,7 @@ class Run:
                 self._drop_part(found)
             elif failed:
                 self._hold_back(found)
-                for line in held_back.failures(self.branch, found, failed):
+                for line in held_back.failures(self.branch, found, failed, self.unpublished):
                     self.last_lines.append(line)
             elif found:
                 self.publish(self.branch, found, self._tests_that_ran())
@@ -333,6 +350,9 @@ class Run:
         for move in found:
             if not branches.can_move(session.get(), move):
                 raise DbtRuntimeError(held_back.moved_on(move.table_name, branch))
+            pending.hold_others(session.get(), move.table_name, branch)
+            if column := pending.clash(session.get(), move.table_name, branch):
+                raise DbtRuntimeError(held_back.clashes(move.table_name, branch, column))
 
     def _written(self) -> list[Move]:
         """What publishing would move."""
@@ -359,6 +379,7 @@ class Run:
 
     def _hold_back(self, found: list[Move], unfinished: int = 0) -> None:
         assert self.branch
+        self.is_held_back = True
         self.check_lease()
         tell.change(f"publish log: {self.branch}: {log.HELD_BACK}")
         facts = {"ran": self._tests_that_ran(), "unfinished": unfinished}
