@@ -184,10 +184,9 @@ def test_a_written_table_that_cannot_be_told_stops_the_publish(spark, monkeypatc
     for committed in ("file:/tmp/a_path", "another_catalog.a.b", "one_word"):
         monkeypatch.setattr(branches, "_committed", {committed})
         with pytest.raises(branches.NotUnderstood, match=committed):
-            branches.written(spark)
-    monkeypatch.setattr(branches, "_earlier", set())
+            branches.written(spark, [])
     monkeypatch.setattr(branches, "_committed", {f"{catalog}.not_there.gone"})
-    assert branches.written(spark) == []
+    assert branches.written(spark, []) == []
 
 
 def test_a_project_without_the_hooks_writes_to_main(small_project, read, schema):

@@ -20,12 +20,12 @@ from dbt_common.contracts.constraints import ConstraintType
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import batches, file_sources, materializations, spark_plan, tables
+from dbt_spark_contracts.compat.dbt_core import find_materialization
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.contract.doors import ContractDoors
 from dbt_spark_contracts.contract.relation import ContractColumn, ContractRelation
-from dbt_spark_contracts.dbt_internals import find_materialization
+from dbt_spark_contracts.invocation import Invocation
 from dbt_spark_contracts.lineage import marks
-from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.lineage.model import table_names, trace
 from dbt_spark_contracts.publish import pending, tell
 from dbt_spark_contracts.publish.doors import PublishDoors
@@ -55,6 +55,10 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
         ConstraintType.primary_key: ConstraintSupport.NOT_SUPPORTED,
         ConstraintType.foreign_key: ConstraintSupport.NOT_SUPPORTED,
     }
+
+    def __init__(self, config, mp_context) -> None:
+        super().__init__(config, mp_context)
+        self.invocation = Invocation.of(config.credentials)
 
     def quote(self, identifier: str) -> str:
         return quoted(str(identifier))  # dbt also quotes a database that is none
@@ -203,7 +207,7 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
     def checkpoint(self, view) -> None:
         """Compute the staged view once, into a reliable checkpoint, which takes its name."""
         tell.change(f"checkpoint {view}")
-        session.use_checkpoints()
+        self.invocation.run.checkpoints.use()
         with explained():
             session.get().table(str(view)).checkpoint().createOrReplaceTempView(str(view))
 
@@ -301,9 +305,6 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
 
     # Where columns come from: what macros/contract/column_origins.sql asks.
 
-    # That of this command.
-    column_lineage: ColumnLineage
-
     @available
     def trace_columns(
         self, view, model: dict, graph: dict, volatile: list[str], internal: list[str]
@@ -324,7 +325,7 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
         if branch := self.get_branch():
             entry = pending.with_names_to_come(entry, branch)
         if model["resource_type"] != "test":
-            self.column_lineage.record(model["unique_id"], entry)
+            self.invocation.column_lineage.record(model["unique_id"], entry)
         return entry
 
     @available

@@ -4,7 +4,8 @@ from typing import Any
 
 from dbt_common.exceptions import DbtRuntimeError
 
-from dbt_spark_contracts.dbt_internals import CONTRACT_CHECK, PACKAGE, calls
+from dbt_spark_contracts.compat.dbt_adapters import PACKAGE
+from dbt_spark_contracts.compat.dbt_core import CONTRACT_CHECK, calls
 
 # Whose materializations are known: ours, and dbt's and dbt-spark's own, which write no table where
 # ours are, or say that they cannot.

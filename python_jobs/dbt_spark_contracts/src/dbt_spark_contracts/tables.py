@@ -1,7 +1,7 @@
 """Tables by Spark's and Iceberg's Java interfaces: what SQL cannot do, or needs a statement for."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -84,14 +84,27 @@ def newest_snapshot(session: "SparkSession", table: str, branch: str | None) -> 
     return ref.snapshotId() if ref else None
 
 
+def spellings(name: str) -> Iterator[str]:
+    """The names for SQL that a table may have of which Iceberg tells without quotes.
+
+    A dot in it may part two names, or be one of a table's own.
+    """
+    parts = name.split(".")
+    for end in range(len(parts) - 1, 0, -1) if len(parts) > 1 else [0]:
+        yield spelled(*parts[:end], ".".join(parts[end:]))
+
+
+def spelled(*parts: str) -> str:
+    """A name as dbt writes it, with quotes only where Spark needs them."""
+    return ".".join(
+        part if re.fullmatch(r"[A-Za-z_]\w*", part, re.ASCII) else f"`{part.replace('`', '``')}`"
+        for part in parts
+    )
+
+
 def named(session: "SparkSession", name: str) -> str | None:
     """A table's name for SQL, of one that Iceberg told of without quotes; None if there is none."""
-    schema, _, identifier = name.partition(".")
-    quoted = f"{schema}.`{identifier.replace('`', '``')}`"
-    for spelled in (name, quoted) if re.fullmatch(r"[\w.]+", name) else (quoted,):
-        if exists(session, spelled):
-            return spelled
-    return None
+    return next((found for found in spellings(name) if exists(session, found)), None)
 
 
 def overwrite_partitions(session: "SparkSession", table: str, view: str) -> None:

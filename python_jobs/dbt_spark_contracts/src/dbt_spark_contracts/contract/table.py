@@ -70,12 +70,21 @@ def _follow(
 ) -> pending.Note:
     """Change the table, in one commit. Out: what publishing the branch is to change."""
     promise = found.promise
+    pending.hold_others(session, promise.table, branch)
     change = Change()
     before = pending.notes(session, promise.table).get(branch or "", pending.Note())
     note = before.copy()
     going = found.stray if promise.policy == "sync_all_columns" else []
     going, staying = _by_partitioning(session, promise, going)
-    change.loosen += [existing.name for existing in staying if not existing.nullable]
+    if promise.policy == "append_new_columns":
+        staying = found.stray
+    held = {existing.id for existing in found.held}
+    note.drop = [column for column in note.drop if column in held]
+    for existing in found.withdrawn:
+        change.drop.append(existing.name)
+        note.rename.pop(existing.name, None)
+    withdrawn = {existing.name for existing in found.withdrawn}
+    note.add = [name for name in note.add if name not in withdrawn]
     if check.may_retype(promise):
         going += _retype(session, found, branch, change, note)
     if promise.policy in ("append_new_columns", "sync_all_columns"):
@@ -85,18 +94,18 @@ def _follow(
         change.rename |= {} if promise.enforced else {o.name: n.name for o, n in found.renamed}
     change.comments = {old.name: new.comment or "" for old, new in found.commented}
     note.require += promise.require
-    for existing in found.loosened:
-        change.loosen.append(existing.name)
-        note.loosened.append(existing.id)
+    loosened = [*found.loosened, *staying]
     for existing in going:
-        if not branch or existing.name in (*note.add, *note.rename):
+        if not branch or existing.name in note.rename:
             change.drop.append(existing.name)
             change.comments.pop(existing.name, None)
         else:
             note.drop.append(existing.id)
-            if not existing.nullable:
-                change.loosen.append(existing.name)
-                note.loosened.append(existing.id)
+            loosened.append(existing)
+    for existing in loosened:
+        if not existing.nullable:
+            change.loosen.append(existing.name)
+            note.loosened.append(existing.id)
     if not branch:
         note = pending.Note()
     elif note != before:
