@@ -37,7 +37,7 @@ def alerts(events, rules, run_started_at):
         .where("rank = 1")
     )
     return broken.select(
-        F.sha2(F.concat_ws("|", "event_id", "alert_type"), 256).alias("alert_id"),
+        F.sha2(F.to_json(F.struct("event_id", "alert_type")), 256).alias("alert_id"),
         "car_chassis",
         "alert_type",
         "alert_severity",
