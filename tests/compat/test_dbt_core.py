@@ -521,8 +521,6 @@ def test_materializations_are_found_by_name_and_know_what_they_call(small_projec
     manifest = Manifest.from_dict(json.loads((project.target_path / "manifest.json").read_text()))
     for name, expected in {"table": True, "incremental": True, "clone": False}.items():
         macro = manifest.find_materialization_macro_by_name("small", name, "spark")
-        called = (
-            f"macro.{dbt_adapters.PACKAGE}.{dbt_core.CONTRACT_CHECK}" in macro.depends_on.macros
-        )
+        called = dbt_core.calls(macro, dbt_core.CONTRACT_CHECK, manifest.macros)
         assert called == expected, name
     assert manifest.find_materialization_macro_by_name("small", "nonsense", "spark") is None

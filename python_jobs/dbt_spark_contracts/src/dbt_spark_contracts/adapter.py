@@ -171,7 +171,8 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
         self._open()
         manifest = self.get_macro_resolver()
         macro = find_materialization(manifest, self.config.project_name, config.model)
-        materializations.check(config.model, macro, self.should_audit(manifest.flat_graph))
+        is_audited = self.should_audit(manifest.flat_graph)
+        materializations.check(config.model, macro, manifest.macros, is_audited)
         return super().pre_model_hook(config)
 
     # A staged model: what macros/materializations and macros/contract ask.
@@ -197,9 +198,9 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
 
     @available
     def run_python(self, model: dict, code: str) -> None:
-        """Run the compiled code of a Python model that a unit test tests.
+        """Run the compiled code of a Python model, called from any macro.
 
-        dbt lets a `statement` do that in a model's materialization only.
+        dbt lets a `statement` do that in a materialization's own body only.
         """
         self.submit_python_job(model, code)
 

@@ -108,5 +108,5 @@ class SparkContractsPlugin(dbtPlugin):
             for node in manifest.nodes.values():
                 if node.resource_type == "model":
                     macro = dbt_core.find_materialization(manifest, self.project_name, node)
-                    materializations.check(node, macro, is_audited=False)
+                    materializations.check(node, macro, manifest.macros, is_audited=False)
         return {}
