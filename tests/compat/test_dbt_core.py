@@ -26,6 +26,7 @@ from dbt.exceptions import ParsingError
 from dbt.parser.schemas import ModelPatchParser
 from dbt.parser.unit_tests import UnitTestManifestLoader
 from dbt.plugins.manager import PluginManager, dbtPlugin
+from dbt.task.run import RunTask, get_execution_status
 from dbt.task.runnable import GraphRunnableTask
 from dbt.version import installed
 from dbt_common.events.event_manager_client import cleanup_event_logger, get_event_manager
@@ -232,6 +233,22 @@ def test_how_each_node_ends_is_told():
 def test_a_part_for_a_try_is_known_by_dbts_flags(monkeypatch, flags, is_a_part):
     monkeypatch.setattr(dbt_core, "get_flags", lambda: SimpleNamespace(**flags))
     assert dbt_core.builds_a_part() is is_a_part
+
+
+def test_dbt_makes_a_result_of_what_a_hook_executes():
+    """And hands the adapter that very text."""
+    patches.undo()
+    assert list(inspect.signature(RunTask.get_hook_sql).parameters) == [
+        *("self", "adapter", "hook", "idx", "num_hooks", "extra_context"),
+    ]
+    refused = dbt_core.Refused("no")
+
+    class Adapter:
+        def execute(self, sql, **_):
+            assert sql is refused
+            raise DbtRuntimeError("one line")
+
+    assert get_execution_status(refused, Adapter()) == ("error", "one line")
 
 
 # The package of macros

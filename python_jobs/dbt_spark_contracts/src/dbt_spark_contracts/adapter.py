@@ -20,7 +20,7 @@ from dbt_common.contracts.constraints import ConstraintType
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import batches, file_sources, materializations, spark_plan, tables
-from dbt_spark_contracts.compat.dbt_core import find_materialization
+from dbt_spark_contracts.compat.dbt_core import Refused, find_materialization
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.contract.doors import ContractDoors
 from dbt_spark_contracts.contract.relation import ContractColumn, ContractRelation
@@ -62,6 +62,11 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
 
     def quote(self, identifier: str) -> str:
         return quoted(str(identifier))  # dbt also quotes a database that is none
+
+    def execute(self, sql, auto_begin=False, fetch=False, limit=None):
+        if isinstance(sql, Refused):
+            raise sql.error
+        return super().execute(sql, auto_begin, fetch, limit)
 
     @property
     def default_python_submission_method(self) -> str:

@@ -165,6 +165,40 @@ def on_retry(call) -> None:
     patch(retry, "RuntimeConfig", Noticed)
 
 
+class Refused(str):
+    """What a hook that is refused has dbt execute; of no adapter's SQL.
+
+    Attributes:
+        error: Why.
+    """
+
+    error: Exception
+
+
+def keep_results_when_a_last_hook_is_refused() -> None:
+    """Let an error of an on-run-end hook's Jinja be the result of that hook.
+
+    dbt makes a result of what the SQL of a hook raises (get_execution_status); an error of its
+    Jinja it takes for a Ctrl-C, and drops the results of all nodes (RunTask.after_run). An
+    on-run-start hook is left as it is: after its error, no node shall run.
+    """
+    from dbt.task.run import RunTask  # not at the top: `dbt parse` needs none of it
+
+    get_sql = RunTask.get_hook_sql
+
+    def get_hook_sql(task, adapter, hook, idx, num_hooks, extra_context) -> str:
+        try:
+            return get_sql(task, adapter, hook, idx, num_hooks, extra_context)
+        except Exception as error:
+            if "on-run-end" not in hook.tags:
+                raise
+            refused = Refused(f"-- refused: {hook.name}")
+            refused.error = error
+            return refused
+
+    patch(RunTask, "get_hook_sql", get_hook_sql)
+
+
 def list_no_relations() -> None:
     """Let this dbt command not list what is in the warehouse before it begins.
 
