@@ -26,6 +26,7 @@ from dbt.exceptions import ParsingError
 from dbt.parser.schemas import ModelPatchParser
 from dbt.parser.unit_tests import UnitTestManifestLoader
 from dbt.plugins.manager import PluginManager, dbtPlugin
+from dbt.task.run import RunTask, get_execution_status
 from dbt.task.runnable import GraphRunnableTask
 from dbt.version import installed
 from dbt_common.events.event_manager_client import cleanup_event_logger, get_event_manager
@@ -232,6 +233,22 @@ def test_how_each_node_ends_is_told():
 def test_a_part_for_a_try_is_known_by_dbts_flags(monkeypatch, flags, is_a_part):
     monkeypatch.setattr(dbt_core, "get_flags", lambda: SimpleNamespace(**flags))
     assert dbt_core.builds_a_part() is is_a_part
+
+
+def test_dbt_makes_a_result_of_what_a_hook_executes():
+    """And hands the adapter that very text."""
+    patches.undo()
+    assert list(inspect.signature(RunTask.get_hook_sql).parameters) == [
+        *("self", "adapter", "hook", "idx", "num_hooks", "extra_context"),
+    ]
+    refused = dbt_core.Refused("no")
+
+    class Adapter:
+        def execute(self, sql, **_):
+            assert sql is refused
+            raise DbtRuntimeError("one line")
+
+    assert get_execution_status(refused, Adapter()) == ("error", "one line")
 
 
 # The package of macros
@@ -521,8 +538,6 @@ def test_materializations_are_found_by_name_and_know_what_they_call(small_projec
     manifest = Manifest.from_dict(json.loads((project.target_path / "manifest.json").read_text()))
     for name, expected in {"table": True, "incremental": True, "clone": False}.items():
         macro = manifest.find_materialization_macro_by_name("small", name, "spark")
-        called = (
-            f"macro.{dbt_adapters.PACKAGE}.{dbt_core.CONTRACT_CHECK}" in macro.depends_on.macros
-        )
+        called = dbt_core.calls(macro, dbt_core.CONTRACT_CHECK, manifest.macros)
         assert called == expected, name
     assert manifest.find_materialization_macro_by_name("small", "nonsense", "spark") is None

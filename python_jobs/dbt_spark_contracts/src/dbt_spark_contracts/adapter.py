@@ -20,7 +20,7 @@ from dbt_common.contracts.constraints import ConstraintType
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import batches, file_sources, materializations, spark_plan, tables
-from dbt_spark_contracts.compat.dbt_core import find_materialization
+from dbt_spark_contracts.compat.dbt_core import Refused, find_materialization
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.contract.doors import ContractDoors
 from dbt_spark_contracts.contract.relation import ContractColumn, ContractRelation
@@ -62,6 +62,11 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
 
     def quote(self, identifier: str) -> str:
         return quoted(str(identifier))  # dbt also quotes a database that is none
+
+    def execute(self, sql, auto_begin=False, fetch=False, limit=None):
+        if isinstance(sql, Refused):
+            raise sql.error
+        return super().execute(sql, auto_begin, fetch, limit)
 
     @property
     def default_python_submission_method(self) -> str:
@@ -171,7 +176,8 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
         self._open()
         manifest = self.get_macro_resolver()
         macro = find_materialization(manifest, self.config.project_name, config.model)
-        materializations.check(config.model, macro, self.should_audit(manifest.flat_graph))
+        is_audited = self.should_audit(manifest.flat_graph)
+        materializations.check(config.model, macro, manifest.macros, is_audited)
         return super().pre_model_hook(config)
 
     # A staged model: what macros/materializations and macros/contract ask.
@@ -197,9 +203,9 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
 
     @available
     def run_python(self, model: dict, code: str) -> None:
-        """Run the compiled code of a Python model that a unit test tests.
+        """Run the compiled code of a Python model, called from any macro.
 
-        dbt lets a `statement` do that in a model's materialization only.
+        dbt lets a `statement` do that in a materialization's own body only.
         """
         self.submit_python_job(model, code)
 

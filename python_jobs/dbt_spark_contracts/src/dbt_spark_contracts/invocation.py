@@ -43,6 +43,10 @@ class Invocation:
         """Let the credentials of the command's profile carry it."""
         setattr(credentials, _ATTRIBUTE, self)
 
+    def __deepcopy__(self, memo: dict) -> "Invocation":
+        """The same: dbt copies its config, credentials and all, for a unit test."""
+        return self
+
     @staticmethod
     def of(credentials: object) -> "Invocation":
         """That of the command with these credentials."""

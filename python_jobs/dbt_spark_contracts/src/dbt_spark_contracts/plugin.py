@@ -78,6 +78,7 @@ class SparkContractsPlugin(dbtPlugin):
         from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
         dbt_adapters.use_adapter(SparkAdapter)
+        dbt_core.keep_results_when_a_last_hook_is_refused()
         run = Run(
             lambda: dbt_adapters.call_macro("contracts__operations_schema"),
             retried,
@@ -108,5 +109,5 @@ class SparkContractsPlugin(dbtPlugin):
             for node in manifest.nodes.values():
                 if node.resource_type == "model":
                     macro = dbt_core.find_materialization(manifest, self.project_name, node)
-                    materializations.check(node, macro, is_audited=False)
+                    materializations.check(node, macro, manifest.macros, is_audited=False)
         return {}

@@ -5,6 +5,7 @@ context, and tells what happens by events.
 """
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -164,6 +165,40 @@ def on_retry(call) -> None:
     patch(retry, "RuntimeConfig", Noticed)
 
 
+class Refused(str):
+    """What a hook that is refused has dbt execute; of no adapter's SQL.
+
+    Attributes:
+        error: Why.
+    """
+
+    error: Exception
+
+
+def keep_results_when_a_last_hook_is_refused() -> None:
+    """Let an error of an on-run-end hook's Jinja be the result of that hook.
+
+    dbt makes a result of what the SQL of a hook raises (get_execution_status); an error of its
+    Jinja it takes for a Ctrl-C, and drops the results of all nodes (RunTask.after_run). An
+    on-run-start hook is left as it is: after its error, no node shall run.
+    """
+    from dbt.task.run import RunTask  # not at the top: `dbt parse` needs none of it
+
+    get_sql = RunTask.get_hook_sql
+
+    def get_hook_sql(task, adapter, hook, idx, num_hooks, extra_context) -> str:
+        try:
+            return get_sql(task, adapter, hook, idx, num_hooks, extra_context)
+        except Exception as error:
+            if "on-run-end" not in hook.tags:
+                raise
+            refused = Refused(f"-- refused: {hook.name}")
+            refused.error = error
+            return refused
+
+    patch(RunTask, "get_hook_sql", get_hook_sql)
+
+
 def list_no_relations() -> None:
     """Let this dbt command not list what is in the warehouse before it begins.
 
@@ -198,17 +233,18 @@ def allow_contracts_on_python_models() -> None:
 
 def _contract_check(parser, node):
     """The macro that has the contract of `node`, a Python model, checked; None if there is none."""
-    project = parser.root_project
+    project, macros = parser.root_project, parser.manifest.macros
     materialization = parser.manifest.find_materialization_macro_by_name(
         project.project_name, node.config.materialized, project.credentials.type
     )
     if materialization is None:
         return None
     if materialization.package_name == ATHENA_PACKAGE:
-        writer = parser.manifest.macros.get(f"macro.{project.project_name}.{ATHENA_WRITER}")
-        return writer if writer and calls(writer, ATHENA_CONTRACT_CHECK) else None
+        writer = macros.get(f"macro.{project.project_name}.{ATHENA_WRITER}")
+        return writer if writer and calls(writer, ATHENA_CONTRACT_CHECK, macros) else None
     takes_python = "python" in (materialization.supported_languages or ())  # a view does not
-    return materialization if takes_python and calls(materialization, CONTRACT_CHECK) else None
+    is_held = takes_python and calls(materialization, CONTRACT_CHECK, macros)
+    return materialization if is_held else None
 
 
 def find_materialization(manifest, project: str, node):
@@ -217,6 +253,20 @@ def find_materialization(manifest, project: str, node):
     return manifest.find_materialization_macro_by_name(project, materialized, "spark")
 
 
-def calls(macro, name: str) -> bool:
-    """Does the macro call another of that name?"""
-    return any(called.endswith(f".{name}") for called in macro.depends_on.macros)
+def calls(macro, name: str, macros: Mapping) -> bool:
+    """Does the macro call another of that name, itself or through others?
+
+    Args:
+        macro: The macro.
+        name: The name.
+        macros: The manifest's macros, by unique id.
+    """
+    called, seen = [*macro.depends_on.macros], set()
+    while called:
+        unique_id = called.pop()
+        if unique_id.rpartition(".")[2] == name:
+            return True
+        if unique_id not in seen and unique_id in macros:
+            called += macros[unique_id].depends_on.macros
+        seen.add(unique_id)
+    return False

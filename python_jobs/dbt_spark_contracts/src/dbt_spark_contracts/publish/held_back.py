@@ -46,11 +46,13 @@ def where(branch: str, moves: list[Move]) -> str:
     )
 
 
-def not_ended(branch: str, moves: list[Move], unfinished: int) -> list[str]:
-    """What is said of a run that ended without end_run."""
+def not_ended(branch: str, moves: list[Move], unfinished: int, refusal: str) -> list[str]:
+    """What is said of a run that ended without end_run, or was refused by it."""
     lines = [where(branch, moves)]
     if moves and unfinished:
         lines.append(f"{unfinished} nodes did not run. To go on: `dbt build`.")
+    elif refusal:
+        lines.append(refusal)
     elif moves:
         lines.append(f"end_run did not run, or not to its end. To publish: {by_hand(branch)}.")
     return lines

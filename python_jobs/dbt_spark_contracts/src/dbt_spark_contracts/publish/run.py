@@ -78,6 +78,7 @@ class Run:
     _selected: "list[str]" = field(default_factory=list)
     _earlier_tests: "list[str]" = field(default_factory=list)
     _earlier_tables: "list[str]" = field(default_factory=list)
+    _refusal: str = ""
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -300,6 +301,13 @@ class Run:
 
         Raises DbtRuntimeError, in one line, if it cannot be published.
         """
+        try:
+            self._end(command, results)
+        except Exception as error:
+            self._refusal = explain(error)
+            raise
+
+    def _end(self, command: Command, results: Iterable) -> None:
         if not self.is_begun and command.which in WRITES and command.audits:
             self.last_lines.append("Nothing was published: begin_run did not run.")
         if self.branch is None:
@@ -458,5 +466,5 @@ class Run:
             and self._nodes.get(unique_id, {}).get("config", {}).get("materialized") != "ephemeral"
         ]
         self._hold_back(found, len(left))
-        for line in held_back.not_ended(self.branch, found, len(left)):
+        for line in held_back.not_ended(self.branch, found, len(left), self._refusal):
             self.last_lines.append(line)

@@ -55,10 +55,12 @@
 {#
     Brings the table to where it can be written: creates it from what is promised, or lets it follow that as
     far as it says so; and lets the run write to a branch of it. Out: the names of its columns, in its order.
+
+    In: what `contracts__begin` and `contracts__check` told.
 #}
-{% macro contracts__prepare_table(target_relation, existing_relation, promise, drift) %}
-  {%- set names = adapter.prepare_table(drift) -%}
-  {%- do adapter.open_to_branches(target_relation) -%}
+{% macro contracts__prepare_table(at, checked) %}
+  {%- set names = adapter.prepare_table(checked.drift) -%}
+  {%- do adapter.open_to_branches(at.table) -%}
   {{- return(names) -}}
 {% endmacro %}
 
