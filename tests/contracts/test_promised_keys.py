@@ -3,10 +3,13 @@
 What a plan says of keys is tried in test_plan_keys.py; here, what a build makes of it.
 """
 
+import json
+import shutil
+
 import pytest
 import yaml
 
-from tests.support.dbt_runner import ROOT, make_project
+from tests.support.dbt_runner import ROOT, Dbt, make_project
 
 EVENTS = """
 select cast(id as int) as id, cast(car as string) as car, cast(km as int) as km
@@ -95,6 +98,12 @@ MODELS = {
         },
     ),
     "open_join": (JOINED, "id car", "id", {}),
+    "quiet_join": (
+        JOINED,
+        "id car",
+        [{"type": "primary_key", "columns": ["id"], "warn_unenforced": False}],
+        {},
+    ),
     "strict_join": (JOINED, "id car", "id", {"meta": {"unproven_keys": "error"}}),
 }
 LINE = "{}: its query does not prove one row per (id)"
@@ -166,6 +175,11 @@ def test_of_a_key_that_is_open_is_told_who_decides(result):
         assert line == LINE.format(name) + reason + decides
 
 
+def test_of_an_open_key_nothing_is_said_where_that_is_asked(result):
+    assert result.status["quiet_join"] == "success"
+    assert not any(line.startswith("quiet_join:") and "prove" in line for line in result.said)
+
+
 def test_an_open_key_is_an_error_where_that_is_asked(result):
     assert result.status["strict_join"] == "error"
     assert LINE.format("strict_join") in result.message["strict_join"]
@@ -182,23 +196,35 @@ def test_a_key_of_no_column_is_refused(dbt, tmp_path, schema):
     assert "names the column cars, and the contract has none" in result.message["t"]
 
 
-def test_the_keys_of_this_project(dbt, tmp_path_factory, schema):
+PROMISED = {
+    *("silver_car_telemetry", "silver_rejected_events"),
+    *("gold_car_current_state", "gold_fuel_efficiency_monthly", "gold_performance_alerts"),
+}
+
+
+def test_the_keys_of_this_project(dbt, tmp_path, schema):
     """All are proven; without its rank, the current state of a car is refuted without a row."""
-    result = dbt("run", "--empty", schema=schema)
-    assert result.success, result.text
-    promised = {
-        model["name"]
-        for layer in ("silver", "gold")
-        for model in yaml.safe_load((ROOT / f"models/{layer}/_{layer}__models.yml").read_text())[
-            "models"
-        ]
-        if any(written["type"] == "primary_key" for written in model.get("constraints", []))
-    }
-    assert promised == {
-        "silver_car_telemetry",
-        "silver_rejected_events",
-        "gold_car_current_state",
-        "gold_fuel_efficiency_monthly",
-        "gold_performance_alerts",
-    }
-    assert "does not prove one row" not in result.text
+    built = dbt("build", "--empty", "--exclude-resource-type", "test", schema=schema)
+    assert built.success, built.text
+    manifest = json.loads((dbt.target_path / "manifest.json").read_text())
+    assert {
+        node["name"] for node in manifest["nodes"].values() if node.get("constraints")
+    } == PROMISED
+    assert "does not prove one row" not in built.text
+
+    changed = tmp_path / "changed"
+    for name in ("models", "macros", "seeds", "tests/generic", "tests/singular"):
+        shutil.copytree(ROOT / name, changed / name)
+    for name in ("dbt_project.yml", "selectors.yml"):
+        shutil.copy(ROOT / name, changed)
+    file = changed / "models/gold/gold_car_current_state.py"
+    code = file.read_text()
+    assert code.count('.where("rank = 1")') == 1
+    file.write_text(code.replace('.where("rank = 1")', ""))
+    project = Dbt(dbt.home, changed, changed / "target")
+    result = project("run", "--empty", "-s", "gold_car_current_state", schema=schema)
+    assert (
+        "gold_car_current_state: the contract promises one row per (car_chassis), and the query has"
+        " one per (event_id) of silver_car_telemetry; the last step that makes them fewer: none."
+        in result.message["gold_car_current_state"]
+    )

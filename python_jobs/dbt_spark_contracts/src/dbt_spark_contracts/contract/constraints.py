@@ -72,18 +72,24 @@ def checks(model: dict) -> list[Check]:
     return found + _checks(model, "the model", _of(model))
 
 
-def keys(model: dict) -> list[tuple[str, ...]]:
+def keys(model: dict) -> dict[tuple[str, ...], bool]:
     """The keys that the model promises: the columns of each, by which no two rows are equal.
 
-    Raises CompilationError if one names a column that the contract does not name.
+    Returns:
+        The keys, with whether it is to be said of one that nothing enforces it: `warn_unenforced`.
+
+    Raises:
+        CompilationError: If one names a column that the contract does not name.
     """
-    found: list[tuple[str, ...]] = [
-        (name,)
-        for name, column in model["columns"].items()
-        if any(_type(written) in _KEYS for written in _of(column))
-    ]
-    found += [tuple(_named(model, w)) for w in _of(model) if _type(w) in _KEYS]
-    return list(dict.fromkeys(found))
+    found: dict[tuple[str, ...], bool] = {}
+    for name, column in model["columns"].items():
+        for written in _of(column):
+            if _type(written) in _KEYS:
+                found[(name,)] = written.get("warn_unenforced") is not False
+    for written in _of(model):
+        if _type(written) in _KEYS:
+            found[tuple(_named(model, written))] = written.get("warn_unenforced") is not False
+    return found
 
 
 def _checks(model: dict, where: str, constraints: Iterable[dict]) -> list[Check]:

@@ -80,10 +80,10 @@ class ContractDoors(metaclass=AdapterMeta):
             line, is_open = keys.doubt(model, verdict, nodes)
             if (model["config"].get("meta") or {}).get(keys.UNPROVEN) == "error":
                 lines.append(line)
-            elif is_open:
-                warn_or_error(JinjaLogWarning(msg=line))
-            else:
+            elif not is_open:
                 fire_event(Note(msg=line))
+            elif verdict.is_told_of:
+                warn_or_error(JinjaLogWarning(msg=line))
         if lines:
             raise CompilationError("\n".join(lines))
 

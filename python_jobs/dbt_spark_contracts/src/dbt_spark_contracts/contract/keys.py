@@ -39,12 +39,14 @@ class Verdict:
 
     Attributes:
         key: Its columns.
+        is_told_of: Whether it is to be said that nothing proves it.
         is_proven: Whether no two rows can have one key.
         refuted_by: The rows that the query hands on, if there can be several of one key.
         reason: Why nothing is known, if it is not for the query itself.
     """
 
     key: Key
+    is_told_of: bool = True
     is_proven: bool = False
     refuted_by: Finer | None = None
     reason: str = ""
@@ -76,20 +78,20 @@ def judge(
         )
     except Exception as error:  # what cannot be read proves nothing, and refutes nothing
         why = f"its plan cannot be read ({explain(error)})"
-        return [Verdict(key, reason=why) for key in promised]
+        return [Verdict(key, is_told, reason=why) for key, is_told in promised.items()]
     names = [name.lower() for name in frame.columns]
 
     def positions(key: Iterable[str]) -> list[int]:
         return [names.index(name.lower()) for name in key]
 
     verdicts = []
-    for key in promised:
+    for key, is_told in promised.items():
         held, reason = _held_by_write(model, key)
         if held is not None and uniqueness.is_proven(positions(held)):
-            verdicts.append(Verdict(key, is_proven=True))
+            verdicts.append(Verdict(key, is_told, is_proven=True))
         else:
             found = finer(plan, positions(key), known, is_deterministic)
-            verdicts.append(Verdict(key, refuted_by=found, reason=reason))
+            verdicts.append(Verdict(key, is_told, refuted_by=found, reason=reason))
     return verdicts
 
 
@@ -157,7 +159,7 @@ def _tables(plan: tree.Tree, nodes: Mapping[str, dict], catalog: str) -> dict[st
             continue
         node = nodes[unique_id]
         is_enforced = (node["config"].get("contract") or {}).get("enforced")
-        promised = constraints.keys(node) if is_enforced else []
+        promised = constraints.keys(node) if is_enforced else {}
         merged_by = _listed(node["config"].get("unique_key"))
         found[name] = Table(
             short_name(unique_id),
