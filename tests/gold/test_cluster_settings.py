@@ -28,7 +28,7 @@ HOSTILE = {
 }
 OF_THE_RUN = (*RUN_TIMES, "ingested_at")
 # Neither good, nor rejected by its text alone.
-ODD = """{"event_id": "odd", "carChassis": "c", "event_primary_timestamp": "2025-11-02T05:30Z", "a": []}
+ODD = """{"event_id": "odd", "carChassis": "c", "event_primary_timestamp": "2025-11-02T05:30Z"}
 {"event_id": 1.10, "carChassis": "c", "event_primary_timestamp": "2025-11-02T01:30:00,5-05"}
 {"event_id": "twice", "carChassis": "c", "carChassis": "d"}
 {"event_id": "none", "carChassis": "c", "event_primary_timestamp": "2025-02-30T00:00:00Z"}
