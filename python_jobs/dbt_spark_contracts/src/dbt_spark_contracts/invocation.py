@@ -17,6 +17,7 @@ from dbt_spark_contracts.spark import session
 if TYPE_CHECKING:
     from dbt_spark_contracts.contract.promise import Promise
     from dbt_spark_contracts.lineage.artifact import ColumnLineage
+    from dbt_spark_contracts.lineage.project import Project
     from dbt_spark_contracts.publish.run import Run
 
 # The attribute of dbt's credentials that carries it.
@@ -30,12 +31,14 @@ class Invocation:
     Attributes:
         run: What it does to tables.
         column_lineage: Where the columns of its models come from.
+        project: What its graph tells of tables, once a model has asked.
         prepared: What was promised of the tables that it has prepared.
         left_at: Of those whose promise was found to be kept, the snapshot that the model left.
     """
 
     run: "Run"
     column_lineage: "ColumnLineage"
+    project: "Project | None" = None
     prepared: "dict[str, Promise]" = field(default_factory=dict)
     left_at: "dict[str, int | None]" = field(default_factory=dict)
 

@@ -1,6 +1,6 @@
 """What the macros of macros/contract ask of the adapter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dbt.adapters.base.meta import AdapterMeta, available
@@ -21,12 +21,16 @@ from dbt_spark_contracts.spark import session
 
 if TYPE_CHECKING:
     from dbt_spark_contracts.invocation import Invocation
+    from dbt_spark_contracts.lineage.project import Project
 
 
 class ContractDoors(metaclass=AdapterMeta):
     """A model's contract, as the steps of a materialization hold to it."""
 
     invocation: "Invocation"
+
+    # The adapter's: lineage/doors.py.
+    project_of: "Callable[[dict], Project]"
 
     @available
     def get_promise(
@@ -67,17 +71,14 @@ class ContractDoors(metaclass=AdapterMeta):
         """
         if not (model["config"].get("contract") or {}).get("enforced"):
             return
-        spark = session.get()
-        nodes = {**graph["nodes"], **graph["sources"]}
+        project = self.project_of(graph)
         with explained():
-            verdicts = keys.judge(
-                spark.table(str(staged)), model, nodes, tables.current_catalog(spark)
-            )
+            verdicts = keys.judge(session.get().table(str(staged)), model, project)
         lines = [keys.refutation(model, found) for found in verdicts if found.refuted_by]
         for verdict in verdicts:
             if verdict.is_proven or verdict.refuted_by:
                 continue
-            line, is_open = keys.doubt(model, verdict, nodes)
+            line, is_open = keys.doubt(model, verdict, project.nodes)
             if (model["config"].get("meta") or {}).get(keys.UNPROVEN) == "error":
                 lines.append(line)
             elif not is_open:

@@ -11,7 +11,7 @@ from dbt_spark_contracts import spark_plan
 from dbt_spark_contracts.contract import constraints
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage.artifact import short_name
-from dbt_spark_contracts.lineage.model import table_names
+from dbt_spark_contracts.lineage.project import Project
 from dbt_spark_contracts.plan import tree
 from dbt_spark_contracts.plan.multiplicity import Finer, Table, finer
 from dbt_spark_contracts.plan.steps import table_name
@@ -52,16 +52,13 @@ class Verdict:
     reason: str = ""
 
 
-def judge(
-    frame: "DataFrame", model: dict, nodes: Mapping[str, dict], catalog: str
-) -> list[Verdict]:
+def judge(frame: "DataFrame", model: dict, project: Project) -> list[Verdict]:
     """What the analyzed plan of a staged model says of its keys; costs no Spark job.
 
     Args:
         frame: The staged model's rows.
         model: dbt's model.
-        nodes: dbt's nodes and sources, by unique id.
-        catalog: The catalog of tables whose name says none.
+        project: The tables in plans, and dbt's nodes.
 
     Raises:
         CompilationError: If a key names a column that the contract does not name.
@@ -71,7 +68,7 @@ def judge(
         return []
     try:
         plan = tree.read(spark_plan.analyzed_plan(frame))
-        known = _tables(plan, nodes, catalog)
+        known = _tables(plan, project)
         is_deterministic = spark_plan.is_deterministic(frame)
         uniqueness = Uniqueness(
             plan, {name: table.promised for name, table in known.items()}, is_deterministic
@@ -150,14 +147,13 @@ def _held_by_write(model: dict, key: Key) -> "tuple[Iterable[str] | None, str]":
     return None, "its rows are appended to others"
 
 
-def _tables(plan: tree.Tree, nodes: Mapping[str, dict], catalog: str) -> dict[str, Table]:
+def _tables(plan: tree.Tree, project: Project) -> dict[str, Table]:
     """What is promised of the tables in the plan, by the names that they have there."""
     there = {table_name(step) for step in plan.walk() if step.kind == "SubqueryAlias"}
     found = {}
-    for name, unique_id in table_names(nodes.values(), catalog).items():
-        if name not in there:
-            continue
-        node = nodes[unique_id]
+    for name in there & set(project.names):
+        unique_id = project.names[name]
+        node = project.nodes[unique_id]
         is_enforced = (node["config"].get("contract") or {}).get("enforced")
         promised = constraints.keys(node) if is_enforced else {}
         merged_by = _listed(node["config"].get("unique_key"))
@@ -165,7 +161,7 @@ def _tables(plan: tree.Tree, nodes: Mapping[str, dict], catalog: str) -> dict[st
             short_name(unique_id),
             [_lower(key) for key in promised],
             [
-                *(key for _, key in _tests_of(unique_id, nodes)),
+                *(key for _, key in _tests_of(unique_id, project.nodes)),
                 *([_lower(merged_by)] if merged_by else []),
             ],
         )

@@ -137,8 +137,8 @@ def determined_by(expression: Tree) -> frozenset[int]:
         return frozenset()
     if kind in _INJECTIVE:
         return determined_by(children[0])
-    if kind == "Coalesce" and all(_raises(child) for child in children[1:]):
-        return determined_by(children[0])
+    if kind == "Coalesce" and len(children) > 1 and _raises(children[1]):
+        return determined_by(children[0])  # what comes later is never reached
     if kind == "CreateNamedStruct":
         return frozenset().union(*map(determined_by, children[1::2]))
     if kind == "StructsToJson" and children[0].kind == "CreateNamedStruct":
