@@ -254,6 +254,7 @@ def adding(small_project, schema):
         result.branch = re.search(r"held back on the branch (\w+)", result.text)
         return result
 
+    command.write = lambda path, text: (dbt.project_dir / path).write_text(text)
     assert command("build").success
     return command
 
@@ -261,6 +262,10 @@ def adding(small_project, schema):
 W = ", {name: w, data_type: string}"
 TESTED = W.replace("}", ", data_tests: [not_null: {name: w_is_there}]}")
 V = ", {name: v, data_type: int}"
+N = (
+    "models: [{{name: n, config: {{contract: {{enforced: true}}}}, columns: "
+    "[{{name: id, data_type: int}}, {{name: v, data_type: {}}}]}}]"
+)
 
 
 def columns_of(spark, schema: str, *names: str) -> list[list[str]]:
@@ -333,3 +338,25 @@ def test_a_column_that_the_model_lacks_holds_nulls_from_then_on(adding, read, sc
     assert adding("build", "-s", "i").success
     rows = sorted(read(schema, "i"), key=str)
     assert rows == [{"id": 1, "w": "x"}, {"id": 1, "w": None}, {"id": 1, "w": None}]
+
+
+def test_what_was_never_published_may_become_another(adding, read, schema):
+    """A first build failed: nobody has read a row, and the model may say anything else."""
+    adding.write("models/n.sql", "select {{ var('n', \"1 as id, 'x' as v\") }}")
+    adding.write("models/n.yml", N.format("string"))
+    failed = adding("build", bad=True)
+    assert "held back" in failed.text
+    adding.write("models/n.yml", N.format("int, constraints: [{type: not_null}]"))
+    again = adding("build", n="1 as id, 2 as v", bad=True)
+    assert again.status["n"] == "success", again.text
+    # The branch of the first is gone, with all that is on it.
+    assert not adding(
+        "run-operation", "publish", "--args", f"{{branch: {failed.branch[1]}}}"
+    ).success
+    assert adding("build", n="1 as id, 2 as v").success
+    assert read(schema, "n") == [{"id": 1, "v": 2}]
+    # Once it is published, it is promised.
+    adding.write("models/n.yml", N.format("string"))
+    refused = adding("build", n="1 as id, 'x' as v")
+    assert "v: int not null in the table, string in the contract" in refused.message["n"]
+    assert read(schema, "n") == [{"id": 1, "v": 2}]

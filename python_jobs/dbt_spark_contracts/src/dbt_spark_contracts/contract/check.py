@@ -57,6 +57,7 @@ class Drift:
     Attributes:
         promise: What is promised.
         is_there: Whether there is a table.
+        is_anew: Whether the table differs and may be made anew: nothing of it was ever published.
         stray: The table's only.
         missing: Promised only.
         retyped: Of another type or, where a contract is enforced, stricter or looser on nulls.
@@ -72,6 +73,7 @@ class Drift:
 
     promise: Promise
     is_there: bool = True
+    is_anew: bool = False
     stray: list[Field] = field(default_factory=list)
     missing: list[Column] = field(default_factory=list)
     retyped: list[tuple[Field, Column]] = field(default_factory=list)
@@ -137,6 +139,9 @@ def drift(session: "SparkSession", promise: Promise, branch: str | None) -> Drif
         proven = spark_plan.never_null(session.table(promise.staged), [*names.values()])
         found.loosened = [own for own in found.loosened if names[own.id] not in proven]
     found.missing = [column for column in promise.columns if column.name.lower() not in in_table]
+    found.is_anew = bool(
+        differences(found) and pending.was_never_published(session, promise.table, branch)
+    )
     return found
 
 
@@ -147,7 +152,7 @@ def check_table(found: Drift) -> None:
     nobody change, and the way out.
     """
     promise = found.promise
-    if not found.is_there:
+    if not found.is_there or found.is_anew:
         return
     breaches = [] if may_retype(promise) else [_retyped(*pair) for pair in found.retyped]
     missing = found.missing

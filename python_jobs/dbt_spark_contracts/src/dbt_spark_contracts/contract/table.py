@@ -13,7 +13,7 @@ from dbt_spark_contracts.contract import check, constraints
 from dbt_spark_contracts.contract.check import Drift
 from dbt_spark_contracts.contract.constraints import Check
 from dbt_spark_contracts.contract.promise import Column, Promise
-from dbt_spark_contracts.publish import pending
+from dbt_spark_contracts.publish import branches, pending
 from dbt_spark_contracts.schemas import Change, Field, quoted
 
 if TYPE_CHECKING:
@@ -42,23 +42,29 @@ def prepare(session: "SparkSession", found: Drift, branch: str | None) -> list[s
     constraints.require_conditions(rows, promise.table, promise.checks)
     wanted = _wanted_partitioning(session, promise)
     note = pending.Note()
-    if found.is_there:
+    if found.is_there and not found.is_anew:
         note = _follow(session, found, branch, wanted)
     else:
-        _create(session, promise)
+        _create(session, found, branch)
     promise.fields = schemas.fields(session, promise.table)
     _shape(session, found, note)
     return [existing.name for existing in promise.fields]
 
 
-def _create(session: "SparkSession", promise: Promise) -> None:
+def _create(session: "SparkSession", found: Drift, branch: str | None) -> None:
+    promise = found.promise
     properties = dict(promise.properties)
+    if branch:
+        properties[pending.UNPUBLISHED] = "true"
     if promise.comment:
         properties["comment"] = promise.comment
     if promise.location:
         properties["location"] = promise.location
     schema = StructType([_added(column, nullable=column.nullable) for column in promise.columns])
-    schemas.create(session, promise.table, schema, promise.partition_by, properties)
+    make = schemas.create_anew if found.is_anew else schemas.create
+    make(session, promise.table, schema, promise.partition_by, properties)
+    if found.is_anew:
+        branches.drop_all(session, promise.table)
 
 
 def _added(column: Column, nullable: bool = True, name: str = "") -> StructField:

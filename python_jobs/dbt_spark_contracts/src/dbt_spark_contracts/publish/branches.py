@@ -9,6 +9,7 @@ from pyspark.errors import AnalysisException
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.publish import commits, java
+from dbt_spark_contracts.publish.command import is_run_name
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -121,9 +122,9 @@ def find(session: "SparkSession", table: str):
 def open_to_branches(session: "SparkSession", table: str) -> None:
     """Let a run write to a branch of the table: by Iceberg's property, and a main branch."""
     loaded = tables.load(session, table)
+    if not loaded.refs().containsKey(MAIN):
+        loaded.manageSnapshots().createBranch(MAIN).commit()
     if loaded.properties().get(WRITES_TO_BRANCHES) != "true":
-        if not loaded.refs().containsKey(MAIN):
-            loaded.manageSnapshots().createBranch(MAIN).commit()
         loaded.updateProperties().set(WRITES_TO_BRANCHES, "true").commit()
 
 
@@ -225,6 +226,12 @@ def drop(session: "SparkSession", table: str, branch: str) -> None:
     loaded = find(session, table)
     if loaded is not None and loaded.refs().containsKey(branch):
         loaded.manageSnapshots().removeBranch(branch).commit()
+
+
+def drop_all(session: "SparkSession", table: str) -> None:
+    """Drop the branches of all runs."""
+    for name in filter(is_run_name, _refs(tables.load(session, table))):
+        drop(session, table, name)
 
 
 def changed_columns(session: "SparkSession", table: str, snapshot_id: int) -> list[str]:

@@ -27,8 +27,9 @@ def publish(run: Run, command: Command, nodes: dict[str, dict], branch: str) -> 
         raise DbtRuntimeError(f"{branch!r} is no branch of a run: a failed run says its branch.")
     run.lock(command, nodes, "publish")
     with explained():
-        names = set(run.project_tables()) | set(run.log.tables_of(branch))
-        found = run.moves(branch, names)
+        held = run.log.tables_of(branch)
+        found = run.moves(branch, {*run.project_tables(), *held})
+        run.check_can_be_published(branch, found, held)
         run.publish(branch, found, run.log.facts(branch).get("ran", []))
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # What the name of the property begins with, of which the rest is the branch.
 PROPERTY = "contracts.pending."
 
+# The property of a table that was made for a branch, until one is published.
+UNPUBLISHED = "contracts.unpublished"
+
 
 @dataclass
 class Note:
@@ -90,15 +93,28 @@ def apply(session: "SparkSession", table: str, branch: str) -> None:
     of them can be published any more.
     """
     found = notes(session, table)
-    if not found:
+    is_new = UNPUBLISHED in schemas.properties(session, table)
+    if not found and not is_new:
         return
     note = found.pop(branch, Note())
     theirs = {name for other in found.values() for name in other.rename}
     columns = [
         written for written in _published(session, table, note) if written["name"] not in theirs
     ]
-    gone = {f"{PROPERTY}{name}": None for name in (*found, branch)}
+    gone = {UNPUBLISHED: None} | {f"{PROPERTY}{name}": None for name in (*found, branch)}
     schemas.put_fields(session, table, columns, gone)
+
+
+def was_never_published(session: "SparkSession", table: str, branch: str | None) -> bool:
+    """Was the table made by a run that published nothing, and has this one not written to it?
+
+    Nobody has read a row of it, so it may become another one.
+    """
+    return (
+        UNPUBLISHED in schemas.properties(session, table)
+        and not tables.was_written(session, table, None)
+        and (branch is None or tables.newest_snapshot(session, table, branch) is None)
+    )
 
 
 def _published(session: "SparkSession", table: str, note: Note) -> list[dict]:

@@ -242,7 +242,7 @@ class Run:
             raise DbtRuntimeError(held_back.interrupted(branch, facts["unfinished"]))
         self._earlier_tests = facts.get("ran", [])
         found = self.moves(branch, names)
-        self.check_can_be_published(branch, found)
+        self.check_can_be_published(branch, found, names)
         return branch, [move.table_name for move in found]
 
     def _held_back_by(self, retried: dict) -> "tuple[str | None, list[str]]":
@@ -349,12 +349,21 @@ class Run:
         for each in found:
             self.unpublished.forget(session.get(), each.table_name)
 
-    def check_can_be_published(self, branch: str, found: list[Move]) -> None:
-        """Raises DbtRuntimeError if no table has the branch, or if main of one went on since."""
+    def check_can_be_published(
+        self, branch: str, found: list[Move], held: Iterable[str] = ()
+    ) -> None:
+        """Raises DbtRuntimeError if no table has the branch, or if main of one went on since.
+
+        Or if one of the tables that were held back is there without the branch.
+        """
         if not found:
             raise DbtRuntimeError(
                 f"No table has the branch {branch} (any more): run `dbt build` again."
             )
+        lack = {*held} - {move.table_name for move in found}
+        for name in sorted(lack):
+            if branches.find(session.get(), name) is not None:
+                raise DbtRuntimeError(held_back.moved_on(name, branch))
         for move in found:
             if not branches.can_move(session.get(), move):
                 raise DbtRuntimeError(held_back.moved_on(move.table_name, branch))

@@ -33,7 +33,7 @@ _HARMLESS_PROCEDURES = re.compile(
 )
 
 # Properties by which a table is written to branches, and by which its columns change.
-_OUR_PROPERTIES = re.compile(r"write\.wap\.enabled|contracts\.pending\..*")
+_OUR_PROPERTIES = re.compile(r"write\.wap\.enabled|contracts\..*")
 
 # A part of a table's name that stands for one of its branches.
 _BRANCH = "branch_"
