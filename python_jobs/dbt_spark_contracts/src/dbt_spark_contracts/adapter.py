@@ -4,7 +4,6 @@ The name is that of dbt-spark's pull request 1063, so that this can go when upst
 """
 
 import json
-from datetime import datetime, timezone
 from typing import ClassVar
 
 from dbt.adapters import spark
@@ -20,6 +19,7 @@ from dbt_common.contracts.constraints import ConstraintType
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import batches, file_sources, materializations, spark_plan, tables
+from dbt_spark_contracts.compat.dbt_adapters import AdapterInsides
 from dbt_spark_contracts.compat.dbt_core import Refused, find_materialization
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.contract.doors import ContractDoors
@@ -36,7 +36,7 @@ from dbt_spark_contracts.spark import session
 MARKS = "dbt.column_marks"
 
 
-class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
+class SparkAdapter(ContractDoors, PublishDoors, AdapterInsides, spark.SparkAdapter):
     """The adapter `spark`, which runs Python models in the dbt process.
 
     dbt finds the module of an adapter by the name of its class, so that has to be this one.
@@ -112,13 +112,6 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
             for name in names
         ]
 
-    def _make_match(self, relations_list, database, schema, identifier):
-        # dbt looks for a name in lower case, and Iceberg keeps it as it was written: of a test
-        # whose name has capitals, the failures could be stored once and never again.
-        wanted = (schema, identifier)
-        exact = [found for found in relations_list if (found.schema, found.identifier) == wanted]
-        return exact or super()._make_match(relations_list, database, schema, identifier)
-
     def get_columns_in_relation(self, relation):
         try:
             fields = self.get_schema(relation)
@@ -147,7 +140,7 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
                 newest = file_sources.newest(
                     session.get(), str(source), location, loaded_at_field, filter
                 )
-                return None, self._create_freshness_response(newest, datetime.now(timezone.utc))
+                return None, self.freshness_of(newest)
         return super().calculate_freshness(source, loaded_at_field, filter, macro_resolver)
 
     def get_catalog(self, relation_configs, used_schemas):
