@@ -25,6 +25,7 @@ from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import hadoop_configuration, java_classes
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage.artifact import short_name
+from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.settings import absolute
 
@@ -74,6 +75,7 @@ def stage(spark: SparkSession, model: Callable, dbt_object: Callable, view: str)
         return frame.limit(0) if getattr(get_flags(), "EMPTY", False) else frame
 
     handed = dbt_object(load)
+    handed.say = tell.line
     to_spark(spark, model(handed, spark)).createOrReplaceTempView(view)
 
 

@@ -12,7 +12,7 @@ from dbt_common.exceptions import CompilationError, DbtRuntimeError
 
 from dbt_spark_contracts import schemas, tables
 from dbt_spark_contracts.connection import explained
-from dbt_spark_contracts.contract import check, constraints, table
+from dbt_spark_contracts.contract import check, constraints, keys, table
 from dbt_spark_contracts.contract.check import Drift
 from dbt_spark_contracts.contract.promise import Promise, promise
 from dbt_spark_contracts.publish import tell
@@ -56,6 +56,36 @@ class ContractDoors(metaclass=AdapterMeta):
         """Hold the staged view against the promise: see `check_staged`."""
         with explained():
             check.check_staged(session.get(), made)
+
+    @available
+    def check_keys(self, staged: Any, model: dict, graph: dict) -> None:
+        """Hold the staged view against the keys of an enforced contract: see `keys.judge`.
+
+        Says of each key that nothing proves who decides about it. Raises CompilationError, in one
+        line for each, for a key of which the query hands on several rows; and, where the model's
+        meta says `unproven_keys: error`, for one that nothing proves.
+        """
+        if not (model["config"].get("contract") or {}).get("enforced"):
+            return
+        spark = session.get()
+        nodes = {**graph["nodes"], **graph["sources"]}
+        with explained():
+            verdicts = keys.judge(
+                spark.table(str(staged)), model, nodes, tables.current_catalog(spark)
+            )
+        lines = [keys.refutation(model, found) for found in verdicts if found.refuted_by]
+        for verdict in verdicts:
+            if verdict.is_proven or verdict.refuted_by:
+                continue
+            line, is_open = keys.doubt(model, verdict, nodes)
+            if (model["config"].get("meta") or {}).get(keys.UNPROVEN) == "error":
+                lines.append(line)
+            elif not is_open:
+                fire_event(Note(msg=line))
+            elif verdict.is_told_of:
+                warn_or_error(JinjaLogWarning(msg=line))
+        if lines:
+            raise CompilationError("\n".join(lines))
 
     @available
     def get_drift(self, made: Promise) -> Drift:

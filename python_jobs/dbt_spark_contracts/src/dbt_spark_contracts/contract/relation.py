@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from dbt.adapters.factory import get_adapter_by_type
 from dbt.adapters.spark.column import SparkColumn
 from dbt.adapters.spark.relation import SparkRelation
 
-from dbt_spark_contracts.invocation import Invocation
 from dbt_spark_contracts.schemas import plain, quoted
 
 
@@ -24,7 +24,8 @@ class ContractRelation(SparkRelation):
         relation = super().create_from(quoting, relation_config, **kwargs)
         # dbt says how many rows are wanted of what is read, and of nothing else.
         if "limit" in kwargs:
-            unpublished = Invocation.of(quoting.credentials).run.unpublished
+            # Of a source, `quoting` is not the command's config: it says nothing of its profile.
+            unpublished = get_adapter_by_type("spark").invocation.run.unpublished
             if view := unpublished.views.get(plain(relation.render())):
                 return relation.replace(view=view)
         return relation
