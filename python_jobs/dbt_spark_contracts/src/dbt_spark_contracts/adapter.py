@@ -3,7 +3,6 @@
 The name is that of dbt-spark's pull request 1063, so that this can go when upstream has it.
 """
 
-from datetime import datetime, timezone
 from typing import ClassVar
 
 from dbt.adapters import spark
@@ -19,6 +18,7 @@ from dbt_common.contracts.constraints import ConstraintType
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import batches, file_sources, materializations, spark_plan, tables
+from dbt_spark_contracts.compat.dbt_adapters import AdapterInsides
 from dbt_spark_contracts.compat.dbt_core import Refused, find_materialization
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.contract.doors import ContractDoors
@@ -31,7 +31,7 @@ from dbt_spark_contracts.schemas import quoted
 from dbt_spark_contracts.spark import session
 
 
-class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, spark.SparkAdapter):
+class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, spark.SparkAdapter):
     """The adapter `spark`, which runs Python models in the dbt process.
 
     dbt finds the module of an adapter by the name of its class, so that has to be this one.
@@ -107,13 +107,6 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, spark.SparkAdapter
             for name in names
         ]
 
-    def _make_match(self, relations_list, database, schema, identifier):
-        # dbt looks for a name in lower case, and Iceberg keeps it as it was written: of a test
-        # whose name has capitals, the failures could be stored once and never again.
-        wanted = (schema, identifier)
-        exact = [found for found in relations_list if (found.schema, found.identifier) == wanted]
-        return exact or super()._make_match(relations_list, database, schema, identifier)
-
     def get_columns_in_relation(self, relation):
         try:
             fields = self.get_schema(relation)
@@ -142,7 +135,7 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, spark.SparkAdapter
                 newest = file_sources.newest(
                     session.get(), str(source), location, loaded_at_field, filter
                 )
-                return None, self._create_freshness_response(newest, datetime.now(timezone.utc))
+                return None, self.freshness_of(newest)
         return super().calculate_freshness(source, loaded_at_field, filter, macro_resolver)
 
     def get_catalog(self, relation_configs, used_schemas):

@@ -72,13 +72,13 @@ class SparkContractsPlugin(dbtPlugin):
         session.configure(credentials.server_side_parameters)
         if flags.WHICH in SPARK_COMMANDS:
             session.start()  # Java runs beside all that follows
+            dbt_core.keep_results_when_a_last_hook_is_refused()
         from dbt_spark_contracts.adapter import SparkAdapter
         from dbt_spark_contracts.invocation import Invocation
         from dbt_spark_contracts.publish.run import Run
         from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
         dbt_adapters.use_adapter(SparkAdapter)
-        dbt_core.keep_results_when_a_last_hook_is_refused()
         run = Run(
             lambda: dbt_adapters.call_macro("contracts__operations_schema"),
             retried,

@@ -22,6 +22,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dbt_spark_contracts import tables
+from dbt_spark_contracts.compat.pyspark import hadoop_configuration, java_classes
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage import watch
 from dbt_spark_contracts.lineage.artifact import short_name
@@ -117,8 +118,9 @@ def require_folder(spark: SparkSession, source: str, location: str, table: str) 
 
 def _folder(spark: SparkSession, location: str) -> tuple:
     """The file system of a location, and the location as a path in it; Hadoop's Java objects."""
-    root = spark._jvm.org.apache.hadoop.fs.Path(absolute(location, Path(get_flags().PROJECT_DIR)))
-    return root.getFileSystem(spark._jsc.hadoopConfiguration()), root
+    path = absolute(location, Path(get_flags().PROJECT_DIR))
+    root = java_classes(spark).org.apache.hadoop.fs.Path(path)
+    return root.getFileSystem(hadoop_configuration(spark)), root
 
 
 def empty_files(spark: SparkSession, files: DataFrame) -> DataFrame:

@@ -1,11 +1,31 @@
 """dbt-adapters and dbt-spark: their registry of adapters, and of the packages of macros."""
 
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from dbt.adapters.factory import FACTORY
 from dbt.contracts.graph.manifest import Manifest
 
 from dbt_spark_contracts.compat.patches import patch
+
+
+class AdapterInsides:
+    """A part of an adapter: methods of dbt's that are not meant to be called or replaced."""
+
+    def _make_match(
+        self, relations_list: list, database: str | None, schema: str, identifier: str
+    ) -> list:
+        # dbt looks for a name in lower case, and Iceberg keeps it as it was written: of a test
+        # whose name has capitals, the failures could be stored once and never again.
+        wanted = (schema, identifier)
+        exact = [found for found in relations_list if (found.schema, found.identifier) == wanted]
+        return exact or super()._make_match(relations_list, database, schema, identifier)
+
+    def freshness_of(self, newest: datetime | None) -> Any:
+        """What dbt makes of the time of a source's newest row; None if it has none."""
+        return self._create_freshness_response(newest, datetime.now(timezone.utc))
+
 
 # The name of this package of macros, as in its dbt_project.yml.
 PACKAGE = "dbt_spark_contracts"

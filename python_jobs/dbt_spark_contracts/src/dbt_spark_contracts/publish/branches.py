@@ -8,7 +8,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.publish import commits, java
+from dbt_spark_contracts.compat.pyspark import java_classes
+from dbt_spark_contracts.publish import commits
 from dbt_spark_contracts.publish.command import is_run_name
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def watch_commits(session: "SparkSession") -> None:
     """
     global _committed
     if _committed is None:
-        jvm = java.classes(session)
+        jvm = java_classes(session)
         loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
         events = "org.apache.iceberg.events"
         listener, snapshot = (

@@ -16,6 +16,7 @@ from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 
+from dbt_spark_contracts.compat import pyspark
 from dbt_spark_contracts.errors import explain, local_folders
 from dbt_spark_contracts.spark import archive, launch, pool
 from dbt_spark_contracts.spark.java import find_java_home
@@ -115,7 +116,6 @@ def _create(settings: dict[str, str]) -> "SparkSession":
         if settings[name] and "://" not in settings[name]:
             make_folder(name, settings[name])
 
-    from pyspark import SparkContext
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
@@ -123,7 +123,7 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     for name, value in settings.items():
         builder = builder.config(name, value)
     try:
-        if not SparkContext._gateway:  # Java runs on when the session in it was stopped
+        if not pyspark.has_java():  # Java runs on when the session in it was stopped
             _use_java(settings, home)
         session = builder.getOrCreate()
     except (JavaEnded, PySparkRuntimeError) as error:
@@ -185,8 +185,8 @@ def make_folder(name: str, folder: str) -> None:
 def _read_files_with_colons(session: "SparkSession") -> None:
     # Hadoop looks for a checksum file beside each local file, and cannot spell its name where the
     # file's own has a colon, as in a timestamp.
-    hadoop = session._jvm.org.apache.hadoop.fs.FileSystem
-    hadoop.getLocal(session._jsc.hadoopConfiguration()).setVerifyChecksum(False)
+    hadoop = pyspark.java_classes(session).org.apache.hadoop.fs.FileSystem
+    hadoop.getLocal(pyspark.hadoop_configuration(session)).setVerifyChecksum(False)
 
 
 def use_branch(name: str | None) -> None:
@@ -209,8 +209,8 @@ def branch() -> str | None:
 
 def delete_folder(folder: str) -> None:
     """Delete a folder, local or an object store's, with all that is in it."""
-    path = get()._jvm.org.apache.hadoop.fs.Path(folder)
-    path.getFileSystem(get()._jsc.hadoopConfiguration()).delete(path, True)
+    path = pyspark.java_classes(get()).org.apache.hadoop.fs.Path(folder)
+    path.getFileSystem(pyspark.hadoop_configuration(get())).delete(path, True)
 
 
 def is_running() -> bool:
