@@ -3,7 +3,6 @@
 The name is that of dbt-spark's pull request 1063, so that this can go when upstream has it.
 """
 
-from datetime import datetime, timezone
 from typing import ClassVar
 
 from dbt.adapters import spark
@@ -19,10 +18,12 @@ from dbt_common.contracts.constraints import ConstraintType
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import batches, file_sources, materializations, spark_plan, tables
+from dbt_spark_contracts.compat.dbt_adapters import AdapterInsides
+from dbt_spark_contracts.compat.dbt_core import Refused, find_materialization
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.contract.doors import ContractDoors
 from dbt_spark_contracts.contract.relation import ContractColumn, ContractRelation
-from dbt_spark_contracts.dbt_internals import find_materialization
+from dbt_spark_contracts.invocation import Invocation
 from dbt_spark_contracts.lineage.doors import LineageDoors
 from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.publish.doors import PublishDoors
@@ -30,7 +31,7 @@ from dbt_spark_contracts.schemas import quoted
 from dbt_spark_contracts.spark import session
 
 
-class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, spark.SparkAdapter):
+class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, spark.SparkAdapter):
     """The adapter `spark`, which runs Python models in the dbt process.
 
     dbt finds the module of an adapter by the name of its class, so that has to be this one.
@@ -50,8 +51,17 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, spark.SparkAdapter
         ConstraintType.foreign_key: ConstraintSupport.NOT_SUPPORTED,
     }
 
+    def __init__(self, config, mp_context) -> None:
+        super().__init__(config, mp_context)
+        self.invocation = Invocation.of(config.credentials)
+
     def quote(self, identifier: str) -> str:
         return quoted(str(identifier))  # dbt also quotes a database that is none
+
+    def execute(self, sql, auto_begin=False, fetch=False, limit=None):
+        if isinstance(sql, Refused):
+            raise sql.error
+        return super().execute(sql, auto_begin, fetch, limit)
 
     @property
     def default_python_submission_method(self) -> str:
@@ -97,13 +107,6 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, spark.SparkAdapter
             for name in names
         ]
 
-    def _make_match(self, relations_list, database, schema, identifier):
-        # dbt looks for a name in lower case, and Iceberg keeps it as it was written: of a test
-        # whose name has capitals, the failures could be stored once and never again.
-        wanted = (schema, identifier)
-        exact = [found for found in relations_list if (found.schema, found.identifier) == wanted]
-        return exact or super()._make_match(relations_list, database, schema, identifier)
-
     def get_columns_in_relation(self, relation):
         try:
             fields = self.get_schema(relation)
@@ -132,7 +135,7 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, spark.SparkAdapter
                 newest = file_sources.newest(
                     session.get(), str(source), location, loaded_at_field, filter
                 )
-                return None, self._create_freshness_response(newest, datetime.now(timezone.utc))
+                return None, self.freshness_of(newest)
         return super().calculate_freshness(source, loaded_at_field, filter, macro_resolver)
 
     def get_catalog(self, relation_configs, used_schemas):
@@ -161,7 +164,8 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, spark.SparkAdapter
         self._open()
         manifest = self.get_macro_resolver()
         macro = find_materialization(manifest, self.config.project_name, config.model)
-        materializations.check(config.model, macro, self.should_audit(manifest.flat_graph))
+        is_audited = self.should_audit(manifest.flat_graph)
+        materializations.check(config.model, macro, manifest.macros, is_audited)
         return super().pre_model_hook(config)
 
     # A staged model: what macros/materializations and macros/contract ask.
@@ -187,9 +191,9 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, spark.SparkAdapter
 
     @available
     def run_python(self, model: dict, code: str) -> None:
-        """Run the compiled code of a Python model that a unit test tests.
+        """Run the compiled code of a Python model, called from any macro.
 
-        dbt lets a `statement` do that in a model's materialization only.
+        dbt lets a `statement` do that in a materialization's own body only.
         """
         self.submit_python_job(model, code)
 
@@ -197,7 +201,7 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, spark.SparkAdapter
     def checkpoint(self, view) -> None:
         """Compute the staged view once, into a reliable checkpoint, which takes its name."""
         tell.change(f"checkpoint {view}")
-        session.use_checkpoints()
+        self.invocation.run.checkpoints.use()
         with explained():
             session.get().table(str(view)).checkpoint().createOrReplaceTempView(str(view))
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from dbt.adapters.base.meta import AdapterMeta, available
 from dbt.events.types import JinjaLogWarning
@@ -13,11 +13,13 @@ from pyspark.sql import DataFrame
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.lineage import marks, watch
-from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.lineage.model import trace
 from dbt_spark_contracts.lineage.project import Project
 from dbt_spark_contracts.publish import pending, tell
 from dbt_spark_contracts.spark import session
+
+if TYPE_CHECKING:
+    from dbt_spark_contracts.invocation import Invocation
 
 # The property of a snapshot's table that says which of its columns are marked, and how.
 MARKS = "dbt.column_marks"
@@ -31,9 +33,7 @@ class LineageDoors(metaclass=AdapterMeta):
     connections: SessionConnectionManager
     get_branch: Callable[[], str | None]
 
-    # Those of this command.
-    column_lineage: ColumnLineage
-    project: ClassVar[Project | None] = None
+    invocation: "Invocation"
 
     @available
     def check_origins(
@@ -57,12 +57,12 @@ class LineageDoors(metaclass=AdapterMeta):
             CompilationError: With a line for each column that hands on what it may not, or of
                 which that cannot be told.
         """
-        project = self._project(graph)
+        project = self.project_of(graph)
         entry, nodes = self._trace(project, str(view), model, volatile)
         for name in internal:
             entry["columns"].pop(name, None)
         if model["resource_type"] != "test":
-            self.column_lineage.record(model["unique_id"], entry)
+            self.invocation.column_lineage.record(model["unique_id"], entry)
         if not project.has_marks:
             return marks.inherited(model, entry, nodes)
         lines = marks.leaks(model, entry, nodes)
@@ -94,9 +94,9 @@ class LineageDoors(metaclass=AdapterMeta):
             with explained():
                 tables.set_property(session.get(), table, MARKS, new)
 
-    def _project(self, graph: dict) -> Project:
+    def project_of(self, graph: dict) -> Project:
         """What dbt's graph tells, which is the same for all models of a command."""
-        known = self.project
+        known = self.invocation.project
         if known is None or known.graph is not graph:
             nodes = getattr(self.get_macro_resolver(), "nodes", {})
             deferred = {
@@ -105,7 +105,7 @@ class LineageDoors(metaclass=AdapterMeta):
                 if getattr(node, "defer_relation", None) and node.defer_relation.relation_name
             }
             known = Project(graph, tables.current_catalog(session.get()), deferred)
-            type(self).project = known
+            self.invocation.project = known
         return known
 
     def _trace(
@@ -117,7 +117,7 @@ class LineageDoors(metaclass=AdapterMeta):
             entry = trace(frame, model, project.names, volatile, watch.files, collected)
             if branch := self.get_branch():
                 entry = pending.with_names_to_come(entry, branch)
-            marks.hand_on(entry, self.column_lineage.nodes, project.nodes)
+            marks.hand_on(entry, self.invocation.column_lineage.nodes, project.nodes)
             return entry
 
         collected = watch.take(view)
