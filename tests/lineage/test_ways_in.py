@@ -426,6 +426,15 @@ CLEAN = {
     "allowed": python('return t.select(F.udf(str)("car").alias("reference"))'),
 }
 
+# Within the schema a literal of what is silver_only only may be filtered by.
+WATERMARK = (
+    DEPENDS
+    + """
+{{% set last = run_query('select max({}) as x from ' ~ ref('silver_t')).rows[0].x if execute %}}
+select concat(car, '!') as x from {{{{ ref('silver_t') }}}} where event_id <= '{{{{ last }}}}'
+"""
+)
+
 MACROS = """
 {% macro rename() %}
   {% set older = target.schema ~ '_silver.older' %}
@@ -447,10 +456,16 @@ def files() -> dict[str, str]:
         {"name": "silver_t", "config": {"schema": "silver"}, "columns": columns},
         {"name": "clean", "config": {"schema": "silver"}},
         {"name": "not_promised", "config": {"schema": "silver"}},
+        {
+            "name": "watermark",
+            "config": {"schema": "silver", "contract": {"enforced": True}},
+            "columns": [{"name": "x", "data_type": "string"}],
+        },
     ]
     written = {
         "models/silver_t.sql": SILVER,
         "models/clean.sql": "select 'x' as policy",
+        "models/watermark.sql": WATERMARK.format("event_id"),
         "models/not_promised.py": python('return t.select(F.udf(str)("car").alias("x"))'),
         "macros/rename.sql": MACROS,
         "landing/one.txt": "x",
@@ -490,7 +505,9 @@ def built(dbt, spark, tmp_path_factory, module_schema):
     silver = project("run", "--select", "config.schema:silver", schema=module_schema)
     assert silver.success, silver.text
     assert "not_promised.x cannot be traced" in silver.text, "without a contract it is a warning"
-    return project("run", "--select", "config.schema:gold", schema=module_schema)
+    result = project("run", "--select", "config.schema:gold", schema=module_schema)
+    result.project = project
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -514,6 +531,13 @@ def test_a_deferred_ref_has_the_marks_of_its_model(small, module_schema, tmp_pat
     result = small("run", "--select", "gold_a_column", *deferred, schema=f"{module_schema}_dev")
     assert f"{module_schema}_prod_silver" in result.code["gold_a_column"]
     assert f"gold_a_column.reference {COPY}" in result.message["gold_a_column"]
+
+
+def test_personal_literals_are_refused_within_the_schema_too(built, dbt, module_schema):
+    project = built.project
+    (project.project_dir / "models/watermark.sql").write_text(WATERMARK.format("policy"))
+    result = project("run", "--select", "watermark", schema=module_schema)
+    assert "what the model has collected: silver_t.policy" in result.message["watermark"]
 
 
 def test_a_plan_that_cannot_be_read_is_refused(small, module_schema, monkeypatch):

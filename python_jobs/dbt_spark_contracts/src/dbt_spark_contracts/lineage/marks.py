@@ -112,13 +112,16 @@ def reads_marked(model: dict, nodes: Nodes) -> list[str]:
 def told_by(model: dict, entry: dict, nodes: Nodes) -> list[str]:
     """What the rows of a DataFrame tell that may not leave as it likes: a text for each column.
 
-    Of the model's own earlier rows nothing.
+    Of the model's own earlier rows nothing; nor what only has to stay in the schema, where it does:
+    an incremental model asks its parent for times, to filter by them.
     """
     found = []
     for column, lineage in entry["columns"].items():
         found += [f"{column} ({reason})" for reason in _unknown(model, lineage, nodes)]
         for origin in lineage["origins"]:
             marks = _passing(origin, nodes)
+            if marks and _schema(nodes[origin["node"]]) == _schema(model):
+                marks -= {SILVER_ONLY}
             if origin["node"] != model["unique_id"] and marks:
                 found.append(f"{short_name(origin['node'])}.{origin['column']}")
     return list(dict.fromkeys(found))
