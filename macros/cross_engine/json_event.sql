@@ -1,9 +1,42 @@
 {#-
     From a JSON text to a row of text: what the event holds at each path.
 
-    The steps of stg_car_events, in this order, each a CTE that names its columns as written here:
-    parse_json_events (parsed), first_event (event), inspect_event (its own), event_text (any).
+    The steps of stg_car_events, in this order, each a CTE that names its columns as written here: keep_numbers
+    (the text), parse_json_events (parsed), first_event (event), inspect_event (its own), event_text (any).
 -#}
+
+{#
+    A text is what was sent, character for character, and a number that is sent for one is 1.10 or 1E5, which a
+    parser would make 1.1 and 100000.0.
+
+    In: SQL of a JSON text; the paths that must hold text. Out: SQL of the same, with its numbers in quotes where
+    such a path may hold one, or where one is longer than a parser takes.
+-#}
+{% macro keep_numbers(json, text_paths) %}
+  {{- return(adapter.dispatch('keep_numbers')(json, text_paths)) -}}
+{% endmacro %}
+
+{% macro spark__keep_numbers(json, text_paths) %}
+  {%- set keys = [] -%}
+  {%- for path in text_paths -%}{%- do keys.append(path.split('.')[-1]) -%}{%- endfor -%}
+  {#- A key may be spelled by its characters' numbers, too. -#}
+  {%- set may_hold_one = json ~ " rlike '\"(" ~ keys | unique | join('|')
+      ~ ")\"\\\\s*:\\\\s*[-0-9]|[-+.0-9eE]{999}|\\\\\\\\u00[2-7]'" -%}
+  {#- Two characters that are in no JSON stand for what is escaped: then each quote begins or ends a string. -#}
+  {%- set plain = "replace(replace(" ~ json ~ ", '\\\\\\\\', '\\u0001'), '\\\\\"', '\\u0002')" -%}
+  {%- set is_plain = json ~ " not rlike '[\\u0001\\u0002]'" -%}
+  {%- set number = '(?<![-+.0-9eE])-?(?:0|[1-9][0-9]*+)(?:[.][0-9]++)?+(?:[eE][-+]?[0-9]++)?+(?![-+.0-9a-zA-Z]|\\\\s*:)' -%}
+  {%- set quoted = "transform(split(" ~ plain ~ ", '\"'), (part, i) -> if(i % 2 = 0, regexp_replace(part, '"
+      ~ number ~ "', '\"$0\"'), part))" -%}
+  {%- set restored = "replace(replace(array_join(" ~ quoted
+      ~ ", '\"'), '\\u0002', '\\\\\"'), '\\u0001', '\\\\\\\\')" -%}
+  {{- return("if(" ~ may_hold_one ~ " and " ~ is_plain ~ ", " ~ restored ~ ", " ~ json ~ ")") -}}
+{% endmacro %}
+
+{#- Trino's own parser keeps no number as it was sent, and none is mended here: docs/athena.md. -#}
+{% macro athena__keep_numbers(json, text_paths) %}
+  {{- return(json) -}}
+{% endmacro %}
 
 {#
     In: the name of a column of JSON text; a list of dotted paths. Out: SQL of the column `parsed`, the
@@ -31,7 +64,7 @@
   {%- set schema = 'struct<events:array<' ~ spark_struct_type(tree, leaf_type) ~ '>,is_whole:boolean,_corrupt_record:string>' -%}
   {#- Spark reads one value and is silent about what follows it: so the text stands in the middle of one. -#}
   {%- set text = "concat('{\"events\":[', " ~ json ~ ", '],\"is_whole\":true}')" -%}
-  {{- return("from_json(" ~ text ~ ", '" ~ schema ~ "', map('allowSingleQuotes', 'false'))") -}}
+  {{- return("from_json(" ~ text ~ ", '" ~ schema ~ "', map('allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false'))") -}}
 {% endmacro %}
 
 {#
@@ -85,14 +118,32 @@
   {%- set looks_nested -%}
     {%- for path in text_paths %}left(event.{{ path }}, 1) in ('{', '['){{ ' or ' if not loop.last }}{% endfor -%}
   {%- endset -%}
-  {%- set columns = [] -%}
+  {%- set columns = ['(' ~ looks_nested ~ ') as looks_nested'] -%}
   {%- for name, leaf_type in [('nested_objects', 'map<string,string>'), ('nested_arrays', 'array<string>')] -%}
     {%- do columns.append(
-        'case\n            when ' ~ looks_nested ~ ' then ' ~ spark__parse_json_events(json, text_paths, leaf_type)
-        ~ '\n        end as ' ~ name
+        'case\n            when looks_nested then ' ~ spark__parse_json_events(json, text_paths, leaf_type)
+        ~ '.events[0]\n        end as ' ~ name
     ) -%}
   {%- endfor -%}
+  {%- do columns.append(spark__repeated_keys(json, paths) ~ ' as repeated_keys') -%}
   {{- return(columns | join(',\n        ')) -}}
+{% endmacro %}
+
+{#
+    Out: SQL of an array of the keys that an object has twice, in the event or on a path. The objects are looked at
+    only if the text has more keys than were read from it: one that has another name, is null, or comes again.
+#}
+{% macro spark__repeated_keys(json, paths) %}
+  {%- set keys_in_text = "regexp_count(" ~ json ~ ", '(?:\"|\\\\\\\\u0022)\\\\s*(?::|\\\\\\\\u003[aA])')" -%}
+  {%- set keys_read = "regexp_count(to_json(event, map('ignoreNullFields', 'true')), '\":')" -%}
+  {%- set objects = [] -%}
+  {%- for path in inner_paths(paths) -%}{%- do objects.append('$.' ~ path) -%}{%- endfor -%}
+  {%- set keys = "transform(array('$', '" ~ objects | join("', '") ~ "'), path -> json_object_keys(get_json_object(" ~ json ~ ", path)))" -%}
+  {%- set repeated = "transform(" ~ keys ~ ", keys -> filter(keys, (key, i) -> array_position(keys, key) <= i))" -%}
+  {{- return(
+      'case\n            when ' ~ keys_in_text ~ ' > ' ~ keys_read ~ '\n            then flatten(filter('
+      ~ repeated ~ ', keys -> keys is not null))\n        end'
+  ) -}}
 {% endmacro %}
 
 {#- `texts`, a map from each path to its text. -#}
@@ -131,8 +182,7 @@
 
 {% macro spark__is_nested(path) %}
   {{- return(
-      ['nested_objects', 'nested_arrays'] | join('.events[0].' ~ path ~ ' is not null or ')
-      ~ '.events[0].' ~ path ~ ' is not null'
+      'nested_objects.' ~ path ~ ' is not null or nested_arrays.' ~ path ~ ' is not null'
   ) -}}
 {% endmacro %}
 
@@ -149,6 +199,10 @@
 {% endmacro %}
 
 {% macro spark__not_one_event(json) %}
+  {#- Of a character that is written as two numbers, one alone: no text can hold it. -#}
+  {%- set first, second = '[\\\\\\\\]u[dD][89abAB][0-9a-fA-F]{2}', '[\\\\\\\\]u[dD][c-fC-F][0-9a-fA-F]{2}' -%}
+  {%- set has_half_character = "instr(" ~ json ~ ", '\\\\u') > 0 and replace(" ~ json ~ ", '\\\\\\\\', '') rlike '"
+      ~ first ~ "(?!" ~ second ~ ")|(?<!" ~ first ~ ")" ~ second ~ "'" -%}
   {#- What follows a closing bracket goes unseen. -#}
   {%- set is_json = "from_json(concat('[', " ~ json ~ ", ']'), 'array<string>') is not null" -%}
   {#-
@@ -163,6 +217,8 @@
       ("size(parsed.events) != 1", "concat(size(parsed.events), ' JSON values where one event is expected')"),
       ("event is null", "'JSON, but not an object'"),
       ("not " ~ is_one_value, "'not valid JSON'"),
+      ("size(repeated_keys) > 0", "concat('an object has the key ', repeated_keys[0], ' twice')"),
+      (has_half_character, "'a text has half a character (one of two \\\\u that go together)'"),
   ]) -}}
 {% endmacro %}
 

@@ -85,7 +85,10 @@
   ) -}}
 {% endmacro %}
 
-{#- ISO 8601 with a zone: `2025-11-04T14:30:00Z`, `2025-11-04T11:30:00.250-03:00`; of the years 1 to 9999 in UTC. -#}
+{#
+    ISO 8601 with a zone: `2025-11-04T14:30:00Z`, `2025-11-04T11:30:00.250-03:00`; of the years 1 to 9999 in UTC.
+    Not its other forms: weeks, days of a year, without separators, 24:00, a leap second.
+-#}
 {% macro text_to_timestamp(text) %}
   {{- return(adapter.dispatch('text_to_timestamp')(text)) -}}
 {% endmacro %}
@@ -94,27 +97,27 @@
   {#- Spark cannot do without the seconds, which ISO 8601 can. -#}
   {%- set whole = "if(substr(" ~ text ~ ", 17, 1) = ':', " ~ text
       ~ ", concat(left(" ~ text ~ ", 16), ':00', substr(" ~ text ~ ", 17)))" -%}
-  {%- set cast = "cast(upper(" ~ whole ~ ") as timestamp)" -%}
+  {%- set cast = "cast(upper(translate(" ~ whole ~ ", ',', '.')) as timestamp)" -%}
   {{- return(
-      "case when " ~ text ~ " rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})$'"
+      "case when " ~ text ~ " rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$'"
       ~ " and year(" ~ cast ~ ") between 1 and 9999 then " ~ cast ~ " end"
   ) -}}
 {% endmacro %}
 
 {% macro athena__text_to_timestamp(text) %}
   {#- By its parts: Trino would round a fraction where Spark cuts it, and knows no zone beyond 14 hours. -#}
-  {%- set time_pattern = "'^.{16}(:[0-9]{2}([.][0-9]{1,6})?)'" -%}
-  {%- set zone_pattern = "'([+-])([0-9]{2}):?([0-9]{2})$'" -%}
-  {%- set local = "try_cast(concat(substr(" ~ text ~ ", 1, 10), ' ', substr(" ~ text ~ ", 12, 5), coalesce(regexp_extract("
-      ~ text ~ ", " ~ time_pattern ~ ", 1), ':00')) as timestamp(6))" -%}
+  {%- set time_pattern = "'^.{16}(:[0-9]{2}([.,][0-9]{1,6})?)'" -%}
+  {%- set zone_pattern = "'([+-])([0-9]{2}):?([0-9]{2})?$'" -%}
+  {%- set local = "try_cast(concat(substr(" ~ text ~ ", 1, 10), ' ', substr(" ~ text ~ ", 12, 5), replace(coalesce(regexp_extract("
+      ~ text ~ ", " ~ time_pattern ~ ", 1), ':00'), ',', '.')) as timestamp(6))" -%}
   {%- set zone = [] -%}
   {%- for group in [1, 2, 3] -%}
     {%- do zone.append("regexp_extract(" ~ text ~ ", " ~ zone_pattern ~ ", " ~ group ~ ")") -%}
   {%- endfor -%}
-  {%- set minutes = "coalesce(try_cast(" ~ zone[1] ~ " as integer) * 60 + try_cast(" ~ zone[2] ~ " as integer), 0)" -%}
+  {%- set minutes = "coalesce(try_cast(" ~ zone[1] ~ " as integer) * 60 + coalesce(try_cast(" ~ zone[2] ~ " as integer), 0), 0)" -%}
   {%- set utc = "date_add('minute', if(" ~ zone[0] ~ " = '-', 1, -1) * " ~ minutes ~ ", " ~ local ~ ")" -%}
   {{- return(
-      "case when regexp_like(" ~ text ~ ", '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-5][0-9])$')"
+      "case when regexp_like(" ~ text ~ ", '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?([Zz]|[+-][0-9]{2}(:?[0-5][0-9])?)$')"
       ~ " and " ~ minutes ~ " <= 1080 and year(" ~ utc ~ ") between 1 and 9999 then " ~ utc ~ " end"
   ) -}}
 {% endmacro %}

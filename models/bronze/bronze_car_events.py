@@ -5,19 +5,38 @@ Silver keeps each of its events once. What cannot be read as a record of its fil
 the reason.
 """
 
+import bz2
 import csv
+import gzip
 import io
 import json
 import re
 import sys
+import zlib
+from collections import Counter, namedtuple
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from pyspark.sql import functions as F
 
-# A JSON or CSV file is read whole; a larger one would not fit into a worker's memory.
-LARGEST_WHOLE_FILE = 256 * 1024 * 1024
+# What is read: a file's kind and, at the end of its name, how it is packed.
+ENDING = re.compile(r"[.](json|jsonl|ndjson|csv)([.](?:gz|bz2))?\Z", re.IGNORECASE)
+
+# A JSON, CSV or packed file is read whole, and Java holds its bytes several times over: a larger
+# one would not fit into the memory of a driver of 2 GB, nor would large ones side by side.
+LARGEST_WHOLE_FILE = 128 * 1024 * 1024
+LARGEST_SIDE_BY_SIDE = 16 * 1024 * 1024
 
 # In JSON text; a string that is never closed goes on to the text's end.
 STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.?[^"\\]*)*"?|[{}\[\]]', re.DOTALL)
+BLANK = re.compile("[\\s\ufeff]*")
+
+MARKS_OF_UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+
+# What a byte that is no text becomes; no text that can be kept has one.
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+NOT_UTF_8 = "not UTF-8 (shown as Latin-1, a character a byte): save the file as UTF-8"
+NOT_UTF_16 = "not UTF-16 (a half of a character is shown as its number): save the file as UTF-8"
 
 # The file that a line is of, as binaryFile has it. Spark gives it percent-encoded, where `+` is
 # only itself, and a local one as file:///. Athena's Spark has neither url_decode nor _metadata.
@@ -29,6 +48,11 @@ RECORDS = (
     "path string, record_number bigint, raw_record string, csv_as_json string, read_error string"
 )
 
+# A time is a number of microseconds wherever Python sees it: as a time, pyspark would take it
+# through this machine's zone, where an hour comes twice a year.
+File = namedtuple("File", "path source_file modified_micros size")
+FILES = "path string, source_file string, modified_micros bigint, file_size_bytes bigint"
+
 
 def model(dbt, spark):
     files = dbt.source("landing", "car_events").selectExpr(
@@ -36,58 +60,94 @@ def model(dbt, spark):
         "relative_path as source_file",
         "modificationTime as file_modified_at",
         "length as file_size_bytes",
-        "lower(regexp_extract(path, '[.]([^./]*)$', 1)) as extension",
     )
-    files = files.where(F.col("extension").isin("json", "jsonl", "ndjson", "csv"))
-    ingested_at = F.lit(dbt.config.get("run_started_at")).cast("timestamp")
+    started_at = datetime.fromisoformat(dbt.config.get("run_started_at"))
+    ingested_micros = (started_at - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(
+        microseconds=1
+    )
     if dbt.is_incremental:
         known = spark.table(str(dbt.this))
         versions = known.select(FILE_VERSION).distinct()
         # Null-safe: an empty file has no time.
         is_known = [files[column].eqNullSafe(versions[column]) for column in FILE_VERSION]
         files = files.join(versions, is_known, "left_anti")
-        # Silver asks for what came after what it has, so time must not stand still or go back.
-        last = known.selectExpr("cast(max(ingested_at) + interval 1 microsecond as string)").first()
-        ingested_at = F.greatest(ingested_at, F.lit(last[0]).cast("timestamp"))
+        # Each build has a time of its own, also where the clock stands still or goes back.
+        (last,) = known.selectExpr("unix_micros(max(ingested_at))").first()
+        ingested_micros = max(ingested_micros, (last or 0) + 1)
 
-    new_files = files.collect()
-    return (
-        read_records(spark, new_files)
-        .join(F.broadcast(spark.createDataFrame(new_files, files.schema)), "path")
-        .select(
-            F.sha2(F.concat_ws("|", *FILE_VERSION, "record_number"), 256).alias("record_id"),
-            "source_file",
-            "file_modified_at",
-            "file_size_bytes",
-            "record_number",
-            "raw_record",
-            "csv_as_json",
-            "read_error",
-            ingested_at.alias("ingested_at"),
-        )
-        .where("record_id is not null and source_file is not null")
-        .where("raw_record is not null and ingested_at is not null")
+    listed = files.selectExpr(
+        "path", "source_file", "unix_micros(file_modified_at)", "file_size_bytes"
     )
+    new_files = [File(*row) for row in listed.collect()]
+    tell_what_is_left_alone(new_files, getattr(dbt, "say", print))
+    new_files = [file for file in new_files if ENDING.search(file.path)]
+    versions = spark.createDataFrame(new_files, FILES).selectExpr(
+        "path",
+        "source_file",
+        "timestamp_micros(modified_micros) as file_modified_at",
+        "file_size_bytes",
+    )
+    of_its_file = read_records(spark, new_files).join(F.broadcast(versions), "path", "left")
+    record_id = F.sha2(F.concat_ws("|", *FILE_VERSION, "record_number"), 256)
+    return of_its_file.select(
+        never_null(record_id).alias("record_id"),
+        # A record that finds no file would be lost without a word.
+        never_null("source_file").alias("source_file"),
+        "file_modified_at",
+        "file_size_bytes",
+        "record_number",
+        never_null("raw_record").alias("raw_record"),
+        "csv_as_json",
+        "read_error",
+        F.expr(f"timestamp_micros({ingested_micros}L)").alias("ingested_at"),
+    )
+
+
+def never_null(column):
+    """A column of text that holds no null: one stops the build.
+
+    The text after it is never reached; by it Spark knows that no null is left.
+    """
+    stop = F.expr("raise_error(concat('a record of no file: ', path))")
+    return F.coalesce(column, stop, F.lit(""))
+
+
+def tell_what_is_left_alone(files, say):
+    """One line about the files that are not read, by the endings of their names."""
+    names = [file.path.rpartition("/")[2] for file in files if not ENDING.search(file.path)]
+    endings = Counter(name[name.rfind(".") :] if "." in name else "no ending" for name in names)
+    if endings:
+        told = [f"{ending} ({number})" for ending, number in sorted(endings.items())]
+        kinds = ", ".join(told[:5] + (["…"] if len(told) > 5 else []))
+        files_are = "file is" if len(names) == 1 else "files are"
+        say(f"{len(names)} {files_are} left alone, of no kind that is read: {kinds}")
 
 
 def read_records(spark, files):
     """The records of `files`, one a row, with the columns of RECORDS."""
-    whole, by_line, unread = [], [], []
+    whole, one_by_one, by_line, unread = [], [], [], []
     for file in files:
-        if file.file_size_bytes == 0:
+        kind, packing = ENDING.search(file.path).groups()
+        is_by_line = kind.lower() in ("jsonl", "ndjson") and not packing
+        if file.size == 0:
             unread.append((file.path, 1, "", None, "the file is empty"))
-        elif file.extension in ("jsonl", "ndjson"):
+        elif is_by_line and not is_utf_16(spark, file.path):
             by_line.append(file.path)
-        elif file.file_size_bytes <= LARGEST_WHOLE_FILE:
+        elif file.size <= LARGEST_SIDE_BY_SIDE:
             whole.append(file.path)
+        elif file.size <= LARGEST_WHOLE_FILE:
+            one_by_one.append(file.path)
         else:
-            reason = f"larger than {LARGEST_WHOLE_FILE >> 20} MiB: split the file, or use .jsonl"
-            unread.append((file.path, 1, "", None, reason))
+            unread.append((file.path, 1, "", None, too_large()))
 
     records = spark.createDataFrame(unread, RECORDS)
-    for reader, paths in literally(spark, whole):
-        contents = reader.format("binaryFile").load(paths)
-        split = contents.select("path", "content").rdd.flatMap(
+    contents = [
+        reader.format("binaryFile").load(paths) for reader, paths in literally(spark, whole)
+    ]
+    for reader, paths in literally(spark, one_by_one):
+        contents.append(reader.format("binaryFile").load(paths).coalesce(1))
+    for files_of_bytes in contents:
+        split = files_of_bytes.select("path", "content").rdd.flatMap(
             lambda file: [(file.path, *record) for record in split_file(file.path, file.content)]
         )
         records = records.union(spark.createDataFrame(split, RECORDS, verifySchema=False))
@@ -97,14 +157,38 @@ def read_records(spark, files):
         lines = reader.text(paths).selectExpr(
             PATH,
             "monotonically_increasing_id() as record_number",
-            """if(encode(decode(cast(value as binary), 'UTF-8'), 'UTF-8') = cast(value as binary),
-                  trim(leading '\ufeff' from value),
+            "value",
+            """encode(decode(cast(value as binary), 'UTF-8'), 'UTF-8') = cast(value as binary)
+               as is_utf_8""",
+        )
+        lines = lines.selectExpr(
+            "path",
+            "record_number",
+            """if(is_utf_8, trim(leading '\ufeff' from value),
                   decode(cast(value as binary), 'ISO-8859-1')) as raw_record""",
             "cast(null as string) as csv_as_json",
-            "cast(null as string) as read_error",
+            f"if(is_utf_8, null, '{NOT_UTF_8}') as read_error",
         )
         records = records.union(lines.where(r"raw_record rlike '\\S'"))
     return records
+
+
+def too_large():
+    """Why a file is not read, in words."""
+    return f"larger than {LARGEST_WHOLE_FILE >> 20} MiB: split the file, or use .jsonl"
+
+
+def is_utf_16(spark, path):
+    """Does the file begin with the mark of UTF-16? Spark would take its lines apart wrongly."""
+    if path.startswith("file:/"):
+        with Path(path[len("file:") :]).open("rb") as file:
+            start = file.read(2)
+    else:
+        place = spark._jvm.org.apache.hadoop.fs.Path(path)
+        stream = place.getFileSystem(spark._jsc.hadoopConfiguration()).open(place)
+        start = bytes(max(stream.read(), 0) for _ in range(2))
+        stream.close()
+    return start in MARKS_OF_UTF_16
 
 
 def literally(spark, paths):
@@ -123,20 +207,62 @@ def literally(spark, paths):
 
 def split_file(path, content):
     """The records of one file: (record_number, raw_record, csv_as_json, read_error) of each."""
-    text = decode(bytes(content))
-    if not text.strip():
+    kind, packing = ENDING.search(path.lower()).groups()
+    content = bytes(content)
+    if packing:
+        try:
+            content = unpack(content, packing)
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            return [(1, content.decode("latin-1"), None, f"not {packing[1:]}: {error}")]
+        if content is None:
+            return [(1, "", None, f"unpacked, {too_large()}")]
+    text, is_broken = decode(content)
+    if not BLANK.sub("", text, count=1):
         return [(1, text, None, "the file is empty")]
-    split = split_csv if path.lower().endswith(".csv") else split_json
-    return [(number, *record) for number, record in enumerate(split(text), start=1)]
+    split = {"json": split_json, "csv": split_csv}.get(kind, split_lines)
+    records = split(text)
+    if is_broken:
+        records = [legible(content, *record) for record in records]
+    return [(number, *record) for number, record in enumerate(records, start=1)]
+
+
+def unpack(content, packing):
+    """The bytes that a file holds packed; None if they are too many."""
+    opened = {".gz": gzip.open, ".bz2": bz2.open}[packing](io.BytesIO(content))
+    unpacked = opened.read(LARGEST_WHOLE_FILE + 1)
+    return unpacked if len(unpacked) <= LARGEST_WHOLE_FILE else None
 
 
 def decode(content):
-    """Text of bytes: UTF-8 or, with its mark, UTF-16; else Latin-1, so that no byte is lost."""
-    utf_16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    """(text, is_broken) of bytes: UTF-8 or, with its mark, UTF-16.
+
+    What is neither is a half of a character in the text, so that its neighbours are what they are.
+    """
+    encoding = MARKS_OF_UTF_16.get(content[:2])
+    if encoding:
+        whole = len(content) // 2 * 2
+        text = content[2:whole].decode(encoding, "surrogatepass")
+        text += "".join(chr(0xDC00 + byte) for byte in content[whole:])
+        return text, HALF_CHARACTER.search(text) is not None
     try:
-        return content.decode("utf-16" if utf_16 else "utf-8-sig")
+        return content.decode("utf-8-sig"), False
     except UnicodeDecodeError:
-        return content.decode("latin-1")
+        return content.decode("utf-8-sig", "surrogateescape"), True
+
+
+def legible(content, raw_record, csv_as_json, read_error):
+    """A record of `content`: with bytes in it that are no text, it is told as rejected."""
+    if not HALF_CHARACTER.search(raw_record + (read_error or "") + (csv_as_json or "")):
+        return raw_record, csv_as_json, read_error
+    if content[:2] in MARKS_OF_UTF_16:
+        return raw_record.encode("utf-8", "backslashreplace").decode("utf-8"), None, NOT_UTF_16
+    return raw_record.encode("utf-8", "surrogateescape").decode("latin-1"), None, NOT_UTF_8
+
+
+def split_lines(text):
+    """The lines of a file of JSON by line, where Spark cannot split it."""
+    lines = (line.lstrip("\ufeff") for line in re.split("\r\n?|\n", text))
+    return [(line, None, None) for line in lines if re.search(r"\S", line, re.ASCII)]
 
 
 def split_json(text):
@@ -173,7 +299,7 @@ def split_array(text, start):
 
 def skip(text, position):
     """The first position from `position` on that is not white space."""
-    return re.compile(r"\s*").match(text, position).end()
+    return BLANK.match(text, position).end()
 
 
 def end_of_value(text, position):
@@ -223,6 +349,9 @@ def split_csv(text):
             continue
         if header is None:
             header = [name.strip() for name in row]
+            clash = clash_of(header)
+        elif clash:
+            records.append((raw, None, clash))
         elif len(row) != len(header):
             records.append((raw, None, f"{len(row)} fields, and the header has {len(header)}"))
         else:
@@ -230,16 +359,27 @@ def split_csv(text):
     return records or [(text.strip(), None, "the file has a header and no rows")]
 
 
+def clash_of(header):
+    """Which two columns of a header are for one place, so that a value would be lost; or None."""
+    names = [name for name in header if name]  # Excel leaves columns without a name, and values
+    for name, number in Counter(names).items():
+        if number > 1:
+            return f"the header names {name} {'twice' if number == 2 else f'{number} times'}"
+    for name in names:
+        parents = name.split(".")[:-1]
+        for outer in {".".join(parents[: depth + 1]) for depth in range(len(parents))} & {*names}:
+            return f"the header names {outer} and, inside of it, {name}"
+    return None
+
+
 def nest(header, row):
     """A CSV row as an object: `a.b` of the header is b of a. An empty cell is no value."""
     event = {}
     for path, value in zip(header, row):
         *parents, name = path.split(".")
-        if value != "":
+        if path and value != "":
             place = event
             for parent in parents:
-                if not isinstance(place.get(parent), dict):
-                    place[parent] = {}
-                place = place[parent]
+                place = place.setdefault(parent, {})
             place[name] = value
     return event

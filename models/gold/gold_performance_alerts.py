@@ -21,6 +21,7 @@ def alerts(events, rules, run_started_at):
         "lowest_tire_pressure_psi", F.least(*[f"tire_pressure_{tire}_psi" for tire in tires])
     )
     metrics = [name for name, kind in readings.dtypes if kind == "double"]
+    rules = whole(rules, metrics)
     value = F.coalesce(*[F.when(F.col("metric") == name, F.col(name)) for name in metrics])
     is_broken = F.when(F.col("comparison") == "above", value > F.col("threshold")).when(
         F.col("comparison") == "below", value < F.col("threshold")
@@ -36,8 +37,9 @@ def alerts(events, rules, run_started_at):
         .withColumn("rank", F.row_number().over(gravest_first))
         .where("rank = 1")
     )
+    alert_id = F.sha2(F.to_json(F.struct("event_id", "alert_type")), 256)
     return broken.select(
-        F.sha2(F.concat_ws("|", "event_id", "alert_type"), 256).alias("alert_id"),
+        never_null(alert_id, "alert_id is null").alias("alert_id"),
         "car_chassis",
         "alert_type",
         "alert_severity",
@@ -50,4 +52,26 @@ def alerts(events, rules, run_started_at):
         "telemetry_timestamp",
         F.lit(run_started_at).cast("timestamp").alias("alert_generated_timestamp"),
         F.to_date("event_timestamp").alias("alert_date"),
-    ).where("alert_id is not null and alert_type is not null and alert_severity is not null")
+    )
+
+
+def whole(rules, metrics):
+    """The rules. One that would never raise an alert stops the build: a cell of it says nothing."""
+    is_known = {
+        "metric": F.col("metric").isin(metrics),
+        "comparison": F.col("comparison").isin("above", "below"),
+    }
+    cells = []
+    for name, kind in rules.dtypes:
+        known = F.when(is_known.get(name, F.lit(True)), F.col(name))
+        words = f"alert_rules: a cell of {name} is empty, or nothing that is known"
+        cells.append(never_null(known, words, kind).alias(name))
+    return rules.select(cells)
+
+
+def never_null(column, words, kind="string"):
+    """A value that no row lacks: a null stops the build with `words`, and no row goes missing.
+
+    The last value is never reached: by it Spark knows that no null is left.
+    """
+    return F.coalesce(column, F.raise_error(F.lit(words)), F.lit(0).cast(kind))

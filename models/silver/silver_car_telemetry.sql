@@ -5,6 +5,10 @@
     + ['event_year', 'event_month', 'event_day', 'source_file', 'ingested_at'] -%}
 {#- Two versions may have the same times: then what they hold decides, and never which came first. -#}
 {%- set content = content_hash(columns | reject('in', ['source_file', 'ingested_at']) | list) -%}
+{#- What each event has: stg_car_events rejects one that lacks it. -#}
+{%- set required = {
+    'event_id': "''", 'car_chassis': "''", 'event_primary_timestamp': "''", 'event_timestamp': "timestamp '1970-01-01 00:00:00'"
+} -%}
 
 with
 
@@ -16,7 +20,7 @@ arrived as (
     from {{ ref('stg_car_events') }}
     where
         rejection_reason is null
-        and {{ after_last_run('ingested_at') }}
+        and {{ of_new_builds(ref('stg_car_events'), 'rejection_reason is null') }}
 
 ),
 
@@ -52,12 +56,10 @@ ranked as (
 )
 
 select
-    {{ columns | join(',\n    ') }}
+    {%- for column in columns %}
+    {{ never_null(column, required[column]) ~ ' as ' ~ column if column in required else column }}{{ ',' if not loop.last }}
+    {%- endfor %}
 from ranked
 where
     version_rank = 1
     and not is_held
-    and event_id is not null
-    and car_chassis is not null
-    and event_primary_timestamp is not null
-    and event_timestamp is not null

@@ -17,7 +17,7 @@ arrived as (
     where
         rejection_reason is not null
         and raw_record is not null
-        and {{ after_last_run('ingested_at') }}
+        and {{ of_new_builds(ref('stg_car_events'), 'rejection_reason is not null') }}
 
 ),
 

@@ -20,7 +20,7 @@
     'int': 'is not a whole number',
     'double': 'is not a number',
     'date': 'is not a date (YYYY-MM-DD)',
-    'timestamp': 'is not an ISO 8601 timestamp with a zone',
+    'timestamp': 'cannot be read as a timestamp like 2025-11-04T14:30:00Z',
 } -%}
 {%- for column in typed_columns -%}
     {%- set text = column.name ~ '_text' -%}
@@ -40,9 +40,9 @@ records as (
         ingested_at,
         raw_record,
         read_error,
-        coalesce(csv_as_json, raw_record) as event_json
+        coalesce(csv_as_json, {{ keep_numbers('raw_record', text_paths) }}) as event_json
     from {{ ref('bronze_car_events') }}
-    where {{ after_last_run('ingested_at') }}
+    where {{ of_new_builds(ref('bronze_car_events')) }}
 
 ),
 

@@ -45,11 +45,22 @@ RENDERED = {
         "then try_cast(substr(a, 1, 10) as date) end",
     ),
     "read_text('a', 'string')": ("a", "a"),
+    "keep_numbers('j', ['a.b'])": (
+        r"""if(j rlike '"(b)"\\s*:\\s*[-0-9]|[-+.0-9eE]{999}|\\\\u00[2-7]' and """
+        r"""j not rlike '[\u0001\u0002]', replace(replace(array_join(transform("""
+        r"""split(replace(replace(j, '\\\\', '\u0001'), '\\"', '\u0002'), '"'), """
+        r"""(part, i) -> if(i % 2 = 0, regexp_replace(part, '"""
+        r"""(?<![-+.0-9eE])-?(?:0|[1-9][0-9]*+)(?:[.][0-9]++)?+(?:[eE][-+]?[0-9]++)?+"""
+        r"""(?![-+.0-9a-zA-Z]|\\s*:)', '"$0"'), part)), '"'), """
+        r"""'\u0002', '\\"'), '\u0001', '\\\\'), j)""",
+        "j",
+    ),
     "event_text('a.b')": ("event.a.b", "texts['a.b']"),
     "is_nested('a.b')": (
-        "nested_objects.events[0].a.b is not null or nested_arrays.events[0].a.b is not null",
+        "nested_objects.a.b is not null or nested_arrays.a.b is not null",
         "substr(json_format(json_extract(event, '$.a.b')), 1, 1) in ('{', '[')",
     ),
+    "never_null('a', '0')": ("coalesce(a, raise_error('a is null, and never may be'), 0)", "a"),
     "partitioned_by(['a', 'months(b)', 'hours(c)', 'bucket(16, d)', 'truncate(4, e)'])": (
         "{'partition_by': ['a', 'months(b)', 'hours(c)', 'bucket(16, d)', 'truncate(4, e)']}",
         "{'partitioned_by': ['a', 'month(b)', 'hour(c)', 'bucket(d, 16)', 'truncate(e, 4)']}",

@@ -90,6 +90,9 @@ COMPUTED = {
         ({"a": "2025-11-04 14:30z"}, datetime(2025, 11, 4, 14, 30)),
         ({"a": "2025-11-04t14:30:00.25+05:30"}, datetime(2025, 11, 4, 9, 0, 0, 250000)),
         ({"a": "2025-11-04T14:30:00+0530"}, datetime(2025, 11, 4, 9, 0)),
+        ({"a": "2025-11-04 14:30:00+00"}, datetime(2025, 11, 4, 14, 30)),
+        ({"a": "2025-11-04T14:30-03"}, datetime(2025, 11, 4, 17, 30)),
+        ({"a": "2025-11-04T14:30:00,25-03:00"}, datetime(2025, 11, 4, 17, 30, 0, 250000)),
         ({"a": "2025-11-04T14:30:00-00:30"}, datetime(2025, 11, 4, 15, 0)),
         ({"a": "2025-11-04T14:30:00+18:00"}, datetime(2025, 11, 3, 20, 30)),
         ({"a": "2025-12-31T23:30-03:00"}, datetime(2026, 1, 1, 2, 30)),
@@ -100,6 +103,8 @@ COMPUTED = {
             ({"a": text}, None)
             for text in (
                 *("2025-11-04T14:30:00", "2025-11-04", "2025-02-30T14:30:00Z", "", None),
+                *("2025-W45-2T14:30:00Z", "2025-308T14:30:00Z", "20251104T143000Z"),
+                *("2025-11-04T14Z", "2025-11-04T14:30,5Z", "2025-11-04T14:30:00+1"),
                 *("2025-11-04T24:00:00Z", "2025-11-04T14:60:00Z", "2025-11-04T14:30:60Z"),
                 *("2025-11-04T14:30:00+18:01", "2025-11-04T14:30:00+05:60", "2025-11-04T14:30Zx"),
             )
@@ -117,15 +122,14 @@ SAME = [
     # JSON or not.
     *("{'event_id':'e'}", "{event_id:1}", event('"a":01'), event('"a":"\t"'), event('"a":1,')),
     event('"a":"\\u0000","b":[{"c":[]}],"d":' + "[" * 50 + "]" * 50),
-    # Twice the same name: the last.
-    static('{"color":"a","color":"b"}'),
-    event('"vehicle_static_info":{"data":{"color":"a"}},"vehicle_static_info":{"data":{}}'),
+    # No name that is read, but for its capitals.
     event('"EVENT_ID":"x","Event_id":"y"'),
+    event('"a":NaN'),
     # What is no text, or looks like something else.
-    *(static(f'{{"color":{value}}}') for value in ("1.50", "true", "null", '"null"', '"{x}"')),
-    *(static(f'{{"color":{value}}}') for value in ("[]", "{}", "[null]", '{"a":1}', "-0.0")),
-    static('{"color":12345678901234567890123,"Model":0.1234567890123456789,"gasType":1e2}'),
-    '{"event_id":{"a":1},"carChassis":[1],"event_primary_timestamp":5}',
+    *(static(f'{{"color":{value}}}') for value in ("150", "true", "null", '"null"', '"{x}"')),
+    *(static(f'{{"color":{value}}}') for value in ("[]", "{}", "[null]", '{"a":"1"}')),
+    static('{"color":12345678901234567890123}'),
+    '{"event_id":{"a":"1"},"carChassis":["1"],"event_primary_timestamp":5}',
     '{"event_id":" e ","carChassis":"\u00a0","event_primary_timestamp":"2025-11-04T14:30:00Z"}',
     # What is no object.
     *(static(value) for value in ('""', "[]", "[{}]", "1", "null")),
@@ -139,7 +143,12 @@ SAME = [
 
 # What Silver makes of each differs, as docs/athena.md tells: what Spark says, and what Athena does.
 DIFFERENT = {
-    event('"a":NaN'): (None, "not valid JSON"),
+    # Twice the same key: the last.
+    static('{"color":"a","color":"b"}'): ("an object has the key color twice", None),
+    event('"vehicle_static_info":{"data":{"color":"a"}},"vehicle_static_info":{"data":{}}'): (
+        "an object has the key vehicle_static_info twice",
+        None,
+    ),
     "'x'": ("JSON, but not an object", "not valid JSON"),
     static('{"fuelCapacityLiters":1e400}'): (
         'vehicle_static_info.data.fuelCapacityLiters is not a number: "Infinity"',
@@ -149,6 +158,14 @@ DIFFERENT = {
         'vehicle_static_info.data.year is not a whole number: {"b":1,"a":2}',
         'vehicle_static_info.data.year is not a whole number: {"a":2,"b":1}',
     ),
+}
+
+# A number where a text is expected: on Spark as it was sent, on Athena as a parser writes it.
+NUMBERS = {
+    "1.50": "1.5",
+    "1e2": "100.0",
+    "-0.0": "-0.0",
+    "0.1234567890123456789": "0.12345678901234568",
 }
 
 
@@ -188,7 +205,7 @@ def test_what_athena_computes(rendered, call):
 @pytest.fixture(scope="module")
 def staged(dbt, on_athena, spark):
     """What stg_car_events makes of the texts above, on both: a dict by text of a row as text."""
-    texts = [*SAME, *DIFFERENT]
+    texts = [*SAME, *DIFFERENT, *map(colour_of, NUMBERS)]
     columns = "record_id string, source_file string, ingested_at timestamp, raw_record string"
     columns += ", csv_as_json string, read_error string"
     ingested_at = datetime(2026, 1, 15)
@@ -221,6 +238,10 @@ def staged(dbt, on_athena, spark):
     }
 
 
+def colour_of(number: str) -> str:
+    return static(f'{{"color":{number}}}')
+
+
 def in_utc(value):
     """A value as pyspark takes it, to which a time without a zone is one of this machine's."""
     return value.replace(tzinfo=timezone.utc) if isinstance(value, datetime) else value
@@ -246,4 +267,12 @@ def test_where_silver_differs(staged, text):
     reasons = [staged[engine][text]["rejection_reason"] for engine in ("spark", "athena")]
     assert tuple(reasons) == DIFFERENT[text]
     # What is rejected, is there whole.
-    assert staged["athena"][text]["raw_record"] == text
+    for engine, reason in zip(("spark", "athena"), reasons, strict=True):
+        assert staged[engine][text]["raw_record"] == (reason and text)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_number_for_a_text(staged, number):
+    rows = [staged[engine][colour_of(number)] for engine in ("spark", "athena")]
+    assert [row["rejection_reason"] for row in rows] == [None, None]
+    assert [row["color"] for row in rows] == [number, NUMBERS[number]]

@@ -65,6 +65,8 @@ def found(built, read, cache, module_schema):
 def test_build_passes_whatever_lands(built):
     assert built.success, built.text
     assert "No event was found" not in built.text
+    left_alone = "4 files are left alone, of no kind that is read: "
+    assert f"{left_alone}.gz (1), .txt (1), .zst (1), no ending (1)" in built.said
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -84,7 +86,7 @@ def test_record_is_in_silver_or_rejected(found, name):
 
 def test_file_too_large_to_be_read_whole_is_rejected(found):
     (row,) = found["rejected"][LARGE]
-    assert "larger than 256 MiB" in row["rejection_reason"]
+    assert "larger than 128 MiB" in row["rejection_reason"]
 
 
 def test_no_record_is_lost(found):

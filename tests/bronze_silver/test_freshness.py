@@ -154,6 +154,8 @@ def test_the_catalog_tells_of_the_files(run, letters, there):
 
 
 def test_the_landing_folder_of_this_project_is_judged(dbt, tmp_path, schema):
-    write(tmp_path / "cars.json", days=3)
+    write(tmp_path / "cars.JSON.gz", days=3)
+    write(tmp_path / "cars.json.zst")
+    write(tmp_path / "json")
     result = dbt("source", "freshness", schema=schema, landing_path=str(tmp_path))
     assert result.status["car_events"] == "warn"

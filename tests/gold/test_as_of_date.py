@@ -1,4 +1,4 @@
-"""The day that answers are as of: a day of the calendar, or one line."""
+"""The day that answers are as of, and other vars: what they can be, or one line."""
 
 import calendar
 from datetime import date, datetime, timezone
@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import jinja2
 import pytest
+import yaml
 
 from tests.support.dbt_runner import ROOT
 
@@ -78,3 +79,35 @@ def test_dbt_stops_for_it(dbt):
     result = dbt("compile", "--no-introspect", *inline, as_of_date="")
     assert not result.success
     assert "as_of_date must be a date like 2026-01-15, and is ''." in result.text
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        (
+            {"as_of_dat": "2026-01-15"},
+            "There is no var 'as_of_dat': use as_of_date, landing_path, ",
+        ),
+        ({"as_of_date": "2026-02-30"}, "as_of_date must be a date like 2026-01-15, and is "),
+        ({"overwrite": "bronze"}, "overwrite must be bronze_car_events, and is 'bronze'."),
+    ],
+)
+def test_a_var_that_is_none_stops_before_anything_is_written(dbt, variables, told):
+    inline = ("--inline", "{{ check_vars() }}")
+    result = dbt("compile", "--no-introspect", *inline, **variables)
+    assert not result.success
+    assert told in result.text
+
+
+def test_vars_that_are_there_pass(dbt):
+    """All that the project and the guard read."""
+    read = {"as_of_date": "2026-01-15", "landing_path": "landing", "overwrite": None}
+    guards = {"lock_seconds": 90, "lock_wait_seconds": 0, "write_audit_publish": True}
+    inline = ("--inline", "{{ check_vars() }}")
+    result = dbt("compile", "--no-introspect", *inline, **read, **guards)
+    assert result.success, result.text
+
+
+def test_the_project_checks_its_vars_first():
+    project = yaml.safe_load((ROOT / "dbt_project.yml").read_text())
+    assert project["on-run-start"] == ["{{ check_vars() }}", "{{ begin_run() }}"]

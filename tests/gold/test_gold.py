@@ -6,6 +6,7 @@ from datetime import date, datetime, timezone
 
 import pytest
 import yaml
+from pyspark.sql import functions as F
 
 from tests.support.dbt_runner import ROOT
 
@@ -210,6 +211,21 @@ class TestAlerts:
         added = rules.union(spark.createDataFrame(row, rules.schema))
         found = self.alerts(silver(event(battery_charge_percentage=4.0)), added)
         assert found == [("COLD_BATTERY", "WARNING", 4.0)]
+
+    @pytest.mark.parametrize(
+        "column", ["alert_type", "metric", "comparison", "threshold", "only_with_fuel_tank"]
+    )
+    def test_an_empty_cell_stops_the_build(self, silver, rules, column):
+        """It would turn the rule off, and nobody would know."""
+        with pytest.raises(Exception, match=f"alert_rules: a cell of {column} is empty, or noth"):
+            self.alerts(
+                silver(event()), rules.withColumn(column, F.expr(f"nullif({column}, {column})"))
+            )
+
+    def test_what_no_rule_knows_stops_the_build(self, silver, rules):
+        for column, value in (("metric", "speed"), ("comparison", "over")):
+            with pytest.raises(Exception, match=f"alert_rules: a cell of {column} is empty, or no"):
+                self.alerts(silver(event()), rules.withColumn(column, F.lit(value)))
 
     def test_an_alert_reads_well_and_keeps_its_id(self, silver, rules):
         frame = silver(event(engine_temp_celsius=111.0))

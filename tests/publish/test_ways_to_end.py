@@ -1,5 +1,6 @@
 """However a command ends, and whatever it leaves out, what no test has seen is not silent."""
 
+import json
 import signal
 
 import pytest
@@ -55,7 +56,7 @@ def project(small_project, schema):
     def command(*args, **variables):
         return dbt(*args, schema=schema, **variables)
 
-    command.folder = dbt.project_dir
+    command.folder, command.target = dbt.project_dir, dbt.target_path
     return command
 
 
@@ -95,6 +96,31 @@ def test_hooks_that_fail(project, worth, spark, schema):
     result = project("build", fails="after")
     assert not result.success and result.said[-1] == "Published 2 tables."
     assert worth() == [10]
+
+
+def test_a_publish_that_is_refused_keeps_the_results(project, worth, schema):
+    """Something else has written to main meanwhile, past the lock."""
+    assert project("build").success
+    (project.folder / "models/b.sql").unlink()
+    (project.folder / "models/b.py").write_text(f"""
+def model(dbt, spark):
+    iceberg = spark._jvm.org.apache.iceberg
+    table = iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, "{schema}.a")
+    table.newDelete().deleteFromRowFilter(iceberg.expressions.Expressions.alwaysTrue()).commit()
+    return dbt.ref("a").select("id")
+""")
+    result = project("build")
+    assert not result.success and "keyboard interrupt" not in result.text, result.text
+    assert worth() == []
+    written = json.loads((project.target / "run_results.json").read_text())["results"]
+    ended = {each["unique_id"].partition(".")[2]: each for each in written}
+    assert ended["small.a"]["status"] == ended["small.b"]["status"] == "success"
+    (refused,) = (each for each in written if each["status"] == "error")
+    assert refused["unique_id"] == "operation.small.small-on-run-end-1"
+    for told in (refused["message"], result.said[-1]):
+        assert f"{schema}.a has been written since the branch" in told
+    assert "are held back on the branch" in result.said[-2]
+    assert "had nothing left to do" in project("retry").said[-1]
 
 
 @pytest.fixture
@@ -186,10 +212,9 @@ def test_a_written_table_that_cannot_be_told_stops_the_publish(spark, monkeypatc
     for committed in ("file:/tmp/a_path", "another_catalog.a.b", "one_word"):
         monkeypatch.setattr(branches, "_committed", {committed})
         with pytest.raises(branches.NotUnderstood, match=committed):
-            branches.written(spark)
-    monkeypatch.setattr(branches, "_earlier", set())
+            branches.written(spark, [])
     monkeypatch.setattr(branches, "_committed", {f"{catalog}.not_there.gone"})
-    assert branches.written(spark) == []
+    assert branches.written(spark, []) == []
 
 
 def test_a_project_without_the_hooks_writes_to_main(small_project, read, schema):

@@ -12,7 +12,8 @@ staged as (
 
     select
         count(*) as records,
-        count_if(rejection_reason is null) as readable,
+        count_if(rejection_reason is null and event_id is null) as without_id,
+        count_if(rejection_reason is not null and raw_record is null) as without_text,
         count(distinct case when rejection_reason is null then event_id end) as events
     from {{ ref('stg_car_events') }}
 
@@ -65,3 +66,5 @@ where
     bronze.records != staged.records
     or silver.events != staged.events
     or rejected.records != texts.rejected
+    or staged.without_id > 0
+    or staged.without_text > 0

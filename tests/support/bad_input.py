@@ -1,11 +1,13 @@
 """What a landing folder should not hold, and does: all kinds of bad input, a file each."""
 
+import bz2
+import gzip
 import json
 import os
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from tests.support.events import COLOR, MILEAGE, TELEMETRY, TRIP, VALID_UNTIL, YEAR, event
+from tests.support.events import COLOR, MILEAGE, STATIC, TELEMETRY, TRIP, VALID_UNTIL, YEAR, event
 
 CSV_HEADER = f"event_id,carChassis,event_primary_timestamp,{COLOR},{MILEAGE}\n"
 
@@ -65,12 +67,36 @@ def at(event_id, text, *utc):
 
 def not_a_time(text):
     """A file of one event whose time cannot be read."""
-    return wrong(f"time {text}", "event_primary_timestamp", text, "is not an ISO 8601 timestamp")
+    return wrong(
+        f"time {text}", "event_primary_timestamp", text, "cannot be read as a timestamp like"
+    )
 
 
 def encoded(text, encoding, event_id):
     """A file in an encoding, of one event whose colour is not ASCII."""
     return Case(text.encode(encoding), {event_id: {"color": "Citroën"}})
+
+
+def shown(text):
+    """A text whose `@` is a byte that is no UTF-8: its bytes, and what they are shown as."""
+    content = text.encode().replace(b"@", b"\xfc")
+    return content, content.decode("latin-1")
+
+
+def not_utf_8(name, *good):
+    """Files of good events, by id, around one with a byte that is no UTF-8."""
+    around = [event(key, {COLOR: "Citroën"}) for key in good]
+    bad, told = shown(event(f"bad {name}", {COLOR: "Citroën Gr@n"}))
+    before, after = (text.encode() for text in around)
+    content = b"[%b, %b,\n%b]" if name.endswith(".json") else b"%b\n%b\r\n%b"
+    silver = {key: {"color": "Citroën"} for key in good}
+    return Case(content % (before, bad, after), silver, {told: "not UTF-8"})
+
+
+def sent(event_id, color):
+    """A file of one event whose id and colour, texts, are numbers, as they are written."""
+    text = event("@id", {COLOR: "@color"}).replace('"@id"', event_id).replace('"@color"', color)
+    return Case(text, {event_id: {"color": color}})
 
 
 def version(number, color, minute):
@@ -89,9 +115,25 @@ def nested(depth):
     return json.loads("[" * depth + "]" * depth)
 
 
+TWO_KEYS = '{"event_id": "keys", "event_id": "keys-2", "carChassis": "c"}'
+DEEP_KEYS = event("deep-keys", {f"{TELEMETRY}.tire_pressures_psi": "@"}).replace(
+    '"@"', '{"front_left": 30, "rear_left": 31, "front_left" :30}'
+)
+OUTER_KEYS = event("outer-keys", {YEAR: 2024}).replace(
+    "}}}", '}}, "vehicle_static_info": {"source_system": "fleet_db"}}'
+)
+SPELLED_KEYS = event("spelled-keys", {COLOR: "@"}).replace('"@"', 'null, "\\u0063olor": "Red"')
+# What holds what looks like a key, and what is no key that is read.
+NO_KEYS = {
+    COLOR: '": ": "color":',
+    "color": "x",
+    "extra": {"a": {"b": 1}, "c": {"b": 1}},
+    "a": None,
+}
 GARBAGE = b"\x00\x80\xfe\x07PK\x03\x04 \x9c\xff"
 DEEP = '{"event_id": "too-deep", "extra": ' + "[" * 5000 + "]" * 5000 + "}"
 LONG_NUMBER = event("long-number").replace("}", ', "extra": ' + "9" * 5000 + "}")
+PACKED = gzip.compress(event("torn-gz").encode(), mtime=0)
 TWICE = event("twice", {COLOR: "Red"})
 
 # What a name may hold, for a file that is read whole and one that is read by line.
@@ -148,9 +190,10 @@ CASES = {
     "other/values.json": Case(
         event("value-1") + "\n" + event("value-2"), {"value-1": {}, "value-2": {}}
     ),
-    "binary.json": rejected(GARBAGE.decode("latin-1"), "not valid JSON"),
-    "binary.jsonl": rejected(GARBAGE.decode("latin-1"), "not valid JSON"),
-    "binary.csv": rejected(GARBAGE.decode("latin-1"), "no rows"),
+    **{
+        f"binary.{kind}": Case(GARBAGE, rejected={GARBAGE.decode("latin-1"): "not UTF-8"})
+        for kind in ("json", "jsonl", "csv")
+    },
     "deep.json": accepted("deep", {"extra": nested(300)}),
     "too_deep.json": Case(
         f"[{event('deep-1')}, {DEEP}, {event('deep-2')}]",
@@ -173,6 +216,12 @@ CASES = {
     "keys/nulls.json": accepted(
         "nulls", {"trip_data": None, COLOR: None, YEAR: None}, color=None, year=None
     ),
+    "keys/twice.json": rejected(TWO_KEYS, "an object has the key event_id twice"),
+    "keys/deep.jsonl": rejected(DEEP_KEYS, "an object has the key front_left twice"),
+    "keys/outer.json": rejected(OUTER_KEYS, "an object has the key vehicle_static_info twice"),
+    "keys/spelled.json": rejected(SPELLED_KEYS, "an object has the key color twice"),
+    "keys/not_twice.json": accepted("not-twice", NO_KEYS, color='": ": "color":'),
+    "keys/capitals.json": accepted("capitals", {COLOR: "Red", f"{STATIC}.Color": 1}, color="Red"),
     "type/int.json": wrong("int", YEAR, "new", "is not a whole number"),
     "type/fraction.json": wrong("fraction", YEAR, 2025.5, "is not a whole number"),
     "type/large_int.json": wrong("large-int", YEAR, 10**12, "is not a whole number"),
@@ -182,7 +231,9 @@ CASES = {
     "type/array.json": wrong("array", MILEAGE, [1], "is not a number: [1]"),
     "type/date.json": wrong("date", VALID_UNTIL, "2025-02-30", "is not a date"),
     "type/date_0.json": wrong("date-0", VALID_UNTIL, "0000-01-01", "is not a date"),
-    "type/time.json": wrong("time", f"{TRIP}.tripEndTimestamp", 1730000000, "is not an ISO 8601"),
+    "type/time.json": wrong(
+        "time", f"{TRIP}.tripEndTimestamp", 1730000000, "cannot be read as a timestamp"
+    ),
     "type/color_object.json": wrong("color-object", COLOR, {"name": "Red"}, "is not a text"),
     "type/color_array.json": wrong("color-array", COLOR, ["Red"], "is not a text"),
     "type/color_empty.json": wrong("color-empty", COLOR, {}, "is not a text"),
@@ -207,12 +258,8 @@ CASES = {
     "number/whole.json": accepted(
         "whole", {YEAR: 2025.0, MILEAGE: 7}, year=2025, current_mileage_km=7.0
     ),
-    "number/nan.json": rejected(
-        event("nan", {MILEAGE: float("nan")}), f'{MILEAGE} is not a number: "NaN"'
-    ),
-    "number/infinity.json": rejected(
-        event("infinity", {MILEAGE: float("-inf")}), f'{MILEAGE} is not a number: "-Infinity"'
-    ),
+    "number/nan.json": rejected(event("nan", {MILEAGE: float("nan")}), "not valid JSON"),
+    "number/infinity.json": rejected(event("inf", {MILEAGE: float("-inf")}), "not valid JSON"),
     "number/nan_text.json": wrong("nan-text", MILEAGE, "NaN", "is not a number: NaN"),
     "number/1e400.json": rejected(
         event("1e400", {MILEAGE: 400}).replace("400}", "1e400}"), 'is not a number: "Infinity"'
@@ -221,11 +268,30 @@ CASES = {
     "number/sum.json": accepted("sum", {f"{TRIP}.tripMileage": 1e300}, trip_distance_km=1e300),
     "number/long.json": Case(
         f"[{event('long-1')}, {LONG_NUMBER}, {event('long-2')}]",
-        {"long-1": {}, "long-2": {}},
-        {LONG_NUMBER: "not valid JSON"},
+        {"long-1": {}, "long-2": {}, "long-number": {}},
+    ),
+    # ---- numbers as texts
+    "sent/a.json": sent("12345678901234567890.10", "1.10"),
+    "sent/b.jsonl": sent("12345678901234567890.1", "1E5"),
+    "sent/c.json": sent("1" * 1500, "-0"),
+    "sent/d.jsonl": sent("1e400", "-0.0e-0"),
+    "sent/zeros.json": rejected(
+        event("zeros", {COLOR: "@"}).replace('"@"', "007"), "not valid JSON"
+    ),
+    "sent/key.json": rejected(
+        event("key", {COLOR: 1}).replace('"carChassis"', '1: 2, "carChassis"'), "not valid JSON"
+    ),
+    "sent/half.json": rejected(
+        event("half", {COLOR: "@"}).replace("@", "\\\\\\ud83d x"), "half a character"
+    ),
+    "sent/whole.json": Case(
+        event("pair", {COLOR: "@"}).replace("@", "\\ud83d\\ude97 \\\\ud83d"),
+        {"pair": {"color": "🚗 \\ud83d"}},
     ),
     # ---- times
     "time/offset.json": at("offset", "2025-11-04T14:30:00.25+05:30", 2025, 11, 4, 9, 0, 0, 250000),
+    "time/hours.json": at("hours", "2025-11-04 14:30:00+00", 2025, 11, 4, 14, 30),
+    "time/comma.json": at("comma", "2025-11-04T05:00:00,25-03", 2025, 11, 4, 8, 0, 0, 250000),
     "time/small.json": at("small", "2025-11-04t23:30z", 2025, 11, 4, 23, 30),
     "time/next_day.json": at("next-day", "2025-12-31T23:30:00-0300", 2026, 1, 1, 2, 30),
     "time/year_1.json": at("year-1", "0001-01-01T00:00:00Z", 1, 1, 1),
@@ -239,6 +305,11 @@ CASES = {
     "time/no_such_hour.json": not_a_time("2025-11-04T25:30:00Z"),
     "time/no_such_zone.json": not_a_time("2025-11-04T14:30:00+25:00"),
     "time/words.json": not_a_time("yesterday"),
+    "time/leap.json": not_a_time("2016-12-31T23:59:60Z"),
+    "time/24.json": not_a_time("2025-11-04T24:00:00Z"),
+    "time/week.json": not_a_time("2025-W45-2T14:30:00Z"),
+    "time/ordinal.json": not_a_time("2025-308T14:30:00Z"),
+    "time/basic.json": not_a_time("20251104T143000Z"),
     "time/number.json": not_a_time(1762266600),
     # ---- encodings
     "text/bom.json": encoded(event("bom-json", {COLOR: "Citroën"}), "utf-8-sig", "bom-json"),
@@ -248,9 +319,58 @@ CASES = {
     ),
     "text/bom.csv": encoded(CSV_HEADER + row("bom-csv", "Citroën"), "utf-8-sig", "bom-csv"),
     "text/utf_16.json": encoded(event("utf-16", {COLOR: "Citroën"}), "utf-16", "utf-16"),
-    "text/latin_1.json": encoded(event("latin-json", {COLOR: "Citroën"}), "latin-1", "latin-json"),
-    "text/latin_1.jsonl": encoded(event("latin-l", {COLOR: "Citroën"}), "latin-1", "latin-l"),
-    "text/latin_1.csv": encoded(CSV_HEADER + row("latin-csv", "Citroën"), "latin-1", "latin-csv"),
+    "text/utf_16.jsonl": encoded(
+        lines(event("utf-16-l", {COLOR: "Citroën"})), "utf-16", "utf-16-l"
+    ),
+    "text/utf_16.csv": encoded(CSV_HEADER + row("utf-16-csv", "Citroën"), "utf-16", "utf-16-csv"),
+    "text/utf_16_be.ndjson": Case(
+        ("\ufeff" + lines(event("be-1", {COLOR: "\u010a\u0d0a"}), " ", event("be-2"))).encode(
+            "utf-16-be"
+        ),
+        {"be-1": {"color": "\u010a\u0d0a"}, "be-2": {}},
+    ),
+    "text/utf_16_half.jsonl": Case(
+        b"\xff\xfe"
+        + lines(event("half-1"), event("\ud83d"), event("half-2")).encode(
+            "utf-16-le", "surrogatepass"
+        ),
+        {"half-1": {}, "half-2": {}},
+        {event("\ud83d").replace("\ud83d", "\\ud83d"): "not UTF-16"},
+    ),
+    "text/mixed.json": not_utf_8("mixed.json", "mixed-1", "mixed-2"),
+    "text/mixed.jsonl": not_utf_8("mixed.jsonl", "mixed-3", "mixed-4"),
+    "text/cut.jsonl": Case(
+        event("cut", {COLOR: "Violet"}).encode().replace(b"let", b"\xc3"),
+        rejected={event("cut", {COLOR: "Violet"}).replace("let", "\xc3"): "not UTF-8"},
+    ),
+    "text/excel.csv": Case(
+        (CSV_HEADER + row("ascii", "Rot") + row("excel", "L\u2019Aquila €5")).encode("cp1252"),
+        {"ascii": {"color": "Rot"}},
+        {row("excel", "L\x92Aquila \x805").strip(): "not UTF-8"},
+    ),
+    "text/header.csv": Case(
+        (CSV_HEADER.strip() + ",Gr\xfc\xdf\n" + row("header").strip() + ",x\n").encode("latin-1"),
+        rejected={row("header").strip() + ",x": "not UTF-8"},
+    ),
+    "text/bom_mixed.json": Case(
+        b"\xef\xbb\xbf" + not_utf_8("b.json", "bom-m-1", "bom-m-2").content,
+        {"bom-m-1": {}, "bom-m-2": {}},
+        not_utf_8("b.json", "bom-m-1", "bom-m-2").rejected,
+    ),
+    "text/bom_inside.json": Case(
+        f"\ufeff{event('bom-i-1')}\n\ufeff{event('bom-i-2')}", {"bom-i-1": {}, "bom-i-2": {}}
+    ),
+    # ---- packed
+    "packed/a.json.gz": Case(gzip.compress(f"[{event('gz')}]".encode()), {"gz": {}}),
+    "packed/a.jsonl.GZ": Case(
+        gzip.compress(lines(event("gz-1"), event("gz-2")).encode()), {"gz-1": {}, "gz-2": {}}
+    ),
+    "packed/a.csv.gz": Case(gzip.compress((CSV_HEADER + row("gz-csv")).encode()), {"gz-csv": {}}),
+    "packed/a.ndjson.bz2": Case(bz2.compress(event("bz2").encode()), {"bz2": {}}),
+    "packed/none.json.gz": Case(gzip.compress(b""), rejected={"": "the file is empty"}),
+    "packed/not.json.gz": rejected(event("not-packed"), "not gz: "),
+    "packed/torn.jsonl.gz": Case(PACKED[:-9], rejected={PACKED[:-9].decode("latin-1"): "not gz: "}),
+    "packed/torn.json.bz2": Case(b"BZh9", rejected={"BZh9": "not bz2: "}),
     # ---- nothing, and too much
     **{
         f"empty/{name}": Case("", rejected={"": "the file is empty"})
@@ -278,6 +398,20 @@ CASES = {
     "csv/semicolons.csv": Case(
         CSV_HEADER.replace(",", ";") + row("semicolon").replace(",", ";"),
         rejected={row("semicolon").strip().replace(",", ";"): "event_id is missing"},
+    ),
+    "csv/column_twice.csv": Case(
+        CSV_HEADER.strip() + f",{COLOR}\n" + row("col-2").strip() + ",Red\n",
+        rejected={row("col-2").strip() + ",Red": f"the header names {COLOR} twice"},
+    ),
+    "csv/object_and_field.csv": Case(
+        CSV_HEADER.strip() + ",vehicle_static_info\n" + row("col-3").strip() + ",\n",
+        rejected={
+            row("col-3").strip() + ",": f"names vehicle_static_info and, inside of it, {COLOR}"
+        },
+    ),
+    "csv/unnamed.csv": Case(
+        CSV_HEADER.strip() + ",,\n" + row("unnamed").strip() + ",,x\n",
+        {"unnamed": {"color": "Red"}},
     ),
     "csv/wrong_type.csv": Case(
         CSV_HEADER + row("csv-1") + row("csv-2", mileage="far"),
@@ -328,7 +462,7 @@ CASES = {
     # ---- files of another kind, which are left alone
     **{
         name: Case(event("not-read"))
-        for name in ("a.txt", "json", "a.json.gz", "_a.json", ".a.json")
+        for name in ("a.txt", "json", "a.json.zst", "a.gz", "_a.json", ".a.json")
     },
 }
 
@@ -337,7 +471,7 @@ CASES = {
 TIE = {f"tie/{color}.json": event("tie", {COLOR: color}) for color in ("Blue", "Red")}
 # A byte more than is read whole; on disk it is a hole, which takes no room.
 LARGE = "large.json"
-LARGE_BYTES = 256 * 1024 * 1024 + 1
+LARGE_BYTES = 128 * 1024 * 1024 + 1
 # What comes with the second build, where the files land in two lots: versions new and old.
 LATE = ("csv/", "torn/", "tie/Blue", "twice/a", "newest/a", "newest/c", "newest/d", LARGE)
 

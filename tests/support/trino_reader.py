@@ -350,6 +350,7 @@ FUNCTIONS: dict[str, Callable] = {
     "none_match": _none_match,
     "regexp_extract": _regexp_extract,
     "regexp_like": lambda text, pattern: re.search(pattern, text) is not None,
+    "replace": str.replace,
     "sha256": lambda data: hashlib.sha256(data).digest(),
     "slice": lambda array, start, length: array[start - 1 : start - 1 + length],
     "substr": lambda text, start, length=None: text[start - 1 :][:length],

@@ -8,7 +8,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.publish import commits, java
+from dbt_spark_contracts.compat.pyspark import java_classes
+from dbt_spark_contracts.publish import commits
 from dbt_spark_contracts.publish.command import is_run_name
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ WRITES_TO_BRANCHES = "write.wap.enabled"
 # Iceberg's name of a commit that changes files and no row: a compaction.
 _CHANGES_NO_ROW = "replace"
 
-# The names of the tables to which this Java has committed: a Java set that Iceberg itself fills.
+# The names of the tables to which this Java has committed: a Java set that Iceberg itself fills. It
+# belongs to the process, as Java does: Iceberg has no way to take a listener away.
 _committed = None
-_earlier: set[str] = set()
 
 
 class MovedOn(Exception):
@@ -52,16 +53,15 @@ class Move:
     to_snapshot_id: int
 
 
-def watch_commits(session: "SparkSession", earlier: Iterable[str]) -> None:
-    """From here on let `written` tell the tables that are committed to, and the earlier ones.
+def watch_commits(session: "SparkSession") -> None:
+    """From here on let `written` tell the tables that are committed to.
 
     A model, a hook or a Python function of the user's may write any table, so that only Iceberg
     knows. Its listeners are Java objects: this one adds the table's name to a set.
     """
-    global _committed, _earlier
-    _earlier = set(earlier)
+    global _committed
     if _committed is None:
-        jvm = java.classes(session)
+        jvm = java_classes(session)
         loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
         events = "org.apache.iceberg.events"
         listener, snapshot = (
@@ -74,14 +74,14 @@ def watch_commits(session: "SparkSession", earlier: Iterable[str]) -> None:
     _committed.clear()
 
 
-def written(session: "SparkSession") -> list[str]:
+def written(session: "SparkSession", earlier: Iterable[str]) -> list[str]:
     """The tables that were committed to since `watch_commits`, and the earlier ones; less those
     that are gone. They are named as dbt does, without the current catalog.
 
     Raises NotUnderstood for a table whose name cannot be told.
     """
     catalog = tables.current_catalog(session)
-    found = set(_earlier)
+    found = set(earlier)
     for committed in _committed or ():
         if "/" in committed:
             raise NotUnderstood(committed)

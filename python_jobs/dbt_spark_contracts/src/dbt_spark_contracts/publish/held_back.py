@@ -7,14 +7,23 @@ from typing import Any
 from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.publish.branches import Move
 from dbt_spark_contracts.publish.lease import Record
-from dbt_spark_contracts.publish.pending import unpublished
+from dbt_spark_contracts.publish.pending import Unpublished
 from dbt_spark_contracts.schemas import plain
 
 _BUILD_AGAIN = "Nothing was published: run `dbt build` again."
 
 
-def failures(branch: str, moves: list[Move], failed: Iterable) -> list[str]:
-    """In: the branch, its tables, and the failed results. Out: what failed, and where to look."""
+def failures(
+    branch: str, moves: list[Move], failed: Iterable, unpublished: Unpublished
+) -> list[str]:
+    """What failed, and where to look.
+
+    Args:
+        branch: The branch.
+        moves: Its tables.
+        failed: The failed results.
+        unpublished: The tables whose columns are to change.
+    """
     lines = [""]
     for result in failed:
         if result.status == "skipped":
@@ -22,7 +31,7 @@ def failures(branch: str, moves: list[Move], failed: Iterable) -> list[str]:
         query = result.node.resource_type == "test" and result.failures and _query(result)
         rows = f" on {result.failures} rows:" if query else "."
         lines.append(f"{result.node.name} failed{rows}")
-        on_branch = _on_branch(query or "", branch, moves).strip()
+        on_branch = _on_branch(query or "", branch, moves, unpublished).strip()
         lines += [f"    {line}" for line in on_branch.splitlines() if line.strip()]
     return [*lines, where(branch, moves)]
 
@@ -37,11 +46,13 @@ def where(branch: str, moves: list[Move]) -> str:
     )
 
 
-def not_ended(branch: str, moves: list[Move], unfinished: int) -> list[str]:
-    """What is said of a run that ended without end_run."""
+def not_ended(branch: str, moves: list[Move], unfinished: int, refusal: str) -> list[str]:
+    """What is said of a run that ended without end_run, or was refused by it."""
     lines = [where(branch, moves)]
     if moves and unfinished:
         lines.append(f"{unfinished} nodes did not run. To go on: `dbt build`.")
+    elif refusal:
+        lines.append(refusal)
     elif moves:
         lines.append(f"end_run did not run, or not to its end. To publish: {by_hand(branch)}.")
     return lines
@@ -141,7 +152,7 @@ def _query(result: Any) -> str:
     return getattr(result.node, "compiled_code", None) or ""
 
 
-def _on_branch(sql: str, branch: str, moves: list[Move]) -> str:
+def _on_branch(sql: str, branch: str, moves: list[Move], unpublished: Unpublished) -> str:
     """The query, reading each table that was written on its branch.
 
     Columns that are not published yet are known to the branch's snapshot alone. (Iceberg fails to

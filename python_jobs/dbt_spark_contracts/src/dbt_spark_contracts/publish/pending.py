@@ -92,7 +92,6 @@ def apply(session: "SparkSession", table: str, branch: str) -> None:
     May be called again, and for a table of which nothing is noted. Notes of other branches go: none
     of them can be published any more.
     """
-    unpublished.forget(session, table)
     found = notes(session, table)
     is_new = UNPUBLISHED in schemas.properties(session, table)
     if not found and not is_new:
@@ -147,7 +146,6 @@ def discard(session: "SparkSession", table: str, branch: str) -> None:
     May be called again, and for a table of which nothing is noted. A column that was new stays if
     anything else may have been written to it since.
     """
-    unpublished.forget(session, table)
     others = notes(session, table)
     note = others.pop(branch, None)
     if note is None:
@@ -305,7 +303,3 @@ class Unpublished:
             session.catalog.dropGlobalTempView(name)
         for kept in (self.views, self._names, self.columns, self._branches):
             kept.clear()
-
-
-# That of this process, which runs one dbt command at a time.
-unpublished = Unpublished()

@@ -28,6 +28,7 @@ from dbt_spark_contracts.publish.log import PublishLog
 from dbt_spark_contracts.publish.process import has_ended, this_process
 from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
+from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
 # How a result ended that holds nothing back.
 PASSED = ("success", "pass", "warn", "no-op")
@@ -51,15 +52,21 @@ class Run:
 
     Attributes:
         operations_schema: Tells the schema of the lock and the log.
-        retried: The run that a `dbt retry` takes up, as dbt_internals.retried_run has it.
+        retried: The run that a `dbt retry` takes up, as dbt_core.retried_run has it.
+        checkpoints: Where the command's checkpoints are.
         finished: The status of each node that has run, by its unique id.
+        unpublished: The tables whose columns are to change.
+        last_lines: What is said when the command ends, below all that dbt itself says.
         check_contracts: Is given dbt's nodes, tables and their branch; raises an error if one of
             the tables has left its contract.
     """
 
     operations_schema: Callable[[], str]
     retried: "dict | None" = None
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
     finished: dict[str, str] = field(default_factory=dict)
+    unpublished: pending.Unpublished = field(default_factory=pending.Unpublished)
+    last_lines: list[str] = field(default_factory=list)
     check_contracts: Callable[[dict[str, dict], list[str], str], None] = lambda *_: None
     command: "Command | None" = None
     branch: "str | None" = None
@@ -70,6 +77,8 @@ class Run:
     _nodes: dict[str, dict] = field(default_factory=dict)
     _selected: "list[str]" = field(default_factory=list)
     _earlier_tests: "list[str]" = field(default_factory=list)
+    _earlier_tables: "list[str]" = field(default_factory=list)
+    _refusal: str = ""
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -135,7 +144,7 @@ class Run:
                 self._clear_up_after(run)
             if left:
                 lease.cleared_up()
-        session.name_run(name)
+        self.checkpoints.name(name)
         return list(left)
 
     def check_lease(self) -> None:
@@ -150,7 +159,7 @@ class Run:
         if is_run_name(run):
             tell.change(f"lock: clear up after {run}")
             self.drop_branch(run, self.tables_with_branches())
-            session.delete_checkpoints(run)
+            self.checkpoints.delete_those_of(run)
         tell.line(f"{run} was killed before it ended; what it left unpublished is removed.")
 
     def project_tables(self) -> list[str]:
@@ -181,6 +190,7 @@ class Run:
         spark = session.get()
         for name in names:
             if branches.find(spark, name) is not None:
+                self.unpublished.forget(spark, name)
                 pending.discard(spark, name, branch)
                 branches.drop(spark, name, branch)
 
@@ -206,11 +216,12 @@ class Run:
                 if branch and self.lease:
                     # A branch that this command has added to goes if it is killed.
                     self.lease.rename(branch)
-                    session.name_run(branch)
+                    self.checkpoints.name(branch)
                     for name in earlier:
                         pending.resume(spark, name, branch)
-                        pending.unpublished.show(spark, name, branch)
-                branches.watch_commits(spark, earlier)
+                        self.unpublished.show(spark, name, branch)
+                self._earlier_tables = earlier
+                branches.watch_commits(spark)
             self.branch = branch or command.run_name()
             session.use_branch(self.branch)
         self.is_begun = True
@@ -290,8 +301,15 @@ class Run:
 
         Raises DbtRuntimeError, in one line, if it cannot be published.
         """
+        try:
+            self._end(command, results)
+        except Exception as error:
+            self._refusal = explain(error)
+            raise
+
+    def _end(self, command: Command, results: Iterable) -> None:
         if not self.is_begun and command.which in WRITES and command.audits:
-            session.say_last("Nothing was published: begin_run did not run.")
+            self.last_lines.append("Nothing was published: begin_run did not run.")
         if self.branch is None:
             return
         failed = [result for result in results if result.status not in PASSED]
@@ -302,8 +320,8 @@ class Run:
                 self._drop_part(found)
             elif failed:
                 self._hold_back(found)
-                for line in held_back.failures(self.branch, found, failed):
-                    session.say_last(line)
+                for line in held_back.failures(self.branch, found, failed, self.unpublished):
+                    self.last_lines.append(line)
             elif found:
                 self.publish(self.branch, found, self._tests_that_ran())
         self._leave_branch()
@@ -320,7 +338,7 @@ class Run:
         self.check_contracts(self._nodes, [move.table_name for move in found], branch)
         self.move(branch, found, log.PUBLISHED)
         names = untested.untested({move.table_name for move in found}, self._nodes, set(ran))
-        session.say_last(f"Published {len(found)} tables{untested.told(names)}.")
+        self.last_lines.append(f"Published {len(found)} tables{untested.told(names)}.")
 
     def move(self, branch: str, found: list[Move], status: str) -> None:
         """Let main of each table be what its branch is. Raises DbtRuntimeError if it cannot be."""
@@ -328,6 +346,8 @@ class Run:
             moves.move_all(session.get(), self.log, branch, status, found, self.check_lease)
         except MovedOn as moved_on:
             raise DbtRuntimeError(held_back.moved_on(moved_on.table, branch)) from None
+        for each in found:
+            self.unpublished.forget(session.get(), each.table_name)
 
     def check_can_be_published(
         self, branch: str, found: list[Move], held: Iterable[str] = ()
@@ -355,7 +375,7 @@ class Run:
         """What publishing would move."""
         assert self.branch
         try:
-            return self.moves(self.branch, branches.written(session.get()))
+            return self.moves(self.branch, branches.written(session.get(), self._earlier_tables))
         except NotUnderstood as unknown:
             raise DbtRuntimeError(held_back.not_understood(unknown.committed)) from None
 
@@ -385,8 +405,8 @@ class Run:
     def _drop_part(self, found: list[Move]) -> None:
         assert self.branch
         written = {move.table_name for move in found}
-        self.drop_branch(self.branch, sorted(written.union(pending.unpublished.tables)))
-        session.say_last("Nothing was published: --empty and --sample build for a try only.")
+        self.drop_branch(self.branch, sorted(written.union(self.unpublished.tables)))
+        self.last_lines.append("Nothing was published: --empty and --sample build for a try only.")
 
     def _leave_branch(self) -> None:
         self.branch = None
@@ -408,14 +428,16 @@ class Run:
             elif self.retried and self.command is None and not self.finished:
                 self._tell_of_held_back(self.retried["invocation_id"])
         except Exception as error:
-            session.say_last(f"Nothing was published: {explain(error)}")
+            self.last_lines.append(f"Nothing was published: {explain(error)}")
         if self.lease is None or not self.lease.is_lost:
             settle()
         try:
             if self.lease:
                 self.lease.give_back()
         except Exception as error:
-            session.say_last(f"The lock was not given back, the next run will: {explain(error)}")
+            self.last_lines.append(
+                f"The lock was not given back, the next run will: {explain(error)}"
+            )
 
     def _tell_of_held_back(self, invocation_id: str) -> None:
         """A retry that has nothing to do calls no hook, but its run may have held back a branch."""
@@ -433,7 +455,7 @@ class Run:
         found = self.moves(branch, names) if branch else []
         if branch and found:
             unfinished = publish_log.facts(branch).get("unfinished")
-            session.say_last(
+            self.last_lines.append(
                 held_back.interrupted(branch, unfinished)
                 if unfinished
                 else held_back.nothing_to_retry(branch, len(found))
@@ -453,5 +475,5 @@ class Run:
             and self._nodes.get(unique_id, {}).get("config", {}).get("materialized") != "ephemeral"
         ]
         self._hold_back(found, len(left))
-        for line in held_back.not_ended(self.branch, found, len(left)):
-            session.say_last(line)
+        for line in held_back.not_ended(self.branch, found, len(left), self._refusal):
+            self.last_lines.append(line)

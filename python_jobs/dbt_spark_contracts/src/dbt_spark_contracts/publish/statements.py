@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.publish import java
+from dbt_spark_contracts.compat.pyspark import java_classes, sql_parser
 from dbt_spark_contracts.publish.command import is_run_name
 from dbt_spark_contracts.schemas import plain, quoted
 
@@ -72,7 +72,7 @@ def may_have_effects(sql: str, is_on_branch: bool) -> bool:
 def effects(session: "SparkSession", sql: str) -> list[Effect]:
     """What the statement would do to tables of the current catalog; nothing if it has no sense."""
     try:
-        plan = session._jsparkSession.sessionState().sqlParser().parsePlan(sql)
+        plan = sql_parser(session).parsePlan(sql)
     except Exception:  # Spark says so itself when it runs
         return []
     return [found for node in _statements(plan) for found in _effects(session, node)]
@@ -162,7 +162,7 @@ def _table(session: "SparkSession", parts: list[str]) -> str:
 
 def _is_command(session: "SparkSession", plan: Any) -> bool:
     kind = "org.apache.spark.sql.catalyst.plans.logical.Command"
-    return java.classes(session).java.lang.Class.forName(kind).isInstance(plan)
+    return java_classes(session).java.lang.Class.forName(kind).isInstance(plan)
 
 
 def _kind(node: Any) -> str:

@@ -1,0 +1,57 @@
+"""What is new is told by builds and by files' versions, not by a clock that may stand anywhere."""
+
+import os
+import time
+from datetime import datetime, timezone
+
+import pytest
+
+from tests.support.dbt_runner import environment
+from tests.support.events import AS_OF, event
+
+MODELS = ("bronze_car_events", "stg_car_events", "silver_car_telemetry", "silver_rejected_events")
+# 02:15 in Berlin, the first time that it is.
+TWICE = datetime(2026, 10, 25, 0, 15, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def in_berlin():
+    """This process is in Berlin, where the hour from 2 to 3 comes twice that day."""
+    with environment(TZ="Europe/Berlin"):
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_a_late_commit_and_an_hour_that_comes_twice(dbt, read, spark, tmp_path, schema, in_berlin):
+    def build():
+        options = {"landing_path": str(tmp_path), **AS_OF}
+        result = dbt("run", "--select", *MODELS, schema=schema, **options)
+        assert result.success, result.text
+
+    def ids(layer, table):
+        return sorted(str(row["event_id"]) for row in read(f"{schema}_{layer}", table))
+
+    (tmp_path / "a.json").write_text(event("a"))
+    (tmp_path / "b.jsonl").write_text(event("b") + "\n{")
+    for name in ("a.json", "b.jsonl"):
+        os.utime(tmp_path / name, (TWICE.timestamp(),) * 2)
+    build()
+    bronze = read(f"{schema}_bronze", "bronze_car_events")
+    assert {row["file_modified_at"] for row in bronze} == {TWICE}
+    build()
+    assert read(f"{schema}_bronze", "bronze_car_events") == bronze
+
+    # As of a build that began before the others, and is committed after them.
+    late = """
+        select concat('late ', record_id) as record_id, source_file, file_modified_at,
+            file_size_bytes, record_number, replace(raw_record, '"b"', '"late"') as raw_record,
+            csv_as_json, read_error, ingested_at - interval 400 days as ingested_at
+        from {0} where source_file = 'b.jsonl'"""
+    table = f"{schema}_bronze.bronze_car_events"
+    spark.sql(f"insert into {table} {late.format(table)}")
+    build()
+    assert ids("silver", "stg_car_events") == ["None", "None", "a", "b", "late"]
+    assert ids("silver", "silver_car_telemetry") == ["a", "b", "late"]
+    build()
+    assert len(read(f"{schema}_silver", "stg_car_events")) == 5
