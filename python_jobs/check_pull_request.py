@@ -27,6 +27,7 @@ from pathlib import Path
 import dbt_spark_contracts
 from dbt.cli.main import dbtRunner
 from dbt_spark_contracts.lineage.artifact import FILE_NAME
+from dbt_spark_contracts.lineage.project import marked
 
 from python_jobs.blast_radius import blast_radius, read_state
 from python_jobs.blast_radius import report as report_touched
@@ -39,6 +40,10 @@ BASES_KEPT = 10  # two for a commit
 PARSED, LINEAGE_OF_BASE = "state", "lineage_of_base"
 KEPT = {PARSED: ["manifest.json"], LINEAGE_OF_BASE: ["manifest.json", FILE_NAME]}
 ON_PURPOSE = "On purpose? Keep it, with its table, as version 1: see docs/pull_requests.md"
+MARK_ON_PURPOSE = (
+    "A marked column stays where it is: see docs/contracts.md. On purpose? Let whoever answers for "
+    "the data merge it."
+)
 
 
 class CannotCheck(Exception):
@@ -61,7 +66,7 @@ def check(base: str, folder: Path, build: bool) -> tuple[list[Problem], list[str
     parsed = dbt("parse")
     if parsed.exception:
         return [failure("the project does not parse", parsed.exception)], []
-    problems = (failed_nodes() if build else []) + broken_promises(before)
+    problems = (failed_nodes() if build else []) + broken_promises(before) + lost_marks(before)
     return problems, touched(folder) if build else []
 
 
@@ -190,12 +195,13 @@ def of_result(result) -> Problem:
     hands on under another name; or another error."""
     node = result.node
     said = [line.strip() for line in result.message.splitlines()]
-    if leaks := [line for line in said if re.match(rf"{re.escape(node.name)}\.\w+\S* is ", line)]:
+    leak = rf"{re.escape(node.name)}\.\w+\S* (is|cannot be traced)\b"
+    if leaks := [line for line in said if re.match(leak, line)]:
         columns = [line.split(".")[1].split()[0] for line in leaks]
         places = [in_model(node.original_file_path, column) for column in columns]
         told = [(*place, line) for place, line in zip(places, leaks, strict=True)]
-        way_out = next(line for line in said if line.startswith("Leave them out"))
-        return Problem(f"{node.search_name} hands on what has to stay", told, [way_out])
+        ways_out = [line for line in said if line.startswith(("Leave them out", "Make them of"))]
+        return Problem(f"{node.search_name} hands on what has to stay", told, ways_out)
     table = [line.strip() for line in result.message.splitlines() if line.strip().startswith("|")]
     if "mismatch_reason" not in "".join(table[:1]):
         return failure(f"{node.resource_type} {node.name} failed", result.message, node)
@@ -234,6 +240,33 @@ def broken_promises(before: Path) -> list[Problem]:
     else:
         print("\nModified:", ", ".join(sorted({*listed.result})) or "nothing")
     return [of_change(name, breaking, nodes) for name, breaking in sorted(changes.items())]
+
+
+def lost_marks(before: Path) -> list[Problem]:
+    """Each column that is marked in `before`, and may be there still without the mark.
+
+    The marks keep it from readers (docs/contracts.md), so to take one away breaks a promise too.
+    """
+    manifests = [
+        json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        for folder in (before, STATE)
+    ]
+    old, new = ({**manifest["nodes"], **manifest["sources"]} for manifest in manifests)
+    problems = []
+    for key, node in new.items():
+        columns = {each["name"].lower(): each for each in node["columns"].values()}
+        # A column that a contract names no more is gone, which dbt tells by itself.
+        is_promised = (node["config"].get("contract") or {}).get("enforced")
+        places = []
+        for column in old.get(key, {"columns": {}})["columns"].values():
+            name = column["name"]
+            kept = columns.get(name.lower(), column if is_promised else {"meta": {}})
+            for mark in sorted(marked(column) - marked(kept)):
+                place = in_yml(node.get("patch_path") or "", node["name"], name)
+                places.append((*place, f"{node['name']}.{name} is not marked {mark} any more"))
+        if places:
+            problems.append(Problem(f"{node['name']} takes a mark away", places, [MARK_ON_PURPOSE]))
+    return problems
 
 
 def let_versions_follow(manifest: Path, nodes: dict[str, dict]) -> None:

@@ -23,6 +23,7 @@ from string import ascii_uppercase
 
 from dbt.cli.main import dbtRunner
 from dbt_spark_contracts.spark import session
+from dbt_spark_contracts.spark.checkpoints import Checkpoints
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
@@ -336,7 +337,7 @@ def main() -> int:
         if not dbtRunner().invoke([str(part) for part in parse]).success:
             return 1
         spark = session.get()
-        session.use_checkpoints()
+        Checkpoints(folder).use()
         text = markdown(spark, run(spark, "leak_experiment"))
     print(text)
     if out:

@@ -37,7 +37,7 @@ def alerts(events, rules, run_started_at):
         .withColumn("rank", F.row_number().over(gravest_first))
         .where("rank = 1")
     )
-    alert_id = F.sha2(F.concat_ws("|", "event_id", "alert_type"), 256)
+    alert_id = F.sha2(F.to_json(F.struct("event_id", "alert_type")), 256)
     return broken.select(
         never_null(alert_id, "alert_id is null").alias("alert_id"),
         "car_chassis",

@@ -44,11 +44,15 @@ class Place(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where something comes from, and how; `field` is the part of it that does, or empty."""
+    """Where something comes from, and how; `field` is the part of it that does, or empty.
+
+    `masking`: it does not tell the column's value.
+    """
 
     place: Place
     kind: str
     field: str = ""
+    masking: bool = False
 
 
 @dataclass
@@ -340,7 +344,12 @@ def add_record(node: Node, record: dict) -> None:
 def origins(recorded: dict) -> list[Origin]:
     """The recorded origins of a column or of rows."""
     return [
-        Origin(Place(each["node"], each["column"]), each["kind"], each.get("field", ""))
+        Origin(
+            Place(each["node"], each["column"]),
+            each["kind"],
+            each.get("field", ""),
+            each.get("masking", False),
+        )
         for each in recorded["origins"]
     ]
 

@@ -119,7 +119,9 @@ def inputs(origins: Iterable[Origin], names: Names) -> list[column_lineage_datas
         kind, subtype = TRANSFORMATIONS[origin.kind]
         description = f"of its field {origin.field}" if origin.field else None
         ways.setdefault(origin.place, []).append(
-            column_lineage_dataset.Transformation(kind, subtype, description)
+            column_lineage_dataset.Transformation(
+                kind, subtype, description, masking=origin.masking or None
+            )
         )
     return [
         column_lineage_dataset.InputField(*names(place.node), place.column, transformations)

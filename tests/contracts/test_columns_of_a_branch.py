@@ -140,7 +140,6 @@ def test_a_killed_build_leaves_no_column(project, read, spark, schema, monkeypat
     """What it has changed is undone by the next command that takes the lock."""
     project.seed("id,v,new\n1,x,2\n")
     with monkeypatch.context() as killed:
-        killed.setattr(session, "clear_up", lambda: None)
         killed.setattr(Run, "complete", end_without_a_word)
         project("seed", "--full-refresh", killed=True)
     session.use_branch(None)
@@ -186,8 +185,8 @@ def test_an_incremental_models_columns(small_project, read, schema):
         result = project("run", schema=schema)
         assert result.success == succeeds, result.text
         assert "part stays in the table, and is null" in result.text
-        if not succeeds:  # a column that is new is there at once, empty
-            old = [{"id": 1, "gone": 2, "part": "x", "new": None}]
+        if not succeeds:
+            old = [{"id": 1, "gone": 2, "part": "x"}]
             assert read(schema, "merged") == read(schema, "appended") == old
     new = [{"id": 1, "part": None, "new": 5}, {"id": 3, "part": None, "new": 6}]
     for name, more in {"merged": [], "appended": [{"id": 1, "part": "x", "new": None}]}.items():
@@ -213,9 +212,9 @@ def test_applied_or_given_up_twice(spark, schema):
         schemas.change(spark, table, change)
         pending.hold(spark, table, "b")
         pending.hold(spark, table, "b")
-        assert spark.table(table).columns == ["id", "old", "v"]
+        assert spark.table(table).columns == ["old", "v"]
         pending.resume(spark, table, "b")
-        assert spark.table(table).columns == ["id", "old", "v", "v__b"]
+        assert spark.table(table).columns == ["old", "v", "id", "v__b"]
         for _ in range(2):
             end(spark, table, "b")
             end(spark, table, "another")
@@ -223,3 +222,141 @@ def test_applied_or_given_up_twice(spark, schema):
         assert spark.table(table).columns == expected
     assert spark.table(f"{schema}.t0").schema["v"].dataType.simpleString() == "string"
     assert spark.table(f"{schema}.t1").schema["v"].dataType.simpleString() == "int"
+
+
+ADDS = (
+    "{{{{ config(on_schema_change='append_new_columns', materialized='{}') }}}} "
+    "select 1 as id{{{{ var('more', '') }}}}"
+)
+ADDING = {
+    "dbt_project.yml": yaml.safe_dump(PROJECT),
+    "models/g.sql": ADDS.format("table"),
+    "models/i.sql": ADDS.format("incremental"),
+    "snapshots/sn.sql": (
+        "{% snapshot sn %}{{ config(strategy='check', unique_key='id', check_cols='all', "
+        "file_format='iceberg') }} select 1 as id{{ var('more', '') }}{% endsnapshot %}"
+    ),
+    "tests/t.sql": "select * from {{ ref('g') }} where {{ var('bad', false) }}",
+}
+
+
+@pytest.fixture
+def adding(small_project, schema):
+    """Three tables that get a column by `more`; `contract` says those of `g` but its id."""
+    dbt = small_project(ADDING)
+
+    def command(*args, contract="", **variables):
+        (dbt.project_dir / "models/g.yml").write_text(
+            "models: [{name: g, config: {contract: {enforced: true}}, columns: ["
+            f"{{name: id, data_type: int}}{contract}]}}]"
+        )
+        result = dbt(*args, schema=schema, **variables)
+        result.branch = re.search(r"held back on the branch (\w+)", result.text)
+        return result
+
+    command.write = lambda path, text: (dbt.project_dir / path).write_text(text)
+    assert command("build").success
+    return command
+
+
+W = ", {name: w, data_type: string}"
+TESTED = W.replace("}", ", data_tests: [not_null: {name: w_is_there}]}")
+V = ", {name: v, data_type: int}"
+N = (
+    "models: [{{name: n, config: {{contract: {{enforced: true}}}}, columns: "
+    "[{{name: id, data_type: int}}, {{name: v, data_type: {}}}]}}]"
+)
+
+
+def columns_of(spark, schema: str, *names: str) -> list[list[str]]:
+    for name in names:
+        spark.sql(f"refresh table {schema}.{name}")
+    return [spark.table(f"{schema}.{name}").columns for name in names]
+
+
+def test_a_column_that_a_failed_build_added_is_out_of_sight(adding, spark, schema):
+    before = columns_of(spark, schema, "g", "i", "sn")
+    failed = adding("build", contract=TESTED, more=", cast(null as string) as w")
+    assert failed.status["w_is_there"] == "fail"
+    assert columns_of(spark, schema, "g", "i", "sn") == before
+    # What failed can be looked at, as the last lines say.
+    query = re.search(r"w_is_there failed on 1 rows:\n(.*?)\n[A-Z]", failed.text, re.DOTALL)[1]
+    assert len(spark.sql(query).collect()) == 1, query
+
+    # Another one that fails, with another column; and then the older is published.
+    assert not adding("build", contract=V, more=", 5 as v", bad=True).success
+    published = adding("run-operation", "publish", "--args", f"{{branch: {failed.branch[1]}}}")
+    assert published.success, published.text
+    assert columns_of(spark, schema, "g", "i") == [["id", "w"], ["id", "w"]]
+    assert columns_of(spark, schema, "sn") == [[*before[2], "w"]]
+
+
+def test_a_column_that_is_taken_back_is_no_hindrance(adding, spark, read, schema):
+    before = columns_of(spark, schema, "g", "i", "sn")
+    assert not adding("build", contract=W, more=", 'x' as w", bad=True).success
+    result = adding("build")
+    assert result.success, result.text
+    assert columns_of(spark, schema, "g", "i", "sn") == before
+    assert not noted(spark, f"{schema}.g")
+    # Nor one of the same name, of another type.
+    assert not adding("build", contract=W, more=", 'x' as w", bad=True).success
+    result = adding("build", contract=W.replace("string", "int"), more=", 7 as w")
+    assert result.success, result.text
+    assert read(schema, "g") == [{"id": 1, "w": 7}]
+
+
+@pytest.mark.parametrize(
+    ("contract", "more", "expected"),
+    [
+        (W, ", 'x' as w", {"id": 1, "w": "x"}),
+        (W.replace("string", "int"), ", 7 as w", {"id": 1, "w": 7}),
+        (V, ", 5 as v", {"id": 1, "v": 5}),
+        ("", "", {"id": 1}),
+    ],
+    ids=["as it was", "another type", "another name", "taken back"],
+)
+def test_a_retry_after_a_correction(adding, read, schema, contract, more, expected):
+    fails = ", cast(raise_error('no') as string) as w"
+    assert adding("build", contract=W, more=fails).status["g"] == "error"
+    retried = adding("retry", contract=contract, more=more)
+    assert retried.success, retried.text
+    assert read(schema, "g") == [expected]
+
+
+def test_a_column_that_something_else_added_since_is_told_of(adding, spark, schema):
+    failed = adding("build", contract=W, more=", 'x' as w", bad=True)
+    spark.sql(f"alter table {schema}.g add column W int")
+    published = adding("run-operation", "publish", "--args", f"{{branch: {failed.branch[1]}}}")
+    assert not published.success
+    assert f"{schema}.g has had a column w since" in published.text.replace(" W ", " w ")
+    assert columns_of(spark, schema, "g") == [["id", "W"]]
+
+
+def test_a_column_that_the_model_lacks_holds_nulls_from_then_on(adding, read, schema):
+    """Also one that held none so far, as a literal does."""
+    assert adding("build", "-s", "i", more=", 'x' as w").success
+    assert adding("build", "-s", "i").success
+    rows = sorted(read(schema, "i"), key=str)
+    assert rows == [{"id": 1, "w": "x"}, {"id": 1, "w": None}, {"id": 1, "w": None}]
+
+
+def test_what_was_never_published_may_become_another(adding, read, schema):
+    """A first build failed: nobody has read a row, and the model may say anything else."""
+    adding.write("models/n.sql", "select {{ var('n', \"1 as id, 'x' as v\") }}")
+    adding.write("models/n.yml", N.format("string"))
+    failed = adding("build", bad=True)
+    assert "held back" in failed.text
+    adding.write("models/n.yml", N.format("int, constraints: [{type: not_null}]"))
+    again = adding("build", n="1 as id, 2 as v", bad=True)
+    assert again.status["n"] == "success", again.text
+    # The branch of the first is gone, with all that is on it.
+    assert not adding(
+        "run-operation", "publish", "--args", f"{{branch: {failed.branch[1]}}}"
+    ).success
+    assert adding("build", n="1 as id, 2 as v").success
+    assert read(schema, "n") == [{"id": 1, "v": 2}]
+    # Once it is published, it is promised.
+    adding.write("models/n.yml", N.format("string"))
+    refused = adding("build", n="1 as id, 'x' as v")
+    assert "v: int not null in the table, string in the contract" in refused.message["n"]
+    assert read(schema, "n") == [{"id": 1, "v": 2}]

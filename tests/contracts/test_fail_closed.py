@@ -1,5 +1,6 @@
-"""Without the plugin there is no way to build Gold unchecked: the project does not parse."""
+"""There is no way to build Gold unchecked, nor of Bronze: the project does not parse."""
 
+import shutil
 import subprocess
 import sys
 
@@ -26,3 +27,17 @@ def test_without_the_plugin_the_project_does_not_parse(target, tmp_path):
     assert run.returncode != 0
     assert "Contract enforcement failed for: (models/" in run.stdout
     assert "Language Error: Expected 'sql' but found 'python'" in run.stdout
+
+
+def test_gold_cannot_refer_to_bronze(tmp_path):
+    project = tmp_path / "project"
+    for part in ("models", "macros", "seeds"):
+        shutil.copytree(ROOT / part, project / part)
+    for part in ("dbt_project.yml", "profiles.yml"):
+        shutil.copy(ROOT / part, project)
+    (project / "models/gold/x.sql").write_text("select * from {{ ref('bronze_car_events') }}")
+    options = ["--project-dir", project, "--profiles-dir", ROOT, "--target-path", tmp_path / "t"]
+    command = [sys.executable, "-m", "dbt.cli.main", "parse", *map(str, options)]
+    run = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    assert run.returncode != 0
+    assert "the referenced node is private to the 'intake' group" in run.stdout

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 import yaml
-from dbt_spark_contracts.spark import session
+from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
 from python_jobs import leak_experiment
 from python_jobs.leak_experiment import CHECKPOINTS, GOLD, PROJECTIONS, SILVER_ONLY, TARGETS, WAYS
@@ -31,7 +31,7 @@ def settings(spark):
 
 @pytest.fixture(scope="module")
 def outcomes(spark, settings):
-    session.use_checkpoints()
+    Checkpoints().use()
     return leak_experiment.run(spark, "leak_experiment")
 
 

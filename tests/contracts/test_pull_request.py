@@ -243,6 +243,25 @@ def test_removed_and_retyped_columns_are_all_named(branch):
     assert "::error" not in checked.stdout
 
 
+def test_a_mark_that_is_taken_away_is_named(branch):
+    """It is taken from the anchor, so from both tables."""
+    yml = "models/silver/_silver__models.yml"
+    marked = "        meta: {silver_only: true, pii: true}\n"
+    customer = (
+        '        description: "Who rented the car at the time. Personal."\n        config:\n  '
+    )
+    branch.change(yml, customer + marked, customer + marked.replace(", pii: true", ""))
+
+    checked = branch.check("--no-build")
+
+    assert checked.returncode == 1, checked.stdout + checked.stderr
+    for table in ("stg_car_events", "silver_car_telemetry"):
+        lost = f"{table}.rental_customer_id is not marked pii any more"
+        (line,) = [line for line in checked.stdout.splitlines() if lost in line]
+        assert line.startswith(f"- {yml}:")
+    assert "not marked silver_only" not in checked.stdout
+
+
 def test_a_column_that_may_be_null_again_is_named(branch):
     event_timestamp = "- name: event_timestamp\n        data_type: timestamp\n"
     described = '        description: "When the car\'s latest event happened, UTC."\n'

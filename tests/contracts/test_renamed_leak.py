@@ -38,6 +38,10 @@ LEAKS = {
         f"select struct(car, event_id as id) as reference {FROM}",
         "{}.reference.id is silver_t.event_id under another name",
     ),
+    "udf_of_marked": (
+        PYTHON.format('t.select(F.udf(str)("event_id").alias("reference"))'),
+        "{}.reference is made of silver_t.event_id, which is silver_only, and tells of it",
+    ),
     "map": (f"select map(car, event_id) as reference {FROM}", RENAMED),
     "its_own_name": (
         f"select event_id {FROM}",
@@ -86,8 +90,9 @@ ALLOWANCES = {
     "allowed": {"reference": "To match claims by it."},
     "allowed_copy_of_personal": {"reference": "The customer reads it."},
 }
+# In a model without a contract. Of one with a contract: tests/lineage/test_ways_in.py
 WARNS = {
-    "udf": PYTHON.format('t.select(F.udf(str)("event_id").alias("reference"))'),
+    "udf": PYTHON.format('t.select(F.udf(str)("car").alias("reference"))'),
     "rdd": PYTHON.format('t.select("event_id").rdd.toDF("reference string")'),
     "collected": PYTHON.format('spark.createDataFrame([("e",)], "reference string")'),
 }
@@ -200,7 +205,10 @@ def test_mark_goes_along_within_the_schema(small_project, schema):
         {"name": "silver_t", "columns": [marked, personal]},
         {"name": "silver_u", "columns": copies},
     ]
-    columns = "event_id as copied, event_id as lost, md5(policy) as hashed, md5(policy) as h"
+    columns = (
+        "event_id as copied, event_id as lost, md5(policy) as hashed, md5(policy) as h, "
+        "trim(event_id) as trimmed, md5(event_id) as fine"
+    )
     project = small_project(
         {
             "models/models.yml": yaml.safe_dump({"models": models}),
@@ -213,6 +221,8 @@ def test_mark_goes_along_within_the_schema(small_project, schema):
     assert [line for line in said if line.startswith("silver_u.")] == [
         "silver_u.lost is silver_t.event_id under another name, and is not marked silver_only",
         "silver_u.h is made of silver_t.policy, which is personal (pii), and is not marked pii",
+        "silver_u.trimmed is made of silver_t.event_id, which is silver_only, and tells of it, "
+        "and is not marked silver_only",
     ]
 
 

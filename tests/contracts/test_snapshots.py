@@ -107,3 +107,14 @@ def test_marks_go_with_a_snapshot(project):
     result = project("snapshot", "--select", "in_yml")
     assert not result.success
     assert "in_yml.policy is silver_t.policy" in result.message["in_yml"]
+
+
+def test_what_cannot_be_traced_takes_all_marks_over(project):
+    snapshot = project.folder / "snapshots/in_sql.sql"
+    untraced = "java_method('java.lang.String', 'valueOf', id) as renamed"
+    snapshot.write_text(snapshot.read_text().replace("policy as renamed", untraced))
+    gold = "{{ config(schema='gold') }} select renamed as x from {{ ref('in_sql') }}"
+    (project.folder / "models/gold_x.sql").write_text(gold)
+    result = project("build", "--exclude", "in_yml")
+    assert result.status["in_sql"] == "success"
+    assert "gold_x.x is in_sql.renamed under another name" in result.message["gold_x"]

@@ -461,6 +461,12 @@ def test_own_earlier_rows_tell_nothing(tables):
     assert told(tables.sql(query), unique_id="model.x.t") == "b=u.d; filter u.d"
 
 
+def test_another_column_of_own_earlier_rows_is_told(tables):
+    """Else a mark could be lost within one table."""
+    query = "select b as c from t union all select d from u"
+    assert told(tables.sql(query), unique_id="model.x.t") == "c=t.b,u.d"
+
+
 def test_no_job_is_run(tables):
     query = tables.sql(QUERIES["latest row"][0])
     with counted(tables) as tracing:
@@ -530,3 +536,17 @@ def test_fingerprint_leaves_out_what_differs_in_each_run(tables):
     one = fingerprints(tables, query.format("2026-01-01"), ["2026-01-01"])
     assert one == fingerprints(tables, query.format("2026-01-02"), ["2026-01-02"])
     assert one != fingerprints(tables, query.format("2026-01-02"))
+
+
+def test_what_has_no_input_is_known_or_untraced(tables):
+    """Each of Spark's functions that takes none: an unknown one is not taken for a constant."""
+    untraced = set()
+    for name in (function.name for function in tables.catalog.listFunctions()):
+        try:
+            frame = tables.sql(f"select {name}() as x from t")
+            _ = frame.schema
+        except (PySparkException, Py4JJavaError):  # it takes some, or gives what no table holds
+            continue
+        if trace(frame, MODEL, NODES)["columns"]["x"]["untraced"]:
+            untraced.add(name)
+    assert untraced == {"input_file_block_length", "input_file_block_start", "input_file_name"}

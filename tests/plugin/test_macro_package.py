@@ -17,8 +17,9 @@ from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from dbt.version import installed
 from dbt_common.semver import VersionSpecifier
-from dbt_spark_contracts import dbt_internals, plugin
+from dbt_spark_contracts import plugin
 from dbt_spark_contracts.adapter import SparkAdapter
+from dbt_spark_contracts.compat import dbt_adapters, dbt_core, patches
 from dbt_spark_contracts.spark import session
 
 from tests.support.dbt_runner import ROOT, environment
@@ -106,7 +107,7 @@ def test_the_readme_names_every_door():
 def another_dbt(monkeypatch):
     version = VersionSpecifier.from_version_string("1.9.4")
     assert version.minor != installed.minor
-    monkeypatch.setattr(dbt_internals, "installed", version)
+    monkeypatch.setattr(dbt_core, "installed", version)
 
 
 @pytest.mark.quick
@@ -115,8 +116,8 @@ def test_a_spark_project_of_another_method_is_left_alone(
     small_project, another_dbt, monkeypatch, method, tmp_path
 ):
     """On any version of dbt, and also in a process that has had one of ours."""
-    dbt_internals.use_package("spark")
-    dbt_internals.use_adapter(SparkAdapter)
+    dbt_adapters.use_package("spark")
+    dbt_adapters.use_adapter(SparkAdapter)
     for name in ("ThriftState", "THttpClient", "hive"):  # of packages that are not installed here
         monkeypatch.setattr(connections, name, object())
     monkeypatch.setattr(session, "configure", lambda settings: pytest.fail("not our Spark"))
@@ -147,9 +148,14 @@ def test_a_spark_project_of_another_method_is_left_alone(
 @pytest.mark.quick
 @pytest.mark.parametrize("credentials", [None, SimpleNamespace(type="duckdb")])
 def test_a_project_of_another_adapter_is_left_alone(another_dbt, monkeypatch, credentials):
-    monkeypatch.setattr(dbt_internals, "current_credentials", lambda: credentials)
-    for name in ("require_known_dbt", "use_package", "add_macros", "use_adapter"):
-        monkeypatch.setattr(dbt_internals, name, lambda *_, name=name: pytest.fail(name))
+    monkeypatch.setattr(dbt_core, "current_credentials", lambda: credentials)
+    for where, name in (
+        (dbt_core, "require_known_dbt"),
+        (dbt_core, "add_macros"),
+        (dbt_adapters, "use_package"),
+        (dbt_adapters, "use_adapter"),
+    ):
+        monkeypatch.setattr(where, name, lambda *_, name=name: pytest.fail(name))
     assert plugin.SparkContractsPlugin("shop").get_manifest_artifacts(None) == {}
 
 
@@ -161,7 +167,7 @@ def test_a_project_that_was_parsed_without_the_package_gets_its_macros(small_pro
     project = small_project({"models/a.sql": "select 1 as id"})
     with monkeypatch.context() as patch:
         patch.setattr(plugin.SparkContractsPlugin, "initialize", lambda self: None)
-        dbt_internals.leave_alone()
+        patches.undo()
         assert project("parse").success
     assert "macro.dbt_spark_contracts.begin_run" not in manifest_of(project).macros
     assert project("parse").success
@@ -178,7 +184,7 @@ def test_a_newer_package_brings_its_newer_macros(small_project, monkeypatch, tmp
     source = PACKAGE / "src/dbt_spark_contracts"
     shutil.copytree(source / "macros", folder / "macros")
     shutil.copy(source / "dbt_project.yml", folder)
-    monkeypatch.setitem(FACTORY.packages, dbt_internals.PACKAGE, folder)
+    monkeypatch.setitem(FACTORY.packages, dbt_adapters.PACKAGE, folder)
     project = small_project({"models/a.sql": "select 1 as id"})
     assert project("parse").success
     version = re.search(r"^version: (.*)$", (folder / "dbt_project.yml").read_text(), re.M)
@@ -215,7 +221,7 @@ def test_a_retry_on_athena_has_athenas_macros(small_project):
     (project.target_path / "manifest.json").unlink()
     result = project("retry")
     assert result.success, result.text
-    assert f"macro.small.{dbt_internals.ATHENA_WRITER}" in manifest_of(project).macros
+    assert f"macro.small.{dbt_core.ATHENA_WRITER}" in manifest_of(project).macros
 
 
 @pytest.mark.quick

@@ -11,6 +11,7 @@ import pytest
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.spark import session
+from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
 from tests.support import pandas_on_spark
 from tests.support.dbt_runner import ROOT, Dbt, environment, make_project
@@ -637,7 +638,7 @@ def model(dbt, spark):
 
 @pytest.mark.parametrize("materialized", ["table", "incremental"])
 def test_checkpoint_false_makes_none(run, rows, monkeypatch, materialized):
-    monkeypatch.setattr(session, "use_checkpoints", lambda: pytest.fail("a checkpoint"))
+    monkeypatch.setattr(Checkpoints, "use", lambda self: pytest.fail("a checkpoint"))
     code = f"""
 def model(dbt, spark):
     dbt.config(checkpoint=False, materialized="{materialized}")

@@ -10,7 +10,7 @@ from dbt.artifacts.resources.types import ModelLanguage
 from dbt.compilation import Compiler
 from dbt.contracts.graph.nodes import UnitTestNode
 from dbt.parser.unit_tests import UnitTestManifestLoader
-from dbt_spark_contracts import dbt_internals
+from dbt_spark_contracts.compat import patches
 
 from tests.support.dbt_runner import make_project
 
@@ -222,13 +222,10 @@ def test_what_is_wrong_is_told(project, module_schema):
 
 @pytest.mark.quick
 def test_dbt_makes_a_unit_test_where_ours_takes_it_over():
-    dbt_internals.allow_unit_tests_of_python_models()
-    compile_code = Compiler._compile_sql_or_model
-    assert list(inspect.signature(compile_code).parameters) == [
+    patches.undo()
+    assert list(inspect.signature(Compiler._compile_code).parameters) == [
         *("self", "node", "manifest", "extra_context"),
     ]
-    dbt_internals.allow_unit_tests_of_python_models()
-    assert Compiler._compile_sql_or_model is compile_code
     for name in ("_create_node_context", "add_ephemeral_prefix", "compile_node"):
         assert hasattr(Compiler, name)
     assert hasattr(UnitTestManifestLoader, "_get_original_input_node")

@@ -19,6 +19,7 @@ from dbt_spark_contracts.publish.command import Command
 from dbt_spark_contracts.publish.lease_table import LeaseTable
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
+from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
 TABLES = ("a", "b")
 
@@ -48,6 +49,7 @@ class House:
         self.numbers = count(1)
         self.runs: list[Run] = []
         self.term = 60
+        self.checkpoints: str | None = None
         spark.sql(f"create namespace if not exists {schema}")
         for name in self.names:
             spark.sql(
@@ -61,7 +63,8 @@ class House:
         return Command(which, False, f"{number:08x}", started_at, f"{self.schema}_ops", True, 60, 0)
 
     def run(self) -> Run:
-        self.runs.append(Run(lambda: f"{self.schema}_ops"))
+        folder = Checkpoints(self.checkpoints)
+        self.runs.append(Run(lambda: f"{self.schema}_ops", checkpoints=folder))
         return self.runs[-1]
 
     def write(self, number: int) -> Run:
@@ -115,7 +118,6 @@ class House:
             if run.lease:
                 run.lease._stop.set()
                 lease._ended.add(run.lease.owner)
-        session._farewell.clear()
 
     def seen(self) -> set[int]:
         """What readers see: the build of each table's rows."""
@@ -195,6 +197,29 @@ def test_operations_that_are_killed_at_any_step(house):
     assert step >= 4 and house.seen() == {before + 1}
 
 
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.full)])
+def test_maintenance_that_is_killed_at_any_step(house, every):
+    """Readers see what they saw, and the next build and maintenance are as ever."""
+
+    def maintain() -> None:
+        house.operate(operations.maintain, 0)
+
+    house.build(1)
+    for step in count(0, every):
+        (before,) = house.seen()
+        house.build(-1, failed=True)  # what is held back goes
+        if not house.kill_at(step, maintain):
+            break
+        assert house.seen() == {before}
+        assert house.build(before + 1).lease and house.seen() == {before + 1}
+    assert step >= 12
+    maintain()
+    assert house.seen() == {before}
+    for name in house.names:
+        assert [*branches.refs(house.spark, [name])[name]] == ["main"]
+        assert house.spark.table(f"{name}.snapshots").count() == 1
+
+
 def test_who_was_taken_for_dead_publishes_nothing(house):
     """It is stopped before any step of its end, and wakes up when another build has ended."""
     for step in count():
@@ -241,7 +266,7 @@ def test_each_command_that_writes_takes_the_lock(house):
 def test_what_the_lock_tells_decides_no_path(house, tmp_path, monkeypatch):
     checkpoints, victim = tmp_path / "checkpoints", tmp_path / "victim"
     victim.mkdir()
-    monkeypatch.setattr(session, "_checkpoint_parent", lambda: str(checkpoints))
+    monkeypatch.setattr(house, "checkpoints", str(checkpoints))
     house.build(1)
     store = LeaseTable(house.spark, f"{house.schema}_ops.build_lease")
     dead = "dbt_20260102t030405_1a2b3c4d"

@@ -1,9 +1,12 @@
 """However a command ends, and whatever it leaves out, what no test has seen is not silent."""
 
+import json
 import signal
 
 import pytest
-from dbt_spark_contracts.publish import branches
+from dbt_spark_contracts.publish import branches, lease
+from dbt_spark_contracts.publish.run import Run
+from dbt_spark_contracts.spark import session
 
 MODELS = {
     "models/a.sql": "select 1 as id, {{ var('worth', 10) }} as worth",
@@ -53,7 +56,7 @@ def project(small_project, schema):
     def command(*args, **variables):
         return dbt(*args, schema=schema, **variables)
 
-    command.folder = dbt.project_dir
+    command.folder, command.target = dbt.project_dir, dbt.target_path
     return command
 
 
@@ -93,6 +96,31 @@ def test_hooks_that_fail(project, worth, spark, schema):
     result = project("build", fails="after")
     assert not result.success and result.said[-1] == "Published 2 tables."
     assert worth() == [10]
+
+
+def test_a_publish_that_is_refused_keeps_the_results(project, worth, schema):
+    """Something else has written to main meanwhile, past the lock."""
+    assert project("build").success
+    (project.folder / "models/b.sql").unlink()
+    (project.folder / "models/b.py").write_text(f"""
+def model(dbt, spark):
+    iceberg = spark._jvm.org.apache.iceberg
+    table = iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, "{schema}.a")
+    table.newDelete().deleteFromRowFilter(iceberg.expressions.Expressions.alwaysTrue()).commit()
+    return dbt.ref("a").select("id")
+""")
+    result = project("build")
+    assert not result.success and "keyboard interrupt" not in result.text, result.text
+    assert worth() == []
+    written = json.loads((project.target / "run_results.json").read_text())["results"]
+    ended = {each["unique_id"].partition(".")[2]: each for each in written}
+    assert ended["small.a"]["status"] == ended["small.b"]["status"] == "success"
+    (refused,) = (each for each in written if each["status"] == "error")
+    assert refused["unique_id"] == "operation.small.small-on-run-end-1"
+    for told in (refused["message"], result.said[-1]):
+        assert f"{schema}.a has been written since the branch" in told
+    assert "are held back on the branch" in result.said[-2]
+    assert "had nothing left to do" in project("retry").said[-1]
 
 
 @pytest.fixture
@@ -184,10 +212,9 @@ def test_a_written_table_that_cannot_be_told_stops_the_publish(spark, monkeypatc
     for committed in ("file:/tmp/a_path", "another_catalog.a.b", "one_word"):
         monkeypatch.setattr(branches, "_committed", {committed})
         with pytest.raises(branches.NotUnderstood, match=committed):
-            branches.written(spark)
-    monkeypatch.setattr(branches, "_earlier", set())
+            branches.written(spark, [])
     monkeypatch.setattr(branches, "_committed", {f"{catalog}.not_there.gone"})
-    assert branches.written(spark) == []
+    assert branches.written(spark, []) == []
 
 
 def test_a_project_without_the_hooks_writes_to_main(small_project, read, schema):
@@ -228,3 +255,48 @@ def test_a_snapshot_whose_columns_have_changed_is_told(spark, schema):
     assert branches.changed_columns(spark, table, first) == []
     spark.sql(f"alter table {table} drop column gone")
     assert branches.changed_columns(spark, table, first) == ["gone"]
+
+
+def test_a_branch_of_a_table_that_only_a_hook_wrote_goes(project, spark, schema, monkeypatch):
+    """By `maintain`, and by the build that comes after a kill. A branch of a person's stays."""
+    assert project("build").success
+    table = f"{schema}.`of.hooks`"
+    told = "tblproperties ('write.wap.enabled' = 'true')"
+    spark.sql(f"create table {table} using iceberg {told} as select 0 as id")
+    spark.sql(f"alter table {table} create branch dbt_my_own")
+    written = f"insert into {table} select 1"
+    (project.folder / "models/a.sql").write_text(
+        f"{{{{ config(post_hook='{written}') }}}} {MODELS['models/a.sql']}"
+    )
+
+    def branches_of() -> set[str]:
+        return {*branches.refs(spark, [table])[table]}
+
+    def one_is_held() -> bool:
+        return len(branches_of() - {"main", "dbt_my_own"}) == 1
+
+    assert not project("build", worth=11).success
+    assert one_is_held()
+    data = spark.table(f"{table}.all_data_files").count()
+    maintained = project("run-operation", "maintain", "--args", "{keep_days: 0}")
+    assert maintained.success, maintained.text
+    assert branches_of() == {"main", "dbt_my_own"}
+    # It is not the project's: nothing else of it goes.
+    assert spark.table(f"{table}.all_data_files").count() == data
+
+    with monkeypatch.context() as killed:
+        killed.setattr(session, "clear_up", lambda: None)
+        killed.setattr(Run, "end", lambda *_: None)
+        killed.setattr(Run, "complete", end_without_a_word)
+        project("build", worth=11)
+    session.use_branch(None)
+    assert one_is_held()
+    result = project("build", "--select", "b")
+    assert "was killed before it ended" in result.text
+    assert branches_of() == {"main", "dbt_my_own"}
+
+
+def end_without_a_word(run: Run, settle) -> None:
+    """As a process that is killed: what it has done stays, its lease too, which is not renewed."""
+    run.lease._stop.set()
+    lease._ended.add(run.lease.owner)

@@ -3,8 +3,6 @@
 The name is that of dbt-spark's pull request 1063, so that this can go when upstream has it.
 """
 
-import json
-from datetime import datetime, timezone
 from typing import ClassVar
 
 from dbt.adapters import spark
@@ -20,23 +18,20 @@ from dbt_common.contracts.constraints import ConstraintType
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import batches, file_sources, materializations, spark_plan, tables
+from dbt_spark_contracts.compat.dbt_adapters import AdapterInsides
+from dbt_spark_contracts.compat.dbt_core import Refused, find_materialization
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.contract.doors import ContractDoors
 from dbt_spark_contracts.contract.relation import ContractColumn, ContractRelation
-from dbt_spark_contracts.dbt_internals import find_materialization
-from dbt_spark_contracts.lineage import marks
-from dbt_spark_contracts.lineage.artifact import ColumnLineage
-from dbt_spark_contracts.lineage.model import table_names, trace
-from dbt_spark_contracts.publish import pending, tell
+from dbt_spark_contracts.invocation import Invocation
+from dbt_spark_contracts.lineage.doors import LineageDoors
+from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.publish.doors import PublishDoors
 from dbt_spark_contracts.schemas import quoted
 from dbt_spark_contracts.spark import session
 
-# The property of a snapshot's table that says which of its columns are marked, and how.
-MARKS = "dbt.column_marks"
 
-
-class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
+class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, spark.SparkAdapter):
     """The adapter `spark`, which runs Python models in the dbt process.
 
     dbt finds the module of an adapter by the name of its class, so that has to be this one.
@@ -56,8 +51,17 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
         ConstraintType.foreign_key: ConstraintSupport.NOT_SUPPORTED,
     }
 
+    def __init__(self, config, mp_context) -> None:
+        super().__init__(config, mp_context)
+        self.invocation = Invocation.of(config.credentials)
+
     def quote(self, identifier: str) -> str:
         return quoted(str(identifier))  # dbt also quotes a database that is none
+
+    def execute(self, sql, auto_begin=False, fetch=False, limit=None):
+        if isinstance(sql, Refused):
+            raise sql.error
+        return super().execute(sql, auto_begin, fetch, limit)
 
     @property
     def default_python_submission_method(self) -> str:
@@ -103,13 +107,6 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
             for name in names
         ]
 
-    def _make_match(self, relations_list, database, schema, identifier):
-        # dbt looks for a name in lower case, and Iceberg keeps it as it was written: of a test
-        # whose name has capitals, the failures could be stored once and never again.
-        wanted = (schema, identifier)
-        exact = [found for found in relations_list if (found.schema, found.identifier) == wanted]
-        return exact or super()._make_match(relations_list, database, schema, identifier)
-
     def get_columns_in_relation(self, relation):
         try:
             fields = self.get_schema(relation)
@@ -138,7 +135,7 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
                 newest = file_sources.newest(
                     session.get(), str(source), location, loaded_at_field, filter
                 )
-                return None, self._create_freshness_response(newest, datetime.now(timezone.utc))
+                return None, self.freshness_of(newest)
         return super().calculate_freshness(source, loaded_at_field, filter, macro_resolver)
 
     def get_catalog(self, relation_configs, used_schemas):
@@ -167,7 +164,8 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
         self._open()
         manifest = self.get_macro_resolver()
         macro = find_materialization(manifest, self.config.project_name, config.model)
-        materializations.check(config.model, macro, self.should_audit(manifest.flat_graph))
+        is_audited = self.should_audit(manifest.flat_graph)
+        materializations.check(config.model, macro, manifest.macros, is_audited)
         return super().pre_model_hook(config)
 
     # A staged model: what macros/materializations and macros/contract ask.
@@ -193,9 +191,9 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
 
     @available
     def run_python(self, model: dict, code: str) -> None:
-        """Run the compiled code of a Python model that a unit test tests.
+        """Run the compiled code of a Python model, called from any macro.
 
-        dbt lets a `statement` do that in a model's materialization only.
+        dbt lets a `statement` do that in a materialization's own body only.
         """
         self.submit_python_job(model, code)
 
@@ -203,7 +201,7 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
     def checkpoint(self, view) -> None:
         """Compute the staged view once, into a reliable checkpoint, which takes its name."""
         tell.change(f"checkpoint {view}")
-        session.use_checkpoints()
+        self.invocation.run.checkpoints.use()
         with explained():
             session.get().table(str(view)).checkpoint().createOrReplaceTempView(str(view))
 
@@ -298,81 +296,6 @@ class SparkAdapter(ContractDoors, PublishDoors, spark.SparkAdapter):
         with explained():
             table = str(relation)
             return not is_first and not tables.was_written(session.get(), table, self.get_branch())
-
-    # Where columns come from: what macros/contract/column_origins.sql asks.
-
-    # That of this command.
-    column_lineage: ColumnLineage
-
-    @available
-    def trace_columns(
-        self, view, model: dict, graph: dict, volatile: list[str], internal: list[str]
-    ) -> dict:
-        """Where the columns of a model that is staged as `view` come from; kept for
-        column_lineage.json. Costs analysis, no Spark job.
-
-        In: dbt's `model` and `graph`; texts that differ in each run; which columns of the view are
-        none of the table's. Out: an entry of that file.
-        """
-        spark = session.get()
-        nodes = [*graph["nodes"].values(), *graph["sources"].values()]
-        catalog = tables.current_catalog(spark)
-        frame = spark.table(str(view))
-        entry = trace(frame, model, table_names(nodes, catalog), volatile)
-        for name in internal:
-            entry["columns"].pop(name, None)
-        if branch := self.get_branch():
-            entry = pending.with_names_to_come(entry, branch)
-        if model["resource_type"] != "test":
-            self.column_lineage.record(model["unique_id"], entry)
-        return entry
-
-    @available
-    def find_leaks(self, model: dict, entry: dict, graph: dict) -> list[str]:
-        """What the model hands on of marked columns and may not: a line each, see marks.leaks."""
-        return marks.leaks(model, entry, self._marked(model, entry, graph))
-
-    @available
-    def find_untraced(self, model: dict, entry: dict, graph: dict) -> list[str]:
-        """Its columns that may hide a marked one: a line each, see marks.untraced."""
-        return marks.untraced(model, entry, self._marked(model, entry, graph))
-
-    @available
-    def find_inherited(self, model: dict, entry: dict, graph: dict) -> dict[str, list[str]]:
-        """The marks that a snapshot's columns take over: see marks.inherited."""
-        return marks.inherited(model, entry, self._marked(model, entry, graph))
-
-    @available
-    def keep_marks(self, relation, found: dict[str, list[str]]) -> None:
-        """Let a snapshot's table say which of its columns are marked: its yml names none of them.
-
-        Those that the source has no more keep their marks.
-        """
-        table = str(relation)
-        kept = self._kept_marks(table) or {}
-        new = json.dumps({**kept, **found}, sort_keys=True)
-        if {**kept, **found} != kept:
-            tell.change(f"{table}: keep the marks {new}")
-            with explained():
-                tables.set_property(session.get(), table, MARKS, new)
-
-    def _kept_marks(self, table: str) -> dict[str, list[str]] | None:
-        """The marks that the table of a snapshot says; None if it is not there, or says none."""
-        if not tables.exists(session.get(), table):
-            return None
-        text = tables.load(session.get(), table).properties().get(MARKS)
-        return json.loads(text) if text else None
-
-    def _marked(self, model: dict, entry: dict, graph: dict) -> dict[str, dict]:
-        """All nodes; the snapshots that the model reads with the marks that their columns have."""
-        nodes = {**graph["nodes"], **graph["sources"]}
-        read = {origin["node"] for of in entry["columns"].values() for origin in of["origins"]}
-        for unique_id in read.union(model["depends_on"]["nodes"]):
-            node = nodes.get(unique_id)
-            if node and node["resource_type"] == marks.SNAPSHOT:
-                kept = self._kept_marks(node["relation_name"])
-                nodes[unique_id] = marks.with_inherited(node, kept, nodes)
-        return nodes
 
     @available.parse_none
     def stage_seed(self, view, rows, types: dict[str, str]) -> None:

@@ -58,6 +58,10 @@ class SessionConnectionManager(spark.SparkConnectionManager):
         """The DataFrame of the last statement of this thread's connection."""
         return self.get_thread_connection().handle.handle.last_cursor.frame
 
+    def fetched_frames(self) -> list[DataFrame]:
+        """The DataFrames whose rows this thread's connection has fetched for its node."""
+        return self.get_thread_connection().handle.handle.fetched
+
     @contextmanager
     def exception_handler(self, sql):
         # dbt-spark makes a DbtRuntimeError of all that an error says, a DbtRuntimeError's kind too.
@@ -103,9 +107,10 @@ class SessionConnection:
 
     def __init__(self) -> None:
         self.last_cursor: SessionCursor | None = None
+        self.fetched: list[DataFrame] = []
 
     def cursor(self) -> "SessionCursor":
-        self.last_cursor = SessionCursor()
+        self.last_cursor = SessionCursor(self.fetched)
         return self.last_cursor
 
 
@@ -116,8 +121,9 @@ class SessionCursor:
     is a call to Java for each, and it undoes what a hook has `set`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fetched: list[DataFrame]) -> None:
         self.frame: DataFrame | None = None
+        self._fetched = fetched
 
     @property
     def description(self) -> list[tuple]:
@@ -137,7 +143,10 @@ class SessionCursor:
 
     def fetchall(self) -> list:
         """The rows of the query."""
-        return self.frame.collect() if self.frame else []
+        if self.frame is None:
+            return []
+        self._fetched.append(self.frame)
+        return self.frame.collect()
 
     def close(self) -> None:
         """Forget the statement."""

@@ -16,7 +16,7 @@ _DISK_FULL = "No space left on device"
 _SPARKS = r"site-packages[/\\]pyspark[/\\]|pyspark\.zip[/\\]"
 
 
-# The local folders that Spark writes to, which it does not name when one is full.
+# The local folders that the process's Spark writes to, which it does not name when one is full.
 local_folders: list[str] = []
 
 

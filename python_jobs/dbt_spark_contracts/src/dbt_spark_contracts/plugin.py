@@ -1,15 +1,20 @@
 """What dbt calls: once for each command, after profile and project are read, before it parses."""
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbt.flags import get_flags
 from dbt.plugins.contracts import PluginArtifacts
 from dbt.plugins.manager import dbt_hook, dbtPlugin
 
-from dbt_spark_contracts import dbt_internals, materializations
+from dbt_spark_contracts import materializations
+from dbt_spark_contracts.compat import dbt_adapters, dbt_core, dbt_unit_tests, patches
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
+
+if TYPE_CHECKING:
+    from dbt_spark_contracts.invocation import Invocation
 
 # The commands that need Spark for certain. Others (compile, debug) get it when they ask.
 SPARK_COMMANDS = {
@@ -22,7 +27,7 @@ class SparkContractsPlugin(dbtPlugin):
     """Sets dbt up for Python models on Spark under contracts."""
 
     # None where the profile is none of ours.
-    column_lineage: ColumnLineage | None = None
+    invocation: "Invocation | None" = None
 
     def initialize(self) -> None:
         """Prepare this command.
@@ -30,13 +35,13 @@ class SparkContractsPlugin(dbtPlugin):
         Raises DbtRuntimeError, in one line, if dbt-core is not of a known version or the profile
         cannot be used.
         """
-        dbt_internals.leave_alone()  # a program may run commands of several projects
+        patches.undo()  # a program may run commands of several projects
         if getattr(get_flags(), "WHICH", None) == "retry":
-            retried = dbt_internals.retried_run()
-            dbt_internals.on_retry(lambda config: self.set_up(config.credentials, config, retried))
+            retried = dbt_core.retried_run()
+            dbt_core.on_retry(lambda config: self.set_up(config.credentials, config, retried))
         else:
-            project = dbt_internals.current_project()
-            self.set_up(dbt_internals.current_credentials(), project)
+            project = dbt_core.current_project()
+            self.set_up(dbt_core.current_credentials(), project)
 
     def set_up(self, credentials: Any, project: Any, retried: dict | None = None) -> None:
         """Prepare for a profile's `credentials` and a project; `retried`: see `retried_run`."""
@@ -44,18 +49,18 @@ class SparkContractsPlugin(dbtPlugin):
         in_process = adapter_type == "spark" and credentials.method == "session"
         if not in_process and adapter_type != "athena":
             return
-        dbt_internals.require_known_dbt()
-        dbt_internals.use_package(adapter_type)
-        dbt_internals.allow_contracts_on_python_models()
-        dbt_internals.allow_unit_tests_of_python_models()
+        dbt_core.require_known_dbt()
+        dbt_adapters.use_package(adapter_type)
+        dbt_core.allow_contracts_on_python_models()
+        dbt_unit_tests.allow_unit_tests_of_python_models()
         if not getattr(get_flags(), "INTROSPECT", True):
-            dbt_internals.list_no_relations()
+            dbt_core.list_no_relations()
         if not in_process:
-            dbt_internals.add_macros(project, Path(__file__).parent / "athena_macros")
+            dbt_core.add_macros(project, Path(__file__).parent / "athena_macros")
             return
         # Not at the top: dbt imports this module in every project, also in one without Spark.
         from dbt_spark_contracts.spark import session
-        from dbt_spark_contracts.spark.settings import spark_settings
+        from dbt_spark_contracts.spark.settings import CHECKPOINT_DIR, spark_settings
 
         flags = get_flags()
         project_dir = Path(flags.PROJECT_DIR).resolve()
@@ -67,24 +72,29 @@ class SparkContractsPlugin(dbtPlugin):
         session.configure(credentials.server_side_parameters)
         if flags.WHICH in SPARK_COMMANDS:
             session.start()  # Java runs beside all that follows
+            dbt_core.keep_results_when_a_last_hook_is_refused()
         from dbt_spark_contracts.adapter import SparkAdapter
+        from dbt_spark_contracts.invocation import Invocation
         from dbt_spark_contracts.publish.run import Run
+        from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
-        dbt_internals.use_adapter(SparkAdapter)
-        run = SparkAdapter.this_run = Run(
-            lambda: dbt_internals.call_macro("contracts__operations_schema"),
+        dbt_adapters.use_adapter(SparkAdapter)
+        run = Run(
+            lambda: dbt_adapters.call_macro("contracts__operations_schema"),
             retried,
+            Checkpoints(credentials.server_side_parameters.get(CHECKPOINT_DIR)),
         )
-        dbt_internals.on_node_finished(run.node_finished)
-        self.column_lineage = SparkAdapter.column_lineage = dbt_internals.column_lineage()
-        if flags.WHICH == "generate" and project is dbt_internals.current_project():
+        self.invocation = Invocation(run, ColumnLineage(*dbt_core.target_folder()))
+        self.invocation.attach_to(credentials)
+        dbt_core.on_node_finished(run.node_finished)
+        if flags.WHICH == "generate" and project is dbt_core.current_project():
             # dbt does not ask get_manifest_artifacts for the docs. (A retry keeps its manifest.)
-            dbt_internals.on_manifest(self.column_lineage.annotate)
-        dbt_internals.on_command_completed(lambda: run.complete(SparkAdapter.settle_changes))
-        dbt_internals.on_fatal_result(dbt_internals.cancel_siblings)
-        dbt_internals.on_command_completed(session.clear_up)
+            dbt_core.on_manifest(self.invocation.column_lineage.annotate)
+        complete = partial(self.invocation.complete, SparkAdapter.settle_changes)
+        dbt_core.on_command_completed(complete)
+        dbt_core.on_fatal_result(dbt_adapters.cancel_siblings)
         if flags.WRITE_JSON:
-            dbt_internals.on_command_completed(self.column_lineage.write)
+            dbt_core.on_command_completed(self.invocation.column_lineage.write)
 
     @dbt_hook
     def get_manifest_artifacts(self, manifest: Any) -> PluginArtifacts:
@@ -94,10 +104,10 @@ class SparkContractsPlugin(dbtPlugin):
         Raises DbtRuntimeError, in one line, for a contract that nothing would check. (dbt does not
         ask here for `retry`, nor with --no-write-json: the adapter asks before each model again.)
         """
-        if self.column_lineage:
-            self.column_lineage.annotate(manifest)
+        if self.invocation:
+            self.invocation.column_lineage.annotate(manifest)
             for node in manifest.nodes.values():
                 if node.resource_type == "model":
-                    macro = dbt_internals.find_materialization(manifest, self.project_name, node)
-                    materializations.check(node, macro, is_audited=False)
+                    macro = dbt_core.find_materialization(manifest, self.project_name, node)
+                    materializations.check(node, macro, manifest.macros, is_audited=False)
         return {}

@@ -22,7 +22,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dbt_spark_contracts import tables
+from dbt_spark_contracts.compat.pyspark import hadoop_configuration, java_classes
 from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.lineage import watch
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.spark import session
@@ -66,16 +68,19 @@ def stage(spark: SparkSession, model: Callable, dbt_object: Callable, view: str)
 
     def load(relation: str | dict) -> DataFrame:
         if isinstance(relation, dict):
-            require_folder(spark, relation["name"], relation["location"], str(handed.this))
-            # By that alias a plan tells where the columns come from.
-            frame = read_files(spark, relation["location"]).alias(relation["name"])
+            with watch.unwatched():
+                require_folder(spark, relation["name"], relation["location"], str(handed.this))
+                frame = read_files(spark, relation["location"])
+            watch.hand_files(relation["name"], frame)
         else:
             frame = spark.table(relation)
         return frame.limit(0) if getattr(get_flags(), "EMPTY", False) else frame
 
     handed = dbt_object(load)
     handed.say = tell.line
-    to_spark(spark, model(handed, spark)).createOrReplaceTempView(view)
+    with watch.watched(view):
+        frame = to_spark(spark, model(handed, spark))
+    frame.createOrReplaceTempView(view)
 
 
 def read_files(spark: SparkSession, location: str) -> DataFrame:
@@ -115,8 +120,9 @@ def require_folder(spark: SparkSession, source: str, location: str, table: str) 
 
 def _folder(spark: SparkSession, location: str) -> tuple:
     """The file system of a location, and the location as a path in it; Hadoop's Java objects."""
-    root = spark._jvm.org.apache.hadoop.fs.Path(absolute(location, Path(get_flags().PROJECT_DIR)))
-    return root.getFileSystem(spark._jsc.hadoopConfiguration()), root
+    path = absolute(location, Path(get_flags().PROJECT_DIR))
+    root = java_classes(spark).org.apache.hadoop.fs.Path(path)
+    return root.getFileSystem(hadoop_configuration(spark)), root
 
 
 def empty_files(spark: SparkSession, files: DataFrame) -> DataFrame:

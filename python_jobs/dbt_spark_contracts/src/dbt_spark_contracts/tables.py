@@ -1,7 +1,7 @@
 """Tables by Spark's and Iceberg's Java interfaces: what SQL cannot do, or needs a statement for."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
+
+from dbt_spark_contracts.compat import iceberg, pyspark
+from dbt_spark_contracts.compat.pyspark import java_classes
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -25,7 +28,7 @@ _IS_OLD = "dbt_is_old"
 
 def list_schemas(session: "SparkSession") -> list[str]:
     """The schemas of the session's current catalog."""
-    return [".".join(name) for name in _current_catalog(session).listNamespaces()]
+    return [".".join(name) for name in pyspark.current_catalog(session).listNamespaces()]
 
 
 def list_iceberg_tables(session: "SparkSession", schema: str) -> list[str] | None:
@@ -34,7 +37,7 @@ def list_iceberg_tables(session: "SparkSession", schema: str) -> list[str] | Non
     None if the catalog has tables other than Iceberg's too. Raises Iceberg's error if there is no
     such schema.
     """
-    catalog = _current_catalog(session)
+    catalog = pyspark.current_catalog(session)
     if catalog.getClass().getName() != ICEBERG_CATALOG:
         return None
     namespace = located(session, f"{schema}.any")[1].namespace()
@@ -43,13 +46,12 @@ def list_iceberg_tables(session: "SparkSession", schema: str) -> list[str] | Non
 
 def load(session: "SparkSession", table: str):
     """A table as Iceberg's Java API has it. Raises pyspark's AnalysisException if it is none."""
-    iceberg = _active(session)._jvm.org.apache.iceberg.spark.Spark3Util
-    return iceberg.loadIcebergTable(session._jsparkSession, table)
+    return iceberg.load_table(session, table)
 
 
 def current_catalog(session: "SparkSession") -> str:
     """The name of the session's current catalog. (`select current_catalog()` is a Spark job.)"""
-    return _active(session).catalog.currentCatalog()
+    return pyspark.active(session).catalog.currentCatalog()
 
 
 def exists(session: "SparkSession", table: str) -> bool:
@@ -84,14 +86,27 @@ def newest_snapshot(session: "SparkSession", table: str, branch: str | None) -> 
     return ref.snapshotId() if ref else None
 
 
+def spellings(name: str) -> Iterator[str]:
+    """The names for SQL that a table may have of which Iceberg tells without quotes.
+
+    A dot in it may part two names, or be one of a table's own.
+    """
+    parts = name.split(".")
+    for end in range(len(parts) - 1, 0, -1) if len(parts) > 1 else [0]:
+        yield spelled(*parts[:end], ".".join(parts[end:]))
+
+
+def spelled(*parts: str) -> str:
+    """A name as dbt writes it, with quotes only where Spark needs them."""
+    return ".".join(
+        part if re.fullmatch(r"[A-Za-z_]\w*", part, re.ASCII) else f"`{part.replace('`', '``')}`"
+        for part in parts
+    )
+
+
 def named(session: "SparkSession", name: str) -> str | None:
     """A table's name for SQL, of one that Iceberg told of without quotes; None if there is none."""
-    schema, _, identifier = name.partition(".")
-    quoted = f"{schema}.`{identifier.replace('`', '``')}`"
-    for spelled in (name, quoted) if re.fullmatch(r"[\w.]+", name) else (quoted,):
-        if exists(session, spelled):
-            return spelled
-    return None
+    return next((found for found in spellings(name) if exists(session, found)), None)
 
 
 def overwrite_partitions(session: "SparkSession", table: str, view: str) -> None:
@@ -159,10 +174,8 @@ def whole_files(session: "SparkSession", table: str, branch: str | None, conditi
     Of each file it has to be certain, by its partition or by its columns' bounds. Reads metadata.
     """
     loaded = load(session, table)
-    expressions = session._jvm.org.apache.iceberg.expressions
-    converter = session._jvm.org.apache.spark.sql.execution.datasources.SparkExpressionConverter
-    resolved = converter.collectResolvedSparkExpression(session._jsparkSession, table, condition)
-    expression = converter.convertToIcebergExpression(resolved)
+    expressions = java_classes(session).org.apache.iceberg.expressions
+    expression = iceberg.expression(session, table, condition)
     if expressions.ExpressionUtil.selectsPartitions(expression, loaded, False):
         return True
     snapshot = _head(loaded, branch)
@@ -194,19 +207,7 @@ def _head(loaded, branch: str | None):
 
 def located(session: "SparkSession", table: str) -> tuple:
     """The table's catalog and identifier, Spark's Java objects."""
-    iceberg = _active(session)._jvm.org.apache.iceberg.spark.Spark3Util
-    found = iceberg.catalogAndIdentifier(session._jsparkSession, table)
-    return found.catalog(), found.identifier()
-
-
-def _current_catalog(session: "SparkSession"):
-    return _active(session)._jsparkSession.sessionState().catalogManager().currentCatalog()
-
-
-def _active(session: "SparkSession") -> "SparkSession":
-    """The session, made this thread's: Spark reads `spark.sql.defaultCatalog` of the active one."""
-    session._jvm.SparkSession.setActiveSession(session._jsparkSession)
-    return session
+    return iceberg.catalog_and_identifier(session, table)
 
 
 def stage_seed(

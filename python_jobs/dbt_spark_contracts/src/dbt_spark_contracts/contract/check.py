@@ -57,6 +57,7 @@ class Drift:
     Attributes:
         promise: What is promised.
         is_there: Whether there is a table.
+        is_anew: Whether the table differs and may be made anew: nothing of it was ever published.
         stray: The table's only.
         missing: Promised only.
         retyped: Of another type or, where a contract is enforced, stricter or looser on nulls.
@@ -66,10 +67,13 @@ class Drift:
         tightened: Of a contract: those that may have held one so far, and must not in what replaces
             all rows.
         held: The table's only, for a branch that is not published yet.
+        withdrawn: Added for the branch that this run takes up, and not promised any more, or of
+            another type.
     """
 
     promise: Promise
     is_there: bool = True
+    is_anew: bool = False
     stray: list[Field] = field(default_factory=list)
     missing: list[Column] = field(default_factory=list)
     retyped: list[tuple[Field, Column]] = field(default_factory=list)
@@ -78,6 +82,7 @@ class Drift:
     loosened: list[Field] = field(default_factory=list)
     tightened: list[Field] = field(default_factory=list)
     held: list[Field] = field(default_factory=list)
+    withdrawn: list[Field] = field(default_factory=list)
 
 
 def drift(session: "SparkSession", promise: Promise, branch: str | None) -> Drift:
@@ -93,22 +98,29 @@ def drift(session: "SparkSession", promise: Promise, branch: str | None) -> Drif
         return found
     columns = {column.name.lower(): column for column in promise.columns}
     in_table = set()
-    notes = pending.notes(session, promise.table)
-    own = notes.get(branch or "", pending.Note())
-    held = {name for note in notes.values() for name in note.rename} - set(own.rename)
+    own = pending.notes(session, promise.table).get(branch or "", pending.Note())
+    replaced = {*own.rename.values()}
+    others = pending.of_others(session, promise.table, branch)
     for existing in schemas.fields(session, promise.table):
-        if existing.id in own.drop or existing.name in held:
-            found.held.append(existing)
-            continue
         name = own.rename.get(existing.name, existing.name)
         column = columns.get(name.lower())
+        # One that was to go is wanted again, if a retry finds the model so.
+        goes = existing.id in own.drop and (column is None or existing.name in replaced)
+        if goes or existing.id in others:
+            found.held.append(existing)
+            continue
+        is_kept = name.lower() in promise.kept_as_found
+        is_same = column is not None and (existing.data_type == column.kept_type or is_kept)
+        is_new = existing.name in own.add or (existing.name in own.rename and column is None)
+        if is_new and not is_same:
+            found.withdrawn.append(existing)
+            continue
         in_table.add(name.lower())
         if column is None:
             found.stray.append(existing)
             continue
         nullable = existing.nullable and existing.id not in own.require
-        is_kept = name.lower() in promise.kept_as_found
-        if existing.data_type != column.kept_type and not is_kept:
+        if not is_same:
             found.retyped.append((existing, column))
             continue
         if promise.enforced and nullable and not column.nullable and promise.replaces:
@@ -127,6 +139,9 @@ def drift(session: "SparkSession", promise: Promise, branch: str | None) -> Drif
         proven = spark_plan.never_null(session.table(promise.staged), [*names.values()])
         found.loosened = [own for own in found.loosened if names[own.id] not in proven]
     found.missing = [column for column in promise.columns if column.name.lower() not in in_table]
+    found.is_anew = bool(
+        differences(found) and pending.was_never_published(session, promise.table, branch)
+    )
     return found
 
 
@@ -137,7 +152,7 @@ def check_table(found: Drift) -> None:
     nobody change, and the way out.
     """
     promise = found.promise
-    if not found.is_there:
+    if not found.is_there or found.is_anew:
         return
     breaches = [] if may_retype(promise) else [_retyped(*pair) for pair in found.retyped]
     missing = found.missing

@@ -1,7 +1,7 @@
 """dbt's constraints, at a column and at the model: what is enforced here, and what is told of.
 
-`not_null` and `check` are. Of `primary_key`, `unique`, `foreign_key` and `custom` dbt's own warning
-says that they are not.
+`not_null` and `check` are. What the query says of `primary_key` and `unique` is in keys.py. Of
+`foreign_key` and `custom` dbt's own warning says that they are not.
 """
 
 import re
@@ -24,6 +24,8 @@ from dbt_spark_contracts.spark_plan import is_made_row_by_row
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+_KEYS = (ConstraintType.primary_key, ConstraintType.unique)
 
 # Types that Iceberg keeps as strings of any length.
 _SHORT_TEXT = re.compile(r"(?:var)?char\s*\(\s*(\d+)\s*\)", re.IGNORECASE)
@@ -70,6 +72,26 @@ def checks(model: dict) -> list[Check]:
     return found + _checks(model, "the model", _of(model))
 
 
+def keys(model: dict) -> dict[tuple[str, ...], bool]:
+    """The keys that the model promises: the columns of each, by which no two rows are equal.
+
+    Returns:
+        The keys, with whether it is to be said of one that nothing enforces it: `warn_unenforced`.
+
+    Raises:
+        CompilationError: If one names a column that the contract does not name.
+    """
+    found: dict[tuple[str, ...], bool] = {}
+    for name, column in model["columns"].items():
+        for written in _of(column):
+            if _type(written) in _KEYS:
+                found[(name,)] = written.get("warn_unenforced") is not False
+    for written in _of(model):
+        if _type(written) in _KEYS:
+            found[tuple(_named(model, written))] = written.get("warn_unenforced") is not False
+    return found
+
+
 def _checks(model: dict, where: str, constraints: Iterable[dict]) -> list[Check]:
     found = []
     for written in constraints:
@@ -90,6 +112,8 @@ def warn_of_others(adapter: type, model: dict) -> None:
 
 
 def _warn(adapter: Any, constraint: Any) -> None:
+    if constraint.type in _KEYS:
+        return
     if not constraint.warn_unenforced:  # dbt-spark, which puts them into its DDL, asks for this
         return
     if constraint.type != ConstraintType.custom:

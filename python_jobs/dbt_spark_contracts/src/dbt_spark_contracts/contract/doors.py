@@ -1,7 +1,7 @@
 """What the macros of macros/contract ask of the adapter."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from dbt.adapters.base.meta import AdapterMeta, available
 from dbt.events.types import JinjaLogWarning
@@ -12,21 +12,25 @@ from dbt_common.exceptions import CompilationError, DbtRuntimeError
 
 from dbt_spark_contracts import schemas, tables
 from dbt_spark_contracts.connection import explained
-from dbt_spark_contracts.contract import check, constraints, table
+from dbt_spark_contracts.contract import check, constraints, keys, table
 from dbt_spark_contracts.contract.check import Drift
 from dbt_spark_contracts.contract.promise import Promise, promise
-from dbt_spark_contracts.publish import pending, tell
+from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.schemas import Change, plain
 from dbt_spark_contracts.spark import session
+
+if TYPE_CHECKING:
+    from dbt_spark_contracts.invocation import Invocation
+    from dbt_spark_contracts.lineage.project import Project
 
 
 class ContractDoors(metaclass=AdapterMeta):
     """A model's contract, as the steps of a materialization hold to it."""
 
-    # What was promised of the tables that this command has prepared. Once that is kept, the
-    # snapshot that the model left.
-    prepared: ClassVar[dict[str, Promise]] = {}
-    left_at: ClassVar[dict[str, int | None]] = {}
+    invocation: "Invocation"
+
+    # The adapter's: lineage/doors.py.
+    project_of: "Callable[[dict], Project]"
 
     @available
     def get_promise(
@@ -58,6 +62,33 @@ class ContractDoors(metaclass=AdapterMeta):
             check.check_staged(session.get(), made)
 
     @available
+    def check_keys(self, staged: Any, model: dict, graph: dict) -> None:
+        """Hold the staged view against the keys of an enforced contract: see `keys.judge`.
+
+        Says of each key that nothing proves who decides about it. Raises CompilationError, in one
+        line for each, for a key of which the query hands on several rows; and, where the model's
+        meta says `unproven_keys: error`, for one that nothing proves.
+        """
+        if not (model["config"].get("contract") or {}).get("enforced"):
+            return
+        project = self.project_of(graph)
+        with explained():
+            verdicts = keys.judge(session.get().table(str(staged)), model, project)
+        lines = [keys.refutation(model, found) for found in verdicts if found.refuted_by]
+        for verdict in verdicts:
+            if verdict.is_proven or verdict.refuted_by:
+                continue
+            line, is_open = keys.doubt(model, verdict, project.nodes)
+            if (model["config"].get("meta") or {}).get(keys.UNPROVEN) == "error":
+                lines.append(line)
+            elif not is_open:
+                fire_event(Note(msg=line))
+            elif verdict.is_told_of:
+                warn_or_error(JinjaLogWarning(msg=line))
+        if lines:
+            raise CompilationError("\n".join(lines))
+
+    @available
     def get_drift(self, made: Promise) -> Drift:
         """How the table, if there is one, differs from the promise: see `Drift`."""
         with explained():
@@ -76,8 +107,8 @@ class ContractDoors(metaclass=AdapterMeta):
         branch = session.branch()
         with explained():
             names = table.prepare(session.get(), drift, branch)
-            pending.unpublished.show(session.get(), made.table, branch)
-        self.prepared[plain(made.table)] = made
+            self.invocation.run.unpublished.show(session.get(), made.table, branch)
+        self.invocation.prepared[plain(made.table)] = made
         return names
 
     @available
@@ -100,7 +131,7 @@ class ContractDoors(metaclass=AdapterMeta):
             raise CompilationError(_told(made.table, "its post-hooks", lines))
         if lines:
             warn_or_error(JinjaLogWarning(msg=_told(made.table, "its post-hooks", lines)))
-        self.left_at[plain(made.table)] = newest
+        self.invocation.left_at[plain(made.table)] = newest
         if session.branch() is None:
             with explained():
                 table.finish(spark, made)
@@ -123,7 +154,7 @@ class ContractDoors(metaclass=AdapterMeta):
 
     def _breaches_of(self, name: str, node: dict | None, branch: str) -> list[str]:
         spark = session.get()
-        made = self.prepared.get(plain(name))
+        made = self.invocation.prepared.get(plain(name))
         if made is not None:
             lines = check.breaches(spark, made)
             columns = made.fields
@@ -139,7 +170,7 @@ class ContractDoors(metaclass=AdapterMeta):
             schemas.put_fields(spark, name, [own.written for own in columns])
         elif made.checks:
             newest = tables.newest_snapshot(spark, name, branch)
-            if self.left_at.get(plain(name)) != newest:
+            if self.invocation.left_at.get(plain(name)) != newest:
                 lines = check.broken_checks(spark, made, branch)
         return [_told(name, "the last write to it", lines)] if lines else []
 
@@ -157,32 +188,31 @@ class ContractDoors(metaclass=AdapterMeta):
                 schemas.change(spark, made.table, Change(drop=stray))
         return stray
 
-    @classmethod
-    def settle_changes(cls) -> None:
+    @staticmethod
+    def settle_changes(invocation: "Invocation") -> None:
         """The command ends: what it has not published is held back, see `Unpublished.settle`."""
         try:
-            if pending.unpublished or cls.prepared:
+            if invocation.run.unpublished or invocation.prepared:
                 with explained():
-                    cls._put_back()
-                    pending.unpublished.settle(session.get())
+                    _put_back(invocation)
+                    invocation.run.unpublished.settle(session.get())
         except DbtRuntimeError as error:
             line = f"Columns of a branch may be seen, empty, until it is dropped: {error.msg}"
             fire_event(Note(msg=line), EventLevel.WARN)
-        finally:
-            cls.prepared.clear()
-            cls.left_at.clear()
 
-    @classmethod
-    def _put_back(cls) -> None:
-        """Undo what hooks, of which a later one failed, have done to the columns of contracts."""
-        spark = session.get()
-        for name, made in cls.prepared.items():
-            if name in cls.left_at or not made.enforced or not tables.exists(spark, made.table):
-                continue
-            if lines := check.breaches(spark, made):
-                schemas.put_fields(spark, made.table, [own.written for own in made.fields])
-                line = _told(made.table, "a hook", [*lines, "Its columns were put back."])
-                fire_event(Note(msg=line), EventLevel.WARN)
+
+def _put_back(invocation: "Invocation") -> None:
+    """Undo what hooks and Python models have done to the columns of contracts in a run that failed
+    after it."""
+    spark = session.get()
+    for name, made in invocation.prepared.items():
+        is_settled = name in invocation.left_at and not invocation.run.is_held_back
+        if is_settled or not made.enforced or not tables.exists(spark, made.table):
+            continue
+        if lines := check.breaches(spark, made):
+            schemas.put_fields(spark, made.table, [own.written for own in made.fields])
+            line = _told(made.table, "a hook or a model", [*lines, "Its columns were put back."])
+            fire_event(Note(msg=line), EventLevel.WARN)
 
 
 def _told(name: str, what: str, lines: list[str]) -> str:

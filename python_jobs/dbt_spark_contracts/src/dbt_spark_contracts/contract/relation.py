@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from dbt.adapters.factory import get_adapter_by_type
 from dbt.adapters.spark.column import SparkColumn
 from dbt.adapters.spark.relation import SparkRelation
 
-from dbt_spark_contracts.publish.pending import unpublished
 from dbt_spark_contracts.schemas import plain, quoted
 
 
@@ -23,8 +23,11 @@ class ContractRelation(SparkRelation):
     def create_from(cls, quoting, relation_config, **kwargs):
         relation = super().create_from(quoting, relation_config, **kwargs)
         # dbt says how many rows are wanted of what is read, and of nothing else.
-        if "limit" in kwargs and (view := unpublished.views.get(plain(relation.render()))):
-            return relation.replace(view=view)
+        if "limit" in kwargs:
+            # Of a source, `quoting` is not the command's config: it says nothing of its profile.
+            unpublished = get_adapter_by_type("spark").invocation.run.unpublished
+            if view := unpublished.views.get(plain(relation.render())):
+                return relation.replace(view=view)
         return relation
 
     def render(self) -> str:

@@ -13,7 +13,7 @@ from dbt_spark_contracts.contract import check, constraints
 from dbt_spark_contracts.contract.check import Drift
 from dbt_spark_contracts.contract.constraints import Check
 from dbt_spark_contracts.contract.promise import Column, Promise
-from dbt_spark_contracts.publish import pending
+from dbt_spark_contracts.publish import branches, pending
 from dbt_spark_contracts.schemas import Change, Field, quoted
 
 if TYPE_CHECKING:
@@ -42,23 +42,29 @@ def prepare(session: "SparkSession", found: Drift, branch: str | None) -> list[s
     constraints.require_conditions(rows, promise.table, promise.checks)
     wanted = _wanted_partitioning(session, promise)
     note = pending.Note()
-    if found.is_there:
+    if found.is_there and not found.is_anew:
         note = _follow(session, found, branch, wanted)
     else:
-        _create(session, promise)
+        _create(session, found, branch)
     promise.fields = schemas.fields(session, promise.table)
     _shape(session, found, note)
     return [existing.name for existing in promise.fields]
 
 
-def _create(session: "SparkSession", promise: Promise) -> None:
+def _create(session: "SparkSession", found: Drift, branch: str | None) -> None:
+    promise = found.promise
     properties = dict(promise.properties)
+    if branch:
+        properties[pending.UNPUBLISHED] = "true"
     if promise.comment:
         properties["comment"] = promise.comment
     if promise.location:
         properties["location"] = promise.location
     schema = StructType([_added(column, nullable=column.nullable) for column in promise.columns])
-    schemas.create(session, promise.table, schema, promise.partition_by, properties)
+    make = schemas.create_anew if found.is_anew else schemas.create
+    make(session, promise.table, schema, promise.partition_by, properties)
+    if found.is_anew:
+        branches.drop_all(session, promise.table)
 
 
 def _added(column: Column, nullable: bool = True, name: str = "") -> StructField:
@@ -70,12 +76,21 @@ def _follow(
 ) -> pending.Note:
     """Change the table, in one commit. Out: what publishing the branch is to change."""
     promise = found.promise
+    pending.hold_others(session, promise.table, branch)
     change = Change()
     before = pending.notes(session, promise.table).get(branch or "", pending.Note())
     note = before.copy()
     going = found.stray if promise.policy == "sync_all_columns" else []
     going, staying = _by_partitioning(session, promise, going)
-    change.loosen += [existing.name for existing in staying if not existing.nullable]
+    if promise.policy == "append_new_columns":
+        staying = found.stray
+    held = {existing.id for existing in found.held}
+    note.drop = [column for column in note.drop if column in held]
+    for existing in found.withdrawn:
+        change.drop.append(existing.name)
+        note.rename.pop(existing.name, None)
+    withdrawn = {existing.name for existing in found.withdrawn}
+    note.add = [name for name in note.add if name not in withdrawn]
     if check.may_retype(promise):
         going += _retype(session, found, branch, change, note)
     if promise.policy in ("append_new_columns", "sync_all_columns"):
@@ -85,18 +100,18 @@ def _follow(
         change.rename |= {} if promise.enforced else {o.name: n.name for o, n in found.renamed}
     change.comments = {old.name: new.comment or "" for old, new in found.commented}
     note.require += promise.require
-    for existing in found.loosened:
-        change.loosen.append(existing.name)
-        note.loosened.append(existing.id)
+    loosened = [*found.loosened, *staying]
     for existing in going:
-        if not branch or existing.name in (*note.add, *note.rename):
+        if not branch or existing.name in note.rename:
             change.drop.append(existing.name)
             change.comments.pop(existing.name, None)
         else:
             note.drop.append(existing.id)
-            if not existing.nullable:
-                change.loosen.append(existing.name)
-                note.loosened.append(existing.id)
+            loosened.append(existing)
+    for existing in loosened:
+        if not existing.nullable:
+            change.loosen.append(existing.name)
+            note.loosened.append(existing.id)
     if not branch:
         note = pending.Note()
     elif note != before:

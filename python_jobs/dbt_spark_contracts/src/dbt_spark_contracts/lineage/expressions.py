@@ -65,6 +65,28 @@ FUNCTIONS = names("""
     TryReflect
 """)
 
+# What they make of a value does not tell it, so it may pass of what is `silver_only`. All else
+# hands the value on, in part or in another form: docs/contracts.md
+MASKS = names("""
+    Md5 Sha1 Sha2 Crc32 Murmur3Hash XxHash64 HiveHash
+    Count CountIf HyperLogLogPlusPlus
+    IsNull IsNotNull IsNaN AtLeastNNonNulls
+    EqualTo EqualNullSafe GreaterThan GreaterThanOrEqual LessThan LessThanOrEqual
+    In InSet InSubquery Exists Like ILike RLike LikeAll LikeAny NotLikeAll NotLikeAny
+    StartsWith EndsWith Contains ArrayContains ArraysOverlap ArrayExists ArrayForAll
+""")
+
+# Without an input, they hold no column's values. Of any other that has none, nothing is known.
+CONSTANTS = names("""
+    Literal CurrentCatalog CurrentDatabase CurrentUser CurrentDate CurrentTimestamp CurrentTimeZone
+    CurrentBatchTimestamp LocalTimestamp Now Pi EulerNumber SparkVersion SQLKeywords
+    Rand Randn Uuid MonotonicallyIncreasingID SparkPartitionID
+    RowNumber Rank DenseRank PercentRank CumeDist NTile GroupingID VirtualColumn
+    UnspecifiedFrame CurrentRow UnboundedPreceding UnboundedFollowing WindowSpecDefinition
+    CreateArray CreateMap CreateNamedStruct Concat ConcatWs ArraysZip MapConcat Stack Count
+    Murmur3Hash XxHash64 HiveHash
+""")
+
 # Where no seed is given, they have another one in each analysis.
 _RANDOM = names("Rand Randn Uuid Shuffle")
 
@@ -83,6 +105,10 @@ class Plans(Protocol):
 
     def literal(self, text: str) -> str:
         """A literal as it counts for the recipe."""
+
+    @property
+    def collected(self) -> str:
+        """What the model has collected of columns that are marked or unknown; none, if nothing."""
 
 
 def value_of(expression: list[dict], scope: dict[int, Value], plans: Plans) -> Value:
@@ -116,6 +142,15 @@ def kind_of(node: dict) -> str:
 def _value(kind: str, node: dict, children: list[Value], scope: dict, plans: Plans) -> Value:
     if kind == "Alias":
         return children[0]
+    if plans.collected and "exprId" not in node:
+        # It may be made of what was collected: by a literal, by a field's name, by a format.
+        made = _of_columns(kind, node, children, scope, plans)
+        return made.untraceable(plans.collected)
+    return _of_columns(kind, node, children, scope, plans)
+
+
+def _of_columns(kind: str, node: dict, children: list[Value], scope: dict, plans: Plans) -> Value:
+    """The value of a node, as far as it is made of columns."""
     if kind == "OuterReference":
         return value_of(node["e"], scope, plans)
     if kind == "NamedLambdaVariable":
@@ -142,7 +177,10 @@ def _value(kind: str, node: dict, children: list[Value], scope: dict, plans: Pla
         children = [*children, *columns, rows]
     if kind == "LambdaFunction":  # for the function around it: the body, and its variables
         return Value(fields=tuple(children), recipe=_LAMBDA + recipe)
-    return _made(kind, node, children).made_by(recipe)
+    if not children and kind not in CONSTANTS:
+        return Value(untraced=frozenset([f"Spark's {kind}"]), recipe=recipe)
+    made = _made(kind, node, children).made_by(recipe)
+    return made.masked() if kind in MASKS else made
 
 
 def _made(kind: str, node: dict, children: list[Value]) -> Value:

@@ -1,24 +1,53 @@
 """What may not leave its layer, by the marks in the columns' meta: docs/contracts.md
 
-`silver_only: true`: no model of another schema may hold a plain copy of the column, under whatever
-name. `pii: true`: nor anything made of it, unless the model's meta allows it, with a reason.
-A copy within the schema carries the mark on, so that it cannot be lost on the way.
+`silver_only: true`: a model of another schema may hold no more of the column than what does not
+tell it: a hash, a count, a test. `pii: true`: nor that, unless the model's meta allows it, with a
+reason. Within the schema the mark goes on, so that it cannot be lost on the way.
+
+An unknown is a no: what cannot be traced may be marked, wherever anything in the project is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 
 from dbt_spark_contracts.lineage.artifact import short_name
-from dbt_spark_contracts.lineage.values import DIRECT
+from dbt_spark_contracts.lineage.expressions import names
+from dbt_spark_contracts.lineage.project import MARKS, PII, SILVER_ONLY, marks_of, with_marks
+from dbt_spark_contracts.lineage.values import COPY, DIRECT
 
-SILVER_ONLY, PII = "silver_only", "pii"
 SNAPSHOT = "snapshot"
-# In a model's meta: which of its columns may be made of personal data, and why.
-ALLOWED = "pii_allowed"
+# In a model's meta: which of its columns may be made of personal data, and which need not be
+# traced, and why.
+PII_ALLOWED, UNTRACED_ALLOWED = ALLOWANCES = ("pii_allowed", "untraced_allowed")
+
+# What Iceberg tells of a row that is no value of its columns.
+FACTS_OF_A_ROW = names("""
+    _spec_id _pos _deleted _row_id _last_updated_sequence_number
+    _change_type _change_ordinal _commit_snapshot_id
+""")
+
+WAY_OUT = (
+    "Leave them out. Of what is marked silver_only a hash, a count or a test (is null, =) may "
+    f"pass; of what is marked pii nothing, unless {PII_ALLOWED} in the model's meta says why."
+)
+WAY_OUT_OF_UNTRACED = (
+    "Make them of refs and sources in a way that Spark's plan shows, or say in the model's yml why "
+    f"they may pass: `config: {{meta: {{{UNTRACED_ALLOWED}: {{%s: the reason}}}}}}`."
+)
+
+Nodes = Mapping[str, dict]
 
 
-def leaks(model: dict, entry: dict, nodes: dict[str, dict]) -> list[str]:
-    """What the model hands on of marked columns and may not, a line each; and what an allowance
-    lacks. In: the model and all nodes, as dbt's graph has them; the model's column lineage."""
+def leaks(model: dict, entry: dict, nodes: Nodes) -> list[str]:
+    """What the model hands on of marked columns and may not, and what an allowance lacks.
+
+    Args:
+        model: The model, as dbt describes it.
+        entry: Its column lineage.
+        nodes: All nodes, as dbt's graph has them.
+
+    Returns:
+        A line for each.
+    """
     found = [
         line
         for column, lineage in entry["columns"].items()
@@ -28,11 +57,81 @@ def leaks(model: dict, entry: dict, nodes: dict[str, dict]) -> list[str]:
     return list(dict.fromkeys([*_wrong_allowances(model), *found]))
 
 
-def inherited(model: dict, entry: dict, nodes: dict[str, dict]) -> dict[str, list[str]]:
+def untraced(model: dict, entry: dict, nodes: Nodes) -> dict[str, str]:
+    """The columns of which it is not known what they hold: a line for each.
+
+    Not those that the model's meta allows, nor those that go on as personal within the schema.
+    """
+    return {
+        column: f"{model['name']}.{column} cannot be traced, because of {', '.join(reasons)}"
+        for column, lineage in entry["columns"].items()
+        if (reasons := _unknown(model, lineage, nodes))
+        and column not in _allowances(model, UNTRACED_ALLOWED)
+        and not (PII in marks_of(model, column) and _stays_in_schema(model, nodes))
+    }
+
+
+def hand_on(entry: dict, recorded: Mapping[str, dict], nodes: Nodes) -> None:
+    """Let the entry say of a column that it is of one which could not be traced itself.
+
+    That is a warning only in a model without a contract, and so would be lost there. One of a
+    contract is allowed, or there is none.
+    """
+    for lineage in entry["columns"].values():
+        for origin in lineage["origins"]:
+            node = nodes.get(origin["node"])
+            if node is None or node["resource_type"] != "model" or _is_contracted(node):
+                continue
+            columns = recorded.get(origin["node"], {}).get("columns", {})
+            known = {name.lower(): column for name, column in columns.items()}
+            column = known.get(origin["column"].lower())
+            if column and origin["kind"] in DIRECT and _unknown(node, column, nodes):
+                told = f"{short_name(origin['node'])}.{origin['column']}, which cannot be traced"
+                lineage["untraced"] = sorted({*lineage["untraced"], told})
+
+
+def must_be_traced(model: dict, nodes: Nodes) -> bool:
+    """Is a column that cannot be traced an error in this model, and not only a warning?"""
+    if model["resource_type"] == SNAPSHOT:
+        return not _stays_in_schema(model, nodes)  # else it takes all marks over
+    if model["resource_type"] == "test":
+        return True  # its rows are kept in another schema
+    return _is_contracted(model)
+
+
+def reads_marked(model: dict, nodes: Nodes) -> list[str]:
+    """The names of those nodes that the model refers to and that have marked columns."""
+    parents = (nodes[parent] for parent in model["depends_on"]["nodes"] if parent in nodes)
+    return sorted(
+        node["name"]
+        for node in parents
+        if any(marks_of(node, column["name"]) for column in node["columns"].values())
+    )
+
+
+def told_by(model: dict, entry: dict, nodes: Nodes) -> list[str]:
+    """What the rows of a DataFrame tell that may not leave as it likes: a text for each column.
+
+    Of the model's own earlier rows nothing; nor what only has to stay in the schema, where it does:
+    an incremental model asks its parent for times, to filter by them.
+    """
+    found = []
+    for column, lineage in entry["columns"].items():
+        found += [f"{column} ({reason})" for reason in _unknown(model, lineage, nodes)]
+        for origin in lineage["origins"]:
+            marks = _passing(origin, nodes)
+            if marks and _schema(nodes[origin["node"]]) == _schema(model):
+                marks -= {SILVER_ONLY}
+            if origin["node"] != model["unique_id"] and marks:
+                found.append(f"{short_name(origin['node'])}.{origin['column']}")
+    return list(dict.fromkeys(found))
+
+
+def inherited(model: dict, entry: dict, nodes: Nodes) -> dict[str, list[str]]:
     """The marks that the columns of a snapshot take over from those that they come from.
 
-    A snapshot holds what it is given, and its yml often names no column. Of what is made of a
-    column, as the key's hash is, pii alone goes on. Out: of each column, also of those without.
+    A snapshot holds what it is given, and its yml often names no column. One that cannot be traced
+    takes all. Out: of each column, also of those without.
     """
     found: dict[str, list[str]] = {}
     if model["resource_type"] != SNAPSHOT:
@@ -40,16 +139,16 @@ def inherited(model: dict, entry: dict, nodes: dict[str, dict]) -> dict[str, lis
     for column, lineage in entry["columns"].items():
         marks: set[str] = set()
         for origin in lineage["origins"]:
-            if origin["kind"] in DIRECT and origin["node"] in nodes:
-                of_parent = _marks(nodes[origin["node"]], origin["column"])
-                marks |= of_parent if origin["kind"] == DIRECT[0] else of_parent & {PII}
-        found[column] = sorted(marks - ({PII} if column in _allowances(model) else set()))
+            marks |= _passing(origin, nodes)
+        if _unknown(model, lineage, nodes) and column not in _allowances(model, UNTRACED_ALLOWED):
+            marks |= set(MARKS)
+        found[column] = sorted(
+            marks - ({PII} if column in _allowances(model, PII_ALLOWED) else set())
+        )
     return found
 
 
-def with_inherited(
-    snapshot: dict, kept: "dict[str, list[str]] | None", nodes: dict[str, dict]
-) -> dict:
+def with_inherited(snapshot: dict, kept: dict[str, list[str]] | None, nodes: Nodes) -> dict:
     """The snapshot with the marks that its columns have taken over, besides those of its yml.
 
     In: what `inherited` found when it was written; None, for one that the guard did not write: then
@@ -59,76 +158,87 @@ def with_inherited(
         kept = {}
         for parent in snapshot["depends_on"]["nodes"]:
             for column in nodes[parent]["columns"].values() if parent in nodes else ():
-                kept[column["name"]] = sorted(_marks(nodes[parent], column["name"]))
-    columns = {column["name"].lower(): column for column in snapshot["columns"].values()}
-    for name, marks in kept.items():
-        column = columns.get(name.lower(), {"name": name, "meta": {}})
-        meta = column["meta"] | dict.fromkeys(marks, True)
-        columns[name.lower()] = {**column, "meta": meta}
-    return {**snapshot, "columns": columns}
+                kept[column["name"]] = sorted(marks_of(nodes[parent], column["name"]))
+    return with_marks(snapshot, kept)
 
 
-def untraced(model: dict, entry: dict, nodes: dict[str, dict]) -> list[str]:
-    """The columns that may hide a marked one, a line each: they cannot be traced, and a model that
-    this one refers to has marked columns."""
-    parents = sorted(
-        nodes[parent]["name"]
-        for parent in model["depends_on"]["nodes"]
-        if parent in nodes and any(_marks(nodes[parent], name) for name in nodes[parent]["columns"])
-    )
-    return [
-        f"{model['name']}.{column} cannot be traced, because of {', '.join(lineage['untraced'])}: "
-        f"it may hold a marked column of {', '.join(parents)}"
-        for column, lineage in entry["columns"].items()
-        if parents and lineage["untraced"]
-    ]
+def _passing(origin: dict, nodes: Nodes) -> set[str]:
+    """The marks of a column that come with what is made of it in that way."""
+    if origin["node"] not in nodes or origin["kind"] not in DIRECT:
+        return set()
+    marks = marks_of(nodes[origin["node"]], origin["column"])
+    return marks - {SILVER_ONLY} if origin.get("masking") else marks
 
 
-def _leak(model: dict, column: str, origin: dict, nodes: dict[str, dict]) -> str:
-    parent = nodes.get(origin["node"])
-    marks = _marks(parent, origin["column"]) if parent else set()
-    is_copy = origin["kind"] == DIRECT[0]
-    if not marks or origin["kind"] not in DIRECT:
+def _leak(model: dict, column: str, origin: dict, nodes: Nodes) -> str:
+    marks = _passing(origin, nodes)
+    if PII in marks and column in _allowances(model, PII_ALLOWED):
+        marks -= {PII}
+    if not marks:
         return ""
-    is_allowed = PII not in marks or column in _allowances(model)
-    if not (is_copy and SILVER_ONLY in marks) and is_allowed:
-        return ""
+    parent = nodes[origin["node"]]
     path = f"{model['name']}.{column}" + (f".{origin['field']}" if "field" in origin else "")
     whole = f"{short_name(origin['node'])}.{origin['column']}"
-    if is_copy:
+    if origin["kind"] == COPY and not origin.get("masking"):
         name = path.rpartition(".")[2].lower()
         renamed = "" if name == origin["column"].lower() else " under another name"
         line = f"{path} is {whole}{renamed}"
-    else:
+    elif PII in marks:
         line = f"{path} is made of {whole}, which is personal ({PII})"
-    if parent is None or _schema(model) != _schema(parent):
+    else:
+        line = f"{path} is made of {whole}, which is {SILVER_ONLY}, and tells of it"
+    if _schema(model) != _schema(parent):
         return line
     if model["resource_type"] == SNAPSHOT:
         return ""  # takes the marks over
-    lacking = sorted((marks if is_copy else {PII}) - _marks(model, column))
+    lacking = sorted(marks - marks_of(model, column))
     return f"{line}, and is not marked {' and '.join(lacking)}" if lacking else ""
 
 
-def _marks(node: dict, column: str) -> set[str]:
-    """The marks of a node's column."""
-    columns: Iterable[dict] = node["columns"].values()
-    meta: dict = next((c["meta"] for c in columns if c["name"].lower() == column.lower()), {})
-    return {mark for mark in (SILVER_ONLY, PII) if meta.get(mark)}
+def _unknown(model: dict, lineage: dict, nodes: Nodes) -> list[str]:
+    """Why it is not known what a column holds, in words; none, if it is."""
+    reasons = list(lineage["untraced"])
+    for origin in lineage["origins"]:
+        node, name = nodes.get(origin["node"]), origin["column"]
+        if origin["kind"] not in DIRECT or origin["node"] == model["unique_id"]:
+            continue
+        if node is None:
+            reasons.append(f"{origin['node']}, a table that dbt does not know: make it a source")
+        elif _lacks(node, name) and name not in FACTS_OF_A_ROW:
+            reasons.append(f"{short_name(origin['node'])}.{name}, which its contract does not name")
+    return list(dict.fromkeys(reasons))
+
+
+def _lacks(node: dict, column: str) -> bool:
+    """Does the node promise columns, and not this one?"""
+    names = {each["name"].lower() for each in node["columns"].values()}
+    return _is_contracted(node) and column.lower() not in names
+
+
+def _is_contracted(node: dict) -> bool:
+    return bool((node["config"].get("contract") or {}).get("enforced"))
+
+
+def _stays_in_schema(model: dict, nodes: Nodes) -> bool:
+    """Does the model read something, and nothing of another schema?"""
+    parents = [nodes[parent] for parent in model["depends_on"]["nodes"] if parent in nodes]
+    return bool(parents) and all(_schema(parent) == _schema(model) for parent in parents)
 
 
 def _schema(node: dict) -> tuple:
     return node.get("database"), node["schema"]
 
 
-def _allowances(model: dict) -> dict:
-    return model["config"]["meta"].get(ALLOWED) or {}
+def _allowances(model: dict, key: str) -> dict:
+    return model["config"]["meta"].get(key) or {}
 
 
-def _wrong_allowances(model: dict) -> Iterable[str]:
-    allowances = _allowances(model)
-    if not isinstance(allowances, dict):
-        yield f"{model['name']}: meta {ALLOWED} has to be a column and a reason, a line each"
-        return
-    for column, reason in allowances.items():
-        if not isinstance(reason, str) or not reason.strip():
-            yield f"{model['name']}: meta {ALLOWED} of {column} gives no reason"
+def _wrong_allowances(model: dict) -> Iterator[str]:
+    for key in ALLOWANCES:
+        allowances = _allowances(model, key)
+        if not isinstance(allowances, dict):
+            yield f"{model['name']}: meta {key} has to be a column and a reason, a line each"
+            continue
+        for column, reason in allowances.items():
+            if not isinstance(reason, str) or not reason.strip():
+                yield f"{model['name']}: meta {key} of {column} gives no reason"

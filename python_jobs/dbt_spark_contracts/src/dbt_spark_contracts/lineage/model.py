@@ -1,14 +1,17 @@
 """The column lineage of one model, as column_lineage.json has it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from dbt_spark_contracts.errors import explain
-from dbt_spark_contracts.lineage.plans import EPHEMERAL, Column, PlanReader, Table
+from dbt_spark_contracts.lineage.plans import Column, PlanReader, Table
+from dbt_spark_contracts.lineage.relations import relations_of
 from dbt_spark_contracts.lineage.values import (
     AGGREGATED,
     COMPUTED,
     CONDITION,
     COPY,
+    DIRECT,
     WINDOW,
     Origin,
     Value,
@@ -20,19 +23,49 @@ from dbt_spark_contracts.spark_plan import analyzed_plan
 _STRONGEST = (COPY, AGGREGATED, COMPUTED, CONDITION, WINDOW)
 
 
-def trace(frame, model: dict, nodes: dict[str, str], volatile: Iterable[str] = ()) -> dict:
+def trace(
+    frame: Any,
+    model: dict,
+    names: Mapping[str, str],
+    volatile: Iterable[str] = (),
+    files: Mapping[int, str] | None = None,
+    collected: str = "",
+) -> dict:
     """Where the columns of a staged model come from, read off its analyzed plan; no Spark job.
 
-    In: its DataFrame; the model as dbt describes it; PlanReader's nodes; texts that differ in each
-    run. Out: an entry of column_lineage.json. Of its own earlier rows, which came the same way,
-    an incremental model's columns say nothing.
+    Args:
+        frame: Its DataFrame.
+        model: The model, as dbt describes it.
+        names: The dbt nodes by the name that they have in plans: `Project.names`.
+        volatile: Texts that differ in each run.
+        files: See PlanReader.
+        collected: See PlanReader.
+
+    Returns:
+        An entry of column_lineage.json. Of its own earlier rows, which came the same way, an
+        incremental model's column says nothing.
     """
-    table = _read(frame, model["language"], nodes, tuple(volatile))
+    # A query's rows that stand in the plan can be its literals only; a program's may be collected.
+    is_query = model["language"] == "sql"
     own = model["unique_id"]
-    names = (name for name, node in nodes.items() if node == own)
     checksum = model["checksum"]["checksum"]
+    try:
+        reader = PlanReader(
+            names, relations_of(frame), files or {}, is_query, collected, tuple(volatile)
+        )
+        table = reader.read(analyzed_plan(frame))
+        found = [column.name for column in table.columns]
+        if found != frame.columns:
+            raise ValueError(f"it has the columns {', '.join(found)}")
+    except Exception as error:
+        # No reason to stop a build by itself, nor to take the columns for clean.
+        reason = f"a plan that cannot be read ({explain(error)})"
+        unknown = Value(untraced=frozenset([reason]))
+        table = Table(tuple(Column(0, name, unknown) for name in frame.columns), unknown)
     return {
-        "relation_name": next(names, model["relation_name"]),
+        "relation_name": next(
+            (n for n, node in names.items() if node == own), model["relation_name"]
+        ),
         "checksum": checksum,
         "columns": {
             field.name: _column(field, column, own, checksum)
@@ -46,45 +79,10 @@ def trace(frame, model: dict, nodes: dict[str, str], volatile: Iterable[str] = (
     }
 
 
-def _read(frame, language: str, nodes: dict[str, str], volatile: tuple[str, ...]) -> Table:
-    """The frame's columns and rows. A plan that cannot be read is no reason to stop a build, nor to
-    take its columns for clean: they are untraced."""
-    # A query's rows that stand in the plan can be its literals only; a program's may be collected.
-    reader = PlanReader(nodes, has_literal_rows=language == "sql", volatile=volatile)
-    try:
-        table = reader.read(analyzed_plan(frame))
-        names = [column.name for column in table.columns]
-        if names != frame.columns:
-            raise ValueError(f"it has the columns {', '.join(names)}")
-        return table
-    except Exception as error:
-        reason = f"a plan that cannot be read ({explain(error)})"
-        unknown = Value(untraced=frozenset([reason]))
-        return Table(tuple(Column(0, name, unknown) for name in frame.columns), unknown)
-
-
-def table_names(nodes: Iterable[dict], catalog: str) -> dict[str, str]:
-    """The dbt nodes by the name that they have in Spark's plans, in lower case.
-
-    In: dbt's nodes and sources; the catalog of those whose name says none. A table has its full
-    name, an ephemeral model dbt's name for it, a source of files its own.
-    """
-    names = {}
-    for node in nodes:
-        if (node.get("external") or {}).get("location"):
-            names[node["unique_id"].lower()] = node["unique_id"]
-        elif node["config"].get("materialized") == "ephemeral":
-            names[f"{EPHEMERAL}{node['alias']}".lower()] = node["unique_id"]
-        elif node.get("relation_name"):
-            name = node["relation_name"].replace("`", "").lower()
-            names[name if name.count(".") > 1 else f"{catalog}.{name}"] = node["unique_id"]
-    return names
-
-
 def _column(field, column: Column, own: str, checksum: str) -> dict:
     return {
         "data_type": field.dataType.simpleString(),
-        "origins": list(_parts(field.dataType, column.value, own)),
+        "origins": list(_parts(field.dataType, column.value, own, field.name)),
         "untraced": sorted(column.value.whole().untraced),
         "fingerprint": _fingerprint(column.value, checksum),
     }
@@ -95,31 +93,34 @@ def _fingerprint(value: Value, checksum: str) -> str:
     return digest(value.recipe, checksum if value.whole().untraced else "")
 
 
-def _parts(data_type, value: Value, own: str, path: str = "") -> Iterable[dict]:
+def _parts(data_type, value: Value, own: str, name: str, path: str = "") -> Iterable[dict]:
     """The origins of a column or, field by field, of a struct."""
     while hasattr(data_type, "elementType"):  # an array is what its elements are
         data_type = data_type.elementType
     fields = getattr(data_type, "fields", None)
     if value.fields is None or fields is None or len(fields) != len(value.fields):
-        yield from _origins(path, value.whole(), own)
+        yield from _origins(path, value.whole(), own, name)
         return
-    yield from _origins(path, Value(value.origins), own)
+    yield from _origins(path, Value(value.origins), own, name)
     for field, part in zip(fields, value.fields, strict=True):
-        yield from _parts(field.dataType, part, own, f"{path}.{field.name}".strip("."))
+        yield from _parts(field.dataType, part, own, name, f"{path}.{field.name}".strip("."))
 
 
-def _origins(path: str, value: Value, own: str) -> list[dict]:
+def _origins(path: str, value: Value, own: str, name: str = "") -> list[dict]:
     found: dict[tuple, Origin] = {}
     for origin in value.origins:
-        if origin.node == own:
-            continue
+        if origin.node == own and name.lower() in ("", origin.column.lower()):
+            continue  # the same column of earlier rows, or what chose the rows
         # Of a column's values, one way in counts; rows may be both filtered and grouped by it.
         key = (origin.node, origin.column, *(() if origin.kind in _STRONGEST else (origin.kind,)))
         if key not in found or _strength(origin) < _strength(found[key]):
             found[key] = origin
     inside = {"field": path} if path else {}
-    return [origin._asdict() | inside for origin in sorted(found.values())]
+    return [origin.as_dict() | inside for origin in sorted(found.values())]
 
 
-def _strength(origin: Origin) -> int:
-    return _STRONGEST.index(origin.kind) if origin.kind in _STRONGEST else len(_STRONGEST)
+def _strength(origin: Origin) -> tuple[bool, int]:
+    is_known = origin.kind in _STRONGEST
+    is_indirect = is_known and origin.kind not in DIRECT
+    rank = _STRONGEST.index(origin.kind) if is_known else len(_STRONGEST)
+    return origin.masking or is_indirect, rank

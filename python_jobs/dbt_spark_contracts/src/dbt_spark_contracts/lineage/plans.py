@@ -1,10 +1,10 @@
 """What each step of a plan that Spark has analyzed makes of the columns below it."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from dbt_spark_contracts.lineage.expressions import kind_of, names, value_of
+from dbt_spark_contracts.lineage.relations import Relation
 from dbt_spark_contracts.lineage.values import (
     COMPUTED,
     COPY,
@@ -30,6 +30,12 @@ LIMITS = names("GlobalLimit LocalLimit Offset Tail Sample")
 # How dbt calls what an ephemeral model becomes in the query of another.
 EPHEMERAL = "__dbt__cte__"
 
+# They list names and types, and no value of a column.
+LISTS = names("""
+    ShowTables ShowTablesCommand ShowViews ShowViewsCommand ShowNamespaces ShowColumns
+    DescribeRelation DescribeTableCommand DescribeColumn
+""")
+
 # What cannot be seen through, in words.
 UNTRACED = {
     "LogicalRDD": "rows that came through Python, an RDD or a checkpoint",
@@ -38,6 +44,10 @@ UNTRACED = {
     "LogicalRelation": "files that the model reads by itself",
     "DataSourceV2Relation": "a table that is read without its name",
 }
+
+# Columns that Iceberg adds to each table, which may hold values of others: a file's path names the
+# values that it is partitioned by.
+TELLTALES = names("_file _partition")
 
 
 @dataclass(frozen=True)
@@ -60,18 +70,34 @@ class Table:
 class PlanReader:
     """Reads one plan.
 
-    In: the dbt nodes by the name that they have in plans (model.table_names); whether rows that
-    stand in the plan are known to be literals of its query; texts that differ in each run.
+    Args:
+        nodes: The dbt nodes by the name that they have in plans: `Project.names`.
+        relations: What the plan's leaves read, by the number of their first column.
+        files: The sources of files by the numbers of the columns that they were read with.
+        has_literal_rows: Whether rows that stand in the plan are known to be literals of its query.
+        collected: What the model has collected of columns that are marked or unknown, in words:
+            then whatever is not a plain column may be made of it.
+        volatile: Texts that differ in each run.
     """
 
     def __init__(
-        self, nodes: dict[str, str], has_literal_rows: bool = False, volatile: tuple[str, ...] = ()
+        self,
+        nodes: Mapping[str, str],
+        relations: Mapping[int, Relation],
+        files: Mapping[int, str],
+        has_literal_rows: bool = False,
+        collected: str = "",
+        volatile: tuple[str, ...] = (),
     ) -> None:
         self.nodes = nodes
-        self.has_literal_rows = has_literal_rows
+        self.relations = relations
+        self.files = files
+        self.has_literal_rows = has_literal_rows and not collected
+        self.collected = collected
         self.volatile = volatile
         self._ctes: dict[int, tuple[list[dict], dict[int, Value]]] = {}
         self._read_ctes: dict[int, Table] = {}
+        self._is_in_view = False
 
     def read(self, plan: list[dict], outer: dict[int, Value] | None = None) -> Table:
         """The columns and rows that a plan ends in. In: its nodes, each before its children."""
@@ -81,11 +107,15 @@ class PlanReader:
             if kind_of(node) == "CTERelationDef":
                 self._ctes[node["id"]] = (plan[start : ends[start]], outer)
         tables: list = []
+        in_views = _in_temporary_views(plan, ends)
+        outside = self._is_in_view
         for position in reversed(range(len(plan))):
             node = plan[position]
             children = [tables.pop() for _ in range(node["num-children"])]
             below = plan[position + 1] if children else None
+            self._is_in_view = outside or position in in_views
             tables.append(self._step(node, children, below, outer))
+        self._is_in_view = outside
         return tables.pop()
 
     def subquery(self, plan: list[dict], scope: dict[int, Value]) -> tuple[list[Value], Value]:
@@ -127,48 +157,73 @@ class PlanReader:
         if kind in PASSES:
             return Table(children[0].columns, rows)
         if step := _STEPS.get(kind):
-            return step(node, children, rows, values)
-        if kind in ("OneRowRelation", "Range"):
+            made = step(node, children, rows, values)
+            return self._with_files(node, made) if kind == "Project" and self.files else made
+        if kind in LISTS or kind == "OneRowRelation" or (kind == "Range" and not self.collected):
             return Table(_outputs(node, lambda _: NOTHING))
+        if not children and (begun := self._begun(node)):
+            return begun
         if kind == "LateralJoin":
             right = self.read(node["right"][0]["plan"], scope)
             columns = children[0].columns + right.columns
             return Table(
                 columns, _chosen(_joined([*children, right]), JOIN, values(node.get("condition")))
             )
-        if kind == "LocalRelation" and self.has_literal_rows:
+        if kind == "LocalRelation" and self.has_literal_rows and not self._is_in_view:
             return Table(_outputs(node, lambda _: NOTHING))
         return self._unknown(kind, node, children, rows)
 
     def _named(self, node: dict, child: Table, below: dict | None) -> Table:
-        """A step that names its rows; where dbt or the catalog knows the name, they begin."""
+        """A step that names its rows. Anybody may give a name, so by itself it says nothing."""
         identifier = node["identifier"]
         parts = [*_listed(identifier.get("qualifier")), identifier["name"]]
         name = ".".join(parts).lower()
-        is_view = below is not None and kind_of(below) == "View" and below.get("isTempView")
-        is_table = len(parts) > 1 and not is_view
-        if name not in self.nodes and not is_table:
+        origin = self.nodes.get(name)
+        if origin is None:
             return child
-        # Iceberg's own names for a state of a table are the table's.
-        table = re.sub(r"\.(branch|tag|snapshot_id|at_timestamp)_\w+$", "", name)
-        origin = self.nodes.get(name) or self.nodes.get(table, name)
-        begun = [
-            Value(
-                frozenset([Origin(origin, column.name, COPY)]), recipe=digest(origin, column.name)
-            )
-            for column in child.columns
-        ]
-        rows = Value(recipe=digest(origin))
         if name.startswith(EPHEMERAL):  # is part of this plan, and so are the columns below it
-            begun = [
-                merge([here, column.value])
-                for here, column in zip(begun, child.columns, strict=True)
-            ]
-            rows = child.rows
-        columns = (
-            replace(column, value=here) for column, here in zip(child.columns, begun, strict=True)
-        )
-        return Table(tuple(columns), rows)
+            begun = _columns_of(origin, child.columns)
+            both = zip(child.columns, begun, strict=True)
+            return Table(
+                tuple(replace(old, value=merge([new.value, old.value])) for old, new in both),
+                child.rows,
+            )
+        # A view of the catalog: an alias has no qualifier, and a table is told by its leaf.
+        if len(parts) == 1 or below is None or not below["num-children"]:
+            return child
+        return Table(_columns_of(origin, child.columns), Value(recipe=digest(origin)))
+
+    def _with_files(self, project: dict, made: Table) -> Table:
+        """The same, where a projection computes a column that is a source of files' own."""
+        columns = list(made.columns)
+        for position, named in enumerate(project["projectList"]):
+            if kind_of(named[0]) == "Alias" and (source := self.files.get(_number(named))):
+                (columns[position],) = _columns_of(source, (columns[position],))
+        return Table(tuple(columns), made.rows)
+
+    def _begun(self, node: dict) -> Table | None:
+        """The table that a leaf reads; None if it has no name."""
+        columns = _outputs(node, lambda _: NOTHING)
+        if not columns:
+            return None
+        if all(column.id in self.files for column in columns):
+            source = self.files[columns[0].id]
+            return Table(_columns_of(source, columns), Value(recipe=digest(source)))
+        relation = self.relations.get(columns[0].id)
+        if relation is None:
+            return None
+        origin = self.nodes.get(relation.name, relation.name)
+        begun = []
+        for column in _columns_of(origin, columns, relation.renamed):
+            value = column.value
+            if relation.opaque:
+                value = Value(recipe=value.recipe).untraceable(relation.opaque)
+            elif column.name in TELLTALES:
+                value = value.untraceable(f"Iceberg's {column.name}, which tells of other columns")
+            elif relation.renamed.get(column.name, column.name) is None:
+                value = value.untraceable(f"{column.name}, which {relation.name} has no more")
+            begun.append(replace(column, value=value))
+        return Table(tuple(begun), Value(recipe=digest(origin)))
 
     def _cte(self, number: int) -> Table:
         if number not in self._read_ctes:
@@ -192,6 +247,20 @@ class PlanReader:
             below = (column for child in children for column in child.columns)
             columns = tuple(replace(column, value=value) for column in below)
         return Table(columns, merge([rows, opaque]))
+
+
+def _columns_of(
+    origin: str, columns: tuple[Column, ...], renamed: Mapping[str, str | None] | None = None
+) -> tuple[Column, ...]:
+    """The columns as plain copies of those of a node, or of those that they are called today."""
+    names = [((renamed or {}).get(column.name) or column.name) for column in columns]
+    return tuple(
+        replace(
+            column,
+            value=Value(frozenset([Origin(origin, name, COPY)]), recipe=digest(origin, name)),
+        )
+        for column, name in zip(columns, names, strict=True)
+    )
 
 
 def _project(node, children, rows, values) -> Table:
@@ -339,3 +408,17 @@ def _ends(plan: list[dict]) -> dict[int, int]:
             end = ends[end]
         ends[position] = end
     return ends
+
+
+def _in_temporary_views(plan: list[dict], ends: dict[int, int]) -> set[int]:
+    """Which steps of a plan stand in a temporary view of the session.
+
+    A staged model is one itself, below its name: what it holds is its own.
+    """
+    staged = 1 if kind_of(plan[0]) == "SubqueryAlias" else 0
+    return {
+        position
+        for start, node in enumerate(plan)
+        if start > staged and kind_of(node) == "View" and node.get("isTempView")
+        for position in range(start, ends[start])
+    }

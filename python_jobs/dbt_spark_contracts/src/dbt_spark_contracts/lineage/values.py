@@ -14,11 +14,24 @@ FILTER, JOIN, GROUP, SORT = ("filter", "join", "group", "sort")
 
 
 class Origin(NamedTuple):
-    """A column that a value comes from: of which dbt node (or table), and of what kind it is."""
+    """A column that a value comes from.
+
+    Attributes:
+        node: The dbt node, or else the table.
+        column: The column.
+        kind: How the value comes from it.
+        masking: Whether the value does not tell the column's: it is a hash, a count, a test.
+    """
 
     node: str
     column: str
     kind: str
+    masking: bool = False
+
+    def as_dict(self) -> dict:
+        """As column_lineage.json has it."""
+        told = {"node": self.node, "column": self.column, "kind": self.kind}
+        return told | {"masking": True} if self.masking else told
 
 
 @dataclass(frozen=True)
@@ -63,12 +76,26 @@ class Value:
         return replace(
             whole,
             origins=frozenset(
-                origin._replace(kind=kind) if weaker is None or origin.kind in weaker else origin
+                origin._replace(kind=kind, masking=False)
+                if weaker is None
+                else origin._replace(kind=kind)
+                if origin.kind in weaker
+                else origin
                 for origin in whole.origins
             ),
             # To decide about a value hands on nothing of what cannot be seen through.
             untraced=frozenset() if kind in (CONDITION, WINDOW) else whole.untraced,
         )
+
+    def masked(self) -> "Value":
+        """All of this value, where what is made of it does not tell it."""
+        whole = self.whole()
+        origins = frozenset(origin._replace(masking=True) for origin in whole.origins)
+        return replace(whole, origins=origins)
+
+    def untraceable(self, reason: str) -> "Value":
+        """The same, of which cannot be told in full where it comes from."""
+        return replace(self, untraced=self.untraced | {reason})
 
     def made_by(self, recipe: str) -> "Value":
         """The same, made in that way."""
@@ -117,7 +144,8 @@ def bind(value: Value, variables: dict[str, Value]) -> Value:
 def _bound(origin: Origin, value: Value) -> Value:
     for position in filter(None, origin.column.split(".")):
         value = value.field(int(position))
-    return value if origin.kind == COPY else value.used_as(origin.kind)
+    used = value if origin.kind == COPY else value.used_as(origin.kind)
+    return used.masked() if origin.masking else used
 
 
 def _inside(origins: Iterable[Origin], position: int) -> Iterable[Origin]:

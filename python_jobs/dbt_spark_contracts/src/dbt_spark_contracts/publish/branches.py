@@ -1,6 +1,5 @@
 """The branches of Iceberg tables, and which tables a run has written, by Iceberg's own API."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,8 +8,9 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.publish import commits, java
-from dbt_spark_contracts.schemas import quoted
+from dbt_spark_contracts.compat.pyspark import java_classes
+from dbt_spark_contracts.publish import commits
+from dbt_spark_contracts.publish.command import is_run_name
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -23,9 +23,9 @@ WRITES_TO_BRANCHES = "write.wap.enabled"
 # Iceberg's name of a commit that changes files and no row: a compaction.
 _CHANGES_NO_ROW = "replace"
 
-# The names of the tables to which this Java has committed: a Java set that Iceberg itself fills.
+# The names of the tables to which this Java has committed: a Java set that Iceberg itself fills. It
+# belongs to the process, as Java does: Iceberg has no way to take a listener away.
 _committed = None
-_earlier: set[str] = set()
 
 
 class MovedOn(Exception):
@@ -53,16 +53,15 @@ class Move:
     to_snapshot_id: int
 
 
-def watch_commits(session: "SparkSession", earlier: Iterable[str]) -> None:
-    """From here on let `written` tell the tables that are committed to, and the earlier ones.
+def watch_commits(session: "SparkSession") -> None:
+    """From here on let `written` tell the tables that are committed to.
 
     A model, a hook or a Python function of the user's may write any table, so that only Iceberg
     knows. Its listeners are Java objects: this one adds the table's name to a set.
     """
-    global _committed, _earlier
-    _earlier = set(earlier)
+    global _committed
     if _committed is None:
-        jvm = java.classes(session)
+        jvm = java_classes(session)
         loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
         events = "org.apache.iceberg.events"
         listener, snapshot = (
@@ -75,22 +74,22 @@ def watch_commits(session: "SparkSession", earlier: Iterable[str]) -> None:
     _committed.clear()
 
 
-def written(session: "SparkSession") -> list[str]:
+def written(session: "SparkSession", earlier: Iterable[str]) -> list[str]:
     """The tables that were committed to since `watch_commits`, and the earlier ones; less those
     that are gone. They are named as dbt does, without the current catalog.
 
     Raises NotUnderstood for a table whose name cannot be told.
     """
     catalog = tables.current_catalog(session)
-    found = set(_earlier)
+    found = set(earlier)
     for committed in _committed or ():
         if "/" in committed:
             raise NotUnderstood(committed)
         # A table that was created by its first commit is named without its catalog.
         first, _, rest = committed.partition(".")
-        parts = (rest if first == catalog else committed).split(".")
-        there = [name for name in _spellings(parts) if find(session, name) is not None]
-        is_gone = not there and (_is_catalog(session, first) or _is_in_a_schema(session, parts))
+        name = rest if first == catalog else committed
+        there = [each for each in tables.spellings(name) if find(session, each) is not None]
+        is_gone = not there and (_is_catalog(session, first) or _is_in_a_schema(session, name))
         if len(there) != 1 and not is_gone:
             raise NotUnderstood(committed)
         found.update(there)
@@ -101,20 +100,9 @@ def _is_catalog(session: "SparkSession", name: str) -> bool:
     return session.conf.get(f"spark.sql.catalog.{name}", None) is not None
 
 
-def _is_in_a_schema(session: "SparkSession", parts: list[str]) -> bool:
-    schemas = set(tables.list_schemas(session))
+def _is_in_a_schema(session: "SparkSession", name: str) -> bool:
+    schemas, parts = set(tables.list_schemas(session)), name.split(".")
     return any(".".join(parts[:end]) in schemas for end in range(1, len(parts)))
-
-
-def _spellings(parts: list[str]) -> Iterator[str]:
-    """The names that a table of these parts may have: one with a dot in it is of several parts."""
-    for end in range(len(parts) - 1, 0, -1) if len(parts) > 1 else [0]:
-        yield ".".join(map(_quoted, [*parts[:end], ".".join(parts[end:])]))
-
-
-def _quoted(part: str) -> str:
-    """A part of a name as dbt writes it, with quotes only where Spark needs them."""
-    return part if re.fullmatch(r"[A-Za-z_]\w*", part, re.ASCII) else quoted(part)
 
 
 def find(session: "SparkSession", table: str):
@@ -135,9 +123,9 @@ def find(session: "SparkSession", table: str):
 def open_to_branches(session: "SparkSession", table: str) -> None:
     """Let a run write to a branch of the table: by Iceberg's property, and a main branch."""
     loaded = tables.load(session, table)
+    if not loaded.refs().containsKey(MAIN):
+        loaded.manageSnapshots().createBranch(MAIN).commit()
     if loaded.properties().get(WRITES_TO_BRANCHES) != "true":
-        if not loaded.refs().containsKey(MAIN):
-            loaded.manageSnapshots().createBranch(MAIN).commit()
         loaded.updateProperties().set(WRITES_TO_BRANCHES, "true").commit()
 
 
@@ -239,6 +227,12 @@ def drop(session: "SparkSession", table: str, branch: str) -> None:
     loaded = find(session, table)
     if loaded is not None and loaded.refs().containsKey(branch):
         loaded.manageSnapshots().removeBranch(branch).commit()
+
+
+def drop_all(session: "SparkSession", table: str) -> None:
+    """Drop the branches of all runs."""
+    for name in filter(is_run_name, _refs(tables.load(session, table))):
+        drop(session, table, name)
 
 
 def changed_columns(session: "SparkSession", table: str, snapshot_id: int) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from py4j.protocol import Py4JJavaError
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.publish import java
+from dbt_spark_contracts.compat.pyspark import java_classes
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -36,7 +36,7 @@ def commit(session: "SparkSession", table: str, change: Callable) -> bool:
     for attempt in range(1, TRIES + 1):
         operations = tables.load_anew(session, table).operations()
         metadata = operations.current()
-        builder = java.classes(session).org.apache.iceberg.TableMetadata.buildFrom(metadata)
+        builder = java_classes(session).org.apache.iceberg.TableMetadata.buildFrom(metadata)
         changed = change(metadata, builder)
         if changed is None:
             return False

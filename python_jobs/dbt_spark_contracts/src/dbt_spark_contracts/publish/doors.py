@@ -3,24 +3,32 @@
 from typing import TYPE_CHECKING, Any
 
 from dbt.adapters.base.meta import AdapterMeta, available
+from dbt.events.types import JinjaLogWarning
+from dbt.flags import get_flags
+from dbt_common.events.functions import warn_or_error
+from dbt_common.exceptions import DbtRuntimeError
 
-from dbt_spark_contracts import dbt_internals
+from dbt_spark_contracts.compat import dbt_adapters, dbt_core
 from dbt_spark_contracts.connection import explained
-from dbt_spark_contracts.publish import branches, operations, tell
-from dbt_spark_contracts.publish.command import Command
+from dbt_spark_contracts.materializations import UNAUDITED
+from dbt_spark_contracts.publish import branches, held_back, operations, statements, tell
+from dbt_spark_contracts.publish.command import WRITES, Command
 from dbt_spark_contracts.publish.hooks import calls_any
-from dbt_spark_contracts.publish.run import Run
+from dbt_spark_contracts.publish.run import MATERIALIZED, Run
+from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from dbt_spark_contracts.invocation import Invocation
 
 # The macros whose call in a hook says that a project's runs are audited.
 HOOKS = ("begin_run", "end_run")
 
 
 def _command(told: dict) -> Command:
-    return Command(is_a_part=dbt_internals.builds_a_part(), **told)
+    return Command(is_a_part=dbt_core.builds_a_part(), **told)
 
 
 class PublishDoors(metaclass=AdapterMeta):
@@ -32,13 +40,12 @@ class PublishDoors(metaclass=AdapterMeta):
     # dbt's.
     get_macro_resolver: "Callable[[], Any]"
 
-    # This command's.
-    this_run: Run
+    invocation: "Invocation"
 
     @available
     def begin_run(self, command: dict, graph: dict, selected: list[str]) -> None:
         """See `Run.begin`."""
-        self.this_run.begin(_command(command), graph, selected)
+        self.invocation.run.begin(_command(command), graph, selected)
 
     @available
     def end_run(self, command: dict, results: "Iterable") -> None:
@@ -53,8 +60,8 @@ class PublishDoors(metaclass=AdapterMeta):
 
     def _checked_run(self) -> Run:
         """The run, which holds what it publishes against contracts once more."""
-        self.this_run.check_contracts = self.check_before_publish
-        return self.this_run
+        self.invocation.run.check_contracts = self.check_before_publish
+        return self.invocation.run
 
     @available
     def require_begun(self, relation: Any, command: dict, graph: dict) -> None:
@@ -63,25 +70,77 @@ class PublishDoors(metaclass=AdapterMeta):
         def begin_lazily() -> bool:
             asked = _command(command)
             if not asked.audits:
-                self.this_run.begin(asked, graph, [])
-            return self.this_run.is_begun
+                self.invocation.run.begin(asked, graph, [])
+            return self.invocation.run.is_begun
 
-        self.this_run.require_begun(str(relation), begin_lazily, lambda: self._has_hooks(graph))
+        self.invocation.run.require_begun(
+            str(relation), begin_lazily, lambda: self._has_hooks(graph)
+        )
 
     def should_audit(self, graph: dict) -> bool:
         """Does this run write to a branch, or would it, had it begun as its project says?"""
-        run = self.this_run
+        run = self.invocation.run
         return run.branch is not None or (not run.is_begun and self._has_hooks(graph))
 
     def _has_hooks(self, graph: dict) -> bool:
         macros = getattr(self.get_macro_resolver(), "macros", {})
-        return calls_any(graph["nodes"], macros, HOOKS)
+        return calls_any(graph.get("nodes", {}), macros, HOOKS)
+
+    # Each statement of dbt's passes here: those of models, hooks and macros.
+
+    def execute(self, sql: str, *args: Any, **kwargs: Any) -> Any:
+        self._keep_to_branch(sql)
+        return super().execute(sql, *args, **kwargs)  # type: ignore[misc]
+
+    @available
+    def add_query(self, sql: str, *args: Any, **kwargs: Any) -> Any:
+        self._keep_to_branch(sql)
+        return super().add_query(sql, *args, **kwargs)  # type: ignore[misc]
+
+    def _keep_to_branch(self, sql: str) -> None:
+        """Refuse a statement that does to a table of the project what no branch holds.
+
+        Readers would see it at once, whatever becomes of the run. Raises DbtRuntimeError, in one
+        line, before it runs. A macro that `dbt run-operation` calls is told of it.
+        """
+        run = self.invocation.run
+        if not statements.may_have_effects(sql, run.branch is not None) or not self._audits():
+            return
+        which = getattr(get_flags(), "WHICH", None)
+        tables = self._audited_tables()
+        for effect in statements.effects(session.get(), sql):
+            is_write = not effect.way_out
+            goes_to_branch = is_write and (run.branch is not None or which not in WRITES)
+            if effect.table not in tables or goes_to_branch:
+                continue
+            if which != "run-operation":
+                raise DbtRuntimeError(held_back.past_the_branch(effect.table, sql, effect.way_out))
+            warn_or_error(JinjaLogWarning(msg=held_back.seen_at_once(effect.table, sql)))
+
+    def _audits(self) -> bool:
+        """Is this a command of a project whose runs write to branches, and does it want that?"""
+        if self.invocation.run.command:
+            return self.invocation.run.command.audits
+        manifest: Any = self.get_macro_resolver()
+        if manifest is None or not self._has_hooks(getattr(manifest, "flat_graph", None) or {}):
+            return False
+        return _command(dbt_adapters.call_macro("contracts__command")).audits
+
+    def _audited_tables(self) -> set[str]:
+        manifest: Any = self.get_macro_resolver()
+        return {
+            plain(node.relation_name).lower()
+            for node in manifest.nodes.values()
+            if node.relation_name
+            and node.config.materialized in MATERIALIZED
+            and not node.config.meta.get(UNAUDITED)
+        }
 
     @available
     def open_to_branches(self, relation: Any) -> None:
         """Let the run write to a branch of this table, if it does not write to main."""
-        self.this_run.require_branch()
-        if self.this_run.branch:
+        self.invocation.run.require_branch()
+        if self.invocation.run.branch:
             tell.change(f"{relation}: open to branches")
             with explained():
                 branches.open_to_branches(session.get(), str(relation))
@@ -89,17 +148,17 @@ class PublishDoors(metaclass=AdapterMeta):
     @available
     def require_branch(self) -> None:
         """See `Run.require_branch`."""
-        self.this_run.require_branch()
+        self.invocation.run.require_branch()
 
     @available
     def get_branch(self) -> "str | None":
         """The branch that the run writes to; none if that is main."""
-        return self.this_run.branch
+        return self.invocation.run.branch
 
     @available
     def lock_tables(self, command: dict, graph: dict, kind: str) -> None:
         """Take the lease until the command ends, for an operation called `kind`."""
-        self.this_run.lock(_command(command), graph["nodes"], kind)
+        self.invocation.run.lock(_command(command), graph["nodes"], kind)
 
     @available
     def publish(self, command: dict, graph: dict, branch: str) -> None:
@@ -109,14 +168,14 @@ class PublishDoors(metaclass=AdapterMeta):
     @available
     def roll_back(self, command: dict, graph: dict, to: object) -> None:
         """See `operations.roll_back`."""
-        operations.roll_back(self.this_run, _command(command), graph["nodes"], to)
+        operations.roll_back(self.invocation.run, _command(command), graph["nodes"], to)
 
     @available
     def maintain(self, command: dict, graph: dict, keep_days: float) -> None:
         """See `operations.maintain`."""
-        operations.maintain(self.this_run, _command(command), graph["nodes"], keep_days)
+        operations.maintain(self.invocation.run, _command(command), graph["nodes"], keep_days)
 
     @available
     def unlock(self, command: dict, graph: dict) -> None:
         """See `operations.unlock`."""
-        operations.unlock(self.this_run, _command(command), graph["nodes"])
+        operations.unlock(self.invocation.run, _command(command), graph["nodes"])

@@ -7,12 +7,23 @@ from typing import Any
 from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.publish.branches import Move
 from dbt_spark_contracts.publish.lease import Record
+from dbt_spark_contracts.publish.pending import Unpublished
+from dbt_spark_contracts.schemas import plain
 
 _BUILD_AGAIN = "Nothing was published: run `dbt build` again."
 
 
-def failures(branch: str, moves: list[Move], failed: Iterable) -> list[str]:
-    """In: the branch, its tables, and the failed results. Out: what failed, and where to look."""
+def failures(
+    branch: str, moves: list[Move], failed: Iterable, unpublished: Unpublished
+) -> list[str]:
+    """What failed, and where to look.
+
+    Args:
+        branch: The branch.
+        moves: Its tables.
+        failed: The failed results.
+        unpublished: The tables whose columns are to change.
+    """
     lines = [""]
     for result in failed:
         if result.status == "skipped":
@@ -20,7 +31,7 @@ def failures(branch: str, moves: list[Move], failed: Iterable) -> list[str]:
         query = result.node.resource_type == "test" and result.failures and _query(result)
         rows = f" on {result.failures} rows:" if query else "."
         lines.append(f"{result.node.name} failed{rows}")
-        on_branch = _on_branch(query or "", branch, moves).strip()
+        on_branch = _on_branch(query or "", branch, moves, unpublished).strip()
         lines += [f"    {line}" for line in on_branch.splitlines() if line.strip()]
     return [*lines, where(branch, moves)]
 
@@ -35,11 +46,13 @@ def where(branch: str, moves: list[Move]) -> str:
     )
 
 
-def not_ended(branch: str, moves: list[Move], unfinished: int) -> list[str]:
-    """What is said of a run that ended without end_run."""
+def not_ended(branch: str, moves: list[Move], unfinished: int, refusal: str) -> list[str]:
+    """What is said of a run that ended without end_run, or was refused by it."""
     lines = [where(branch, moves)]
     if moves and unfinished:
         lines.append(f"{unfinished} nodes did not run. To go on: `dbt build`.")
+    elif refusal:
+        lines.append(refusal)
     elif moves:
         lines.append(f"end_run did not run, or not to its end. To publish: {by_hand(branch)}.")
     return lines
@@ -69,6 +82,34 @@ def interrupted(branch: str, unfinished: int) -> str:
 def moved_on(table: str, branch: str) -> str:
     """Why a branch cannot be published."""
     return f"{table} has been written since the branch {branch} was begun. {_BUILD_AGAIN}"
+
+
+def past_the_branch(table: str, sql: str, way_out: str) -> str:
+    """Why a statement is not run."""
+    way_out = way_out or "Name the hook between begin_run and end_run"
+    return (
+        f"`{_short(sql)}` is not run: readers of {table} would see it at once, "
+        f"whatever becomes of this build. {way_out}; or do it on purpose, with "
+        "`--vars '{write_audit_publish: false}'`."
+    )
+
+
+def seen_at_once(table: str, sql: str) -> str:
+    """What is said of such a statement that an operation runs."""
+    return f"`{_short(sql)}`: readers of {table} see it at once."
+
+
+def _short(sql: str) -> str:
+    statement = " ".join(sql.split())
+    return f"{statement[:120]}…" if len(statement) > 120 else statement
+
+
+def clashes(table: str, branch: str, column: str) -> str:
+    """Why a branch cannot be published, or gone on with."""
+    return (
+        f"{table} has had a column {column} since, which the branch {branch} would add. "
+        f"{_BUILD_AGAIN}"
+    )
 
 
 def not_understood(committed: str) -> str:
@@ -111,9 +152,20 @@ def _query(result: Any) -> str:
     return getattr(result.node, "compiled_code", None) or ""
 
 
-def _on_branch(sql: str, branch: str, moves: list[Move]) -> str:
-    """The query, reading each table that was written on its branch."""
+def _on_branch(sql: str, branch: str, moves: list[Move], unpublished: Unpublished) -> str:
+    """The query, reading each table that was written on its branch.
+
+    Columns that are not published yet are known to the branch's snapshot alone. (Iceberg fails to
+    filter by one, so that the filter has to stay above the limit.)
+    """
     for move in moves:
+        seen = rf"\g<0>.branch_{branch}"
+        if plain(move.table_name) in unpublished.tables:
+            as_of = f"from {move.table_name}.snapshot_id_{move.to_snapshot_id} limit {2**31 - 1})"
+            seen = f"(select * {as_of}"
+            if view := unpublished.views.get(plain(move.table_name)):
+                columns = unpublished.columns[plain(move.table_name)]
+                sql = sql.replace(view, f"(select {columns} {as_of}")
         table = rf"(?<![\w.`]){re.escape(move.table_name)}(?![\w.`])"
-        sql = re.sub(table, lambda found: f"{found[0]}.branch_{branch}", sql)
+        sql = re.sub(table, seen, sql)
     return sql

@@ -1,4 +1,4 @@
-"""Java's side of the session, for Iceberg's API: pyspark's private names stand here only."""
+"""Java's side of the session, for Iceberg's API."""
 
 import time
 from collections.abc import Iterable
@@ -6,25 +6,22 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
+from dbt_spark_contracts.compat.pyspark import java_classes, java_session
+from dbt_spark_contracts.publish import tell
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def classes(session: "SparkSession") -> Any:
-    """Java's packages, from which a class is had by its whole name."""
-    return session._jvm
-
-
 def process_number(session: "SparkSession") -> int:
     """The process number of the session's Java."""
-    name = classes(session).java.lang.management.ManagementFactory.getRuntimeMXBean().getName()
+    name = java_classes(session).java.lang.management.ManagementFactory.getRuntimeMXBean().getName()
     return int(name.partition("@")[0])
 
 
 def as_list(session: "SparkSession", items: Iterable) -> Any:
     """A java.util.List of Java objects."""
-    made = classes(session).java.util.ArrayList()
+    made = java_classes(session).java.util.ArrayList()
     for item in items:
         made.add(item)
     return made
@@ -42,11 +39,14 @@ def maintain(session: "SparkSession", table: str, keep: timedelta, orphans_after
     Returns:
         How many such files there were.
     """
-    actions = classes(session).org.apache.iceberg.spark.actions.SparkActions
-    of_session = actions.get(session._jsparkSession)
+    actions = java_classes(session).org.apache.iceberg.spark.actions.SparkActions
+    of_session = actions.get(java_session(session))
+    tell.change(f"{table}: rewrite its small data files")
     of_session.rewriteDataFiles(tables.load_anew(session, table)).execute()
+    tell.change(f"{table}: expire the snapshots of more than {keep}")
     expire = of_session.expireSnapshots(tables.load_anew(session, table))
     expire.expireOlderThan(_before(keep)).execute()
+    tell.change(f"{table}: delete the files that no snapshot knows, of more than {orphans_after}")
     delete = of_session.deleteOrphanFiles(tables.load_anew(session, table))
     orphans = delete.olderThan(_before(orphans_after)).execute().orphanFileLocations()
     tables.forget(session, table)

@@ -106,7 +106,8 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-# The leases of this process that have ended, though their record may still stand.
+# The leases that have ended, though their record may still stand. They belong to the process: a
+# later command sees that record, and that the process in it still runs.
 _ended: set[str] = set()
 
 

@@ -125,6 +125,10 @@ class PublishLog:
             row.table_name for row in self._rows(f"status = '{HELD_BACK}'") if row.run == run
         })  # fmt: skip
 
+    def all_tables(self) -> list[str]:
+        """Every table that a run has ever held back or published."""
+        return sorted({row.table_name for row in self._rows("true")})
+
     def facts(self, run: str) -> dict:
         """What a run that was held back has told of itself; nothing if that is not known."""
         table = tables.load_anew(self._session, self.table)

@@ -27,8 +27,9 @@ def publish(run: Run, command: Command, nodes: dict[str, dict], branch: str) -> 
         raise DbtRuntimeError(f"{branch!r} is no branch of a run: a failed run says its branch.")
     run.lock(command, nodes, "publish")
     with explained():
-        names = set(run.project_tables()) | set(run.log.tables_of(branch))
-        found = run.moves(branch, names)
+        held = run.log.tables_of(branch)
+        found = run.moves(branch, {*run.project_tables(), *held})
+        run.check_can_be_published(branch, found, held)
         run.publish(branch, found, run.log.facts(branch).get("ran", []))
 
 
@@ -96,14 +97,16 @@ def maintain(run: Run, command: Command, nodes: dict[str, dict], keep_days: floa
     run.lock(command, nodes, "maintain")
     spark = session.get()
     with explained():
+        for name, refs in branches.refs(spark, run.tables_with_branches()).items():
+            for ref in refs:
+                if ref.startswith(f"{BUILD}_") and is_run_name(ref):
+                    run.check_lease()
+                    run.drop_branch(ref, [name])
+        # Of a table that is not the project's only branches go, and no file.
         for name in [*run.project_tables(), run.log.table, run.lock_table]:
             if branches.find(spark, name) is None:
                 continue
             run.check_lease()
-            tell.change(f"{name}: maintain")
-            for ref in branches.refs(spark, [name])[name]:
-                if ref.startswith(f"{BUILD}_"):
-                    run.drop_branch(ref, [name])
             orphans = java.maintain(spark, name, timedelta(days=keep_days), ORPHANS_AFTER)
             kept = sum(1 for _ in tables.load(spark, name).snapshots())
             tell.line(

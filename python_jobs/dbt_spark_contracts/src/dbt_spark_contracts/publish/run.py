@@ -26,7 +26,9 @@ from dbt_spark_contracts.publish.lease import Lease, Locked, Lost
 from dbt_spark_contracts.publish.lease_table import LeaseTable
 from dbt_spark_contracts.publish.log import PublishLog
 from dbt_spark_contracts.publish.process import has_ended, this_process
+from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
+from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
 # How a result ended that holds nothing back.
 PASSED = ("success", "pass", "warn", "no-op")
@@ -50,24 +52,33 @@ class Run:
 
     Attributes:
         operations_schema: Tells the schema of the lock and the log.
-        retried: The run that a `dbt retry` takes up, as dbt_internals.retried_run has it.
+        retried: The run that a `dbt retry` takes up, as dbt_core.retried_run has it.
+        checkpoints: Where the command's checkpoints are.
         finished: The status of each node that has run, by its unique id.
+        unpublished: The tables whose columns are to change.
+        last_lines: What is said when the command ends, below all that dbt itself says.
         check_contracts: Is given dbt's nodes, tables and their branch; raises an error if one of
             the tables has left its contract.
     """
 
     operations_schema: Callable[[], str]
     retried: "dict | None" = None
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
     finished: dict[str, str] = field(default_factory=dict)
+    unpublished: pending.Unpublished = field(default_factory=pending.Unpublished)
+    last_lines: list[str] = field(default_factory=list)
     check_contracts: Callable[[dict[str, dict], list[str], str], None] = lambda *_: None
     command: "Command | None" = None
     branch: "str | None" = None
     is_begun: bool = False
+    is_held_back: bool = False
     lease: "Lease | None" = None
     _log: "PublishLog | None" = None
     _nodes: dict[str, dict] = field(default_factory=dict)
     _selected: "list[str]" = field(default_factory=list)
     _earlier_tests: "list[str]" = field(default_factory=list)
+    _earlier_tables: "list[str]" = field(default_factory=list)
+    _refusal: str = ""
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -133,7 +144,7 @@ class Run:
                 self._clear_up_after(run)
             if left:
                 lease.cleared_up()
-        session.name_run(name)
+        self.checkpoints.name(name)
         return list(left)
 
     def check_lease(self) -> None:
@@ -147,8 +158,8 @@ class Run:
     def _clear_up_after(self, run: str) -> None:
         if is_run_name(run):
             tell.change(f"lock: clear up after {run}")
-            self.drop_branch(run, self.project_tables())
-            session.delete_checkpoints(run)
+            self.drop_branch(run, self.tables_with_branches())
+            self.checkpoints.delete_those_of(run)
         tell.line(f"{run} was killed before it ended; what it left unpublished is removed.")
 
     def project_tables(self) -> list[str]:
@@ -159,11 +170,27 @@ class Run:
             if node.get("relation_name") and node["config"]["materialized"] in MATERIALIZED
         })  # fmt: skip
 
+    def tables_with_branches(self) -> list[str]:
+        """The names of the tables that may have a branch of a run, one that a hook wrote to too.
+
+        They are this project's, those that the log knows, and all in the schemas of either.
+        """
+        spark = session.get()
+        names = {*self.project_tables()}
+        if tables.exists(spark, self.log.table):
+            names.update(self.log.all_tables())
+        there = set(tables.list_schemas(spark))
+        for schema in {plain(name).rpartition(".")[0] for name in names} & there:
+            found = tables.list_iceberg_tables(spark, tables.spelled(*schema.split("."))) or ()
+            names.update(tables.spelled(*schema.split("."), name) for name in found)
+        return sorted(names)
+
     def drop_branch(self, branch: str, names: Iterable[str]) -> None:
         """Drop the branch of each table that has it. What was to be published with it goes too."""
         spark = session.get()
         for name in names:
             if branches.find(spark, name) is not None:
+                self.unpublished.forget(spark, name)
                 pending.discard(spark, name, branch)
                 branches.drop(spark, name, branch)
 
@@ -189,11 +216,12 @@ class Run:
                 if branch and self.lease:
                     # A branch that this command has added to goes if it is killed.
                     self.lease.rename(branch)
-                    session.name_run(branch)
+                    self.checkpoints.name(branch)
                     for name in earlier:
                         pending.resume(spark, name, branch)
-                        pending.unpublished.show(spark, name, branch)
-                branches.watch_commits(spark, earlier)
+                        self.unpublished.show(spark, name, branch)
+                self._earlier_tables = earlier
+                branches.watch_commits(spark)
             self.branch = branch or command.run_name()
             session.use_branch(self.branch)
         self.is_begun = True
@@ -214,7 +242,7 @@ class Run:
             raise DbtRuntimeError(held_back.interrupted(branch, facts["unfinished"]))
         self._earlier_tests = facts.get("ran", [])
         found = self.moves(branch, names)
-        self.check_can_be_published(branch, found)
+        self.check_can_be_published(branch, found, names)
         return branch, [move.table_name for move in found]
 
     def _held_back_by(self, retried: dict) -> "tuple[str | None, list[str]]":
@@ -273,8 +301,15 @@ class Run:
 
         Raises DbtRuntimeError, in one line, if it cannot be published.
         """
+        try:
+            self._end(command, results)
+        except Exception as error:
+            self._refusal = explain(error)
+            raise
+
+    def _end(self, command: Command, results: Iterable) -> None:
         if not self.is_begun and command.which in WRITES and command.audits:
-            session.say_last("Nothing was published: begin_run did not run.")
+            self.last_lines.append("Nothing was published: begin_run did not run.")
         if self.branch is None:
             return
         failed = [result for result in results if result.status not in PASSED]
@@ -285,8 +320,8 @@ class Run:
                 self._drop_part(found)
             elif failed:
                 self._hold_back(found)
-                for line in held_back.failures(self.branch, found, failed):
-                    session.say_last(line)
+                for line in held_back.failures(self.branch, found, failed, self.unpublished):
+                    self.last_lines.append(line)
             elif found:
                 self.publish(self.branch, found, self._tests_that_ran())
         self._leave_branch()
@@ -303,7 +338,7 @@ class Run:
         self.check_contracts(self._nodes, [move.table_name for move in found], branch)
         self.move(branch, found, log.PUBLISHED)
         names = untested.untested({move.table_name for move in found}, self._nodes, set(ran))
-        session.say_last(f"Published {len(found)} tables{untested.told(names)}.")
+        self.last_lines.append(f"Published {len(found)} tables{untested.told(names)}.")
 
     def move(self, branch: str, found: list[Move], status: str) -> None:
         """Let main of each table be what its branch is. Raises DbtRuntimeError if it cannot be."""
@@ -311,22 +346,36 @@ class Run:
             moves.move_all(session.get(), self.log, branch, status, found, self.check_lease)
         except MovedOn as moved_on:
             raise DbtRuntimeError(held_back.moved_on(moved_on.table, branch)) from None
+        for each in found:
+            self.unpublished.forget(session.get(), each.table_name)
 
-    def check_can_be_published(self, branch: str, found: list[Move]) -> None:
-        """Raises DbtRuntimeError if no table has the branch, or if main of one went on since."""
+    def check_can_be_published(
+        self, branch: str, found: list[Move], held: Iterable[str] = ()
+    ) -> None:
+        """Raises DbtRuntimeError if no table has the branch, or if main of one went on since.
+
+        Or if one of the tables that were held back is there without the branch.
+        """
         if not found:
             raise DbtRuntimeError(
                 f"No table has the branch {branch} (any more): run `dbt build` again."
             )
+        lack = {*held} - {move.table_name for move in found}
+        for name in sorted(lack):
+            if branches.find(session.get(), name) is not None:
+                raise DbtRuntimeError(held_back.moved_on(name, branch))
         for move in found:
             if not branches.can_move(session.get(), move):
                 raise DbtRuntimeError(held_back.moved_on(move.table_name, branch))
+            pending.hold_others(session.get(), move.table_name, branch)
+            if column := pending.clash(session.get(), move.table_name, branch):
+                raise DbtRuntimeError(held_back.clashes(move.table_name, branch, column))
 
     def _written(self) -> list[Move]:
         """What publishing would move."""
         assert self.branch
         try:
-            return self.moves(self.branch, branches.written(session.get()))
+            return self.moves(self.branch, branches.written(session.get(), self._earlier_tables))
         except NotUnderstood as unknown:
             raise DbtRuntimeError(held_back.not_understood(unknown.committed)) from None
 
@@ -347,6 +396,7 @@ class Run:
 
     def _hold_back(self, found: list[Move], unfinished: int = 0) -> None:
         assert self.branch
+        self.is_held_back = True
         self.check_lease()
         tell.change(f"publish log: {self.branch}: {log.HELD_BACK}")
         facts = {"ran": self._tests_that_ran(), "unfinished": unfinished}
@@ -355,8 +405,8 @@ class Run:
     def _drop_part(self, found: list[Move]) -> None:
         assert self.branch
         written = {move.table_name for move in found}
-        self.drop_branch(self.branch, sorted(written.union(pending.unpublished.tables)))
-        session.say_last("Nothing was published: --empty and --sample build for a try only.")
+        self.drop_branch(self.branch, sorted(written.union(self.unpublished.tables)))
+        self.last_lines.append("Nothing was published: --empty and --sample build for a try only.")
 
     def _leave_branch(self) -> None:
         self.branch = None
@@ -378,14 +428,16 @@ class Run:
             elif self.retried and self.command is None and not self.finished:
                 self._tell_of_held_back(self.retried["invocation_id"])
         except Exception as error:
-            session.say_last(f"Nothing was published: {explain(error)}")
+            self.last_lines.append(f"Nothing was published: {explain(error)}")
         if self.lease is None or not self.lease.is_lost:
             settle()
         try:
             if self.lease:
                 self.lease.give_back()
         except Exception as error:
-            session.say_last(f"The lock was not given back, the next run will: {explain(error)}")
+            self.last_lines.append(
+                f"The lock was not given back, the next run will: {explain(error)}"
+            )
 
     def _tell_of_held_back(self, invocation_id: str) -> None:
         """A retry that has nothing to do calls no hook, but its run may have held back a branch."""
@@ -403,7 +455,7 @@ class Run:
         found = self.moves(branch, names) if branch else []
         if branch and found:
             unfinished = publish_log.facts(branch).get("unfinished")
-            session.say_last(
+            self.last_lines.append(
                 held_back.interrupted(branch, unfinished)
                 if unfinished
                 else held_back.nothing_to_retry(branch, len(found))
@@ -423,5 +475,5 @@ class Run:
             and self._nodes.get(unique_id, {}).get("config", {}).get("materialized") != "ephemeral"
         ]
         self._hold_back(found, len(left))
-        for line in held_back.not_ended(self.branch, found, len(left)):
-            session.say_last(line)
+        for line in held_back.not_ended(self.branch, found, len(left), self._refusal):
+            self.last_lines.append(line)

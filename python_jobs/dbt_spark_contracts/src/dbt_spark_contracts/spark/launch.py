@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import IO
 
+from dbt_spark_contracts.compat import pyspark
 from dbt_spark_contracts.spark import archive
 
 MAIN_CLASS = "org.apache.spark.deploy.SparkSubmit"
@@ -271,30 +271,15 @@ def start(launch: Launch, log_file: str | None = None, output: int | None = None
 
 
 def use(java: Java) -> None:
-    """Let pyspark in this process use that Java.
-
-    pyspark asks the environment where a Java runs. It is handed one of its own: this thread runs
-    beside dbt's, and what reads the process's environment while a variable goes, fails.
-    """
+    """Let pyspark in this process use that Java."""
     global _used
-    from pyspark import SparkContext, java_gateway
-
-    where = {"PYSPARK_GATEWAY_PORT": str(java.port), "PYSPARK_GATEWAY_SECRET": java.secret}
-    own = ModuleType("os")
-    own.__dict__.update(os.__dict__, environ={**os.environ, **where})
-    java_gateway.os = own
-    try:
-        SparkContext._ensure_initialized()
-    finally:
-        java_gateway.os = os
+    pyspark.connect(java.port, java.secret)
     _used = java
 
 
 def log_to(file: str) -> None:
     """Let the Java that pyspark uses log to that file from now on."""
-    from pyspark import SparkContext
-
-    jvm = SparkContext._jvm
+    jvm = pyspark.classes_of_this_java()
     jvm.java.lang.System.setProperty(LOG_FILE.removeprefix("-D").rstrip("="), file)
     jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure()
 
@@ -310,7 +295,7 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 def _versions(files: list[Path]) -> list[list]:
-    own = sorted(Path(__file__).parent.glob("*.py"))
+    own = [*sorted(Path(__file__).parent.glob("*.py")), Path(pyspark.__file__)]
     folder = Path.cwd().stat()
     return [
         [sys.version, str(Path("/etc/localtime").resolve())],

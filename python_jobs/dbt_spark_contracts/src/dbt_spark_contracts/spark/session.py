@@ -1,4 +1,4 @@
-"""The one Spark session of a dbt process: when it starts, and what is cleared up after a command.
+"""The one Spark session of a process: when it starts, and with what. Commands come and go in it.
 
 dbt-spark takes the running session if there is one, so whoever starts it decides its settings.
 """
@@ -6,7 +6,6 @@ dbt-spark takes the running session if there is one, so whoever starts it decide
 import atexit
 import os
 import sys
-import tempfile
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -17,11 +16,12 @@ from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 
+from dbt_spark_contracts.compat import pyspark
 from dbt_spark_contracts.errors import explain, local_folders
 from dbt_spark_contracts.spark import archive, launch, pool
 from dbt_spark_contracts.spark.java import find_java_home
 from dbt_spark_contracts.spark.launch import JavaEnded
-from dbt_spark_contracts.spark.settings import CHECKPOINT_DIR, folders
+from dbt_spark_contracts.spark.settings import folders
 
 if TYPE_CHECKING:  # pyspark takes a while to import, and `dbt parse` needs none of it
     from pyspark.sql import SparkSession
@@ -29,12 +29,10 @@ if TYPE_CHECKING:  # pyspark takes a while to import, and `dbt parse` needs none
 # How a master starts that Spark knows.
 MASTERS = ("local", "spark:", "k8s:", "mesos:", "yarn")
 
+# The process's, as its Java is: pyspark has one of them.
 _lock = threading.Lock()
 _settings: dict[str, str] = {}
 _session: "Future[SparkSession] | None" = None
-_checkpoints: str | None = None
-_run_folder: str | None = None
-_farewell: list[str] = []
 
 # Iceberg's: where this session's writes to tables with `write.wap.enabled` go, and what it reads.
 BRANCH = "spark.wap.branch"
@@ -116,9 +114,8 @@ def _create(settings: dict[str, str]) -> "SparkSession":
         os.environ["LC_ALL"] = "C.UTF-8"
     for name in folders(settings):
         if settings[name] and "://" not in settings[name]:
-            _make_folder(name, settings[name])
+            make_folder(name, settings[name])
 
-    from pyspark import SparkContext
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
@@ -126,7 +123,7 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     for name, value in settings.items():
         builder = builder.config(name, value)
     try:
-        if not SparkContext._gateway:  # Java runs on when the session in it was stopped
+        if not pyspark.has_java():  # Java runs on when the session in it was stopped
             _use_java(settings, home)
         session = builder.getOrCreate()
     except (JavaEnded, PySparkRuntimeError) as error:
@@ -141,7 +138,6 @@ def _create(settings: dict[str, str]) -> "SparkSession":
         raise
     _read_files_with_colons(session)
     session.sparkContext.environment.update(launch.worker_variables(settings))
-    atexit.register(clear_up)
     return session
 
 
@@ -175,7 +171,8 @@ def _use_spare(plan: launch.Launch) -> bool:
     return True
 
 
-def _make_folder(name: str, folder: str) -> None:
+def make_folder(name: str, folder: str) -> None:
+    """Make the folder of a setting. Raises DbtRuntimeError, in one line, if that cannot be."""
     # Iceberg's folder catalog takes no warehouse folder for no namespace.
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -188,8 +185,8 @@ def _make_folder(name: str, folder: str) -> None:
 def _read_files_with_colons(session: "SparkSession") -> None:
     # Hadoop looks for a checksum file beside each local file, and cannot spell its name where the
     # file's own has a colon, as in a timestamp.
-    hadoop = session._jvm.org.apache.hadoop.fs.FileSystem
-    hadoop.getLocal(session._jsc.hadoopConfiguration()).setVerifyChecksum(False)
+    hadoop = pyspark.java_classes(session).org.apache.hadoop.fs.FileSystem
+    hadoop.getLocal(pyspark.hadoop_configuration(session)).setVerifyChecksum(False)
 
 
 def use_branch(name: str | None) -> None:
@@ -210,67 +207,12 @@ def branch() -> str | None:
     return get().conf.get(BRANCH, None)
 
 
-def name_run(name: str) -> None:
-    """Let this command's checkpoints lie in a folder of that name.
-
-    It lies in the profile's `spark.checkpoint.dir`, or in the temporary folder without one.
-    """
-    global _run_folder
-    _run_folder = f"{_checkpoint_parent().rstrip('/')}/{name}"
-
-
-def _checkpoint_parent() -> str:
-    return _settings.get(CHECKPOINT_DIR) or tempfile.gettempdir()
-
-
-def use_checkpoints() -> None:
-    """Let Spark's reliable checkpoints of this command go to a folder of their own."""
-    global _checkpoints
-    context = get().sparkContext
-    with _lock:
-        if _checkpoints is None:
-            folder = _run_folder or _checkpoint_parent()
-            if "://" not in folder:
-                _make_folder(CHECKPOINT_DIR, folder)  # Spark would not say that it cannot
-            context.setCheckpointDir(folder)  # and Spark makes one of its own in there
-            _checkpoints = _run_folder or context.getCheckpointDir()
-
-
-def delete_checkpoints(run: str) -> None:
-    """Delete the checkpoints of a run of that name, in this profile's folder of checkpoints."""
-    if not run.isidentifier():
-        raise ValueError(f"{run!r} is no run's name")
-    _delete_folder(f"{_checkpoint_parent().rstrip('/')}/{run}")
-
-
-def _delete_folder(folder: str) -> None:
+def delete_folder(folder: str) -> None:
     """Delete a folder, local or an object store's, with all that is in it."""
-    path = get()._jvm.org.apache.hadoop.fs.Path(folder)
-    path.getFileSystem(get()._jsc.hadoopConfiguration()).delete(path, True)
+    path = pyspark.java_classes(get()).org.apache.hadoop.fs.Path(folder)
+    path.getFileSystem(pyspark.hadoop_configuration(get())).delete(path, True)
 
 
-def say_last(line: str) -> None:
-    """Say `line` when the command ends, below all that dbt itself says."""
-    _farewell.append(line)
-
-
-def clear_up() -> None:
-    """Delete what the command has left: its checkpoints, which Spark never deletes.
-
-    Goes back to main. Says what was kept for the end.
-    """
-    global _checkpoints, _run_folder
-    lines = _farewell.copy()
-    _farewell.clear()
-    if _session is not None and _session.done() and not _session.exception():
-        with _lock:
-            folder, _checkpoints = _checkpoints, None
-            _run_folder = None
-        try:
-            use_branch(None)
-            if folder:
-                _delete_folder(folder)
-        except Exception as error:
-            lines.append(f"Not all was cleared up, the next run will: {explain(error)}")
-    for line in lines:
-        fire_event(Note(msg=line), EventLevel.INFO)
+def is_running() -> bool:
+    """Does the session run? It may not be there yet, or have failed to start."""
+    return _session is not None and _session.done() and not _session.exception()

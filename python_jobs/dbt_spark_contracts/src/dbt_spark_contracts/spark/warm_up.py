@@ -16,9 +16,9 @@ import select
 import sys
 from collections.abc import Callable
 
-from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
+from dbt_spark_contracts.compat.pyspark import classes_of_this_java
 from dbt_spark_contracts.spark import launch
 from dbt_spark_contracts.spark.launch import Java
 
@@ -119,7 +119,7 @@ def warm_up(java: Java, folder: str, is_over: Callable[[], bool]) -> None:
 def give_memory_back() -> None:
     """Let Java return to the system what its heap does not need while it waits."""
     gc.collect()  # what Python holds in Java is let go of
-    jvm = SparkContext._jvm
+    jvm = classes_of_this_java()
     options = jvm.java.lang.management.ManagementFactory.getPlatformMXBean(
         jvm.java.lang.Class.forName("com.sun.management.HotSpotDiagnosticMXBean")
     )

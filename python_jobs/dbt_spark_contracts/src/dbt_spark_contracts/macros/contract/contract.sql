@@ -19,13 +19,14 @@
 {#
     Checks a staged model, SQL or Python, against its contract; costs analysis only, no Spark job. Raises
     dbt's own contract error if a name or type differs, or a column may be null that the contract says is
-    not. Does nothing for a model without an enforced contract.
+    not; and a compiler error if the query hands on several rows of a key that the contract promises. Does nothing for a model without an enforced contract.
 
     The plugin lifts dbt-core's refusal of contracts on Python models for those materializations only
     that call this macro.
 #}
 {% macro contracts__check_staged_against_contract(staged, promise) %}
   {%- do adapter.check_staged(promise) -%}
+  {%- do adapter.check_keys(staged, model, graph) -%}
 {% endmacro %}
 
 {#- Out: how the existing table (none if absent) differs from what is promised. -#}
@@ -54,10 +55,12 @@
 {#
     Brings the table to where it can be written: creates it from what is promised, or lets it follow that as
     far as it says so; and lets the run write to a branch of it. Out: the names of its columns, in its order.
+
+    In: what `contracts__begin` and `contracts__check` told.
 #}
-{% macro contracts__prepare_table(target_relation, existing_relation, promise, drift) %}
-  {%- set names = adapter.prepare_table(drift) -%}
-  {%- do adapter.open_to_branches(target_relation) -%}
+{% macro contracts__prepare_table(at, checked) %}
+  {%- set names = adapter.prepare_table(checked.drift) -%}
+  {%- do adapter.open_to_branches(at.table) -%}
   {{- return(names) -}}
 {% endmacro %}
 

@@ -5,40 +5,27 @@
     Config: column_types, and what `table` takes.
 #}
 {% materialization seed, adapter='spark' %}
-  {%- do contracts__require_begun() -%}
-  {%- set target_relation = this.incorporate(type='table', is_iceberg=true) -%}
-  {%- set existing_relation = load_cached_relation(this) -%}
-  {%- set staged = contracts__staged_view() -%}
+  {%- set at = contracts__begin() -%}
   {%- set agate_table = load_agate_table() -%}
   {%- do store_result('agate_table', response='OK', agate_table=agate_table) -%}
-
-  {{ run_hooks(pre_hooks) }}
+  {{ contracts__run_hooks(pre_hooks) }}
 
   {#- 1. stage -#}
-  {%- do adapter.stage_seed(staged, agate_table.rows, contracts__seed_types(agate_table)) -%}
+  {%- do adapter.stage_seed(at.staged, agate_table.rows, contracts__seed_types(agate_table)) -%}
 
   {#- 2. check -#}
-  {%- set columns = contracts__promised_columns(staged) -%}
-  {%- set drift = contracts__table_drift(existing_relation, columns) -%}
-  {%- do contracts__check_table_against_contract(existing_relation, drift) -%}
+  {%- set checked = contracts__check(at) -%}
 
   {#- 3. the table -#}
-  {%- set names = contracts__prepare_table(target_relation, existing_relation, columns, drift) -%}
+  {%- set names = contracts__prepare_table(at, checked) -%}
 
   {#- 4. write -#}
+  {%- do contracts__overwrite(at, names) -%}
   {%- set rows = agate_table.rows | length -%}
-  {%- call statement('write') -%}
-    {{ contracts__overwrite_sql(target_relation, names, staged) }}
-  {%- endcall -%}
   {%- call noop_statement('main', 'INSERT ' ~ rows, 'INSERT', rows) -%}{%- endcall -%}
 
   {#- 5. publish: at the end of the run, end_run does -#}
-
-  {%- do adapter.drop_stage(staged) -%}
-  {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, true)) -%}
-  {{ run_hooks(post_hooks) }}
-  {%- do contracts__check_after_hooks(columns) -%}
-  {{ return({'relations': [target_relation]}) }}
+  {{ return(contracts__end(at, checked)) }}
 {% endmaterialization %}
 
 {#- Out: the type of each of a seed's columns: what its config says, else what dbt found in the file. -#}

@@ -6,70 +6,60 @@
     own, and what `table` takes. --full-refresh does not touch it, as ever with dbt.
 #}
 {% materialization snapshot, adapter='spark' %}
-  {%- do contracts__require_begun() -%}
-  {%- set target_relation = this.incorporate(type='table', is_iceberg=true) -%}
-  {%- set existing_relation = load_cached_relation(this) -%}
-  {%- set staged = contracts__staged_view() -%}
-
-  {{ run_hooks(pre_hooks, inside_transaction=False) }}
-  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {%- set at = contracts__begin() -%}
+  {%- set dbts_own = config.get('snapshot_table_column_names') or get_snapshot_table_column_names() -%}
+  {{ contracts__run_hooks(pre_hooks) }}
 
   {#- 1. stage -#}
-  {%- do adapter.require_query(compiled_code) -%}
   {%- set strategy = strategy_dispatch(config.get('strategy'))(
-      model, 'snapshotted_data', 'source_data', model.config, existing_relation is not none
+      model, 'snapshotted_data', 'source_data', model.config, at.existing is not none
   ) -%}
-  {%- if existing_relation is none -%}
+  {%- do contracts__stage_snapshot(at, strategy, dbts_own) -%}
+
+  {#- 2. check, before anything is computed -#}
+  {%- set checked = contracts__check(at, contracts__snapshot_internals(strategy.unique_key), dbts_own.values() | list) -%}
+
+  {#- 3. the table -#}
+  {%- set names = contracts__prepare_table(at, checked) -%}
+  {%- do adapter.keep_marks(at.table, checked.marks) -%}
+
+  {#- 4. write -#}
+  {%- if at.existing is none -%}
+    {%- do contracts__overwrite(at, names) -%}
+  {%- else -%}
+    {%- do contracts__merge_snapshot(at, checked.promise) -%}
+  {%- endif -%}
+
+  {#- 5. publish: at the end of the run, end_run does -#}
+  {{ return(contracts__end(at, checked, full_refresh=false)) }}
+{% endmaterialization %}
+
+{#- Lets the staged view stand for the rows that dbt's own queries make of the snapshot's. -#}
+{% macro contracts__stage_snapshot(at, strategy, dbts_own) %}
+  {%- do adapter.require_query(compiled_code) -%}
+  {%- if at.existing is none -%}
     {%- set query = build_snapshot_table(strategy, compiled_code) -%}
   {%- else -%}
-    {%- do adapter.assert_valid_snapshot_target_given_strategy(
-        existing_relation, config.get('snapshot_table_column_names') or get_snapshot_table_column_names(), strategy
-    ) -%}
-    {%- set query = snapshot_staging_table(strategy, compiled_code, target_relation) -%}
+    {%- do adapter.assert_valid_snapshot_target_given_strategy(at.existing, dbts_own, strategy) -%}
+    {%- set query = snapshot_staging_table(strategy, compiled_code, at.table) -%}
   {%- endif -%}
   {%- call statement('main') -%}
     {{ query }}
   {%- endcall -%}
-  {%- do adapter.stage_query(staged) -%}
+  {%- do adapter.stage_query(at.staged) -%}
+{% endmacro %}
 
-  {#- 2. check, before anything is computed -#}
-  {%- set internal = contracts__snapshot_internals(strategy.unique_key) -%}
-  {%- set columns = contracts__promised_columns(
-      staged, internal, (config.get('snapshot_table_column_names') or get_snapshot_table_column_names()).values() | list
-  ) -%}
-  {%- set marks = contracts__check_column_origins(staged, internal) -%}
-  {%- set drift = contracts__table_drift(existing_relation, columns) -%}
-  {%- do contracts__check_table_against_contract(existing_relation, drift) -%}
-
-  {#- 3. the table -#}
-  {%- set names = contracts__prepare_table(target_relation, existing_relation, columns, drift) -%}
-  {%- do adapter.keep_marks(target_relation, marks) -%}
-
-  {#- 4. write -#}
-  {%- if existing_relation is none -%}
-    {%- call statement('write') -%}
-      {{ contracts__overwrite_sql(target_relation, names, staged) }}
-    {%- endcall -%}
-  {%- else -%}
-    {%- do adapter.settle(staged) -%}
-    {%- set quoted = [] -%}
-    {%- for column in columns.columns -%}
-      {%- do quoted.append(adapter.quote(column.name)) -%}
-    {%- endfor -%}
-    {%- call statement('write') -%}
-      {{ snapshot_merge_sql(target_relation, staged, quoted) }}
-    {%- endcall -%}
-  {%- endif -%}
-
-  {#- 5. publish: at the end of the run, end_run does -#}
-
-  {%- do adapter.drop_stage(staged) -%}
-  {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, full_refresh_mode=False)) -%}
-  {{ run_hooks(post_hooks, inside_transaction=True) }}
-  {{ run_hooks(post_hooks, inside_transaction=False) }}
-  {%- do contracts__check_after_hooks(columns) -%}
-  {{ return({'relations': [target_relation]}) }}
-{% endmaterialization %}
+{#- Merges the staged rows into the snapshot's table, by dbt's own statement. -#}
+{% macro contracts__merge_snapshot(at, promise) %}
+  {%- do adapter.settle(at.staged) -%}
+  {%- set quoted = [] -%}
+  {%- for column in promise.columns -%}
+    {%- do quoted.append(adapter.quote(column.name)) -%}
+  {%- endfor -%}
+  {%- call statement('write') -%}
+    {{ snapshot_merge_sql(at.table, at.staged, quoted) }}
+  {%- endcall -%}
+{% endmacro %}
 
 {#- Out: the columns of dbt's staging query that are not the snapshot's. In: its unique_key, one or a list. -#}
 {% macro contracts__snapshot_internals(unique_key) %}

@@ -9,11 +9,10 @@
 {#
     Of a microbatch model: lets the staged view hold its batch's rows only.
 
-    In: the staged view, the existing table (none if absent), the strategy. Out: the batch's window as SQL;
-    none with other strategies. Raises a compiler error if dbt gives no batch (a project's own microbatch
+    Out: the batch's window as SQL; none with other strategies. Raises a compiler error if dbt gives no batch (a project's own microbatch
     macro turns batches off), or if earlier batches would be missing for good.
 #}
-{% macro contracts__limit_to_batch(staged, existing_relation, strategy) %}
+{% macro contracts__limit_to_batch(at, strategy) %}
   {%- if strategy != 'microbatch' -%}
     {{- return(none) -}}
   {%- elif not model.batch -%}
@@ -21,14 +20,14 @@
         this ~ ': dbt runs this microbatch model without batches, because the project has a macro '
         ~ 'get_incremental_microbatch_sql: remove it, or set the flag require_batched_execution_for_custom_microbatch_strategy.'
     ) -%}
-  {%- elif not contracts__replaces_all(existing_relation) and not invocation_args_dict.event_time_start
-      and adapter.skips_batches(existing_relation, config.get('begin'), model.batch) -%}
+  {%- elif not contracts__replaces_all(at.existing) and not invocation_args_dict.event_time_start
+      and adapter.skips_batches(at.existing, config.get('begin'), model.batch) -%}
     {%- do exceptions.raise_compiler_error(
         this ~ ' is there and was never written, as a first run leaves it that fails, and dbt would begin with its '
         ~ 'last batches: run it with --full-refresh.'
     ) -%}
   {%- endif -%}
-  {{- return(adapter.limit_to_batch(staged, config.get('event_time'), model.batch, contracts__has_filtered_input())) -}}
+  {{- return(adapter.limit_to_batch(at.staged, config.get('event_time'), model.batch, contracts__has_filtered_input())) -}}
 {% endmacro %}
 
 {#
@@ -59,20 +58,20 @@
     Writes the staged rows by the strategy: dbt-spark's SQL for merge and append; replaced partitions, and a
     replaced window, by Spark's own commands, which depend on no session's setting.
 
-    In: the strategy, the table, the existing relation, the staged view, the window of a microbatch.
+    In: the strategy, the window of a microbatch.
 #}
-{% macro contracts__write_incrementally(strategy, target_relation, existing_relation, staged, window) %}
+{% macro contracts__write_incrementally(at, strategy, window) %}
   {%- if strategy == 'insert_overwrite' -%}
-    {%- do adapter.overwrite_partitions(target_relation, staged) -%}
+    {%- do adapter.overwrite_partitions(at.table, at.staged) -%}
   {%- elif strategy == 'microbatch' -%}
-    {%- do adapter.overwrite_window(target_relation, staged, window) -%}
+    {%- do adapter.overwrite_window(at.table, at.staged, window) -%}
   {%- else -%}
     {%- if strategy == 'merge' -%}
-      {%- do adapter.settle(staged) -%}
+      {%- do adapter.settle(at.staged) -%}
     {%- endif -%}
     {%- call statement('write') -%}
       {{ dbt_spark_get_incremental_sql(
-          strategy, staged, target_relation, existing_relation, config.get('unique_key'),
+          strategy, at.staged, at.table, at.existing, config.get('unique_key'),
           config.get('predicates') or config.get('incremental_predicates')
       ) }}
     {%- endcall -%}

@@ -17,14 +17,7 @@
     {%- do adapter.stage_query(view) -%}
   {%- endfor -%}
 
-  {%- if model.language == 'python' -%}
-    {%- do adapter.run_python(model, contracts__stage(staged, compiled_code)) -%}
-  {%- else -%}
-    {%- call statement('stage') -%}
-      {{ contracts__stage(staged, compiled_code) }}
-    {%- endcall -%}
-    {%- do adapter.stage_query(staged) -%}
-  {%- endif -%}
+  {%- do contracts__stage(staged, 'stage') -%}
 
   {%- set types = {} -%}
   {%- set quoted = {} -%}

@@ -5,28 +5,21 @@
     definition at once, and by it what is published. A table is not dropped for it, as dbt would.
 #}
 {% materialization view, adapter='spark' %}
-  {%- do contracts__require_begun() -%}
-  {%- set target_relation = this.incorporate(type='view') -%}
-  {%- set existing_relation = load_cached_relation(this) -%}
-  {%- set staged = contracts__staged_view() -%}
-  {%- if existing_relation and existing_relation.is_table -%}
+  {%- set at = contracts__begin('view') -%}
+  {%- if at.existing and at.existing.is_table -%}
     {%- do exceptions.raise_compiler_error(
         this ~ ' is a table, which is not dropped for a view: give the view another alias, or drop the table yourself.'
     ) -%}
   {%- endif -%}
+  {{ contracts__run_hooks(pre_hooks) }}
 
-  {{ run_hooks(pre_hooks) }}
+  {%- do contracts__stage(at.staged) -%}
+  {%- do contracts__check_staged_against_contract(at.staged, contracts__promised_columns(at.staged)) -%}
+  {%- do contracts__check_column_origins(at.staged) -%}
+  {%- do adapter.create_view(at.table, get_create_view_as_sql(at.table, compiled_code)) -%}
 
-  {%- call statement('main') -%}
-    {{ contracts__stage(staged, compiled_code) }}
-  {%- endcall -%}
-  {%- do adapter.stage_query(staged) -%}
-  {%- do contracts__check_staged_against_contract(staged, contracts__promised_columns(staged)) -%}
-  {%- do contracts__check_column_origins(staged) -%}
-  {%- do adapter.create_view(target_relation, get_create_view_as_sql(target_relation, compiled_code)) -%}
-
-  {%- do adapter.drop_stage(staged) -%}
-  {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, true)) -%}
-  {{ run_hooks(post_hooks) }}
-  {{ return({'relations': [target_relation]}) }}
+  {%- do adapter.drop_stage(at.staged) -%}
+  {%- do apply_grants(at.table, config.get('grants'), should_revoke(at.existing, true)) -%}
+  {{ contracts__run_hooks(post_hooks) }}
+  {{ return({'relations': [at.table]}) }}
 {% endmaterialization %}

@@ -18,19 +18,24 @@ from dbt.artifacts.resources import MacroDependsOn
 from dbt.artifacts.resources.types import ModelLanguage
 from dbt.artifacts.schemas.results import NodeStatus
 from dbt.cli.main import dbtRunner
+from dbt.compilation import Compiler
 from dbt.context.providers import RuntimeConfigObject
 from dbt.contracts.graph.manifest import Manifest
 from dbt.events.types import FoundStats, NodeFinished
 from dbt.exceptions import ParsingError
 from dbt.parser.schemas import ModelPatchParser
+from dbt.parser.unit_tests import UnitTestManifestLoader
 from dbt.plugins.manager import PluginManager, dbtPlugin
+from dbt.task.run import RunTask, get_execution_status
 from dbt.task.runnable import GraphRunnableTask
 from dbt.version import installed
 from dbt_common.events.event_manager_client import cleanup_event_logger, get_event_manager
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.semver import VersionSpecifier
-from dbt_spark_contracts import dbt_internals, plugin
+from dbt_spark_contracts import plugin
 from dbt_spark_contracts.adapter import SparkAdapter
+from dbt_spark_contracts.compat import dbt_adapters, dbt_core, patches
+from dbt_spark_contracts.invocation import Invocation
 from dbt_spark_contracts.spark import session
 
 from tests.support.dbt_runner import ROOT, environment
@@ -44,20 +49,20 @@ MODEL = "def model(dbt, spark):\n    return spark.range(1)\n"
 
 
 def test_the_installed_dbt_is_known():
-    dbt_internals.require_known_dbt()
-    assert f"{installed.major}.{installed.minor}" in dbt_internals.KNOWN_DBT_VERSIONS
+    dbt_core.require_known_dbt()
+    assert f"{installed.major}.{installed.minor}" in dbt_core.KNOWN_DBT_VERSIONS
 
 
 @pytest.mark.parametrize("version", ["1.10.3", "1.12.0-b1", "2.0.0"])
 def test_another_dbt_is_one_line_with_the_way_out(version, monkeypatch, small_project):
     """As dbt itself prints it, before it has parsed anything."""
-    monkeypatch.setattr(dbt_internals, "installed", VersionSpecifier.from_version_string(version))
+    monkeypatch.setattr(dbt_core, "installed", VersionSpecifier.from_version_string(version))
     line = (
         f"dbt-spark-contracts knows dbt-core 1.11, and this is {version}: "
         "install dbt-core~=1.11.0, or a newer dbt-spark-contracts."
     )
     with pytest.raises(DbtRuntimeError) as error:
-        dbt_internals.require_known_dbt()
+        dbt_core.require_known_dbt()
     assert error.value.msg == line
     result = small_project({"models/a.py": MODEL})("parse")
     assert not result.success
@@ -90,23 +95,21 @@ def test_a_plugins_error_reaches_the_user_as_it_is():
 
 
 def test_there_are_no_credentials_outside_a_command():
-    assert dbt_internals.current_credentials() is None
+    assert dbt_core.current_credentials() is None
 
 
 @pytest.mark.parametrize("context", [None, {}, {"profile": None}])
 def test_there_are_no_credentials_without_a_profile(context):
     with click.Context(click.Command("x"), obj=context):
-        assert dbt_internals.current_credentials() is None
+        assert dbt_core.current_credentials() is None
 
 
 def test_a_commands_credentials_are_its_profiles(small_project, monkeypatch):
     """The click context has the profile when plugins are set up; dbt uses what we set there."""
     seen = []
     monkeypatch.setattr(session, "configure", lambda settings: seen.append(settings))
-    find = dbt_internals.current_credentials
-    monkeypatch.setattr(
-        dbt_internals, "current_credentials", lambda: seen.append(find()) or seen[0]
-    )
+    find = dbt_core.current_credentials
+    monkeypatch.setattr(dbt_core, "current_credentials", lambda: seen.append(find()) or seen[0])
     result = small_project({"models/a.py": MODEL})("parse")
     assert result.success, result.text
     credentials, settings = seen
@@ -152,7 +155,7 @@ def test_a_command_ends_with_command_completed(dbt, tmp_path, model, succeeds):
 def test_what_is_to_be_called_at_the_end_of_a_command_is_called():
     calls = []
     try:
-        dbt_internals.on_command_completed(lambda: calls.append(1))
+        dbt_core.on_command_completed(lambda: calls.append(1))
         for name, expected in (("MainReportVersion", []), ("CommandCompleted", [1])):
             get_event_manager().callbacks[-1](SimpleNamespace(info=SimpleNamespace(name=name)))
             assert calls == expected
@@ -168,7 +171,7 @@ def test_the_callback_is_called_once_however_the_command_ends(
 ):
     """And not again by a later command: dbt starts each with no callbacks of the one before."""
     calls = []
-    monkeypatch.setattr(session, "clear_up", lambda: calls.append(1))
+    monkeypatch.setattr(Invocation, "complete", lambda self, settle: calls.append(1))
     project = small_project({"models/a.py": MODEL, "models/a.yml": yml})
     assert project("parse").success == success
     assert calls == [1]
@@ -181,7 +184,7 @@ def test_a_result_that_ends_a_command_is_told_in_the_thread_that_ran_it():
     source = inspect.getsource(GraphRunnableTask.call_runner)
     assert source.index("NodeFinished(") < source.index("_raise_next_tick")
     statuses = (NodeStatus.Error, NodeStatus.Fail, NodeStatus.PartialSuccess)
-    assert {*statuses} == {*dbt_internals.FATAL}
+    assert {*statuses} == {*dbt_core.FATAL}
     for status in ("Error", "Fail", "PartialSuccess"):
         assert f"NodeStatus.{status}" in source
     assert "cancel_open_connections" in inspect.getsource(GraphRunnableTask._cancel_connections)
@@ -191,7 +194,7 @@ def test_the_manifest_is_handed_over_when_dbt_has_counted_it():
     assert FoundStats.__name__ == "FoundStats"
     calls = []
     try:
-        dbt_internals.on_manifest(calls.append)
+        dbt_core.on_manifest(calls.append)
         with click.Context(click.Command("docs"), obj={"manifest": "the manifest"}):
             get_event_manager().callbacks[-1](SimpleNamespace(info=SimpleNamespace(name="Other")))
             assert calls == []
@@ -209,7 +212,7 @@ def test_how_each_node_ends_is_told():
     finished = NodeFinished(node_info=node, run_result={"status": "pass"})
     assert type(finished).__name__ == "NodeFinished"
     try:
-        dbt_internals.on_node_finished(lambda *how: told.append(how))
+        dbt_core.on_node_finished(lambda *how: told.append(how))
         for name in ("Other", "NodeFinished"):
             event = SimpleNamespace(info=SimpleNamespace(name=name), data=finished)
             get_event_manager().callbacks[-1](event)
@@ -228,8 +231,24 @@ def test_how_each_node_ends_is_told():
     ],
 )
 def test_a_part_for_a_try_is_known_by_dbts_flags(monkeypatch, flags, is_a_part):
-    monkeypatch.setattr(dbt_internals, "get_flags", lambda: SimpleNamespace(**flags))
-    assert dbt_internals.builds_a_part() is is_a_part
+    monkeypatch.setattr(dbt_core, "get_flags", lambda: SimpleNamespace(**flags))
+    assert dbt_core.builds_a_part() is is_a_part
+
+
+def test_dbt_makes_a_result_of_what_a_hook_executes():
+    """And hands the adapter that very text."""
+    patches.undo()
+    assert list(inspect.signature(RunTask.get_hook_sql).parameters) == [
+        *("self", "adapter", "hook", "idx", "num_hooks", "extra_context"),
+    ]
+    refused = dbt_core.Refused("no")
+
+    class Adapter:
+        def execute(self, sql, **_):
+            assert sql is refused
+            raise DbtRuntimeError("one line")
+
+    assert get_execution_status(refused, Adapter()) == ("error", "one line")
 
 
 # The package of macros
@@ -262,7 +281,8 @@ def test_dbt_sparks_own_is_there_for_what_is_not_ours(small_project):
 
 
 def test_another_adapters_packages_are_its_own():
-    dbt_internals.use_package("spark")
+    patches.undo()
+    dbt_adapters.use_package("spark")
     FACTORY.load_plugin("spark")
     assert FACTORY.get_adapter_package_names("spark")[:2] == ["dbt_spark_contracts", "dbt_spark"]
     assert "dbt_spark_contracts" not in FACTORY.get_adapter_package_names(None)
@@ -276,7 +296,7 @@ def test_dbt_instantiates_what_plugin_adapter_says(monkeypatch):
         pass
 
     monkeypatch.setattr(dbt.adapters.spark.Plugin, "adapter", dbt.adapters.spark.Plugin.adapter)
-    dbt_internals.use_adapter(Another)
+    dbt_adapters.use_adapter(Another)
     FACTORY.load_plugin("spark")
     assert FACTORY.get_adapter_class_by_name("spark") is Another
 
@@ -344,15 +364,16 @@ def parser_of(materialization, *others, adapter: str = "spark"):
 
 def test_dbt_refuses_python_models_by_itself():
     """When it no longer does, the plugin has nothing to lift."""
-    dbt_internals.allow_contracts_on_python_models()
-    assert list(inspect.signature(ModelPatchParser._refuse).parameters) == ["self", "model_node"]
-    ModelPatchParser._refuse(parser(None), node(ModelLanguage.sql))
+    patches.undo()
+    refuse = ModelPatchParser._validate_constraint_prerequisites
+    assert list(inspect.signature(refuse).parameters) == ["self", "model_node"]
+    refuse(parser(None), node(ModelLanguage.sql))
     with pytest.raises(ParsingError, match="Expected 'sql' but found 'python'"):
-        ModelPatchParser._refuse(parser(None), node(ModelLanguage.python))
+        refuse(parser(None), node(ModelLanguage.python))
 
 
 def test_the_refusal_is_lifted_where_the_check_is():
-    dbt_internals.allow_contracts_on_python_models()
+    dbt_core.allow_contracts_on_python_models()
     check = ModelPatchParser._validate_constraint_prerequisites
     model = node(ModelLanguage.python)
     check(
@@ -381,7 +402,7 @@ def test_the_refusal_is_lifted_where_the_check_is():
     ],
 )
 def test_the_refusal_stays_where_it_is_not(calls):
-    dbt_internals.allow_contracts_on_python_models()
+    dbt_core.allow_contracts_on_python_models()
     with pytest.raises(ParsingError, match="Expected 'sql' but found 'python'"):
         ModelPatchParser._validate_constraint_prerequisites(
             parser(calls), node(ModelLanguage.python)
@@ -395,7 +416,7 @@ CHECKS = ["macro.p.contracts__py_check_against_contract"]
 
 
 def test_on_athena_it_is_lifted_where_the_projects_writer_checks():
-    dbt_internals.allow_contracts_on_python_models()
+    dbt_core.allow_contracts_on_python_models()
     model = node(ModelLanguage.python)
     writer = macro("p", "athena__py_save_table_as", CHECKS)
     ModelPatchParser._validate_constraint_prerequisites(
@@ -421,7 +442,7 @@ def test_on_athena_it_is_lifted_where_the_projects_writer_checks():
     ],
 )
 def test_on_athena_it_stays_where_it_does_not(materialization, writers):
-    dbt_internals.allow_contracts_on_python_models()
+    dbt_core.allow_contracts_on_python_models()
     with pytest.raises(ParsingError, match="Expected 'sql' but found 'python'"):
         ModelPatchParser._validate_constraint_prerequisites(
             parser_of(materialization, *writers, adapter="athena"), node(ModelLanguage.python)
@@ -457,25 +478,25 @@ def test_dbt_athenas_materializations_write_by_the_macro_that_ours_takes_the_pla
     project, dbt = on_athena
     assert dbt("parse").success
     manifest = Manifest.from_dict(json.loads((project.target_path / "manifest.json").read_text()))
-    package = f"macro.{dbt_internals.ATHENA_PACKAGE}"
+    package = f"macro.{dbt_core.ATHENA_PACKAGE}"
     steps = ["safe_create_table_as", "create_table_as"]
     for name in ("table", "incremental"):
         caller = manifest.find_materialization_macro_by_name("small", name, "athena")
-        assert caller.package_name == dbt_internals.ATHENA_PACKAGE
+        assert caller.package_name == dbt_core.ATHENA_PACKAGE
         for step in steps:
             assert f"{package}.{step}" in caller.depends_on.macros
             caller = manifest.macros[f"{package}.{step}"]
         assert caller.depends_on.macros == ["macro.small.athena__create_table_as"]
     theirs = manifest.macros[f"{package}.athena__create_table_as"]
-    assert f"{package}.{dbt_internals.ATHENA_WRITER}" in theirs.depends_on.macros
+    assert f"{package}.{dbt_core.ATHENA_WRITER}" in theirs.depends_on.macros
     # dbt hands its macros the project's of the same name.
-    writer = manifest.macros[f"macro.small.{dbt_internals.ATHENA_WRITER}"]
-    assert dbt_internals.ATHENA_CONTRACT_CHECK in str(writer.depends_on.macros)
+    writer = manifest.macros[f"macro.small.{dbt_core.ATHENA_WRITER}"]
+    assert dbt_core.ATHENA_CONTRACT_CHECK in str(writer.depends_on.macros)
 
 
 def test_dbts_own_demands_stay():
     """A contract names its columns, in Python as in SQL."""
-    dbt_internals.allow_contracts_on_python_models()
+    dbt_core.allow_contracts_on_python_models()
     model = node(ModelLanguage.python)
     model.columns = {}
     with pytest.raises(ParsingError, match="Constraints must be defined in a `yml`"):
@@ -484,13 +505,28 @@ def test_dbts_own_demands_stay():
         )
 
 
-def test_it_is_lifted_once():
-    """However many commands a process runs."""
-    dbt_internals.allow_contracts_on_python_models()
-    refuse, validate = ModelPatchParser._refuse, ModelPatchParser._validate_constraint_prerequisites
-    dbt_internals.allow_contracts_on_python_models()
-    assert refuse is ModelPatchParser._refuse is not validate
-    assert validate is ModelPatchParser._validate_constraint_prerequisites
+def test_what_is_patched_is_one_commands(small_project):
+    """However many a process runs, and of which projects: the next one begins with dbt's own."""
+
+    def patched() -> list:
+        return [
+            ModelPatchParser._validate_constraint_prerequisites,
+            Manifest.find_materialization_macro_by_name,
+            UnitTestManifestLoader.parse_unit_test_case,
+            Compiler._compile_code,
+            dbt.adapters.spark.Plugin.adapter,
+            FACTORY.get_adapter_package_names(None),
+        ]
+
+    patches.undo()
+    stock = patched()
+    assert stock[4].__module__ == "dbt.adapters.spark.impl"
+    project = small_project({"models/a.py": MODEL})
+    for _ in range(2):
+        assert project("parse").success
+        assert not any(ours is theirs for ours, theirs in zip(patched()[:5], stock, strict=False))
+    patches.undo()
+    assert patched() == stock
 
 
 def test_materializations_are_found_by_name_and_know_what_they_call(small_project):
@@ -502,9 +538,6 @@ def test_materializations_are_found_by_name_and_know_what_they_call(small_projec
     manifest = Manifest.from_dict(json.loads((project.target_path / "manifest.json").read_text()))
     for name, expected in {"table": True, "incremental": True, "clone": False}.items():
         macro = manifest.find_materialization_macro_by_name("small", name, "spark")
-        called = (
-            f"macro.{dbt_internals.PACKAGE}.{dbt_internals.CONTRACT_CHECK}"
-            in macro.depends_on.macros
-        )
+        called = dbt_core.calls(macro, dbt_core.CONTRACT_CHECK, manifest.macros)
         assert called == expected, name
     assert manifest.find_materialization_macro_by_name("small", "nonsense", "spark") is None

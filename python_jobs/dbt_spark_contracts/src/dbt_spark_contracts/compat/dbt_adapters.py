@@ -1,0 +1,77 @@
+"""dbt-adapters and dbt-spark: their registry of adapters, and of the packages of macros."""
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from dbt.adapters.factory import FACTORY
+from dbt.contracts.graph.manifest import Manifest
+
+from dbt_spark_contracts.compat.patches import patch
+
+
+class AdapterInsides:
+    """A part of an adapter: methods of dbt's that are not meant to be called or replaced."""
+
+    def _make_match(
+        self, relations_list: list, database: str | None, schema: str, identifier: str
+    ) -> list:
+        # dbt looks for a name in lower case, and Iceberg keeps it as it was written: of a test
+        # whose name has capitals, the failures could be stored once and never again.
+        wanted = (schema, identifier)
+        exact = [found for found in relations_list if (found.schema, found.identifier) == wanted]
+        return exact or super()._make_match(relations_list, database, schema, identifier)
+
+    def freshness_of(self, newest: datetime | None) -> Any:
+        """What dbt makes of the time of a source's newest row; None if it has none."""
+        return self._create_freshness_response(newest, datetime.now(timezone.utc))
+
+
+# The name of this package of macros, as in its dbt_project.yml.
+PACKAGE = "dbt_spark_contracts"
+
+
+def use_package(adapter_type: str) -> None:
+    """Let projects of this adapter have the macros of this package as they have the adapter's.
+
+    dbt has such internal packages for each adapter, and looks through them in order. Ours comes
+    first, so it can take the place of a macro of the adapter's; what a project defines itself
+    comes before both. It also has to survive `dbt retry`, which reads the project anew.
+    """
+    FACTORY.packages.setdefault(PACKAGE, Path(__file__).parents[1])
+    stock_names = FACTORY.get_adapter_package_names
+
+    def package_names(name):
+        return [PACKAGE, *stock_names(name)] if name == adapter_type else stock_names(name)
+
+    patch(FACTORY, "get_adapter_package_names", package_names)
+    find = Manifest.find_materialization_macro_by_name
+
+    def find_materialization(manifest, project_name, materialization_name, adapter_type):
+        """Of two internal packages with a materialization of one name, dbt takes either."""
+        found = find(manifest, project_name, materialization_name, adapter_type)
+        name = f"materialization_{materialization_name}_{adapter_type}"
+        ours = manifest.macros.get(f"macro.{PACKAGE}.{name}")
+        is_stock = found and found.package_name in stock_names(adapter_type)
+        return ours if ours and is_stock else found
+
+    patch(Manifest, "find_materialization_macro_by_name", find_materialization)
+
+
+def use_adapter(adapter: type) -> None:
+    """Let `type: spark` of a profile mean `adapter`, a subclass of dbt-spark's."""
+    import dbt.adapters.spark  # not at the top: a project of another adapter pays for no dbt-spark
+
+    patch(dbt.adapters.spark.Plugin, "adapter", adapter)
+
+
+def call_macro(name: str):
+    """What a macro returns, also when this dbt command has run all its nodes."""
+    (adapter,) = FACTORY.adapters.values()
+    return adapter.execute_macro(name)
+
+
+def cancel_siblings() -> None:
+    """Cancel what the threads of this dbt command run, but for this thread."""
+    for adapter in FACTORY.adapters.values():
+        adapter.cancel_open_connections()

@@ -1,0 +1,272 @@
+"""dbt-core: what it tells of the command that runs, and its refusal of contracts on Python models.
+
+dbt's plugin hooks are handed the project's name only. dbt's command line keeps the rest in click's
+context, and tells what happens by events.
+"""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from dbt.config.runtime import RuntimeConfig
+from dbt.constants import RUN_RESULTS_FILE_NAME
+from dbt.flags import get_flags
+from dbt.version import installed
+from dbt_common.events.event_manager_client import add_callback_to_manager
+from dbt_common.exceptions import DbtRuntimeError
+from dbt_common.semver import VersionSpecifier
+
+from dbt_spark_contracts.compat.patches import patch
+
+# The dbt-core versions whose private names were read and tested.
+KNOWN_DBT_VERSIONS = ("1.11",)
+
+# The results of a node that end a command under --fail-fast (GraphRunnableTask.call_runner).
+FATAL = ("error", "fail", "partial success")
+
+# The macro by which a materialization checks a staged model against its contract.
+CONTRACT_CHECK = "contracts__check_staged_against_contract"
+
+# On Athena: dbt-athena's package, whose materializations write a Python model's table by this macro
+# of theirs, and by that of the root project where it has one; and the check that ours puts there.
+ATHENA_PACKAGE = "dbt_athena"
+ATHENA_WRITER = "athena__py_save_table_as"
+ATHENA_CONTRACT_CHECK = "contracts__py_check_against_contract"
+
+
+def require_known_dbt() -> None:
+    """Raises DbtRuntimeError, in one line, if dbt-core is not of a version that is known here."""
+    version: VersionSpecifier = installed
+    if f"{version.major}.{version.minor}" not in KNOWN_DBT_VERSIONS:
+        raise DbtRuntimeError(
+            f"dbt-spark-contracts knows dbt-core {', '.join(KNOWN_DBT_VERSIONS)}, and this is "
+            f"{version.to_version_string(skip_matcher=True)}: install dbt-core~="
+            f"{KNOWN_DBT_VERSIONS[-1]}.0, or a newer dbt-spark-contracts."
+        )
+
+
+def current_credentials():
+    """The credentials of the profile that this dbt command runs with; None outside a command."""
+    context = click.get_current_context(silent=True)
+    profile = context and (context.obj or {}).get("profile")
+    return getattr(profile, "credentials", None)
+
+
+def current_project():
+    """The project that this dbt command runs in; None outside a command."""
+    context = click.get_current_context(silent=True)
+    return context and (context.obj or {}).get("project")
+
+
+def retried_run() -> dict | None:
+    """The run that this `dbt retry` takes up; None for other commands, or if there is none.
+
+    Out: its `invocation_id`, and whether it `has_written` any table. dbt reads its results from
+    the folder `--state`, else from the target folder.
+    """
+    from dbt.contracts.state import load_result_state
+
+    flags = get_flags()
+    if flags.WHICH != "retry":
+        return None
+    project = click.get_current_context().obj["project"]
+    folder = Path(project.project_root, flags.STATE or project.target_path)
+    results = load_result_state(folder / RUN_RESULTS_FILE_NAME)
+    if not results:
+        return None
+    return {
+        "invocation_id": results.metadata.invocation_id,
+        "has_written": any(
+            result.status == "success"
+            and result.unique_id.startswith(("model.", "seed.", "snapshot."))
+            for result in results.results
+        ),
+    }
+
+
+def target_folder() -> tuple[Path, str]:
+    """This dbt command's target folder, and the name of its project."""
+    project = click.get_current_context().obj["project"]
+    return Path(project.project_root, project.target_path), project.project_name
+
+
+def on_manifest(call) -> None:
+    """Call `call(manifest)` when this dbt command has its manifest, before it writes it.
+
+    Not for `retry`, which keeps its manifest to itself.
+    """
+    _on_event("FoundStats", lambda: call(click.get_current_context().obj["manifest"]))
+
+
+def builds_a_part() -> bool:
+    """Does this dbt command build a part of the rows, for a try: --empty or --sample?"""
+    flags = get_flags()
+    return bool(getattr(flags, "EMPTY", False) or getattr(flags, "SAMPLE", None))
+
+
+def on_node_finished(call) -> None:
+    """Call `call(unique_id, status)` whenever a node of this dbt command has run."""
+
+    def told(event) -> None:
+        if event.info.name == "NodeFinished":
+            call(event.data.node_info.unique_id, event.data.run_result.status)
+
+    add_callback_to_manager(told)
+
+
+def on_command_completed(call) -> None:
+    """Call `call()` when this dbt command ends, however it ends."""
+    _on_event("CommandCompleted", call)
+
+
+def on_fatal_result(call) -> None:
+    """Call `call()`, in the thread that ran it, when a node fails under `--fail-fast`.
+
+    dbt itself looks for that when the next node can begin: never, where that waits for a sibling
+    that runs on and on.
+    """
+
+    def look(event) -> None:
+        is_result = event.info.name == "NodeFinished" and get_flags().FAIL_FAST
+        if is_result and event.data.run_result.status in FATAL:
+            call()
+
+    add_callback_to_manager(look)
+
+
+def _on_event(name: str, call) -> None:
+    add_callback_to_manager(lambda event: call() if event.info.name == name else None)
+
+
+def add_macros(project, folder: Path) -> None:
+    """Let `project`, of this dbt command, have the macros in `folder` as if they were its own.
+
+    Ours for Athena call those of dbt-athena that they take the place of, and only a project's own
+    macros can.
+    """
+    project.macro_paths.append(str(folder))
+
+
+def on_retry(call) -> None:
+    """Call `call(config)` when this `dbt retry` has read its project and profile anew.
+
+    Its target is that of the run that it takes up, and not that of the command line.
+    """
+    from dbt.task import retry
+
+    class Noticed(RuntimeConfig):
+        @classmethod
+        def from_args(cls, args):
+            config = RuntimeConfig.from_args(args)
+            call(config)
+            return config
+
+    patch(retry, "RuntimeConfig", Noticed)
+
+
+class Refused(str):
+    """What a hook that is refused has dbt execute; of no adapter's SQL.
+
+    Attributes:
+        error: Why.
+    """
+
+    error: Exception
+
+
+def keep_results_when_a_last_hook_is_refused() -> None:
+    """Let an error of an on-run-end hook's Jinja be the result of that hook.
+
+    dbt makes a result of what the SQL of a hook raises (get_execution_status); an error of its
+    Jinja it takes for a Ctrl-C, and drops the results of all nodes (RunTask.after_run). An
+    on-run-start hook is left as it is: after its error, no node shall run.
+    """
+    from dbt.task.run import RunTask  # not at the top: `dbt parse` needs none of it
+
+    get_sql = RunTask.get_hook_sql
+
+    def get_hook_sql(task, adapter, hook, idx, num_hooks, extra_context) -> str:
+        try:
+            return get_sql(task, adapter, hook, idx, num_hooks, extra_context)
+        except Exception as error:
+            if "on-run-end" not in hook.tags:
+                raise
+            refused = Refused(f"-- refused: {hook.name}")
+            refused.error = error
+            return refused
+
+    patch(RunTask, "get_hook_sql", get_hook_sql)
+
+
+def list_no_relations() -> None:
+    """Let this dbt command not list what is in the warehouse before it begins.
+
+    `dbt compile --no-introspect` does so all the same, and needs credentials for nothing else.
+    """
+    object.__setattr__(get_flags(), "populate_cache", False)
+
+
+def allow_contracts_on_python_models() -> None:
+    """Lift dbt-core's refusal of contracts on Python models where the check that replaces it is.
+
+    dbt-core refuses `contract: {enforced: true}` on any model that is not SQL, when it parses
+    (ModelPatchParser._validate_constraint_prerequisites). The refusal stays for a model whose
+    materialization does not make the check.
+    """
+    # Not at the top: a dbt-core that is not known may lack them, and is told so in one line.
+    from dbt.artifacts.resources.types import ModelLanguage
+    from dbt.parser.schemas import ModelPatchParser
+
+    refuse = ModelPatchParser._validate_constraint_prerequisites
+
+    def validate(parser, node) -> None:
+        if node.language == ModelLanguage.python and (check := _contract_check(parser, node)):
+            # So that a partial parse comes back here when that macro changes.
+            node.depends_on.add_macro(check.unique_id)
+            node = copy.copy(node)
+            node.language = ModelLanguage.sql
+        refuse(parser, node)
+
+    patch(ModelPatchParser, "_validate_constraint_prerequisites", validate)
+
+
+def _contract_check(parser, node):
+    """The macro that has the contract of `node`, a Python model, checked; None if there is none."""
+    project, macros = parser.root_project, parser.manifest.macros
+    materialization = parser.manifest.find_materialization_macro_by_name(
+        project.project_name, node.config.materialized, project.credentials.type
+    )
+    if materialization is None:
+        return None
+    if materialization.package_name == ATHENA_PACKAGE:
+        writer = macros.get(f"macro.{project.project_name}.{ATHENA_WRITER}")
+        return writer if writer and calls(writer, ATHENA_CONTRACT_CHECK, macros) else None
+    takes_python = "python" in (materialization.supported_languages or ())  # a view does not
+    is_held = takes_python and calls(materialization, CONTRACT_CHECK, macros)
+    return materialization if is_held else None
+
+
+def find_materialization(manifest, project: str, node):
+    """The macro of a node's materialization in a project of dbt-spark; None if there is none."""
+    materialized = node.get_materialization()
+    return manifest.find_materialization_macro_by_name(project, materialized, "spark")
+
+
+def calls(macro, name: str, macros: Mapping) -> bool:
+    """Does the macro call another of that name, itself or through others?
+
+    Args:
+        macro: The macro.
+        name: The name.
+        macros: The manifest's macros, by unique id.
+    """
+    called, seen = [*macro.depends_on.macros], set()
+    while called:
+        unique_id = called.pop()
+        if unique_id.rpartition(".")[2] == name:
+            return True
+        if unique_id not in seen and unique_id in macros:
+            called += macros[unique_id].depends_on.macros
+        seen.add(unique_id)
+    return False

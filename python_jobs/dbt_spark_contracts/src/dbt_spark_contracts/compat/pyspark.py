@@ -1,0 +1,85 @@
+"""pyspark and py4j: the Java objects behind pyspark's own.
+
+Spark's plans and catalogs, and all of Iceberg, have an API in Java only; py4j calls it. pyspark
+keeps the way there to itself. It is imported when it is needed: `dbt parse` needs none of it.
+"""
+
+import os
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def java_classes(session: "SparkSession") -> Any:
+    """Java's packages, from which a class is had by its whole name."""
+    return session._jvm
+
+
+def java_session(session: "SparkSession") -> Any:
+    """Java's session, which Iceberg's and Spark's own functions take."""
+    return session._jsparkSession
+
+
+def active(session: "SparkSession") -> "SparkSession":
+    """The session, made this thread's: Spark reads `spark.sql.defaultCatalog` of the active one."""
+    java_classes(session).SparkSession.setActiveSession(java_session(session))
+    return session
+
+
+def sql_parser(session: "SparkSession") -> Any:
+    """Spark's parser, which parses without any analysis."""
+    return java_session(session).sessionState().sqlParser()
+
+
+def current_catalog(session: "SparkSession") -> Any:
+    """The session's current catalog: Spark's Java object."""
+    return java_session(active(session)).sessionState().catalogManager().currentCatalog()
+
+
+def analyzed_plan(frame: "DataFrame") -> Any:
+    """The analyzed plan of a DataFrame: Spark's Java object. No Spark job."""
+    return frame._jdf.queryExecution().analyzed()
+
+
+def hadoop_configuration(session: "SparkSession") -> Any:
+    """With what Hadoop finds the file system of a path."""
+    return session._jsc.hadoopConfiguration()
+
+
+def java_array(session: "SparkSession", kind: Any, length: int) -> Any:
+    """A Java array, which Java's varargs take."""
+    return session.sparkContext._gateway.new_array(kind, length)
+
+
+def has_java() -> bool:
+    """Does this process have a Java? It outlives the session in it."""
+    from pyspark import SparkContext
+
+    return bool(SparkContext._gateway)
+
+
+def classes_of_this_java() -> Any:
+    """The same as `java_classes`, where there is a Java and may be no session."""
+    from pyspark import SparkContext
+
+    return SparkContext._jvm
+
+
+def connect(port: int, secret: str) -> None:
+    """Let pyspark in this process use the Java that listens there.
+
+    pyspark asks the environment where a Java runs. It is handed one of its own: this thread runs
+    beside dbt's, and what reads the process's environment while a variable goes, fails.
+    """
+    from pyspark import SparkContext, java_gateway
+
+    where = {"PYSPARK_GATEWAY_PORT": str(port), "PYSPARK_GATEWAY_SECRET": secret}
+    own = ModuleType("os")
+    own.__dict__.update(os.__dict__, environ={**os.environ, **where})
+    java_gateway.os = own
+    try:
+        SparkContext._ensure_initialized()
+    finally:
+        java_gateway.os = os

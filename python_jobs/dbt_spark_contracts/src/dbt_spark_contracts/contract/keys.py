@@ -1,0 +1,203 @@
+"""The keys that a contract promises, held against what the plan of the staged model says of rows.
+
+A key is `primary_key` or `unique`. As in SQL, and to dbt's own test, a null equals nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dbt_spark_contracts import spark_plan
+from dbt_spark_contracts.contract import constraints
+from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.lineage.artifact import short_name
+from dbt_spark_contracts.lineage.project import Project
+from dbt_spark_contracts.plan import tree
+from dbt_spark_contracts.plan.multiplicity import Finer, Table, finer
+from dbt_spark_contracts.plan.steps import table_name
+from dbt_spark_contracts.plan.uniqueness import Uniqueness
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+# In a model's meta: what is to become of a key that its query neither proves nor refutes.
+UNPROVEN = "unproven_keys"
+
+# Generic tests that look for two rows of one key: where they say its columns.
+_TESTS = {
+    "unique": "column_name",
+    "unique_combination": "columns",
+    "unique_combination_of_columns": "combination_of_columns",
+}
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of a key before any data is looked at.
+
+    Attributes:
+        key: Its columns.
+        is_told_of: Whether it is to be said that nothing proves it.
+        is_proven: Whether no two rows can have one key.
+        refuted_by: The rows that the query hands on, if there can be several of one key.
+        reason: Why nothing is known, if it is not for the query itself.
+    """
+
+    key: Key
+    is_told_of: bool = True
+    is_proven: bool = False
+    refuted_by: Finer | None = None
+    reason: str = ""
+
+
+def judge(frame: "DataFrame", model: dict, project: Project) -> list[Verdict]:
+    """What the analyzed plan of a staged model says of its keys; costs no Spark job.
+
+    Args:
+        frame: The staged model's rows.
+        model: dbt's model.
+        project: The tables in plans, and dbt's nodes.
+
+    Raises:
+        CompilationError: If a key names a column that the contract does not name.
+    """
+    promised = constraints.keys(model)
+    if not promised:
+        return []
+    try:
+        plan = tree.read(spark_plan.analyzed_plan(frame))
+        known = _tables(plan, project)
+        is_deterministic = spark_plan.is_deterministic(frame)
+        uniqueness = Uniqueness(
+            plan, {name: table.promised for name, table in known.items()}, is_deterministic
+        )
+    except Exception as error:  # what cannot be read proves nothing, and refutes nothing
+        why = f"its plan cannot be read ({explain(error)})"
+        return [Verdict(key, is_told, reason=why) for key, is_told in promised.items()]
+    names = [name.lower() for name in frame.columns]
+
+    def positions(key: Iterable[str]) -> list[int]:
+        return [names.index(name.lower()) for name in key]
+
+    verdicts = []
+    for key, is_told in promised.items():
+        held, reason = _held_by_write(model, key)
+        if held is not None and uniqueness.is_proven(positions(held)):
+            verdicts.append(Verdict(key, is_told, is_proven=True))
+        else:
+            found = finer(plan, positions(key), known, is_deterministic)
+            verdicts.append(Verdict(key, is_told, refuted_by=found, reason=reason))
+    return verdicts
+
+
+def refutation(model: dict, verdict: Verdict) -> str:
+    """The line that says why a key cannot be held."""
+    rows = verdict.refuted_by
+    assert rows
+    return (
+        f"{model['name']}: the contract promises one row per {_told(verdict.key)}, and the query "
+        f"has one per {_told(rows.columns)} of {rows.table}; the last step that makes them fewer: "
+        f"{rows.last_step or 'none'}."
+    )
+
+
+def doubt(model: dict, verdict: Verdict, nodes: Mapping[str, dict]) -> tuple[str, bool]:
+    """The line that says who decides about a key that nothing proves; whether nobody does."""
+    key = {name.lower() for name in verdict.key}
+    test = next((test for test, of in _tests_of(model["unique_id"], nodes) if of == key), "")
+    why = f" ({verdict.reason})" if verdict.reason else ""
+    line = f"{model['name']}: its query does not prove one row per {_told(verdict.key)}{why}"
+    if test:
+        return f"{line}; the data test {test} decides.", False
+    return f"{line}, and no data test looks for it: add one, `unique` for instance.", True
+
+
+def _held_by_write(model: dict, key: Key) -> "tuple[Iterable[str] | None, str]":
+    """By which columns the staged rows have to be unique, so that those of the table are.
+
+    Args:
+        model: dbt's model.
+        key: The columns by which the table's rows are to be unique, as those are that it holds.
+
+    Returns:
+        The columns; None, and the reason, if rows are added beside others that may be equal.
+    """
+    config = model["config"]
+    if config["materialized"] != "incremental":
+        return key, ""
+    merged_by = _listed(config.get("unique_key"))
+    strategy = config.get("incremental_strategy") or ("merge" if merged_by else "append")
+    within = {name.lower() for name in key}
+    if strategy == "merge":
+        if config.get("incremental_predicates") or config.get("predicates"):
+            return None, "its merge looks at some rows only"
+        is_held = bool(merged_by) and {name.lower() for name in merged_by} <= within
+        return (merged_by, "") if is_held else (None, f"it is merged by {_told(merged_by)}")
+    if strategy == "insert_overwrite":
+        layout = [
+            part.rpartition("(")[2].rstrip(") ") for part in _listed(config.get("partition_by"))
+        ]
+        columns = {part.rpartition(",")[2].strip(" `").lower() for part in layout}
+        return (key, "") if columns <= within else (None, "it replaces some partitions only")
+    if strategy == "microbatch":
+        is_held = str(config.get("event_time") or "").lower() in within
+        return (key, "") if is_held else (None, "it replaces one batch at a time")
+    return None, "its rows are appended to others"
+
+
+def _tables(plan: tree.Tree, project: Project) -> dict[str, Table]:
+    """What is promised of the tables in the plan, by the names that they have there."""
+    there = {table_name(step) for step in plan.walk() if step.kind == "SubqueryAlias"}
+    found = {}
+    for name in there & set(project.names):
+        unique_id = project.names[name]
+        node = project.nodes[unique_id]
+        is_enforced = (node["config"].get("contract") or {}).get("enforced")
+        promised = constraints.keys(node) if is_enforced else {}
+        merged_by = _listed(node["config"].get("unique_key"))
+        found[name] = Table(
+            short_name(unique_id),
+            [_lower(key) for key in promised],
+            [
+                *(key for _, key in _tests_of(unique_id, project.nodes)),
+                *([_lower(merged_by)] if merged_by else []),
+            ],
+        )
+    return found
+
+
+def _tests_of(unique_id: str, nodes: Mapping[str, dict]) -> list[tuple[str, frozenset[str]]]:
+    """The data tests that look for two rows of one key of a node: their names, and the keys.
+
+    A test whose key cannot be read has one of no column, as if the table held one row.
+    """
+    found = []
+    for node in nodes.values():
+        asked = node.get("test_metadata") or {}
+        is_of_it = unique_id in (node.get("attached_node"), *_only(node, asked))
+        if node.get("resource_type") == "test" and is_of_it and "unique" in asked.get("name", ""):
+            columns = asked.get("kwargs", {}).get(_TESTS.get(asked["name"], ""))
+            found.append((node["name"], _lower(_listed(columns))))
+    return found
+
+
+def _only(node: dict, asked: dict) -> list[str]:
+    """The one node that a generic test without an attached node, as that of a source, is of."""
+    parents = (node.get("depends_on") or {}).get("nodes") or []
+    return parents if asked and len(parents) == 1 else []
+
+
+def _listed(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [str(one) for one in value] if isinstance(value, (list, tuple)) else []
+
+
+def _lower(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.strip('`" ').lower() for name in names)
+
+
+def _told(columns: Iterable[str]) -> str:
+    return f"({', '.join(columns)})"

@@ -1,0 +1,75 @@
+"""What belongs to one dbt command, or invocation, as dbt calls it.
+
+A program may run several in one process, also of several projects: what one of them has noted is
+none of the next one's. The plugin makes it, and lets the profile's credentials carry it: dbt hands
+these to all that it makes of ours. What belongs to the process is elsewhere, and says so: its Spark
+and Java (spark/session.py), and what is patched in dbt.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.spark import session
+
+if TYPE_CHECKING:
+    from dbt_spark_contracts.contract.promise import Promise
+    from dbt_spark_contracts.lineage.artifact import ColumnLineage
+    from dbt_spark_contracts.lineage.project import Project
+    from dbt_spark_contracts.publish.run import Run
+
+# The attribute of dbt's credentials that carries it.
+_ATTRIBUTE = "dbt_spark_contracts_invocation"
+
+
+@dataclass
+class Invocation:
+    """One dbt command.
+
+    Attributes:
+        run: What it does to tables.
+        column_lineage: Where the columns of its models come from.
+        project: What its graph tells of tables, once a model has asked.
+        prepared: What was promised of the tables that it has prepared.
+        left_at: Of those whose promise was found to be kept, the snapshot that the model left.
+    """
+
+    run: "Run"
+    column_lineage: "ColumnLineage"
+    project: "Project | None" = None
+    prepared: "dict[str, Promise]" = field(default_factory=dict)
+    left_at: "dict[str, int | None]" = field(default_factory=dict)
+
+    def attach_to(self, credentials: object) -> None:
+        """Let the credentials of the command's profile carry it."""
+        setattr(credentials, _ATTRIBUTE, self)
+
+    def __deepcopy__(self, memo: dict) -> "Invocation":
+        """The same: dbt copies its config, credentials and all, for a unit test."""
+        return self
+
+    @staticmethod
+    def of(credentials: object) -> "Invocation":
+        """That of the command with these credentials."""
+        return getattr(credentials, _ATTRIBUTE)
+
+    def complete(self, settle: "Callable[[Invocation], None]") -> None:
+        """The command ends, however it does. Raises nothing: what went wrong is said.
+
+        Nothing is left of it: its checkpoints go, and Spark goes back to main.
+
+        Args:
+            settle: Called while the lease of the run is still its own.
+        """
+        self.run.complete(lambda: settle(self))
+        lines = self.run.last_lines
+        try:
+            if session.is_running():
+                session.use_branch(None)
+                self.run.checkpoints.delete()
+        except Exception as error:
+            lines.append(f"Not all was cleared up, the next run will: {explain(error)}")
+        for line in lines:
+            tell.line(line)

@@ -1,0 +1,81 @@
+"""What dbt's graph tells of the tables in plans, and of the marks on their columns."""
+
+from collections.abc import Iterable, Mapping
+
+from dbt_spark_contracts.lineage.plans import EPHEMERAL
+
+SILVER_ONLY, PII = MARKS = ("silver_only", "pii")
+SOURCE = "source"
+
+
+class Project:
+    """The nodes of dbt's graph, as a plan names them. Made once for a command.
+
+    Args:
+        graph: dbt's graph.
+        catalog: The catalog of those whose relation says none.
+        deferred: The relations that refs are resolved to under --defer, and of which nodes.
+
+    Attributes:
+        nodes: dbt's nodes and sources. Of several for one table, the marks are those of all.
+        names: The unique id by the name in plans, in lower case: a table's or a view's full name,
+            and dbt's name for an ephemeral model.
+        has_marks: Whether any column of the project is marked.
+    """
+
+    def __init__(self, graph: dict, catalog: str, deferred: Mapping[str, str]) -> None:
+        self.graph = graph
+        self.catalog = catalog
+        self.nodes: dict[str, dict] = {**graph["nodes"], **graph["sources"]}
+        self.names: dict[str, str] = {}
+        for unique_id, node in self.nodes.items():
+            if node["config"].get("materialized") == "ephemeral":
+                self.names[f"{EPHEMERAL}{node['alias']}".lower()] = unique_id
+            elif node.get("relation_name"):
+                # A source that names a model's table comes later, and is the model.
+                self.names.setdefault(self.full_name(node["relation_name"]), unique_id)
+        for relation, unique_id in deferred.items():
+            self.names.setdefault(self.full_name(relation), unique_id)
+        self._add_marks_of_sources()
+        self.has_marks = any(
+            marked(column) for node in self.nodes.values() for column in node["columns"].values()
+        )
+
+    def full_name(self, relation: str) -> str:
+        """A relation's name as plans have it."""
+        name = relation.replace("`", "").lower()
+        return name if name.count(".") > 1 else f"{self.catalog}.{name}"
+
+    def _add_marks_of_sources(self) -> None:
+        """Let the node of a table have the marks that sources of the same table say."""
+        for source in self.graph["sources"].values():
+            unique_id = self.names.get(self.full_name(source.get("relation_name") or ""))
+            if unique_id and unique_id != source["unique_id"]:
+                marks = {name: marked(column) for name, column in source["columns"].items()}
+                self.nodes[unique_id] = with_marks(self.nodes[unique_id], marks)
+
+
+def marked(column: dict) -> set[str]:
+    """The marks that a column's yml says."""
+    return {mark for mark in MARKS if column["meta"].get(mark)}
+
+
+def marks_of(node: dict, column: str) -> set[str]:
+    """The marks of a node's column, which are those of its fields too."""
+    wanted = column.lower()
+    found: set[str] = set()
+    for each in node["columns"].values():
+        name = each["name"].lower()
+        if name == wanted or name.startswith(f"{wanted}."):
+            found |= marked(each)
+    return found
+
+
+def with_marks(node: dict, marks: Mapping[str, Iterable[str]]) -> dict:
+    """The node with these marks by column, besides those that it has."""
+    columns = {column["name"].lower(): column for column in node["columns"].values()}
+    for name, more in marks.items():
+        column = columns.get(name.lower(), {"name": name, "meta": {}})
+        meta = column["meta"] | dict.fromkeys(more, True)
+        columns[name.lower()] = {**column, "meta": meta}
+    return {**node, "columns": columns}

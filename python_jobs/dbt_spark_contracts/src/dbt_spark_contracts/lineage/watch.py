@@ -1,0 +1,159 @@
+"""What a model takes out of Spark into its own process, while it runs or is compiled.
+
+What is made of that (a literal, rows, the name of a field) looks like a constant in a plan. So the
+DataFrames that a model collects are kept, and are traced as the model itself is.
+"""
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pyspark import RDD, SparkContext
+from pyspark.sql import DataFrame
+from pyspark.sql.group import GroupedData
+
+from dbt_spark_contracts.lineage.expressions import names
+from dbt_spark_contracts.lineage.relations import column_ids
+
+# What of a DataFrame leaves its values in Spark: it makes a plan, or tells columns and counts. All
+# else hands values to the program, or puts them where no plan shows them.
+STAYS_IN_SPARK = names("""
+    agg alias cache checkpoint coalesce colRegex columns count createGlobalTempView
+    createOrReplaceGlobalTempView createOrReplaceTempView createTempView crossJoin cube describe
+    distinct drop dropDuplicates dropDuplicatesWithinWatermark drop_duplicates dropna dtypes
+    exceptAll explain fillna filter groupBy groupby hint intersect intersectAll isEmpty isLocal
+    isStreaming join limit localCheckpoint mapInArrow mapInPandas melt na offset orderBy persist
+    printSchema randomSplit registerTempTable repartition repartitionByRange replace rollup
+    sameSemantics sample sampleBy schema select selectExpr semanticHash sort sortWithinPartitions
+    sparkSession sql_ctx stat storageLevel subtract summary to toDF transform union unionAll
+    unionByName unpersist unpivot where withColumn withColumnRenamed withColumns
+    withColumnsRenamed withMetadata withWatermark
+    _ipython_key_completions_ _jcols _jmap _joinAsOf _jseq _sort_cols
+""")
+# Whatever is done with an RDD ends in one of these.
+_OF_RDDS = ((RDD, "collect"), (RDD, "toLocalIterator"), (SparkContext, "runJob"))
+
+
+class Collected:
+    """What a model has collected.
+
+    Attributes:
+        frames: The DataFrames that it has taken values of.
+        has_rdds: Whether it has taken values of an RDD.
+    """
+
+    def __init__(self) -> None:
+        self.frames: list[DataFrame] = []
+        self.has_rdds = False
+        self._others = {thread.ident for thread in threading.enumerate()}
+
+    def is_of(self, thread: int) -> bool:
+        """Has the model itself started that thread?"""
+        return thread not in self._others
+
+
+_this_thread = threading.local()
+_running: list[Collected] = []
+_kept: dict[str, Collected] = {}
+_lock = threading.Lock()
+_is_watching = False
+
+
+# The sources of files that were handed to models, by Spark's numbers of the columns.
+files: dict[int, str] = {}
+
+
+def hand_files(source: str, frame: DataFrame) -> None:
+    """Know what a model makes of that DataFrame for the columns of that source of files."""
+    files.update(dict.fromkeys(column_ids(frame), source))
+
+
+@contextmanager
+def watched(view: str) -> Iterator[None]:
+    """Watch what this thread, and those that it starts, collect for what is staged as `view`."""
+    _watch()
+    collected = Collected()
+    _running.append(collected)
+    try:
+        with _collects_for(collected):
+            yield
+    finally:
+        _running.remove(collected)
+        _kept[view] = collected
+
+
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """What this thread collects is none of the model's."""
+    with _collects_for(Collected()):
+        yield
+
+
+def take(view: str) -> Collected:
+    """What was collected for what is staged as `view`. It is told once."""
+    return _kept.pop(view, None) or Collected()
+
+
+@contextmanager
+def _collects_for(collected: Collected) -> Iterator[None]:
+    before = getattr(_this_thread, "collected", None)
+    _this_thread.collected = collected
+    try:
+        yield
+    finally:
+        _this_thread.collected = before
+
+
+def _collecting() -> list[Collected]:
+    own = getattr(_this_thread, "collected", None)
+    if own is not None:
+        return [own]
+    return [other for other in _running if other.is_of(threading.get_ident())]
+
+
+def _watch() -> None:
+    """Have pyspark's classes tell what is collected, from now on."""
+    global _is_watching
+    with _lock:
+        if _is_watching:
+            return
+        _is_watching = True
+        for name in dir(DataFrame):
+            if name.startswith("__") or name in STAYS_IN_SPARK:
+                continue
+            found = getattr(DataFrame, name)
+            if isinstance(found, property) and found.fget:
+                setattr(DataFrame, name, property(_told(found.fget, _frame)))
+            elif callable(found):
+                setattr(DataFrame, name, _told(found, _frame))
+        GroupedData.pivot = _told(GroupedData.pivot, _pivoted)
+        for owner, name in _OF_RDDS:
+            setattr(owner, name, _told(getattr(owner, name), _rdd))
+
+
+def _told(function: Callable, tell: Callable) -> Callable:
+    """The function, which tells what it collects before it does."""
+
+    @functools.wraps(function)
+    def telling(self: Any, *arguments: Any, **options: Any) -> Any:
+        for collected in _collecting():
+            tell(collected, self, arguments, options)
+        with unwatched():  # it may call others of these
+            return function(self, *arguments, **options)
+
+    return telling
+
+
+def _frame(collected: Collected, frame: DataFrame, arguments: tuple, options: dict) -> None:
+    collected.frames.append(frame)
+
+
+def _pivoted(collected: Collected, group: Any, arguments: tuple, options: dict) -> None:
+    if len(arguments) < 2 and options.get("values") is None:  # Spark asks for the values
+        collected.frames.append(group._df)
+
+
+def _rdd(collected: Collected, owner: Any, arguments: tuple, options: dict) -> None:
+    collected.has_rdds = True

@@ -1,0 +1,1 @@
+"""Reads Spark's analyzed plans. Knows no dbt."""

@@ -1,0 +1,313 @@
+"""What a plan hands on for certain: rows that can be equal in some columns.
+
+The way down a plan is followed to a table that promises a key. If no step on it takes away a row
+that differs from another in that key alone, then two rows of the table can become two rows of the
+plan that are equal in the columns in question. What is not understood refutes nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dbt_spark_contracts.plan.steps import (
+    attributes,
+    bare,
+    conjuncts,
+    literal,
+    named,
+    outputs,
+    spelled,
+    table_name,
+)
+from dbt_spark_contracts.plan.tree import Tree, names
+
+# Steps that hand each row on.
+_HANDS_ON = names("""
+    SubqueryAlias View Sort Repartition RepartitionByExpression RebalancePartitions ResolvedHint
+    """)
+
+# Expressions that have values, and different ones, whatever else is in the row.
+_HAS_VALUES = names("""
+    AttributeReference Alias Cast Literal Upper Lower StringTrim Concat ConcatWs Sha2 Md5 Sha1 Hex
+    DateFormatClass Year Month DayOfMonth TruncDate TruncTimestamp ParseToDate
+    CreateNamedStruct StructsToJson
+    """)
+
+_COMPARES = names("EqualTo EqualNullSafe LessThan LessThanOrEqual GreaterThan GreaterThanOrEqual")
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is known of a table's keys, all by the names of columns, in lower case.
+
+    Attributes:
+        label: What people call the table.
+        promised: The keys that its contract promises.
+        possible: Others that it may have: what a data test says is unique, or what it is merged by.
+    """
+
+    label: str
+    promised: Sequence[frozenset[str]]
+    possible: Sequence[frozenset[str]] = ()
+
+
+@dataclass(frozen=True)
+class Finer:
+    """Rows that the plan hands on, more than one for some values of the columns in question.
+
+    Attributes:
+        columns: What they are one per.
+        table: The table that they are rows of, or groups of rows.
+        last_step: The last step that makes rows fewer: a kind of Spark's; empty if there is none.
+    """
+
+    columns: tuple[str, ...]
+    table: str
+    last_step: str = ""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two rows that are looked for, on the way down.
+
+    Attributes:
+        same: The columns in which they have to be equal.
+        pinned: Those of `same` of which a condition has asked something already.
+        present: The columns in which they have to have a value.
+        groups: If they were grouped, by what: a name, and the columns that it is made of. They have
+            to differ in one.
+        last_step: See Finer.
+    """
+
+    same: frozenset[int]
+    pinned: frozenset[int] = frozenset()
+    present: frozenset[int] = frozenset()
+    groups: "tuple[tuple[str, frozenset[int]], ...] | None" = None
+    last_step: str = ""
+
+
+def finer(
+    plan: Tree, positions: Iterable[int], tables: Mapping[str, Table], is_deterministic: bool
+) -> Finer | None:
+    """Rows of the plan that can be equal in the columns at these positions; None if none is sure.
+
+    Args:
+        plan: The plan.
+        positions: The columns in question.
+        tables: What is known of tables, by the name that they have in plans.
+        is_deterministic: Whether the plan is, as Spark says; else nothing is sure.
+    """
+    if not is_deterministic:
+        return None
+    ids = outputs(plan)
+    ctes = {
+        step.fields["id"]: step.children[0] for step in plan.walk() if step.kind == "CTERelationDef"
+    }
+    left = [(plan, _Pair(frozenset(ids[at] for at in positions)))]
+    while left:
+        step, pair = left.pop(0)
+        table = tables.get(table_name(step)) if step.kind == "SubqueryAlias" else None
+        if table is None:
+            left += _below(step, pair, ctes)
+        elif found := _in_table(step, pair, table):
+            return found
+    return None
+
+
+def _in_table(step: Tree, pair: _Pair, table: Table) -> Finer | None:
+    """The pair, if the table can hold it."""
+    same = {name.lower() for id, name in named(step) if id in pair.same}
+    if not table.promised or any(key <= same for key in (*table.promised, *table.possible)):
+        return None
+    if pair.groups is None:
+        key = table.promised[0]
+        columns = tuple(name for _, name in named(step) if name.lower() in key)
+    elif any(made_of - pair.same for _, made_of in pair.groups):
+        columns = tuple(name for name, _ in pair.groups)
+    else:
+        return None
+    return Finer(columns, table.label, pair.last_step)
+
+
+def _below(step: Tree, pair: _Pair, ctes: Mapping[int, Tree]) -> Iterator[tuple[Tree, _Pair]]:
+    """The pairs of rows below the step, of which any would become this one."""
+    kind, children = step.kind, step.children
+    found: _Pair | None = None
+    if kind in _HANDS_ON:
+        found = pair
+    elif kind in ("GlobalLimit", "LocalLimit"):
+        # `dbt build --empty` asks for no row, and means what the model makes of rows.
+        limits = [literal(limit) for limit in step.expressions("limitExpr")]
+        found = pair if limits == [("0", "integer")] else None
+    elif kind == "Project":
+        found = _made(pair, step.expressions("projectList"))
+    elif kind == "Filter":
+        found = _filtered(pair, conjuncts(step.expressions("condition")))
+    elif kind in ("Aggregate", "Distinct", "Deduplicate"):
+        found = _grouped(pair, step)
+    elif kind == "Window":
+        windows = {column.id for column in step.expressions("windowExpressions")}
+        found = None if windows & (pair.same | pair.present) else pair
+    elif kind == "WithCTE":
+        yield children[step.fields["plan"]], pair
+    elif kind == "CTERelationRef":
+        yield _renumbered(ctes[step.fields["cteId"]], pair, outputs(step))
+    elif kind == "Union":
+        for child in children:
+            yield _renumbered(child, pair, outputs(step))
+    elif kind == "Join":
+        yield from _joined(step, pair)
+    if found:
+        yield children[0], found
+
+
+def _renumbered(below: Tree, pair: _Pair, above: list[int]) -> tuple[Tree, _Pair]:
+    """The pair by the numbers that its columns have below the step."""
+    number = dict(zip(above, outputs(below), strict=True))
+    return below, _mapped(pair, {id: frozenset([new]) for id, new in number.items()})
+
+
+def _mapped(pair: _Pair, made_of: Mapping[int, frozenset[int]]) -> _Pair:
+    """The pair by the columns that its own are made of."""
+
+    def of(ids: Iterable[int]) -> frozenset[int]:
+        return frozenset().union(*(made_of[id] for id in ids))
+
+    groups = pair.groups and tuple(
+        (name, of(ids)) for name, ids in pair.groups if ids <= set(made_of)
+    )
+    return replace(
+        pair, same=of(pair.same), pinned=of(pair.pinned), present=of(pair.present), groups=groups
+    )
+
+
+def _made(pair: _Pair, listed: list[Tree]) -> _Pair | None:
+    """The pair of rows from which these expressions make this one."""
+    asked = pair.same | pair.present
+    made_of = {}
+    pinned: set[int] = set()
+    for column in listed:
+        inputs = _inputs(column)
+        if inputs is not None and column.id is not None:
+            made_of[column.id] = inputs
+        if column.id in pair.pinned:
+            id = bare(column).id
+            if bare(column).kind != "AttributeReference" or id is None or id in pinned:
+                return None  # two conditions on one column may exclude each other
+            pinned.add(id)
+    return _mapped(pair, made_of) if asked <= set(made_of) else None
+
+
+def _filtered(pair: _Pair, conditions: list[Tree]) -> _Pair | None:
+    """The pair of rows for which these conditions can hold as well."""
+    same, pinned, present = set(pair.same), set(pair.pinned), set(pair.present)
+    for condition in conditions:
+        if condition.kind == "Literal" and condition.fields.get("value") in ("true", "false"):
+            continue  # `where false` is dbt's --empty
+        if condition.kind == "IsNotNull":
+            inputs = _inputs(condition.children[0])
+            if inputs is None:
+                return None
+            present |= inputs
+            continue
+        asked = condition
+        if condition.kind in _COMPARES:
+            asked, value = bare(condition.children[0]), literal(condition.children[1])
+            if value is None or value[0] is None:
+                return None
+        if asked.kind != "AttributeReference" or asked.id is None or asked.id in pinned:
+            return None
+        same.add(asked.id)
+        pinned.add(asked.id)
+    return replace(pair, same=frozenset(same), pinned=frozenset(pinned), present=frozenset(present))
+
+
+def _grouped(pair: _Pair, step: Tree) -> _Pair | None:
+    """The pair of rows that come into two groups."""
+    found: _Pair | None = pair
+    if step.kind == "Aggregate":
+        listed = step.expressions("aggregateExpressions")
+        # An aggregate is of several rows: `_inputs` does not know it.
+        found = _made(pair, listed)
+        called = {spelled(column): column.fields["name"] for column in reversed(listed)}
+        groups = [
+            (called.get(spelled(group), group.fields.get("name") or group.kind), inputs)
+            for group in step.expressions("groupingExpressions")
+            if (inputs := _inputs(group))
+        ]
+    elif step.kind == "Deduplicate":
+        keys = step.expressions("keys")
+        groups = [(key.fields["name"], frozenset([key.id])) for key in keys if key.id is not None]
+        if not pair.same <= {key.id for key in keys}:
+            return None  # of the other columns, it is not known which row gives them
+    else:
+        groups = [(name, frozenset([id])) for id, name in named(step)]
+    if found is None:
+        return None
+    if found.groups is None:
+        found = replace(found, groups=tuple(groups))
+    return replace(found, last_step=pair.last_step or step.kind)
+
+
+def _joined(step: Tree, pair: _Pair) -> Iterator[tuple[Tree, _Pair]]:
+    left, right = step.children
+    kind = step.word("joinType")
+    if kind not in ("LeftOuter", "RightOuter", "Inner", "Cross"):
+        return
+    conditions = conjuncts(step.expressions("condition"))
+    kept = {"LeftOuter": left, "RightOuter": right}.get(kind)
+    for side, other in ((left, right), (right, left)):
+        own = frozenset(outputs(side))
+        if side is kept and pair.same | pair.present <= own:
+            matched: _Pair | None = _within(pair, own)  # each row is there, whatever it finds
+        else:
+            matched = _matched(pair, own, conditions) if _is_free(other) else None
+        if matched:
+            yield side, matched
+
+
+def _matched(pair: _Pair, own: frozenset[int], conditions: list[Tree]) -> _Pair | None:
+    """The pair of rows of one side that find one row of the other.
+
+    Of the other side nothing is known but that it can hold any row.
+    """
+    if pair.pinned - own:
+        return None
+    mine: list[int] = []
+    theirs: list[int] = []
+    for condition in conditions:
+        sides = [bare(child) for child in condition.children]
+        if condition.kind != "EqualTo" or any(s.kind != "AttributeReference" for s in sides):
+            return None
+        for side in sides:
+            (mine if side.id in own else theirs).append(side.id or 0)
+    asked = [*mine, *theirs, *pair.pinned]
+    if len(mine) != len(theirs) or len(asked) > len(set(asked)):
+        return None
+    within = _within(pair, own)
+    return replace(within, same=within.same.union(mine), pinned=within.pinned.union(mine))
+
+
+def _within(pair: _Pair, own: frozenset[int]) -> _Pair:
+    """What the pair asks of the rows of one side."""
+    groups = pair.groups and tuple((name, made_of & own) for name, made_of in pair.groups)
+    return replace(
+        pair, same=pair.same & own, pinned=pair.pinned & own, present=pair.present & own,
+        groups=groups,
+    )  # fmt: skip
+
+
+def _is_free(step: Tree) -> bool:
+    """Can the step hold a row of any values? A table can."""
+    while step.kind in _HANDS_ON:
+        step = step.children[0]
+    return step.kind in ("DataSourceV2Relation", "RelationV2", "LogicalRelation")
+
+
+def _inputs(expression: Tree) -> frozenset[int] | None:
+    """The columns that decide the expression's value; None unless it has one for some rows."""
+    for tree in expression.walk():
+        if tree.kind not in _HAS_VALUES:
+            return None
+        if tree.kind == "Literal" and tree.fields.get("value") is None:
+            return None
+    return attributes(expression, True)

@@ -1,0 +1,218 @@
+"""What the steps of a plan hand on, and what expressions are made of: for proofs about rows."""
+
+from collections.abc import Iterable
+
+from dbt_spark_contracts.plan.tree import Tree, names
+
+# Steps whose rows are those below them, in another order, or fewer for no column's sake.
+PASSES = names("""
+    SubqueryAlias View Sort GlobalLimit LocalLimit Offset Tail Sample Repartition
+    RepartitionByExpression RebalancePartitions ResolvedHint CollectMetrics EventTimeWatermark
+    """)
+
+# Other steps that have the columns below them: of a join and a set operation, the left ones.
+_KEEPS_COLUMNS = names("Filter Distinct Deduplicate Join Union Intersect Except CTERelationDef")
+
+# Steps that list their columns, and where.
+_LISTS = {"Project": "projectList", "Aggregate": "aggregateExpressions"}
+
+# Expressions from whose value their one input can be told. That two texts have one hash of SHA-2
+# is taken for impossible.
+_INJECTIVE = names("Alias Sha2 Hex Base64 KnownNotNull AssertNotNull PromotePrecision")
+
+# Casts that keep every value apart: from a type to others, as Spark's JSON spells them.
+_WIDER = {
+    "byte": {"short", "integer", "long", "string", "float", "double"},
+    "short": {"integer", "long", "string", "float", "double"},
+    "integer": {"long", "string", "double"},
+    "long": {"string"},
+    "float": {"double"},
+    "boolean": {"string"},
+    "date": {"string"},
+    "string": {"binary"},
+}
+
+# Types of which a struct, written as JSON, tells each value.
+_PLAIN_IN_JSON = names("string byte short integer long boolean date")
+
+# Expressions whose type their JSON does not say: it is a text.
+_TEXTS = names("StructsToJson Sha2 Hex Base64")
+
+# Of these, two values that count as equal (0.0 and -0.0) may make different ones.
+_LOOSELY_EQUAL = frozenset(["float", "double"])
+
+# What is made of the same inputs alike. Of other expressions it counts for the whole plan whether
+# it is deterministic.
+_ALWAYS_ALIKE = names("AttributeReference Alias Cast Literal")
+
+
+def named(step: Tree) -> list[tuple[int, str]]:
+    """Spark's numbers and the names of a step's columns, in their order.
+
+    Of a step that is not known, those that it lists itself.
+    """
+    while True:
+        kind, fields = step.kind, step.fields
+        if kind in _LISTS:
+            return _named(step.expressions(_LISTS[kind]))
+        if kind == "Window":
+            return [*named(step.children[0]), *_named(step.expressions("windowExpressions"))]
+        if kind == "Join" and step.word("joinType") not in ("LeftSemi", "LeftAnti"):
+            return [*named(step.children[0]), *named(step.children[1])]
+        if kind == "Generate":
+            left_out = set(listed(fields.get("unrequiredChildIndex")))
+            below = enumerate(named(step.children[0]))
+            kept = [column for at, column in below if at not in left_out]
+            return [*kept, *_named(step.expressions("generatorOutput"))]
+        if kind == "WithCTE":
+            step = step.children[fields["plan"]]
+        elif kind in PASSES or kind in _KEEPS_COLUMNS:
+            step = step.children[0]
+        else:
+            return _named(step.expressions("output", "dataCols", "partitionCols"))
+
+
+def outputs(step: Tree) -> list[int]:
+    """Spark's numbers of a step's columns, in their order."""
+    return [id for id, _ in named(step)]
+
+
+def table_name(step: Tree) -> str:
+    """The full name, in lower case, of the table or view that a SubqueryAlias names; else empty.
+
+    A name that a query gives has no catalog and no schema, even if it has dots.
+    """
+    identifier = step.fields["identifier"]
+    qualifier = listed(identifier.get("qualifier"))
+    return ".".join([*qualifier, identifier["name"]]).lower() if qualifier else ""
+
+
+def listed(sequence: "list | str | None") -> list:
+    """A sequence of Spark's JSON, which is text there if it holds texts."""
+    if isinstance(sequence, str):
+        return sequence.strip("[]").split(", ")
+    return sequence or []
+
+
+def conjuncts(condition: "list[Tree]") -> list[Tree]:
+    """The conditions of which every one has to hold."""
+    found, left = [], list(condition)
+    while left:
+        tree = left.pop(0)
+        if tree.kind == "And":
+            left = [*tree.children, *left]
+        else:
+            found.append(tree)
+    return found
+
+
+def bare(expression: Tree) -> Tree:
+    """The expression without its names."""
+    while expression.kind == "Alias":
+        expression = expression.children[0]
+    return expression
+
+
+def spelled(expression: Tree) -> tuple:
+    """The same for two expressions that are the same, whatever their names."""
+    tree = bare(expression)
+    own = {
+        name: str(value)
+        for name, value in tree.fields.items()
+        if name in ("value", "dataType", "exprId", "plan", "direction", "frameType")
+        or isinstance(value, (str, int, float, bool))
+    }
+    return (tuple(sorted(own.items())), *(spelled(child) for child in tree.children))
+
+
+def determined_by(expression: Tree) -> frozenset[int]:
+    """The columns whose values can be told from the expression's."""
+    tree = bare(expression)
+    kind, children = tree.kind, tree.children
+    if kind == "AttributeReference":
+        return frozenset([_id(tree)])
+    if kind == "Cast":
+        return determined_by(children[0]) if keeps_apart(tree) else frozenset()
+    if kind == "Sha2" and not _is_literal(children[1]):
+        return frozenset()
+    if kind in _INJECTIVE:
+        return determined_by(children[0])
+    if kind == "Coalesce" and len(children) > 1 and _raises(children[1]):
+        return determined_by(children[0])  # what comes later is never reached
+    if kind == "CreateNamedStruct":
+        return frozenset().union(*map(determined_by, children[1::2]))
+    if kind == "StructsToJson" and children[0].kind == "CreateNamedStruct":
+        return _told_by_json(children[0])
+    return frozenset()
+
+
+def attributes(expression: Tree, is_deterministic: bool) -> "frozenset[int] | None":
+    """The columns whose values decide the expression's; None if that is not sure.
+
+    Args:
+        expression: The expression.
+        is_deterministic: Whether all of its plan is, as Spark says.
+    """
+    found = set()
+    for tree in bare(expression).walk():
+        is_alike = is_deterministic or tree.kind in _ALWAYS_ALIKE
+        if "plan" in tree.fields or not is_alike or tree.kind == "OuterReference":
+            return None
+        if tree.kind == "AttributeReference":
+            data_type = tree.fields.get("dataType")
+            is_loose = data_type in _LOOSELY_EQUAL or isinstance(data_type, dict)
+            if is_loose and bare(expression) is not tree:
+                return None
+            found.add(_id(tree))
+        elif tree.id is not None and tree.kind not in ("Alias", "NamedLambdaVariable"):
+            return None  # a column of a kind that is not known
+    return frozenset(found)
+
+
+def keeps_apart(cast: Tree) -> bool:
+    """Are two values that differ cast to two that differ?"""
+    below = bare(cast.children[0])
+    source = "string" if below.kind in _TEXTS else below.fields.get("dataType")
+    target = cast.fields.get("dataType")
+    return source == target or (isinstance(source, str) and target in _WIDER.get(source, ()))
+
+
+def literal(expression: Tree) -> "tuple | None":
+    """A literal with its casts; None if it is none. Two that differ in the first part differ."""
+    casts, tree = [], bare(expression)
+    while tree.kind == "Cast" and keeps_apart(tree):
+        casts.append(str(tree.fields["dataType"]))
+        tree = bare(tree.children[0])
+    if tree.kind != "Literal" or tree.fields["dataType"] not in _PLAIN_IN_JSON:
+        return None
+    return (tree.fields.get("value"), tree.fields["dataType"], *casts)
+
+
+def _told_by_json(struct: Tree) -> frozenset[int]:
+    names = [literal(name) for name in struct.children[::2]]
+    values = [bare(value) for value in struct.children[1::2]]
+    if None in names or len(set(names)) < len(names):
+        return frozenset()
+    if any(value.fields.get("dataType") not in _PLAIN_IN_JSON for value in values):
+        return frozenset()
+    return frozenset().union(*map(determined_by, values))
+
+
+def _raises(expression: Tree) -> bool:
+    tree = bare(expression)
+    while tree.kind == "Cast":
+        tree = bare(tree.children[0])
+    return tree.kind == "RaiseError"
+
+
+def _is_literal(expression: Tree) -> bool:
+    return bare(expression).kind == "Literal"
+
+
+def _named(expressions: Iterable[Tree]) -> list[tuple[int, str]]:
+    return [(_id(expression), expression.fields["name"]) for expression in expressions]
+
+
+def _id(expression: Tree) -> int:
+    assert expression.id is not None
+    return expression.id

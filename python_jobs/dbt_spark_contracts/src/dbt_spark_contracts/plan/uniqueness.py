@@ -1,0 +1,324 @@
+"""What a plan proves of its rows, without data: that no two of them are equal in some columns.
+
+The question goes down the plan: a step answers it, or says by which columns the rows below it would
+have to be unique. Nulls count as equal, as in `group by`. What is not understood proves nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+
+from dbt_spark_contracts.plan.steps import (
+    PASSES,
+    attributes,
+    bare,
+    conjuncts,
+    determined_by,
+    literal,
+    named,
+    outputs,
+    spelled,
+    table_name,
+)
+from dbt_spark_contracts.plan.tree import Tree, names
+
+# The keys of tables, by the name that they have in plans: the names of columns, in lower case.
+Keys = Mapping[str, Sequence[frozenset[str]]]
+
+# How many steps a proof may take: some joins of joins have more ways than anyone would wait for.
+_PATIENCE = 20_000
+
+_SIDES = ("LeftOuter", "RightOuter")
+
+
+class Uniqueness:
+    """Reads one plan.
+
+    Args:
+        plan: The plan.
+        keys: The keys that tables are known to have.
+        is_deterministic: Whether the plan is, as Spark says.
+    """
+
+    def __init__(self, plan: Tree, keys: Keys, is_deterministic: bool) -> None:
+        self.plan = plan
+        self.keys = keys
+        self.is_deterministic = is_deterministic
+        self._ctes = {
+            step.fields["id"]: step.children[0]
+            for step in plan.walk()
+            if step.kind == "CTERelationDef"
+        }
+        self._row_numbers = {
+            column.id
+            for step in plan.walk()
+            if step.kind == "Window"
+            for column in step.expressions("windowExpressions")
+            if _is_row_number(column) and column.id is not None
+        }
+        self._steps = 0
+        self._answers: dict[tuple[int, frozenset[int]], bool] = {}
+
+    def is_proven(self, positions: Iterable[int]) -> bool:
+        """Can no two rows of the plan be equal in the columns at these positions?"""
+        ids = outputs(self.plan)
+        try:
+            return self._is_unique(self.plan, frozenset(ids[at] for at in positions))
+        except RecursionError:  # joins of joins of joins
+            return False
+
+    def _is_unique(self, step: Tree, ids: frozenset[int]) -> bool:
+        asked = (id(step), ids)
+        if asked not in self._answers:
+            self._answers[asked] = self._prove(step, ids)
+        return self._answers[asked]
+
+    def _prove(self, step: Tree, ids: frozenset[int]) -> bool:
+        while self._steps < _PATIENCE:
+            self._steps += 1
+            kind, children = step.kind, step.children
+            if kind == "Join":
+                return self._of_join(step, ids)
+            if kind == "Union":
+                return self._of_union(step, ids)
+            if kind == "WithCTE":
+                step = children[step.fields["plan"]]
+                continue
+            if kind == "CTERelationRef":
+                below = self._ctes[step.fields["cteId"]]
+                ids = _renumbered(ids, outputs(step), outputs(below))
+                step = below
+                continue
+            if self._settles(step, ids):
+                return True
+            if not children or kind not in _GOES_ON or _repeats(step, ids):
+                return False
+            ids = self._below(step, ids)
+            step = children[0]
+        return False
+
+    def _settles(self, step: Tree, ids: frozenset[int]) -> bool:
+        """Does the step alone keep its rows apart, by these columns?"""
+        kind = step.kind
+        if kind in ("GlobalLimit", "LocalLimit"):
+            return [literal(limit) for limit in step.expressions("limitExpr")] == [("1", "integer")]
+        if kind == "OneRowRelation":
+            return True
+        if kind == "Range":
+            return ids >= {*outputs(step)}
+        if kind == "SubqueryAlias":
+            return self._has_key(step, ids)
+        if kind == "Aggregate":
+            return self._has_groups(step, ids)
+        if kind == "Deduplicate":
+            return all(key.id in ids for key in step.expressions("keys"))
+        if kind == "Distinct" or (kind in ("Intersect", "Except") and not step.fields["isAll"]):
+            return ids >= {*outputs(step)}
+        if kind == "Window":
+            partition = step.expressions("partitionSpec")
+            numbers = ids & self._row_numbers & {*_window_ids(step)}
+            ids |= self._made_alike(step.children[0], ids)
+            return bool(numbers) and all(
+                part.id in ids or literal(part) is not None for part in partition
+            )
+        return False
+
+    def _below(self, step: Tree, ids: frozenset[int]) -> frozenset[int]:
+        """By which columns the rows below the step have to be unique, so that its own are."""
+        if step.kind in ("Project", "Aggregate"):
+            listed = step.expressions("projectList", "aggregateExpressions")
+            return frozenset().union(
+                *(determined_by(column) for column in listed if column.id in ids)
+            )
+        if step.kind == "Filter":
+            return self._known(ids, conjuncts(step.expressions("condition")))
+        if step.kind == "Window":
+            return ids - {*_window_ids(step)}
+        if step.kind == "Generate":
+            return ids.difference(column.id for column in step.expressions("generatorOutput"))
+        return ids
+
+    def _has_key(self, step: Tree, ids: frozenset[int]) -> bool:
+        keys = self.keys.get(table_name(step), ())
+        there = {name.lower() for id, name in named(step) if id in ids} if keys else set()
+        return any(key <= there for key in keys)
+
+    def _has_groups(self, step: Tree, ids: frozenset[int]) -> bool:
+        listed = step.expressions("aggregateExpressions")
+        groups = step.expressions("groupingExpressions")
+        return len(self._told(groups, [one for one in listed if one.id in ids])) == len(groups)
+
+    def _made_alike(self, step: Tree, ids: frozenset[int]) -> frozenset[int]:
+        """Of the columns that the step makes, those that the given ones tell: Spark makes a column
+        of its own of what a window is partitioned by."""
+        listed = step.expressions("projectList") if step.kind == "Project" else []
+        told = self._told(listed, [column for column in listed if column.id in ids])
+        return frozenset(column.id for column in told if column.id is not None)
+
+    def _told(self, expressions: list[Tree], by: list[Tree]) -> list[Tree]:
+        """Those of the expressions whose values the values of others tell."""
+        known = frozenset().union(*map(determined_by, by))
+        same = {spelled(column) for column in by}
+        told = []
+        for expression in expressions:
+            made_of = attributes(expression, self.is_deterministic)
+            is_alike = self.is_deterministic or made_of is not None
+            is_same = spelled(expression) in same and is_alike
+            if is_same or (made_of is not None and made_of <= known):
+                told.append(expression)
+        return told
+
+    def _of_join(self, step: Tree, ids: frozenset[int]) -> bool:
+        left, right = step.children
+        lefts, rights = frozenset(outputs(left)), frozenset(outputs(right))
+        kind = step.word("joinType")
+        if lefts & rights:
+            return False
+        if kind in ("LeftSemi", "LeftAnti"):
+            return self._is_unique(left, ids & lefts)
+        conditions = conjuncts(step.expressions("condition"))
+        sides = [(left, lefts, right, rights), (right, rights, left, lefts)]
+        if kind in _SIDES:
+            # A row of the kept side may stand alone: there the condition tells nothing of it.
+            kept, of_kept, other, of_other = sides[_SIDES.index(kind)]
+            return self._is_unique(
+                other, self._known(ids | of_kept, conditions) & of_other
+            ) and self._is_unique(kept, ids & of_kept)
+        if kind not in ("Inner", "Cross"):
+            return False
+        known = self._known(ids, conditions)
+        # Equal rows have one row of this side; and so, with all of its columns, one of the other.
+        return any(
+            self._is_unique(other, self._known(known | of_one, conditions) & of_other)
+            and self._is_unique(one, known & of_one)
+            for one, of_one, other, of_other in sides
+        )
+
+    def _of_union(self, step: Tree, ids: frozenset[int]) -> bool:
+        """Is each of its branches unique, and do no two have an equal row?"""
+        positions = [at for at, id in enumerate(outputs(step)) if id in ids]
+        branches = _branches(step)
+        asked_of = [[outputs(branch)[at] for at in positions] for branch in branches]
+        constants = [
+            [self._constant(branch, id) for id in asked]
+            for branch, asked in zip(branches, asked_of, strict=True)
+        ]
+        return all(_differ(*pair) for pair in combinations(constants, 2)) and all(
+            self._is_unique(branch, frozenset(asked))
+            for branch, asked in zip(branches, asked_of, strict=True)
+        )
+
+    def _constant(self, step: Tree, id: int) -> "tuple | None":
+        """The literal that the column has in each row; None if it is not known to have one."""
+        while True:
+            children = step.children
+            if step.kind in ("Project", "Aggregate"):
+                listed = step.expressions("projectList", "aggregateExpressions")
+                column = bare(next(column for column in listed if column.id == id))
+                if (found := literal(column)) is not None:
+                    return found
+                if column.kind != "AttributeReference":
+                    return None
+                id = column.id or 0
+            elif step.kind == "Filter":
+                for one, other in _equalities(conjuncts(step.expressions("condition"))):
+                    found = literal(other)
+                    if bare(one).kind == "AttributeReference" and one.id == id and found:
+                        return found
+            elif step.kind == "WithCTE":
+                step = children[step.fields["plan"]]
+                continue
+            elif step.kind not in PASSES:
+                return None
+            step = children[0]
+
+    def _known(self, ids: frozenset[int], conditions: list[Tree]) -> frozenset[int]:
+        """With the columns that are told by others, in rows for which the conditions hold."""
+        known, before = ids, None
+        while known != before:
+            before = known
+            for one, other in _equalities(conditions):
+                made_of = attributes(other, self.is_deterministic)
+                if made_of is not None and made_of <= known:
+                    known |= determined_by(one)
+        for condition in conditions:
+            if condition.kind == "IsNull":
+                known |= determined_by(condition.children[0])
+            known |= self._first_of(condition)
+            negated = condition.children[0] if condition.kind == "Not" else condition
+            if negated.kind == "AttributeReference" and negated.id is not None:
+                known |= {negated.id}
+        return known
+
+    def _first_of(self, condition: Tree) -> frozenset[int]:
+        """The row number of which the condition leaves the first one only."""
+        for kind, bound, number, limit in (
+            ("LessThanOrEqual", "1", 0, 1),
+            ("LessThan", "2", 0, 1),
+            ("GreaterThanOrEqual", "1", 1, 0),
+            ("GreaterThan", "2", 1, 0),
+        ):
+            if (
+                condition.kind == kind
+                and condition.children[number].id in self._row_numbers
+                and literal(condition.children[limit]) == (bound, "integer")
+            ):
+                return determined_by(condition.children[number])
+        return frozenset()
+
+
+# The steps that hand the question on: no two of their rows are made of one row below them.
+_GOES_ON = PASSES | names(
+    "Project Aggregate Filter Window Distinct Deduplicate Intersect Except Generate"
+)
+
+
+def _repeats(step: Tree, ids: frozenset[int]) -> bool:
+    """May a row below the step become two that are equal in these columns?"""
+    if step.kind == "Generate":
+        generator = step.expressions("generator")[0]
+        if generator.kind == "GeneratorOuter":
+            generator = generator.children[0]
+        position = step.expressions("generatorOutput")[0].id
+        return generator.kind != "PosExplode" or position not in ids
+    return step.kind == "Sample" and step.fields.get("withReplacement") is not False
+
+
+def _is_row_number(listed: Tree) -> bool:
+    window = bare(listed)
+    return window.kind == "WindowExpression" and window.children[0].kind == "RowNumber"
+
+
+def _window_ids(step: Tree) -> list[int]:
+    return [column.id for column in step.expressions("windowExpressions") if column.id is not None]
+
+
+def _equalities(conditions: list[Tree]) -> "Iterable[tuple[Tree, Tree]]":
+    """The expressions that are equal where the conditions hold, each way round."""
+    for condition in conditions:
+        if condition.kind in ("EqualTo", "EqualNullSafe"):
+            one, other = condition.children
+            yield one, other
+            yield other, one
+
+
+def _differ(constants: list, others: list) -> bool:
+    """Have two branches of a union no equal row, by what is constant in the columns of each?"""
+    return any(
+        one is not None and other is not None and one[1:] == other[1:] and one[0] != other[0]
+        for one, other in zip(constants, others, strict=True)
+    )
+
+
+def _branches(union: Tree) -> list[Tree]:
+    found, left = [], [union]
+    while left:
+        step = left.pop(0)
+        if step.kind == "Union":
+            left = [*step.children, *left]
+        else:
+            found.append(step)
+    return found
+
+
+def _renumbered(ids: frozenset[int], above: list[int], below: list[int]) -> frozenset[int]:
+    return frozenset(new for old, new in zip(above, below, strict=True) if old in ids)

@@ -1,0 +1,175 @@
+"""What a statement would do to a table past the run's branch. Read from Spark's parsed plan."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dbt_spark_contracts import tables
+from dbt_spark_contracts.compat.pyspark import java_classes, sql_parser
+from dbt_spark_contracts.publish.command import is_run_name
+from dbt_spark_contracts.schemas import plain, quoted
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Spark's nodes of statements that write rows: those go to the run's branch.
+_WRITES = (
+    *("InsertIntoStatement", "AppendData", "OverwriteByExpression", "OverwritePartitionsDynamic"),
+    *("DeleteFromTable", "UpdateTable", "MergeIntoTable", "TruncateTable"),
+)
+
+# Nodes of commands that change neither the rows that readers see nor their columns.
+_HARMLESS = (
+    *("CreateTable", "CreateTableAsSelect", "CommentOnTable", "RefreshTable", "AnalyzeTable"),
+    *("SetTableProperties", "UnsetTableProperties", "SetWriteDistributionAndOrdering"),
+    *("SetIdentifierFields", "DropIdentifierFields", "CreateOrReplaceTag", "DropTag"),
+    *("AddPartitionField", "DropPartitionField", "ReplacePartitionField"),
+)
+
+# Iceberg's procedures that do not, either.
+_HARMLESS_PROCEDURES = re.compile(
+    r"rewrite_\w+|compute_\w+|expire_snapshots|remove_orphan_files|ancestors_of|create_changelog_view"
+)
+
+# Properties by which a table is written to branches, and by which its columns change.
+_OUR_PROPERTIES = re.compile(r"write\.wap\.enabled|contracts\..*")
+
+# A part of a table's name that stands for one of its branches.
+_BRANCH = "branch_"
+
+# Without one of these words, a statement is none that is looked for.
+_CHANGES = re.compile(r"\b(alter|drop|replace|truncate|call)\b|\bbranch_", re.IGNORECASE)
+_ANY = re.compile(
+    rf"{_CHANGES.pattern}|\b(insert|delete|update|merge|overwrite)\b", re.IGNORECASE
+)  # fmt: skip
+
+COLUMNS = "Let its model return these columns"
+ROWS = "`delete`, `insert`, `update` and `merge` go to the branch of the build"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a statement does to a table.
+
+    Attributes:
+        table: The table's name as `plain` has it, in lower case.
+        way_out: What to do instead; empty for a plain write, which goes to the run's branch.
+    """
+
+    table: str
+    way_out: str = ""
+
+
+def may_have_effects(sql: str, is_on_branch: bool) -> bool:
+    """Can the statement be one that `effects` tells of? By its words, without Spark.
+
+    On a branch a plain write is not looked for.
+    """
+    return (_CHANGES if is_on_branch else _ANY).search(sql) is not None
+
+
+def effects(session: "SparkSession", sql: str) -> list[Effect]:
+    """What the statement would do to tables of the current catalog; nothing if it has no sense."""
+    try:
+        plan = sql_parser(session).parsePlan(sql)
+    except Exception:  # Spark says so itself when it runs
+        return []
+    return [found for node in _statements(plan) for found in _effects(session, node)]
+
+
+def _statements(plan: Any) -> Iterator[Any]:
+    """The statement, or those of a `with` and of one with several inserts."""
+    if _kind(plan) in ("UnresolvedWith", "Union"):
+        for child in _listed(plan.children()):
+            yield from _statements(child)
+    else:
+        yield plan
+
+
+def _effects(session: "SparkSession", plan: Any) -> Iterator[Effect]:
+    kind = _kind(plan)
+    if kind in ("CallStatement", "Call"):
+        yield from _of_procedure(session, plan)
+    elif kind in _WRITES:
+        if parts := _name(plan):
+            yield from _of_write(session, parts)
+    elif _is_command(session, plan) and (parts := _name(plan)):
+        table = _table(session, parts)
+        if table and (way_out := _way_out(kind, plan)):
+            yield Effect(table, way_out)
+
+
+def _of_write(session: "SparkSession", parts: list[str]) -> Iterator[Effect]:
+    to_branch = parts[-1].lower().startswith(_BRANCH) and len(parts) > 1
+    if table := _table(session, parts[:-1] if to_branch else parts):
+        yield Effect(table, "Write to the table itself" if to_branch else "")
+
+
+def _of_procedure(session: "SparkSession", plan: Any) -> Iterator[Effect]:
+    """A procedure of Iceberg's names its table in one of its arguments."""
+    if _HARMLESS_PROCEDURES.fullmatch(_listed(plan.productElement(0))[-1].lower()):
+        return
+    for argument in _listed(plan.productElement(1)):
+        value = str(argument.expr().value()) if _kind(argument.expr()) == "Literal" else ""
+        parts = plain(value).split(".")
+        if all(parts) and (table := _table(session, parts)):
+            yield Effect(table, ROWS)
+
+
+def _way_out(kind: str, plan: Any) -> str:
+    """What to do instead of a command on a table; empty for one that does no harm."""
+    if kind in ("SetTableProperties", "UnsetTableProperties"):
+        names = plan.productElement(1)
+        names = names.keySet().toSeq() if kind == "SetTableProperties" else names
+        is_ours = any(_OUR_PROPERTIES.fullmatch(name) for name in _listed(names))
+        return "Leave these properties alone" if is_ours else ""
+    if kind in ("CreateOrReplaceBranch", "DropBranch"):
+        name = plan.productElement(1)
+        return f"Leave the branch {name} alone" if name == "main" or is_run_name(name) else ""
+    if kind == "AlterColumn":
+        changed = [plan.dataType(), plan.nullable(), plan.position(), plan.setDefaultExpression()]
+        return "" if all(each.isEmpty() for each in changed) else COLUMNS
+    if kind in _HARMLESS:
+        return ""
+    return COLUMNS if kind.endswith(("Column", "Columns")) else ROWS
+
+
+def _name(plan: Any) -> list[str]:
+    """The parts of the name of the table that the statement is about; none if it names none."""
+    for position in range(plan.productArity()):
+        element = plan.productElement(position)
+        if _kind(element) == "SubqueryAlias":
+            element = element.child()
+        kind = _kind(element)
+        if kind == "UnresolvedIdentifier":
+            return _listed(element.nameParts())
+        if kind in ("UnresolvedTable", "UnresolvedTableOrView", "UnresolvedRelation"):
+            return _listed(element.multipartIdentifier())
+        if position == 0 and kind in ("$colon$colon", "ArrayBuffer", "ArraySeq", "WrappedArray"):
+            parts = _listed(element)  # as Iceberg's own commands have it
+            return parts if all(isinstance(part, str) for part in parts) else []
+    return []
+
+
+def _table(session: "SparkSession", parts: list[str]) -> str:
+    """The table's name as the project has it; empty for one of another catalog."""
+    catalog, identifier = tables.located(session, ".".join(map(quoted, parts)))
+    if catalog.name() != tables.current_catalog(session):
+        return ""
+    return ".".join([*identifier.namespace(), identifier.name()]).lower()
+
+
+def _is_command(session: "SparkSession", plan: Any) -> bool:
+    kind = "org.apache.spark.sql.catalyst.plans.logical.Command"
+    return java_classes(session).java.lang.Class.forName(kind).isInstance(plan)
+
+
+def _kind(node: Any) -> str:
+    """The name of a Java object's class; empty for what py4j has made a Python one."""
+    return node.getClass().getSimpleName() if hasattr(node, "_target_id") else ""
+
+
+def _listed(sequence: Any) -> list:
+    """A Scala sequence as a list."""
+    return [sequence.apply(position) for position in range(sequence.size())]

@@ -1,0 +1,54 @@
+"""Each private name of pyspark and Iceberg that the guard uses is there, and does what it says."""
+
+import inspect
+
+import pytest
+from dbt_spark_contracts import tables
+from dbt_spark_contracts.compat import iceberg, pyspark
+from pyspark import SparkContext, java_gateway
+from pyspark.errors import AnalysisException, ParseException
+
+
+def kind(java_object) -> str:
+    return java_object.getClass().getName()
+
+
+def test_the_way_to_java(spark):
+    assert pyspark.has_java()
+    assert pyspark.java_classes(spark).java.lang.Math.max(1, 2) == 2
+    assert pyspark.classes_of_this_java().java.lang.Math.max(1, 2) == 2
+    assert kind(pyspark.java_session(spark)) == "org.apache.spark.sql.SparkSession"
+    assert pyspark.hadoop_configuration(spark).get("fs.defaultFS") == "file:///"
+    array = pyspark.java_array(spark, pyspark.java_classes(spark).java.lang.String, 2)
+    array[1] = "x"
+    assert [*array] == [None, "x"]
+
+
+def test_what_stands_behind_a_session(spark):
+    assert kind(pyspark.current_catalog(spark)) == tables.ICEBERG_CATALOG
+    assert pyspark.analyzed_plan(spark.range(1).selectExpr("id")).nodeName() == "Project"
+    parser = pyspark.sql_parser(spark)
+    assert parser.parsePlan("select 1").nodeName() == "Project"
+    with pytest.raises(ParseException):
+        parser.parsePlan("select (")
+
+
+@pytest.mark.quick
+def test_pyspark_asks_its_environment_for_a_java():
+    """By the module `os` of its own, which `connect` replaces while it is asked."""
+    assert java_gateway.os.environ
+    source = inspect.getsource(java_gateway.launch_gateway)
+    for name in ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET"):
+        assert f'"{name}"' in source and "os.environ" in source
+    assert "launch_gateway" in inspect.getsource(SparkContext._ensure_initialized)
+
+
+def test_icebergs_own_ways_to_a_table(spark, schema):
+    spark.sql(f"create namespace {schema}")
+    spark.sql(f"create table {schema}.t (id int) using iceberg")
+    catalog, identifier = iceberg.catalog_and_identifier(spark, f"{schema}.t")
+    assert (catalog.name(), identifier.name()) == (spark.catalog.currentCatalog(), "t")
+    assert iceberg.load_table(spark, f"{schema}.t").schema().findField("id") is not None
+    assert iceberg.expression(spark, f"{schema}.t", "id > 3").op().toString() == "AND"
+    with pytest.raises(AnalysisException):
+        iceberg.load_table(spark, f"{schema}.not_there")

@@ -1,0 +1,331 @@
+"""What Spark's plans say of keys without data: proven and refuted where it is true, and never else.
+
+Each case is a query on tables of which `t` promises id, `u` a and b together, `w` a. The tables
+hold whatever that lets them hold, so that a claim which does not follow shows in the rows.
+"""
+
+import random
+import re
+from collections import Counter
+
+import pytest
+from dbt_spark_contracts import spark_plan
+from dbt_spark_contracts.plan import tree
+from dbt_spark_contracts.plan.multiplicity import Table, finer
+from dbt_spark_contracts.plan.uniqueness import Uniqueness
+from pyspark.sql import functions as F
+
+from tests.support.random_plans import KEYS, TABLES, RandomPlans
+from tests.support.spark_work import counted
+
+PROVEN, UNKNOWN = "proven", "unknown"
+
+# By what is in question: a query, the columns of the key, and what is known of it; of what is
+# refuted, what there is a row of.
+QUERIES = {
+    # The promise of a table that is read
+    "carried on": ("select id, a from t", "id", PROVEN),
+    "renamed": ("select id as x, a from t", "x", PROVEN),
+    "with more": ("select id, a from t", "id a", PROVEN),
+    "of two columns": ("select a, b from u", "a b", PROVEN),
+    "half of two": ("select a, b, v from u", "a", "a b"),
+    "not handed on": ("select a, b from t", "a", "id"),
+    "another column": ("select id, a from t", "a", "id"),
+    "a constant": ("select id, 1 as x from t", "x", "id"),
+    "an alias with the table's name": ("select v as id from u as t", "id", "a b"),
+    "a view": ("select * from (select id, b from t) v", "id", PROVEN),
+    "a state of the table": ("select a from t version as of {snapshot}", "a", "id"),
+    "its files": ("select file_path from t.files", "file_path", UNKNOWN),
+    "what promises nothing": ("select id from values (1), (1) as v(id)", "id", UNKNOWN),
+    # What tells a value, and what does not
+    "cast to text": ("select cast(id as string) as x from t", "x", PROVEN),
+    "cast to less": ("select cast(id as tinyint) as x from t", "x", UNKNOWN),
+    "cast of two types": ("select cast(cast(id as double) as float) as x from t", "x", UNKNOWN),
+    "a hash": ("select sha2(cast(id as string), 256) as x from t", "x", PROVEN),
+    "a hash of two": ("select sha2(to_json(struct(a, b)), 256) as x from u", "x", PROVEN),
+    "a hash of one of two": ("select sha2(to_json(struct(a)), 256) as x from u", "x", "a b"),
+    "a hash with a separator": ("select sha2(concat_ws('|', a, b), 256) as x from u", "x", UNKNOWN),
+    "a short hash": ("select crc32(cast(id as string)) as x from t", "x", UNKNOWN),
+    "one name twice in JSON": (
+        "select to_json(struct(a as n, b as n)) as x from u",
+        "x",
+        UNKNOWN,
+    ),
+    "a struct": ("select struct(a, b) as x from u", "x", PROVEN),
+    "coalesce": ("select coalesce(id, 0) as x from t", "x", UNKNOWN),
+    "coalesce, or an error": (
+        "select coalesce(id, cast(raise_error('no id') as int)) as x from t",
+        "x",
+        PROVEN,
+    ),
+    "upper": ("select upper(b) as x from u", "x", "a b"),
+    "uuid": ("select uuid() as x, a from t", "x", UNKNOWN),
+    # Filters
+    "a filter": ("select id from t where a > 1", "id", PROVEN),
+    "a filter of other columns": ("select a from t where b = 'x' and a is not null", "a", "id"),
+    "a filter of the key": ("select a from t where id = 1", "a", PROVEN),
+    "a filter by a function": ("select a from t where hash(id) = 1", "a", UNKNOWN),
+    "a constant half": ("select a, v from u where b = 'x'", "a", PROVEN),
+    "a half that is null": ("select a, v from u where b is null", "a", PROVEN),
+    "a half that is equal": ("select a, v from u where b = cast(a as string)", "a", PROVEN),
+    "a half that is random": ("select a from u where b = cast(rand() as string)", "a", UNKNOWN),
+    "in a list": ("select a from u where b in ('x', 'y')", "a", UNKNOWN),
+    "or": ("select a from u where b = 'x' or v = 1", "a", UNKNOWN),
+    "empty": ("select a from (select * from t where false limit 0)", "a", "id"),
+    "limit 1": ("select a from t limit 1", "a", PROVEN),
+    "limit 2": ("select a from t limit 2", "a", UNKNOWN),
+    "a sample": ("select id from t tablesample (50 percent)", "id", PROVEN),
+    # Groups
+    "group": ("select a, count(*) as n from t group by a", "a", PROVEN),
+    "group of two": ("select a, b, max(id) from t group by a, b", "a b", PROVEN),
+    "part of the groups": ("select a, b, max(id) from t group by a, b", "a", "a b"),
+    "group not handed on": ("select b, count(*) from t group by a, b", "b", "a b"),
+    "group by an expression": ("select upper(b) as x from t group by upper(b)", "x", PROVEN),
+    "group by an expression too": (
+        "select a, upper(b) as x from t group by a, upper(b)",
+        "a",
+        "a x",
+    ),
+    "group by what it decides": ("select a from u group by a, a + 1", "a", PROVEN),
+    "an aggregate": ("select max(id) as x from t group by a", "x", UNKNOWN),
+    "of all": ("select max(a) as x from t", "x", PROVEN),
+    "having": ("select a from t group by a, b having count(*) > 1", "a", UNKNOWN),
+    "groups of groups": (
+        "select a, n, count(*) from (select a, b, f as n from t group by a, b, f) group by a, n",
+        "a",
+        "a n",
+    ),
+    "groups of one row": ("select id, a from t group by id, a", "id", PROVEN),
+    "rollup": ("select a, count(*) from t group by rollup (a)", "a", UNKNOWN),
+    "rollup, and its level": (
+        "select a, grouping_id() as g, count(*) from t group by rollup (a)",
+        "a g",
+        PROVEN,
+    ),
+    "distinct": ("select distinct a, b from t", "a b", PROVEN),
+    "distinct, part": ("select distinct a, b from t", "a", "a b"),
+    # Windows
+    "row number": (
+        "select * from (select *, row_number() over (partition by a order by id) as r from t) "
+        "where r = 1",
+        "a",
+        PROVEN,
+    ),
+    "row number, in words": (
+        "select * from (select *, row_number() over (partition by a order by id) as r from t) "
+        "where r < 2 and a is not null",
+        "a",
+        PROVEN,
+    ),
+    "qualify by an expression": (
+        "select x from (select upper(b) as x, "
+        "row_number() over (partition by upper(b) order by id) as r from t) where r = 1",
+        "x",
+        PROVEN,
+    ),
+    "row number, two": (
+        "select * from (select *, row_number() over (partition by a order by id) as r from t) "
+        "where r <= 2",
+        "a",
+        UNKNOWN,
+    ),
+    "row number, with it": (
+        "select a, row_number() over (partition by a order by id) as r from t",
+        "a r",
+        PROVEN,
+    ),
+    "row number, not asked": (
+        "select a, row_number() over (partition by a order by id) as r from t",
+        "a",
+        "id",
+    ),
+    "rank": (
+        "select * from (select *, rank() over (partition by a order by b) as r from t) where r = 1",
+        "a",
+        UNKNOWN,
+    ),
+    "row number of finer parts": (
+        "select * from (select *, row_number() over (partition by a, b order by id) as r from t) "
+        "where r = 1",
+        "a",
+        UNKNOWN,
+    ),
+    "joined after the rank": (
+        "select x.a from (select a, row_number() over (partition by a order by id) as r from t) x "
+        "join u on x.a = u.a where r = 1",
+        "a",
+        UNKNOWN,
+    ),
+    # Joins
+    "to one row": ("select t.id, w.b from t join w on t.a = w.a", "id", PROVEN),
+    "to one row or none": ("select t.id, w.b from t left join w on t.a = w.a", "id", PROVEN),
+    "from the right": ("select t.id, w.b from w right join t on t.a = w.a", "id", PROVEN),
+    "to several": ("select t.id, u.b from t join u on t.a = u.a", "id", "a b"),
+    "to several or none": ("select t.id, u.v from t left join u on t.a = u.a", "id", "a b"),
+    "to several, with theirs": (
+        "select t.id, u.b from t join u on t.a = u.a",
+        "id b",
+        PROVEN,
+    ),
+    "to one by a constant": (
+        "select t.id from t join u on t.a = u.a and u.b = 'x'",
+        "id",
+        PROVEN,
+    ),
+    "the other side's key": ("select w.a from t join w on t.a = w.a", "a", "id"),
+    "of two keys": ("select w.a, v.b from w join w as v on w.a = v.a", "a", PROVEN),
+    "full": ("select t.id, w.b from t full join w on t.a = w.a", "id", UNKNOWN),
+    "semi": ("select id from t left semi join u on t.a = u.a", "id", PROVEN),
+    "anti": ("select id from t left anti join u on t.a = u.a", "id", PROVEN),
+    "in": ("select a from w where a in (select a from t)", "a", PROVEN),
+    "cross": ("select t.id, w.a from t cross join w", "id a", PROVEN),
+    "cross, half": ("select t.id, w.a from t cross join w", "id", "a"),
+    "not equal": ("select t.id from t join w on t.a > w.a", "id", UNKNOWN),
+    "a filter that needs a match": (
+        "select t.id as x, t.a from t left join u on t.a = u.a where u.v is not null",
+        "a",
+        "id",
+    ),
+    "with an aggregate": (
+        "select t.id, s.n from t left join (select a, count(*) as n from u group by a) s "
+        "on t.a = s.a",
+        "id",
+        PROVEN,
+    ),
+    "lateral": (
+        "select t.id, x.b from t, lateral (select b from u where u.a = t.a) x",
+        "id",
+        UNKNOWN,
+    ),
+    # Sets, generators, CTEs
+    "union": ("select id from t union all select id from t", "id", UNKNOWN),
+    "union of others": ("select a from w union all select a from t", "a", "id"),
+    "union, tagged": (
+        "select id, 'x' as tag from t union all select id, 'y' as tag from t",
+        "id tag",
+        PROVEN,
+    ),
+    "union, tagged alike": (
+        "select id, 'x' as tag from t union all select id, 'x' as tag from t",
+        "id tag",
+        UNKNOWN,
+    ),
+    "union, by a filter": (
+        "select a, b from u where b = 'x' union all select a, b from u where b = 'y'",
+        "a b",
+        PROVEN,
+    ),
+    "union distinct": ("select id from t union select id from t", "id", PROVEN),
+    "except": ("select id from t except select a from w", "id", PROVEN),
+    "explode": ("select id, x from t lateral view explode(array(a, a)) as x", "id x", UNKNOWN),
+    "posexplode": (
+        "select id, p from t lateral view posexplode(array(a, a)) as p, x",
+        "id p",
+        PROVEN,
+    ),
+    "posexplode, half": (
+        "select id, p from t lateral view posexplode(array(a, a)) as p, x",
+        "id",
+        UNKNOWN,
+    ),
+    "cte": ("with c as (select id, a from t) select id as x from c where a = 1", "x", PROVEN),
+    "cte twice": (
+        "with c as (select a from w) select l.a from c l join c r on l.a = r.a",
+        "a",
+        PROVEN,
+    ),
+    "cte refuted": ("with c as (select a, b from t) select a as x from c", "x", "id"),
+}
+
+
+@pytest.fixture(scope="module")
+def known(spark, module_schema) -> dict[str, Table]:
+    """The tables, and what they promise."""
+    for statement in TABLES.format(schema=module_schema).split(";"):
+        if statement.strip():
+            spark.sql(statement)
+    return {
+        f"lakehouse.{module_schema}.{name}": Table(name, [frozenset(key) for key in keys])
+        for name, keys in KEYS.items()
+    }
+
+
+def judged(frame, positions, known) -> tuple[bool, tuple[str, ...] | None]:
+    """Is the key proven; and what are there rows of, if it is refuted?"""
+    plan = tree.read(spark_plan.analyzed_plan(frame))
+    is_deterministic = spark_plan.is_deterministic(frame)
+    keys = {name: table.promised for name, table in known.items()}
+    rows = finer(plan, positions, known, is_deterministic)
+    proven = Uniqueness(plan, keys, is_deterministic).is_proven(positions)
+    return proven, rows.columns if rows else None
+
+
+def has_two_of_one(frame, positions) -> bool:
+    """Has the frame two rows of one key? Nulls count as equal."""
+    columns = [frame.columns[at] for at in positions]
+    return frame.groupBy(*columns).count().where("count > 1").limit(1).count() > 0
+
+
+@pytest.mark.parametrize("case", QUERIES)
+def test_a_query(spark, known, module_schema, case):
+    query, key, expected = QUERIES[case]
+    snapshot = spark.sql(f"select snapshot_id from {module_schema}.t.snapshots").first()[0]
+    # A table's name follows these words, and stands alone.
+    named = re.sub(r"\b(from|join|,) ([tuw])\b", rf"\1 {module_schema}.\2", query)
+    frame = spark.sql(named.format(snapshot=snapshot))
+    positions = [frame.columns.index(name) for name in key.split()]
+    proven, rows = judged(frame, positions, known)
+    found = PROVEN if proven else " ".join(rows) if rows else UNKNOWN
+    assert found == expected
+    if proven:
+        assert not has_two_of_one(frame, positions)
+    elif rows and case != "empty":
+        assert has_two_of_one(frame, positions)
+
+
+def test_it_costs_no_spark_job(spark, known, module_schema):
+    frame = spark.table(f"{module_schema}.t").groupBy("a").count()
+    with counted(spark) as proof:
+        assert judged(frame, [0], known)[0]
+    with counted(spark) as query:
+        assert not has_two_of_one(frame, [0])
+    assert proof.jobs == 0
+    assert query.jobs > 0, "this is how a job is seen"
+
+
+def test_an_alias_that_pretends_to_be_a_table(spark, known, module_schema):
+    frame = spark.range(2).select(F.lit(1).alias("id"))
+    for name in (f"lakehouse.{module_schema}.t", "t"):
+        assert judged(frame.alias(name).select("id"), [0], known) == (False, None)
+
+
+def test_a_frame_without_duplicates(spark, known, module_schema):
+    frame = spark.table(f"{module_schema}.t").dropDuplicates(["a", "b"])
+    assert judged(frame.select("a", "b"), [0, 1], known) == (True, None)
+    assert judged(frame.select("a", "b"), [0], known) == (False, ("a", "b"))
+
+
+def test_a_sample_that_repeats_rows(spark, known, module_schema):
+    frame = spark.table(f"{module_schema}.t").sample(True, 3.0, 1)
+    assert judged(frame.select("id"), [0], known)[0] is False
+
+
+@pytest.mark.parametrize(
+    "number", [40, pytest.param(1500, marks=pytest.mark.full)], ids=["some", "many"]
+)
+def test_any_plan(spark, known, module_schema, seed, number):
+    """What is proven never has two rows of a key; what is refuted has, on tables that hold all."""
+    said = Counter()
+    for at in range(number):
+        plans = RandomPlans(spark, module_schema, random.Random(seed + at))
+        frame = plans.plan()
+        positions = plans.key(frame)
+        proven, rows = judged(frame, positions, known)
+        said["proven" if proven else "refuted" if rows else "unknown"] += 1
+        told = f"plan {at}, columns {positions}: {frame._jdf.queryExecution().analyzed()}"
+        assert not (proven and rows), told
+        if proven:
+            assert not has_two_of_one(frame, positions), told
+        elif rows and not plans.is_empty:
+            assert has_two_of_one(frame, positions), told
+    assert said["proven"] and said["refuted"]

@@ -1,0 +1,588 @@
+"""Each way that data can come into a DataFrame, and what a contracted model may make of it.
+
+Each case is a Gold model of one project, whose Silver table has a marked column, `policy`; what is
+said of its column `reference` is the promise. The table of all ways is in docs/contracts.md.
+"""
+
+import shutil
+import textwrap
+
+import pytest
+import yaml
+from dbt_spark_contracts.lineage import model
+
+from tests.support.dbt_runner import make_project
+
+SILVER = "select 'ev-1' as event_id, 'POL-1' as policy, 'k' as car, 1L as n"
+MARKS = {"event_id": {"silver_only": True}, "policy": {"silver_only": True, "pii": True}, "car": {}}
+TABLE = "{{ target.schema }}_silver.silver_t"
+REF = "{{ ref('silver_t') }}"
+OLDER = "{{ target.schema }}_silver.older version as of 'before'"
+DEPENDS = "-- depends_on: {{ ref('silver_t') }}\n"
+COPY = "is silver_t.policy under another name"
+
+
+def python(body: str) -> str:
+    return f"""
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pyspark.sql import functions as F
+
+def model(dbt, spark):
+    schema = os.environ["LAKEHOUSE_SCHEMA"]
+    silver = schema + "_silver.silver_t"
+    data = f"{{os.environ['LAKEHOUSE_HOME']}}/warehouse/{{schema}}_silver/silver_t/data"
+    t = dbt.ref("silver_t")
+{textwrap.indent(textwrap.dedent(body).strip(), "    ")}
+"""
+
+
+def sql_hook(hook: str, query: str) -> str:
+    return f'{{{{ config(pre_hook="{hook}") }}}}\n{DEPENDS}{query}'
+
+
+METADATA = (
+    "all_data_files all_delete_files all_entries all_files all_manifests data_files delete_files "
+    "entries files history manifests metadata_log_entries partitions position_deletes refs "
+    "snapshots"
+)
+
+# By the way in: the model, and what is said of its column.
+REFUSED = {
+    # Metadata tables: bounds of values, partitions, paths
+    "the_changes": (f"{DEPENDS}select policy as reference from {TABLE}.changes", COPY),
+    **{
+        f"metadata_{name}": (
+            f"{DEPENDS}select to_json(struct(m.*)) as reference from {TABLE}.{name} as m",
+            f"because of Iceberg's metadata table lakehouse.%s_silver.silver_t.{name}",
+        )
+        for name in METADATA.split()
+    },
+    "the_path_of_a_file": (f"select _file as reference from {REF}", "Iceberg's _file"),
+    "the_partition": (
+        f"select to_json(_partition) as reference from {REF}",
+        "Iceberg's _partition",
+    ),
+    "input_file_name": (
+        f"select input_file_name() as reference from {REF}",
+        "Spark's InputFileName",
+    ),
+    # States of a table
+    "a_branch_with_a_dash": (
+        sql_hook(
+            f"alter table {TABLE} create or replace branch `audit-1`",
+            f"select policy as reference from {TABLE}.`branch_audit-1`",
+        ),
+        COPY,
+    ),
+    "a_tag": (
+        sql_hook(
+            f"alter table {TABLE} create or replace tag `v 1`",
+            f"select policy as reference from {TABLE} version as of 'v 1'",
+        ),
+        COPY,
+    ),
+    "a_version": (
+        python("""
+            return spark.read.option("snapshot-id", 1).table(silver).selectExpr(
+                "policy as reference")
+        """),
+        COPY,
+    ),
+    "a_timestamp": (
+        f"{DEPENDS}select policy as reference from {TABLE} timestamp as of now()",
+        COPY,
+    ),
+    "an_older_name": (
+        sql_hook(
+            "{{ rename() }}",
+            f"select string(nr) as reference from {OLDER}",
+        ),
+        "is older.older.policy under another name",
+    ),
+    "a_column_that_is_gone": (
+        sql_hook(
+            "{{ rename() }}",
+            f"select string(gone) as reference from {OLDER}",
+        ),
+        "has no more",
+    ),
+    # Files, and tables that dbt does not know
+    "files_by_path": (
+        python('return spark.read.parquet(data).selectExpr("policy as reference")'),
+        "files that the model reads by itself",
+    ),
+    "files_by_sql": (
+        python('return spark.sql(f"select policy as reference from parquet.`{data}`")'),
+        "files that the model reads by itself",
+    ),
+    "a_table_of_sparks_catalog": (
+        python("""
+            spark.sql("create schema if not exists spark_catalog.ways")
+            spark.sql("drop table if exists spark_catalog.ways.ext")
+            spark.sql(f"create table spark_catalog.ways.ext using parquet location '{data}'")
+            return spark.table("spark_catalog.ways.ext").selectExpr("policy as reference")
+        """),
+        "spark_catalog.ways.ext, a table that dbt does not know",
+    ),
+    "a_copy_made_in_a_hook": (
+        sql_hook(
+            "create or replace table {{ target.schema }}_silver.by_hand using iceberg as "
+            f"select * from {TABLE}",
+            "select policy as reference from {{ target.schema }}_silver.by_hand",
+        ),
+        "_silver.by_hand, a table that dbt does not know",
+    ),
+    "jdbc": (
+        python("""
+            url = "jdbc:derby:memory:ways;create=true"
+            driver = "org.apache.derby.jdbc.EmbeddedDriver"
+            reader = spark.read.format("jdbc").option("driver", driver).option("url", url)
+            tables = reader.option("dbtable", "sys.systables").load()
+            return tables.selectExpr("TABLENAME as reference")
+        """),
+        "files that the model reads by itself",
+    ),
+    # Names that lie
+    "a_forged_alias_of_a_table": (
+        python("""
+            return t.alias(f"lakehouse.{schema}_silver.clean").selectExpr("policy as reference")
+        """),
+        COPY,
+    ),
+    "a_forged_alias_of_a_source": (
+        python('return t.alias("source.small.landing.x").selectExpr("policy as reference")'),
+        COPY,
+    ),
+    "a_source_mixed_with_a_table": (
+        python("""
+            files = dbt.source("landing", "x").select("path")
+            return files.union(t.select("policy")).selectExpr("path as reference")
+        """),
+        COPY,
+    ),
+    "another_spelling": (
+        "select Policy as reference from `lakehouse`.`{{ target.schema }}_silver`.`silver_t`",
+        COPY,
+    ),
+    "a_source_over_a_model": (
+        "select policy as reference from {{ source('watch', 'silver_t') }}",
+        COPY,
+    ),
+    "a_source_by_another_spelling": (
+        "select policy as reference from {{ source('spelt', 't') }}",
+        COPY,
+    ),
+    # Views of the session, caches, what is cut off
+    "a_view_of_the_session": (
+        python("""
+            t.createOrReplaceTempView("ways_view")
+            return spark.sql("select policy as reference from ways_view")
+        """),
+        COPY,
+    ),
+    "a_global_view": (
+        sql_hook(
+            f"create or replace global temporary view ways_global as select * from {TABLE}",
+            "select policy as reference from global_temp.ways_global",
+        ),
+        COPY,
+    ),
+    "a_cached_table": (
+        sql_hook(
+            f"cache table ways_cached as select * from {TABLE}",
+            "select policy as reference from ways_cached",
+        ),
+        COPY,
+    ),
+    "a_cached_frame": (python('return t.cache().selectExpr("policy as reference")'), COPY),
+    "a_local_checkpoint": (
+        python('return t.localCheckpoint().selectExpr("policy as reference")'),
+        "rows that came through Python, an RDD or a checkpoint",
+    ),
+    "what_the_model_wrote": (
+        python("""
+            name = schema + "_gold.own_write"
+            t.write.format("iceberg").mode("overwrite").saveAsTable(name)
+            return spark.table(name).selectExpr("policy as reference")
+        """),
+        "_gold.own_write, a table that dbt does not know",
+    ),
+    "rows_of_a_view_that_python_made": (
+        "-- depends_on: {{ ref('silver_t') }}\nselect reference from ways_rows",
+        "rows that stand in the code or came through Python",
+    ),
+    # What a program collects
+    "to_pandas": (
+        python('return t.toPandas()[["policy"]].rename(columns={"policy": "reference"})'),
+        "cannot be traced",
+    ),
+    "an_rdd": (
+        python('return t.select("policy").rdd.map(lambda row: row).toDF("reference string")'),
+        "cannot be traced",
+    ),
+    "rows_made_anew": (
+        python("""
+            rows = [(row.policy,) for row in t.collect()]
+            return spark.createDataFrame(rows, "reference string")
+        """),
+        "cannot be traced",
+    ),
+    **{
+        f"literals_by_{name}": (
+            python(f'return t.select(F.lit(str({code})).alias("reference"))'),
+            "silver_t.policy",
+        )
+        for name, code in {
+            "collect": 't.groupBy("car").agg(F.max("policy").alias("p")).collect()',
+            "head": 't.select("policy").head()',
+            "first": 't.select("policy").first()',
+            "take": 't.select("policy").take(1)',
+            "tail": 't.select("policy").tail(1)',
+            "iterator": 'list(t.select("policy").toLocalIterator())',
+            "pandas": 't.select("policy").toPandas()',
+            "arrow": 't.select("policy")._collect_as_arrow()',
+            "json": 't.select("policy").toJSON().collect()',
+            "show": 't.select("policy")._show_string()',
+            "quantile": 't.selectExpr("length(policy) as l").approxQuantile("l", [0.5], 0.1)',
+            "pivot": 't.groupBy("car").pivot("policy").count().columns',
+            "a_thread": 'ThreadPoolExecutor(1).submit(t.select("policy").collect).result()',
+            "sql": 'spark.sql(f"select policy from {silver}").collect()',
+        }.items()
+    },
+    "literals_of_files": (
+        python("""
+            value = spark.sparkContext.wholeTextFiles(data).keys().first()
+            return t.select(F.lit(value).alias("reference"))
+        """),
+        "what the model has collected: rows of an RDD",
+    ),
+    "a_map_of_literals": (
+        python("""
+            pairs = t.groupBy("car").agg(F.max("policy").alias("p")).collect()
+            lookup = F.create_map(*[F.lit(x) for row in pairs for x in (row.car, row.p)])
+            return t.select(lookup[F.col("car")].alias("reference"))
+        """),
+        "what the model has collected: silver_t.policy",
+    ),
+    "names_of_fields": (
+        python("""
+            name = t.select("policy").head()[0]
+            return t.select(F.to_json(F.struct(F.col("car").alias(name))).alias("reference"))
+        """),
+        "what the model has collected: silver_t.policy",
+    ),
+    "a_range_of_what_was_collected": (
+        python("""
+            number = len(t.select("policy").head()[0])
+            return spark.range(number, number + 1).selectExpr("cast(id as string) as reference")
+        """),
+        "what the model has collected: silver_t.policy",
+    ),
+    "literals_by_jinja": (
+        f"{DEPENDS}"
+        "{% set found = run_query('select policy from ' ~ ref('silver_t')) if execute else none %}"
+        "select '{{ found.rows[0][0] if found else '' }}' as reference",
+        "what the model has collected: silver_t.policy",
+    ),
+    # Functions
+    "a_udf": (python('return t.select(F.udf(str)("policy").alias("reference"))'), "is made of"),
+    "a_udf_of_what_is_clean": (
+        python('return t.select(F.udf(str)("car").alias("reference"))'),
+        "cannot be traced, because of the Python function str",
+    ),
+    "a_pandas_udf": (
+        python('return t.select(F.pandas_udf(lambda s: s, "string")("car").alias("reference"))'),
+        "cannot be traced",
+    ),
+    "map_in_pandas": (
+        python(
+            'return t.selectExpr("car as reference").mapInPandas(lambda f: f, "reference string")'
+        ),
+        "cannot be traced",
+    ),
+    "map_in_arrow": (
+        python(
+            'return t.selectExpr("car as reference").mapInArrow(lambda f: f, "reference string")'
+        ),
+        "cannot be traced",
+    ),
+    "apply_in_pandas": (
+        python("""
+            own = t.selectExpr("car as reference").groupBy("reference")
+            return own.applyInPandas(lambda frame: frame, "reference string")
+        """),
+        "cannot be traced",
+    ),
+    "a_table_function_of_python": (
+        python("""
+            class Rows:
+                def eval(self, policy: str):
+                    yield policy,
+            spark.udtf.register("ways_rows_of", F.udtf(Rows, returnType="reference: string"))
+            t.createOrReplaceTempView("ways_udtf")
+            return spark.sql("select r.reference from ways_udtf, lateral ways_rows_of(policy) r")
+        """),
+        "is made of silver_t.policy",
+    ),
+    "what_another_model_could_not_trace": (
+        "select x as reference from {{ ref('not_promised') }}",
+        "not_promised.x, which cannot be traced",
+    ),
+    "a_java_method": (
+        f"select java_method('java.lang.String', 'valueOf', car) as reference from {REF}",
+        "cannot be traced",
+    ),
+    # In the query itself
+    "a_scalar_subquery": (f"select (select max(policy) from {REF}) as reference", COPY),
+    "a_union_of_all": (
+        f"select car as reference from {REF} union all select policy from {REF}",
+        COPY,
+    ),
+    "a_lateral_view": (
+        f"select reference from {REF} lateral view explode(array(policy)) v as reference",
+        COPY,
+    ),
+    "a_pivot": (
+        f"select a as reference from (select car, policy from {REF}) "
+        "pivot (max(policy) for car in ('k' as a))",
+        COPY,
+    ),
+    "a_window": (
+        f"select lag(policy, 0) over (order by n) as reference from {REF}",
+        COPY,
+    ),
+    "a_field_of_a_struct": (
+        f"select s.p as reference from (select struct(policy as p, car) as s from {REF})",
+        COPY,
+    ),
+}
+
+# Of what is marked silver_only, each of these tells of the value.
+TELLS = {
+    "concat": "concat(event_id, '')",
+    "trim": "trim(event_id)",
+    "substring": "substring(event_id, 1)",
+    "upper": "upper(event_id)",
+    "to_json": "to_json(struct(event_id))",
+    "base64": "base64(encode(event_id, 'utf-8'))",
+    "aes": "hex(aes_encrypt(event_id, '0000111122223333'))",
+    "mask": "mask(event_id)",
+    "format": "format_string('%s', event_id)",
+    "split": "split(event_id, '-')[1]",
+    "cast": "cast(cast(event_id as binary) as string)",
+    "field": "struct(event_id as x).x",
+    "array": "cast(array(event_id) as string)",
+    "regexp": "regexp_replace(event_id, '-', '-')",
+    "length": "cast(length(event_id) as string)",
+    "hash_beside": "concat(sha2(event_id, 256), event_id)",
+    "aggregated": "array_join(collect_list(event_id) over (partition by car), ',')",
+    "min": "min(event_id) over (partition by car)",
+    "first": "first(event_id) over (partition by car)",
+    "sum": "cast(sum(ascii(event_id)) over (partition by car) as string)",
+}
+# These do not.
+PASSES = {
+    "sha2": "sha2(event_id, 256)",
+    "sha2_of_several": "sha2(concat_ws('|', event_id, car), 256)",
+    "md5": "md5(event_id)",
+    "xxhash64": "cast(xxhash64(event_id, car) as string)",
+    "is_null": "cast(event_id is null as string)",
+    "compared": "cast(event_id = 'x' or event_id in ('y', 'z') as string)",
+    "like": "cast(event_id like 'e%' as string)",
+    "counted": "cast(count(event_id) over (partition by car) as string)",
+    "counted_apart": "cast(approx_count_distinct(event_id) over (partition by car) as string)",
+    "ranked": "cast(row_number() over (partition by car order by event_id) as string)",
+    "chosen": "case when event_id = 'x' then 'a' else car end",
+    "exists": "if(exists(select 1 from {{ ref('clean') }} where policy = event_id), 'a', 'b')",
+}
+
+# What is no leak of any kind.
+CLEAN = {
+    "a_column": f"select car as reference from {REF}",
+    "a_join": f"select t.car as reference from {REF} t join {REF} u on t.policy = u.policy",
+    "values": "select x as reference from values ('a'), ('b') as v (x)",
+    "a_range": "select cast(id as string) as reference from range(3)",
+    "facts_of_a_row": f"select cast(_pos as string) as reference from {REF}",
+    "the_kind_of_a_change": f"{DEPENDS}select _change_type as reference from {TABLE}.changes",
+    "names_by_jinja": (
+        "{% set found = run_query('show tables in ' ~ target.schema ~ '_silver') %}"
+        "select '{{ found.rows | length if execute else 0 }}' as reference"
+    ),
+    "what_is_clean_by_jinja": (
+        f"{DEPENDS}"
+        "{% set found = run_query('select distinct car from ' ~ ref('silver_t')) if execute %}"
+        "select '{{ found.rows[0][0] if found else '' }}' as reference"
+    ),
+    "what_is_clean_collected": python(
+        'return t.select(F.lit(t.select("car").first()[0]).alias("reference"))'
+    ),
+    "a_count_collected": python('return t.select(F.lit(str(t.count())).alias("reference"))'),
+    "plain_columns_beside_what_was_collected": python("""
+        last = t.agg(F.max("event_id")).first()[0]
+        return t.where(F.col("event_id") >= F.lit(last)).selectExpr("car as reference")
+    """),
+    "files": python('return dbt.source("landing", "x").selectExpr("relative_path as reference")'),
+    "allowed": python('return t.select(F.udf(str)("car").alias("reference"))'),
+}
+
+# Within the schema a literal of what is silver_only only may be filtered by.
+WATERMARK = (
+    DEPENDS
+    + """
+{{% set last = run_query('select max({}) as x from ' ~ ref('silver_t')).rows[0].x if execute %}}
+select concat(car, '!') as x from {{{{ ref('silver_t') }}}} where event_id <= '{{{{ last }}}}'
+"""
+)
+
+MACROS = """
+{% macro rename() %}
+  {% set older = target.schema ~ '_silver.older' %}
+  {% do run_query("drop table if exists " ~ older) %}
+  {% do run_query("create table " ~ older ~ " as select 1 as nr, 2 as gone") %}
+  {% do run_query("alter table " ~ older ~ " create or replace tag before") %}
+  {% do run_query("alter table " ~ older ~ " rename column nr to policy") %}
+  {% do run_query("alter table " ~ older ~ " drop column gone") %}
+{% endmacro %}
+"""
+
+
+def files() -> dict[str, str]:
+    cases = {name: code for name, (code, _) in REFUSED.items()} | CLEAN
+    for name, expression in {**{f"tells_{n}": e for n, e in TELLS.items()}, **PASSES}.items():
+        cases[name] = f"select {expression} as reference from {REF}"
+    columns = [{"name": name, "config": {"meta": meta}} for name, meta in MARKS.items()]
+    models = [
+        {"name": "silver_t", "config": {"schema": "silver"}, "columns": columns},
+        {"name": "clean", "config": {"schema": "silver"}},
+        {"name": "not_promised", "config": {"schema": "silver"}},
+        {
+            "name": "watermark",
+            "config": {"schema": "silver", "contract": {"enforced": True}},
+            "columns": [{"name": "x", "data_type": "string"}],
+        },
+    ]
+    written = {
+        "models/silver_t.sql": SILVER,
+        "models/clean.sql": "select 'x' as policy",
+        "models/watermark.sql": WATERMARK.format("event_id"),
+        "models/not_promised.py": python('return t.select(F.udf(str)("car").alias("x"))'),
+        "macros/rename.sql": MACROS,
+        "landing/one.txt": "x",
+    }
+    for name, code in cases.items():
+        extension = "py" if code.startswith("\n") else "sql"
+        written[f"models/gold/gold_{name}.{extension}"] = code
+        meta = {"untraced_allowed": {"reference": "A name, spelt."}} if name == "allowed" else {}
+        models.append(
+            {
+                "name": f"gold_{name}",
+                "config": {"schema": "gold", "contract": {"enforced": True}, "meta": meta},
+                "columns": [{"name": "reference", "data_type": "string"}],
+            }
+        )
+    schema = "{{ target.schema }}_silver"
+    policy = {"name": "policy", "config": {"meta": {"pii": True, "silver_only": True}}}
+    sources = [
+        {"name": "landing", "tables": [{"name": "x", "external": {"location": "landing"}}]},
+        {"name": "watch", "schema": schema, "tables": [{"name": "silver_t"}]},
+        {
+            "name": "spelt",
+            "schema": schema,
+            "tables": [{"name": "t", "identifier": "`silver_t`"}],
+        },
+        {"name": "older", "schema": schema, "tables": [{"name": "older", "columns": [policy]}]},
+    ]
+    written["models/models.yml"] = yaml.safe_dump({"models": models, "sources": sources})
+    return written
+
+
+@pytest.fixture(scope="module")
+def built(dbt, spark, tmp_path_factory, module_schema):
+    rows = "select * from values ('POL-1') as given (reference)"
+    spark.sql(f"create or replace temporary view ways_rows as {rows}")
+    project = make_project(dbt, tmp_path_factory.mktemp("ways_in"), files())
+    silver = project("run", "--select", "config.schema:silver", schema=module_schema)
+    assert silver.success, silver.text
+    assert "not_promised.x cannot be traced" in silver.text, "without a contract it is a warning"
+    result = project("run", "--select", "config.schema:gold", schema=module_schema)
+    result.project = project
+    return result
+
+
+@pytest.fixture(scope="module")
+def small(dbt, tmp_path_factory):
+    """The same Silver table, and one Gold model that hands a column of it on."""
+    all_files = files()
+    models = yaml.safe_load(all_files["models/models.yml"])["models"]
+    kept = [model for model in models if model["name"] in ("silver_t", "gold_a_column")]
+    written = {
+        "models/silver_t.sql": SILVER,
+        "models/gold_a_column.sql": f"select policy as reference from {REF}",
+        "models/models.yml": yaml.safe_dump({"models": kept}),
+    }
+    return make_project(dbt, tmp_path_factory.mktemp("ways_in_small"), written)
+
+
+def test_a_deferred_ref_has_the_marks_of_its_model(small, module_schema, tmp_path):
+    assert small("run", "--select", "silver_t", schema=f"{module_schema}_prod").success
+    shutil.copy(small.target_path / "manifest.json", tmp_path)
+    deferred = ("--defer", "--state", str(tmp_path))
+    result = small("run", "--select", "gold_a_column", *deferred, schema=f"{module_schema}_dev")
+    assert f"{module_schema}_prod_silver" in result.code["gold_a_column"]
+    assert f"gold_a_column.reference {COPY}" in result.message["gold_a_column"]
+
+
+def test_personal_literals_are_refused_within_the_schema_too(built, dbt, module_schema):
+    project = built.project
+    (project.project_dir / "models/watermark.sql").write_text(WATERMARK.format("policy"))
+    result = project("run", "--select", "watermark", schema=module_schema)
+    assert "what the model has collected: silver_t.policy" in result.message["watermark"]
+
+
+def test_a_plan_that_cannot_be_read_is_refused(small, module_schema, monkeypatch):
+    (small.project_dir / "models/gold_a_column.sql").write_text(
+        f"select car as reference from {REF}"
+    )
+    monkeypatch.setattr(model, "analyzed_plan", lambda frame: [{"class": "a.b", "nonsense": 1}])
+    result = small("run", schema=f"{module_schema}_unread")
+    assert result.status == {"silver_t": "success", "gold_a_column": "error"}
+    assert "because of a plan that cannot be read" in result.message["gold_a_column"]
+
+
+def said(built, name: str) -> list[str]:
+    lines = [line.strip() for line in built.message[f"gold_{name}"].splitlines()]
+    return [line for line in lines if line.startswith(f"gold_{name}.reference ")]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_way_in_that_is_refused(built, module_schema, name):
+    assert built.status[f"gold_{name}"] == "error"
+    line = REFUSED[name][1]
+    told = said(built, name)
+    assert any((line % module_schema if "%s" in line else line) in each for each in told), (
+        built.message[f"gold_{name}"]
+    )
+
+
+@pytest.mark.parametrize("name", TELLS)
+def test_what_tells_of_a_silver_only_column(built, name):
+    assert built.status[f"gold_tells_{name}"] == "error", "it passed"
+    assert all("silver_t.event_id" in line for line in said(built, f"tells_{name}"))
+    assert said(built, f"tells_{name}")
+
+
+@pytest.mark.parametrize("name", [*PASSES, *CLEAN])
+def test_what_may_pass(built, name):
+    assert built.status[f"gold_{name}"] == "success", built.message[f"gold_{name}"]
+
+
+def test_the_way_out_is_said(built):
+    message = built.message["gold_a_udf_of_what_is_clean"]
+    assert "`config: {meta: {untraced_allowed: {reference: the reason}}}`" in message
+
+
+def test_nothing_that_is_refused_is_written(dbt, built, module_schema):
+    folder = dbt.home / "warehouse" / f"{module_schema}_gold"
+    tables = {path.name for path in folder.iterdir()} - {"own_write"}
+    assert tables == {f"gold_{name}" for name in (*PASSES, *CLEAN)}
