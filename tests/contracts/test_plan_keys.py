@@ -59,6 +59,11 @@ QUERIES = {
         "x",
         PROVEN,
     ),
+    "coalesce, or an error, of another": (
+        "select coalesce(a, cast(raise_error('no a') as int), 0) as x from t where a is not null",
+        "x",
+        "id",
+    ),
     "upper": ("select upper(b) as x from u", "x", "a b"),
     "uuid": ("select uuid() as x, a from t", "x", UNKNOWN),
     # Filters
