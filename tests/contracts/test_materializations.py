@@ -329,3 +329,25 @@ def test_a_count_that_is_read_off_metadata_is_never_null(small_project, read, sc
         result = project("run", schema=schema)
         assert result.success, result.text
     assert read(schema, "plain") == read(schema, "contracted") == [{"n": 3}]
+
+
+def test_a_hook_outside_of_a_transaction_runs(small_project, schema, spark):
+    """Before the others, or after them."""
+    spark.sql(f"create namespace {schema}")
+    spark.sql(f"create table {schema}.told (hooks string) using iceberg")
+
+    def hook(name: str) -> str:
+        told = f"{schema}.told"
+        return f"insert into {told} select concat(count(*), ' {name}') from {told}"
+
+    code = f"""
+{{{{ config(
+    pre_hook=["{hook("pre")}", before_begin("{hook("before")}")],
+    post_hook=[after_commit("{hook("after")}"), "{hook("post")}"]
+) }}}}
+select 1 as id
+"""
+    result = small_project({"models/a.sql": code})("run", schema=schema)
+    assert result.success, result.text
+    told = sorted(row.hooks for row in spark.table(f"{schema}.told").collect())
+    assert told == ["0 before", "1 pre", "2 post", "3 after"]

@@ -32,9 +32,12 @@
   {{ return(api.Relation.create(identifier=this.schema ~ '__' ~ this.identifier ~ batch ~ '__dbt_stage')) }}
 {% endmacro %}
 
-{#- Runs hooks in their order. Spark has no transactions, so those of `transaction: false` are as any others. -#}
-{% macro contracts__run_hooks(hooks) %}
-  {%- for hook in hooks -%}
+{#-
+    Runs hooks in dbt's order: those of `transaction: false` before the others, or, in reverse, after them.
+    Spark has no transactions: dbt's own run_hooks would send it a `commit` for these.
+-#}
+{% macro contracts__run_hooks(hooks, reverse=false) %}
+  {%- for hook in hooks | sort(attribute='transaction', reverse=reverse) -%}
     {{ run_hooks([dict(hook, transaction=true)]) }}
   {%- endfor -%}
 {% endmacro %}
@@ -107,7 +110,7 @@
 {% macro contracts__end(at, checked, full_refresh=true) %}
   {%- do adapter.drop_stage(at.staged) -%}
   {%- do apply_grants(at.table, config.get('grants'), should_revoke(at.existing, full_refresh)) -%}
-  {{ contracts__run_hooks(post_hooks) }}
+  {{ contracts__run_hooks(post_hooks, reverse=true) }}
   {%- do contracts__check_after_hooks(checked.promise) -%}
   {{- return({'relations': [at.table]}) -}}
 {% endmacro %}

@@ -21,6 +21,6 @@
 
   {%- do adapter.drop_stage(at.staged) -%}
   {%- do apply_grants(at.table, config.get('grants'), should_revoke(at.existing, true)) -%}
-  {{ contracts__run_hooks(post_hooks) }}
+  {{ contracts__run_hooks(post_hooks, reverse=true) }}
   {{ return({'relations': [at.table]}) }}
 {% endmaterialization %}
