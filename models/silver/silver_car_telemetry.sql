@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 {{ config(unique_key='event_id', **partitioned_by(['months(event_timestamp)'])) }}
 {#- One row per event_id: its newest version, whatever order the versions arrive in. -#}
 
@@ -9,6 +10,10 @@
 {%- set required = {
     'event_id': "''", 'car_chassis': "''", 'event_primary_timestamp': "''", 'event_timestamp': "timestamp '1970-01-01 00:00:00'"
 } -%}
+{%- set selected = [] -%}
+{%- for column in columns -%}
+    {%- do selected.append(never_null(column, required[column]) ~ ' as ' ~ column if column in required else column) -%}
+{%- endfor %}
 
 with
 
@@ -56,9 +61,7 @@ ranked as (
 )
 
 select
-    {%- for column in columns %}
-    {{ never_null(column, required[column]) ~ ' as ' ~ column if column in required else column }}{{ ',' if not loop.last }}
-    {%- endfor %}
+    {{ selected | join(',\n    ') }}
 from ranked
 where
     version_rank = 1
