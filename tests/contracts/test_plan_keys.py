@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 from dbt_spark_contracts import spark_plan
-from dbt_spark_contracts.plan import tree
+from dbt_spark_contracts.plan import nodes, tree
 from dbt_spark_contracts.plan.multiplicity import Table, finer
 from dbt_spark_contracts.plan.uniqueness import Uniqueness
 from pyspark.sql import functions as F
@@ -252,7 +252,7 @@ def known(spark, module_schema) -> dict[str, Table]:
 
 def judged(frame, positions, known) -> tuple[bool, tuple[str, ...] | None]:
     """Is the key proven; and what are there rows of, if it is refuted?"""
-    plan = tree.read(spark_plan.analyzed_plan(frame))
+    plan = tree.read(nodes.analyzed_plan(frame))
     is_deterministic = spark_plan.is_deterministic(frame)
     keys = {name: table.promised for name, table in known.items()}
     rows = finer(plan, positions, known, is_deterministic)
