@@ -192,7 +192,7 @@ def failed_nodes() -> list[Problem]:
 
 def of_result(result) -> Problem:
     """The problem of a node that failed: dbt's contract table, row by row; each column that it
-    hands on under another name; or another error."""
+    hands on under another name; each key of which it has several rows; or another error."""
     node = result.node
     said = [line.strip() for line in result.message.splitlines()]
     leak = rf"{re.escape(node.name)}\.\w+\S* (is|cannot be traced)\b"
@@ -202,7 +202,10 @@ def of_result(result) -> Problem:
         told = [(*place, line) for place, line in zip(places, leaks, strict=True)]
         ways_out = [line for line in said if line.startswith(("Leave them out", "Make them of"))]
         return Problem(f"{node.search_name} hands on what has to stay", told, ways_out)
-    table = [line.strip() for line in result.message.splitlines() if line.strip().startswith("|")]
+    if keys := [line for line in said if line.startswith(f"{node.name}: the contract promises")]:
+        told = [(node.original_file_path, 1, line) for line in keys]
+        return Problem(f"{node.search_name} has more rows than its contract promises", told, [])
+    table = [line for line in said if line.startswith("|")]
     if "mismatch_reason" not in "".join(table[:1]):
         return failure(f"{node.resource_type} {node.name} failed", result.message, node)
     told = []

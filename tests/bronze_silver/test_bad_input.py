@@ -137,6 +137,7 @@ def test_nothing_to_read(dbt, read, tmp_path, schema):
     assert read(f"{schema}_bronze", "bronze_car_events") == []
     assert [read(f"{schema}_silver", name) for name in SILVER] == [[], []]
     assert [read(f"{schema}_gold", name) for name in GOLD] == [[], [], []]
+    assert f"landing.car_events: there is no {landing}; nothing is read." in missing.said
     landing.mkdir()
     (landing / "notes.txt").write_text(event("not-read"))
     without_events = dbt("run", "--select", "bronze", schema=schema, **variables)

@@ -39,7 +39,8 @@ TIMES = [
 ]
 # JSON, or not quite, in the place of a value.
 ODD_VALUES = [
-    "NaN", "-Infinity", "1e400", "-0.0", "1E-400", "0x1F", "01", "+1", ".5", "9" * 400, "1" * 5000,
+    "NaN", "-Infinity", "1.10", "1E5", "-0", "1" * 400 + ".0", '"1.10"',
+    "1e400", "-0.0", "1E-400", "0x1F", "01", "+1", ".5", "9" * 400, "1" * 5000,
     '"NaN"', '"1e5"', '" 1"', '"٣"', "true", "{}", "[]", "[{}]", '{"a": [1]}', "", "'x'", "None",
     '"\\ud800"', '"\\u0000"', '"\\x"', '"\\', '"\x00"', "[" * 900 + "]" * 900, "[" * 10**5,
     '{"a":' * 300 + "1" + "}" * 300, '{"a":' * 5000 + "1" + "}" * 5000,
@@ -99,7 +100,10 @@ def odd(rng, form):
     for _ in range(rng.randint(1, 4)):
         path = rng.choice((*LEAVES, "extra", "vehicle_static_info", "trip_data.trip_summary"))
         text = event(f"odd {rng.random()}", {path: "@"})
-        lines.append(text.replace(PLACEHOLDER, rng.choice(ODD_VALUES)))
+        value = rng.choice(ODD_VALUES)
+        if rng.random() < 0.2:
+            value += f', "{path.rpartition(".")[2]}": {rng.choice(ODD_VALUES)}'
+        lines.append(text.replace(PLACEHOLDER, value))
     if form == "csv":
         value = rng.choice(ODD_VALUES)
         lines = [",".join(LEAVES), ",".join(rng.choice(("", value, "x")) for _ in LEAVES)]
@@ -327,13 +331,24 @@ def test_bronze_holds_all_that_the_files_hold(tables, landing):
         assert found or not squeezed(text)
 
 
-def id_of(record):
-    """The event_id in the JSON object that a Bronze record is; a number as it is written."""
+def event_of(record):
+    """The JSON object that a Bronze record is; numbers are texts, and no key comes twice."""
+
+    def once(pairs):
+        assert len(dict(pairs)) == len(pairs), record
+        return dict(pairs)
+
     text = record["csv_as_json"] or record["raw_record"]
-    event = json.loads(text, parse_int=str, parse_float=str)
+    event = json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=once)
     assert isinstance(event, dict), record
-    event_id = event["event_id"]
-    return str(event_id).lower() if isinstance(event_id, bool) else event_id
+    return event
+
+
+def text_at(event, path):
+    """The text in an event at a path: what is sent for it, character for character."""
+    for name in path.split("."):
+        event = (event or {}).get(name)
+    return str(event).lower() if isinstance(event, bool) else event
 
 
 def test_each_record_is_in_silver_or_rejected(tables):
@@ -343,10 +358,17 @@ def test_each_record_is_in_silver_or_rejected(tables):
 
     records = {(row["source_file"], row["raw_record"]): row for row in tables.bronze}
     assert set(rejected) <= set(records)
-    accepted = {id_of(records[key]) for key in set(records) - set(rejected)}
-    found = [row["event_id"] for row in tables.silver]
-    assert len(set(found)) == len(found)
-    assert set(found) == accepted
+    accepted = [event_of(records[key]) for key in set(records) - set(rejected)]
+    versions = defaultdict(list)
+    for version in accepted:
+        versions[text_at(version, "event_id")].append(version)
+    rows = {row["event_id"]: row for row in tables.silver}
+    assert len(rows) == len(tables.silver)
+    assert set(rows) == set(versions)
+    for event_id, (only, *others) in versions.items():
+        if not others:
+            expected = {column: text_at(only, path) for path, column in TEXT_COLUMNS.items()}
+            assert {column: rows[event_id][column] for column in expected} == expected
 
 
 def test_nothing_is_evaluated(tables, landing, read):

@@ -1,12 +1,15 @@
 """What is new is told by builds and by files' versions, not by a clock that may stand anywhere."""
 
+import importlib.util
 import os
 import time
 from datetime import datetime, timezone
+from types import SimpleNamespace
 
 import pytest
+from pyspark.sql import functions as F
 
-from tests.support.dbt_runner import environment
+from tests.support.dbt_runner import ROOT, environment
 from tests.support.events import AS_OF, event
 
 MODELS = ("bronze_car_events", "stg_car_events", "silver_car_telemetry", "silver_rejected_events")
@@ -55,3 +58,24 @@ def test_a_late_commit_and_an_hour_that_comes_twice(dbt, read, spark, tmp_path, 
     assert ids("silver", "silver_car_telemetry") == ["a", "b", "late"]
     build()
     assert len(read(f"{schema}_silver", "stg_car_events")) == 5
+
+
+def test_a_record_of_no_file_stops_the_build(spark, tmp_path):
+    """Where Spark spells the name of a line's file in a way that nobody has foreseen."""
+    path = ROOT / "models/bronze/bronze_car_events.py"
+    spec = importlib.util.spec_from_file_location("bronze", path)
+    bronze = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bronze)
+    (tmp_path / "a.jsonl").write_text(event("a"))
+    files = (
+        spark.read.format("binaryFile").load(str(tmp_path)).withColumn("relative_path", F.lit("a"))
+    )
+    dbt = SimpleNamespace(
+        source=lambda *_: files,
+        config=SimpleNamespace(get=lambda _: "2026-01-15T00:00:00+00:00"),
+        is_incremental=False,
+    )
+    assert [row.source_file for row in bronze.model(dbt, spark).collect()] == ["a"]
+    bronze.PATH = "'file:/nowhere' as path"
+    with pytest.raises(Exception, match="a record of no file: file:/nowhere"):
+        bronze.model(dbt, spark).collect()

@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 from dbt_spark_contracts import spark_plan
 from dbt_spark_contracts.plan import nodes, tree
+from dbt_spark_contracts.plan.fan_out import fan_outs
 from dbt_spark_contracts.plan.multiplicity import Table, finer
 from dbt_spark_contracts.plan.uniqueness import Uniqueness
 from pyspark.sql import functions as F
@@ -57,6 +58,11 @@ QUERIES = {
         "select coalesce(id, cast(raise_error('no id') as int)) as x from t",
         "x",
         PROVEN,
+    ),
+    "coalesce, or an error, of another": (
+        "select coalesce(a, cast(raise_error('no a') as int), 0) as x from t where a is not null",
+        "x",
+        "id",
     ),
     "upper": ("select upper(b) as x from u", "x", "a b"),
     "uuid": ("select uuid() as x, a from t", "x", UNKNOWN),
@@ -250,6 +256,11 @@ def known(spark, module_schema) -> dict[str, Table]:
     }
 
 
+def with_tables(query: str, schema: str) -> str:
+    """The query with whole names: a table's follows these words, and stands alone."""
+    return re.sub(r"\b(from|join|,) ([tuw])\b", rf"\1 {schema}.\2", query)
+
+
 def judged(frame, positions, known) -> tuple[bool, tuple[str, ...] | None]:
     """Is the key proven; and what are there rows of, if it is refuted?"""
     plan = tree.read(nodes.analyzed_plan(frame))
@@ -270,9 +281,7 @@ def has_two_of_one(frame, positions) -> bool:
 def test_a_query(spark, known, module_schema, case):
     query, key, expected = QUERIES[case]
     snapshot = spark.sql(f"select snapshot_id from {module_schema}.t.snapshots").first()[0]
-    # A table's name follows these words, and stands alone.
-    named = re.sub(r"\b(from|join|,) ([tuw])\b", rf"\1 {module_schema}.\2", query)
-    frame = spark.sql(named.format(snapshot=snapshot))
+    frame = spark.sql(with_tables(query.format(snapshot=snapshot), module_schema))
     positions = [frame.columns.index(name) for name in key.split()]
     proven, rows = judged(frame, positions, known)
     found = PROVEN if proven else " ".join(rows) if rows else UNKNOWN
@@ -291,6 +300,57 @@ def test_it_costs_no_spark_job(spark, known, module_schema):
         assert not has_two_of_one(frame, [0])
     assert proof.jobs == 0
     assert query.jobs > 0, "this is how a job is seen"
+
+
+# A query, and the sums in it that a join has multiplied: what is summed, by what it is joined, and
+# what there is one row per.
+SUMS = {
+    "multiplied": (
+        "select t.b, sum(t.a) from t join u on t.a = u.a group by t.b",
+        [("a", "a", "a b")],
+    ),
+    "multiplied, or not found": (
+        "select t.b, sum(t.a + 1) from t left join u on t.a = u.a group by t.b",
+        [("a", "a", "a b")],
+    ),
+    "by no column": ("select t.b, avg(t.a) from t cross join w group by t.b", [("a", "", "a")]),
+    "below a filter": (
+        "select b, sum(x) from (select t.b, t.a as x, u.v from t join u on t.a = u.a) "
+        "where v > 0 group by b",
+        [("a", "a", "a b")],
+    ),
+    "by the whole key": (
+        "select t.b, sum(t.a) from t join u on t.a = u.a and t.b = u.b group by t.b",
+        [],
+    ),
+    "of the finer side": ("select w.b, sum(u.v) from w join u on w.a = u.a group by w.b", []),
+    "to one row": ("select t.b, sum(t.id) from t join w on t.a = w.a group by t.b", []),
+    "of both sides": ("select t.b, sum(t.id * u.v) from t join u on t.a = u.a group by t.b", []),
+    "distinct": ("select t.b, sum(distinct t.a) from t join u on t.a = u.a group by t.b", []),
+    "a maximum": ("select t.b, max(t.a) from t join u on t.a = u.a group by t.b", []),
+    "semi": ("select t.b, sum(t.a) from t left semi join u on t.a = u.a group by t.b", []),
+    "one of them left": (
+        "select b, sum(x) from (select t.b, t.id as x, row_number() over "
+        "(partition by t.id order by u.v) as r from t join u on t.a = u.a) where r = 1 group by b",
+        [],
+    ),
+    "summed before": (
+        "select t.b, sum(t.id) from t join (select a, sum(v) from u group by a) s on t.a = s.a "
+        "group by t.b",
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SUMS)
+def test_a_sum_that_counts_a_row_several_times(spark, known, module_schema, case):
+    query, expected = SUMS[case]
+    frame = spark.sql(with_tables(query, module_schema))
+    plan = tree.read(nodes.analyzed_plan(frame))
+    keys = {name: table.promised for name, table in known.items()}
+    found = fan_outs(plan, known, Uniqueness(plan, keys, is_deterministic=True))
+    told = [(each.summed, each.joined_by, each.rows.columns) for each in found]
+    assert [tuple(" ".join(names) for names in each) for each in told] == expected
 
 
 def test_an_alias_that_pretends_to_be_a_table(spark, known, module_schema):

@@ -18,6 +18,7 @@ GAS_TYPE = """      - name: gas_type
         data_type: string
         description: "What the car runs on: Gas, Ethanol, Flex, Hybrid, Electric …."
 """
+EFFICIENCY = "models/gold/gold_fuel_efficiency_monthly.py"
 ALERTS = "models/gold/gold_performance_alerts.py"
 ALERTS_FIRST = '        "car_chassis",\n        "alert_type",\n'
 ALERT_ID = "      - name: alert_id\n"
@@ -155,7 +156,7 @@ def test_unchanged_branch_passes_though_main_went_on(branch, tmp_path):
 
 
 def test_leaks_fail_with_table_and_annotations(branch, tmp_path):
-    """One under its own name, and one in another model under a new name."""
+    """One under its own name, one in another model under a new name; and rows, of a third."""
     line = branch.change(
         CURRENT_STATE, '        "gas_type",\n', '        "event_id",\n        "gas_type",\n'
     )
@@ -163,6 +164,7 @@ def test_leaks_fail_with_table_and_annotations(branch, tmp_path):
     branch.change(GOLD_YML, ALERT_ID, described + ALERT_ID)
     renamed = '        F.coalesce("event_id", F.lit("")).alias("reference"),\n'
     renamed_line = branch.change(ALERTS, ALERTS_FIRST, renamed + ALERTS_FIRST)
+    branch.change(EFFICIENCY, 'groupBy("car_chassis", ', 'groupBy("car_chassis", "color", ')
     summary = tmp_path / "summary.md"
 
     checked = branch.check(GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary))
@@ -174,7 +176,12 @@ def test_leaks_fail_with_table_and_annotations(branch, tmp_path):
         "gold_performance_alerts.reference is silver_car_telemetry.event_id under another name"
     )
     assert f"::error file={ALERTS},line={renamed_line}::{message}\n" in checked.stdout
-    assert checked.stdout.count("::error") == 2
+    message = (
+        "gold_fuel_efficiency_monthly: the contract promises one row per (car_chassis, year_month),"
+        " and the query has one per (car_chassis, color, year_month) of silver_car_telemetry"
+    )
+    assert f"::error file={EFFICIENCY},line=1::{message}" in checked.stdout
+    assert checked.stdout.count("::error") == 3
     table = [
         [cell.strip() for cell in row.strip("|").split("|")]
         for row in summary.read_text().partition("### What the change touches")[0].splitlines()

@@ -7,7 +7,6 @@ goes on, and the other processes do what they would do meanwhile.
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.support.dbt_runner import ROOT
+from tests.support.namespaces import alone
 
 pytestmark = pytest.mark.quick
 
@@ -303,20 +303,12 @@ def test_java_is_waited_for(other_process):
 
 def test_a_container_of_the_same_host_name_is_another_place():
     """Its process numbers are its own, and say nothing here."""
-    alone = ["unshare", "--pid", "--uts", "--fork", "--mount-proc"]
-    if os.geteuid() != 0:
-        alone += ["--user", "--map-root-user"]
-    if (
-        not shutil.which("unshare")
-        or subprocess.run([*alone, "true"], capture_output=True).returncode
-    ):
-        pytest.skip("this machine lets the test make no space of process numbers of its own")
     code = (
         "import json, os; from dbt_spark_contracts.publish.process import this_process; "
         "print(json.dumps(this_process(os.getpid())))"
     )
     said = subprocess.run(
-        [*alone, sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+        [*alone(), sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     inside = json.loads(said.stdout)
     assert inside["host"] == platform.node()

@@ -197,6 +197,29 @@ def test_operations_that_are_killed_at_any_step(house):
     assert step >= 4 and house.seen() == {before + 1}
 
 
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.full)])
+def test_maintenance_that_is_killed_at_any_step(house, every):
+    """Readers see what they saw, and the next build and maintenance are as ever."""
+
+    def maintain() -> None:
+        house.operate(operations.maintain, 0)
+
+    house.build(1)
+    for step in count(0, every):
+        (before,) = house.seen()
+        house.build(-1, failed=True)  # what is held back goes
+        if not house.kill_at(step, maintain):
+            break
+        assert house.seen() == {before}
+        assert house.build(before + 1).lease and house.seen() == {before + 1}
+    assert step >= 12
+    maintain()
+    assert house.seen() == {before}
+    for name in house.names:
+        assert [*branches.refs(house.spark, [name])[name]] == ["main"]
+        assert house.spark.table(f"{name}.snapshots").count() == 1
+
+
 def test_who_was_taken_for_dead_publishes_nothing(house):
     """It is stopped before any step of its end, and wakes up when another build has ended."""
     for step in count():

@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 
 from tests.support.dbt_runner import environment
+from tests.support.namespaces import alone
 from tests.support.toy import TABLES, WAITS_FOR, Toy
 
 STOPPED = "Another build of these tables runs: dbt_"
@@ -71,6 +72,35 @@ def test_a_build_that_was_stopped_for_longer_than_its_lock_lasts(dbt, toy, tmp_p
     finally:
         with suppress(ProcessLookupError):
             os.killpg(stopped.pid, signal.SIGKILL)
+    assert toy.rows() == toy.expected()
+
+
+@pytest.mark.full
+def test_two_containers(dbt, toy, tmp_path, schema):
+    """Each has process numbers and a network of its own: neither sees whether the other lives."""
+    before = alone()
+    toy.land({1: 10})
+    local = {"SPARK_LOCAL_IP": "127.0.0.1"}
+    with environment(**local, **{WAITS_FOR: str(tmp_path / "never")}):
+        killed = toy.start(tmp_path / "killed", before=before, lock_seconds=5)
+    try:
+        merged = dbt.home / "warehouse" / schema / "silver_merged"
+        wait_for(lambda: list(merged.rglob("*.parquet")))
+        with environment(**local):
+            other = toy.start(tmp_path / "other", before=before)
+            said, _ = other.communicate(timeout=300)
+            assert other.returncode > 0 and STOPPED in said, said
+            os.killpg(killed.pid, signal.SIGKILL)
+            killed.wait()
+            toy.merged.clear()
+            toy.land({2: 20})
+            other = toy.start(tmp_path / "other", before=before, lock_wait_seconds=60)
+            said, _ = other.communicate(timeout=300)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(killed.pid, signal.SIGKILL)
+    assert other.returncode == 0, said
+    assert "Waiting for dbt_" in said and "was killed before it ended" in said, said
     assert toy.rows() == toy.expected()
 
 

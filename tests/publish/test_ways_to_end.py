@@ -4,7 +4,9 @@ import json
 import signal
 
 import pytest
-from dbt_spark_contracts.publish import branches
+from dbt_spark_contracts.publish import branches, lease
+from dbt_spark_contracts.publish.run import Run
+from dbt_spark_contracts.spark import session
 
 MODELS = {
     "models/a.sql": "select 1 as id, {{ var('worth', 10) }} as worth",
@@ -253,3 +255,48 @@ def test_a_snapshot_whose_columns_have_changed_is_told(spark, schema):
     assert branches.changed_columns(spark, table, first) == []
     spark.sql(f"alter table {table} drop column gone")
     assert branches.changed_columns(spark, table, first) == ["gone"]
+
+
+def test_a_branch_of_a_table_that_only_a_hook_wrote_goes(project, spark, schema, monkeypatch):
+    """By `maintain`, and by the build that comes after a kill. A branch of a person's stays."""
+    assert project("build").success
+    table = f"{schema}.`of.hooks`"
+    told = "tblproperties ('write.wap.enabled' = 'true')"
+    spark.sql(f"create table {table} using iceberg {told} as select 0 as id")
+    spark.sql(f"alter table {table} create branch dbt_my_own")
+    written = f"insert into {table} select 1"
+    (project.folder / "models/a.sql").write_text(
+        f"{{{{ config(post_hook='{written}') }}}} {MODELS['models/a.sql']}"
+    )
+
+    def branches_of() -> set[str]:
+        return {*branches.refs(spark, [table])[table]}
+
+    def one_is_held() -> bool:
+        return len(branches_of() - {"main", "dbt_my_own"}) == 1
+
+    assert not project("build", worth=11).success
+    assert one_is_held()
+    data = spark.table(f"{table}.all_data_files").count()
+    maintained = project("run-operation", "maintain", "--args", "{keep_days: 0}")
+    assert maintained.success, maintained.text
+    assert branches_of() == {"main", "dbt_my_own"}
+    # It is not the project's: nothing else of it goes.
+    assert spark.table(f"{table}.all_data_files").count() == data
+
+    with monkeypatch.context() as killed:
+        killed.setattr(session, "clear_up", lambda: None)
+        killed.setattr(Run, "end", lambda *_: None)
+        killed.setattr(Run, "complete", end_without_a_word)
+        project("build", worth=11)
+    session.use_branch(None)
+    assert one_is_held()
+    result = project("build", "--select", "b")
+    assert "was killed before it ended" in result.text
+    assert branches_of() == {"main", "dbt_my_own"}
+
+
+def end_without_a_word(run: Run, settle) -> None:
+    """As a process that is killed: what it has done stays, its lease too, which is not renewed."""
+    run.lease._stop.set()
+    lease._ended.add(run.lease.owner)

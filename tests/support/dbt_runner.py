@@ -97,10 +97,13 @@ class Dbt:
         assert result.success, result.text
         return dict(zip(expressions, result.code["inline_query"].split("\x1f"), strict=True))
 
-    def start(self, *args: str, schema: str, target_path: Path, run=DBT, **variables):
-        """The same, in a process of its own: subprocess.Popen. `run` is what to run for dbt."""
+    def start(self, *args: str, schema: str, target_path: Path, run=DBT, before=(), **variables):
+        """The same, in a process of its own: subprocess.Popen.
+
+        `run` is what to run for dbt, `before` the command that runs all that.
+        """
         return subprocess.Popen(
-            [sys.executable, "-m", *run, *args, *self._options(variables, target_path)],
+            [*before, sys.executable, "-m", *run, *args, *self._options(variables, target_path)],
             env=os.environ | self._environment(schema),
             cwd=ROOT,
             start_new_session=True,

@@ -104,11 +104,13 @@ def read_files(spark: SparkSession, location: str) -> DataFrame:
 
 def require_folder(spark: SparkSession, source: str, location: str, table: str) -> None:
     """Raises DbtRuntimeError if the folder `location` of a source is not there while the model's
-    table has rows, so that something had landed: the name may be mistyped."""
+    table has rows, so that something had landed: the name may be mistyped. Else says so."""
     file_system, root = _folder(spark, location)
-    if file_system.exists(root) or not tables.exists(spark, table):
+    if file_system.exists(root):
         return
-    if spark.table(table).limit(1).count():
+    if not tables.exists(spark, table) or not spark.table(table).limit(1).count():
+        tell.line(f"{short_name(source)}: there is no {location}; nothing is read.")
+    else:
         raise DbtRuntimeError(
             f"{short_name(source)}: there is no {location}, and {table} has rows: correct the "
             "location or, if nothing is to land, make the folder (an object store has none without "

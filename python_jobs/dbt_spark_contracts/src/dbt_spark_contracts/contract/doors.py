@@ -67,13 +67,14 @@ class ContractDoors(metaclass=AdapterMeta):
 
         Says of each key that nothing proves who decides about it. Raises CompilationError, in one
         line for each, for a key of which the query hands on several rows; and, where the model's
-        meta says `unproven_keys: error`, for one that nothing proves.
+        meta says `unproven_keys: error`, for one that nothing proves. Warns of a sum that counts a
+        row several times.
         """
         if not (model["config"].get("contract") or {}).get("enforced"):
             return
         project = self.project_of(graph)
         with explained():
-            verdicts = keys.judge(session.get().table(str(staged)), model, project)
+            verdicts, sums = keys.judge(session.get().table(str(staged)), model, project)
         lines = [keys.refutation(model, found) for found in verdicts if found.refuted_by]
         for verdict in verdicts:
             if verdict.is_proven or verdict.refuted_by:
@@ -85,6 +86,8 @@ class ContractDoors(metaclass=AdapterMeta):
                 fire_event(Note(msg=line))
             elif verdict.is_told_of:
                 warn_or_error(JinjaLogWarning(msg=line))
+        for found in sums:
+            warn_or_error(JinjaLogWarning(msg=keys.multiplied(model, found)))
         if lines:
             raise CompilationError("\n".join(lines))
 

@@ -13,6 +13,7 @@ from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.lineage.project import Project
 from dbt_spark_contracts.plan import nodes, tree
+from dbt_spark_contracts.plan.fan_out import FanOut, fan_outs
 from dbt_spark_contracts.plan.multiplicity import Finer, Table, finer
 from dbt_spark_contracts.plan.steps import table_name
 from dbt_spark_contracts.plan.uniqueness import Uniqueness
@@ -52,7 +53,7 @@ class Verdict:
     reason: str = ""
 
 
-def judge(frame: "DataFrame", model: dict, project: Project) -> list[Verdict]:
+def judge(frame: "DataFrame", model: dict, project: Project) -> tuple[list[Verdict], list[FanOut]]:
     """What the analyzed plan of a staged model says of its keys; costs no Spark job.
 
     Args:
@@ -60,36 +61,48 @@ def judge(frame: "DataFrame", model: dict, project: Project) -> list[Verdict]:
         model: dbt's model.
         project: The tables in plans, and dbt's nodes.
 
+    Returns:
+        A verdict on each key; and, of a model that promises any, the sums that a join has
+        multiplied.
+
     Raises:
         CompilationError: If a key names a column that the contract does not name.
     """
     promised = constraints.keys(model)
     if not promised:
-        return []
+        return [], []
     try:
         plan = tree.read(nodes.analyzed_plan(frame))
         known = _tables(plan, project)
-        is_deterministic = spark_plan.is_deterministic(frame)
-        uniqueness = Uniqueness(
-            plan, {name: table.promised for name, table in known.items()}, is_deterministic
-        )
+        keys = {name: table.promised for name, table in known.items()}
+        uniqueness = Uniqueness(plan, keys, spark_plan.is_deterministic(frame))
+        names = [name.lower() for name in frame.columns]
+        verdicts = [
+            _verdict(model, key, is_told, names, known, uniqueness)
+            for key, is_told in promised.items()
+        ]
+        return verdicts, fan_outs(plan, known, uniqueness)
     except Exception as error:  # what cannot be read proves nothing, and refutes nothing
-        why = f"its plan cannot be read ({explain(error)})"
-        return [Verdict(key, is_told, reason=why) for key, is_told in promised.items()]
-    names = [name.lower() for name in frame.columns]
+        why = f"its plan cannot be read: {explain(error)}"
+        return [Verdict(key, is_told, reason=why) for key, is_told in promised.items()], []
 
-    def positions(key: Iterable[str]) -> list[int]:
-        return [names.index(name.lower()) for name in key]
 
-    verdicts = []
-    for key, is_told in promised.items():
-        held, reason = _held_by_write(model, key)
-        if held is not None and uniqueness.is_proven(positions(held)):
-            verdicts.append(Verdict(key, is_told, is_proven=True))
-        else:
-            found = finer(plan, positions(key), known, is_deterministic)
-            verdicts.append(Verdict(key, is_told, refuted_by=found, reason=reason))
-    return verdicts
+def _verdict(
+    model: dict,
+    key: Key,
+    is_told_of: bool,
+    names: list[str],
+    known: Mapping[str, Table],
+    uniqueness: Uniqueness,
+) -> Verdict:
+    def positions(columns: Iterable[str]) -> list[int]:
+        return [names.index(name.lower()) for name in columns]
+
+    held, reason = _held_by_write(model, key)
+    if held is not None and uniqueness.is_proven(positions(held)):
+        return Verdict(key, is_told_of, is_proven=True)
+    rows = finer(uniqueness.plan, positions(key), known, uniqueness.is_deterministic)
+    return Verdict(key, is_told_of, refuted_by=rows, reason=reason)
 
 
 def refutation(model: dict, verdict: Verdict) -> str:
@@ -112,6 +125,16 @@ def doubt(model: dict, verdict: Verdict, nodes: Mapping[str, dict]) -> tuple[str
     if test:
         return f"{line}; the data test {test} decides.", False
     return f"{line}, and no data test looks for it: add one, `unique` for instance.", True
+
+
+def multiplied(model: dict, sum_of: FanOut) -> str:
+    """The line that names a sum which counts rows several times."""
+    rows = sum_of.rows
+    return (
+        f"{model['name']}: a sum of {', '.join(sum_of.summed)} counts a row as often as a join by "
+        f"{_told(sum_of.joined_by)} finds {rows.table} for it, which has one per "
+        f"{_told(rows.columns)}: sum before the join, or join by the whole key."
+    )
 
 
 def _held_by_write(model: dict, key: Key) -> "tuple[Iterable[str] | None, str]":

@@ -17,6 +17,7 @@ from dbt_spark_contracts.plan.steps import (
     outputs,
     spelled,
     table_name,
+    unguarded,
 )
 from dbt_spark_contracts.plan.tree import Tree, names
 
@@ -305,9 +306,10 @@ def _is_free(step: Tree) -> bool:
 
 def _inputs(expression: Tree) -> frozenset[int] | None:
     """The columns that decide the expression's value; None unless it has one for some rows."""
-    for tree in expression.walk():
+    value = unguarded(expression)
+    for tree in value.walk():
         if tree.kind not in _HAS_VALUES:
             return None
         if tree.kind == "Literal" and tree.fields.get("value") is None:
             return None
-    return attributes(expression, True)
+    return attributes(value, True)

@@ -113,6 +113,17 @@ def bare(expression: Tree) -> Tree:
     return expression
 
 
+def unguarded(expression: Tree) -> Tree:
+    """The expression without its names, and without an error in place of a null.
+
+    Of `coalesce(x, raise_error('…'), '')` that is x: what comes after the error is never reached.
+    """
+    tree = bare(expression)
+    while tree.kind == "Coalesce" and len(tree.children) > 1 and _raises(tree.children[1]):
+        tree = bare(tree.children[0])
+    return tree
+
+
 def spelled(expression: Tree) -> tuple:
     """The same for two expressions that are the same, whatever their names."""
     tree = bare(expression)
@@ -127,7 +138,7 @@ def spelled(expression: Tree) -> tuple:
 
 def determined_by(expression: Tree) -> frozenset[int]:
     """The columns whose values can be told from the expression's."""
-    tree = bare(expression)
+    tree = unguarded(expression)
     kind, children = tree.kind, tree.children
     if kind == "AttributeReference":
         return frozenset([_id(tree)])
@@ -137,8 +148,6 @@ def determined_by(expression: Tree) -> frozenset[int]:
         return frozenset()
     if kind in _INJECTIVE:
         return determined_by(children[0])
-    if kind == "Coalesce" and len(children) > 1 and _raises(children[1]):
-        return determined_by(children[0])  # what comes later is never reached
     if kind == "CreateNamedStruct":
         return frozenset().union(*map(determined_by, children[1::2]))
     if kind == "StructsToJson" and children[0].kind == "CreateNamedStruct":

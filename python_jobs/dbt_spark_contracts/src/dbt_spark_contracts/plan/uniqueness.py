@@ -58,13 +58,25 @@ class Uniqueness:
         self._steps = 0
         self._answers: dict[tuple[int, frozenset[int]], bool] = {}
 
-    def is_proven(self, positions: Iterable[int]) -> bool:
-        """Can no two rows of the plan be equal in the columns at these positions?"""
-        ids = outputs(self.plan)
+    def is_proven(self, positions: Iterable[int], step: Tree | None = None) -> bool:
+        """Can no two rows of the plan, or of a step, be equal in the columns at these positions?"""
+        step = step or self.plan
+        ids = outputs(step)
         try:
-            return self._is_unique(self.plan, frozenset(ids[at] for at in positions))
+            return self._is_unique(step, frozenset(ids[at] for at in positions))
         except RecursionError:  # joins of joins of joins
             return False
+
+    def told_by_a_row(self, join: Tree, side: Tree) -> frozenset[int]:
+        """The columns whose values a row of that side of a join tells, its own and others."""
+        return self._known(frozenset(outputs(side)), conjuncts(join.expressions("condition")))
+
+    def numbers_rows(self, step: Tree) -> bool:
+        """Does the step number rows, or look at their numbers?"""
+        if step.kind == "Window":
+            return not self._row_numbers.isdisjoint(_window_ids(step))
+        conditions = step.expressions("condition")
+        return any(tree.id in self._row_numbers for one in conditions for tree in one.walk())
 
     def _is_unique(self, step: Tree, ids: frozenset[int]) -> bool:
         asked = (id(step), ids)

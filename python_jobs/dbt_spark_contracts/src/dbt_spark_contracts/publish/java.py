@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import java_classes, java_session
+from dbt_spark_contracts.publish import tell
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -40,9 +41,12 @@ def maintain(session: "SparkSession", table: str, keep: timedelta, orphans_after
     """
     actions = java_classes(session).org.apache.iceberg.spark.actions.SparkActions
     of_session = actions.get(java_session(session))
+    tell.change(f"{table}: rewrite its small data files")
     of_session.rewriteDataFiles(tables.load_anew(session, table)).execute()
+    tell.change(f"{table}: expire the snapshots of more than {keep}")
     expire = of_session.expireSnapshots(tables.load_anew(session, table))
     expire.expireOlderThan(_before(keep)).execute()
+    tell.change(f"{table}: delete the files that no snapshot knows, of more than {orphans_after}")
     delete = of_session.deleteOrphanFiles(tables.load_anew(session, table))
     orphans = delete.olderThan(_before(orphans_after)).execute().orphanFileLocations()
     tables.forget(session, table)

@@ -107,7 +107,6 @@ def maintain(run: Run, command: Command, nodes: dict[str, dict], keep_days: floa
             if branches.find(spark, name) is None:
                 continue
             run.check_lease()
-            tell.change(f"{name}: maintain")
             orphans = java.maintain(spark, name, timedelta(days=keep_days), ORPHANS_AFTER)
             kept = sum(1 for _ in tables.load(spark, name).snapshots())
             tell.line(

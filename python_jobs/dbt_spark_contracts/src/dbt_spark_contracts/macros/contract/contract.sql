@@ -19,14 +19,13 @@
 {#
     Checks a staged model, SQL or Python, against its contract; costs analysis only, no Spark job. Raises
     dbt's own contract error if a name or type differs, or a column may be null that the contract says is
-    not; and a compiler error if the query hands on several rows of a key that the contract promises. Does nothing for a model without an enforced contract.
+    not. Does nothing for a model without an enforced contract.
 
     The plugin lifts dbt-core's refusal of contracts on Python models for those materializations only
     that call this macro.
 #}
 {% macro contracts__check_staged_against_contract(staged, promise) %}
   {%- do adapter.check_staged(promise) -%}
-  {%- do adapter.check_keys(staged, model, graph) -%}
 {% endmacro %}
 
 {#- Out: how the existing table (none if absent) differs from what is promised. -#}

@@ -70,6 +70,7 @@
   {%- set promise = contracts__promised_columns(at.staged, internal, dbts_own) -%}
   {%- do contracts__check_staged_against_contract(at.staged, promise) -%}
   {%- set marks = {} if model.resource_type == 'seed' else contracts__check_column_origins(at.staged, internal) -%}
+  {%- do adapter.check_keys(at.staged, model, graph) -%}
   {%- set drift = contracts__table_drift(at.existing, promise) -%}
   {%- do contracts__check_table_against_contract(at.existing, drift) -%}
   {{- return({'promise': promise, 'drift': drift, 'marks': marks}) -}}

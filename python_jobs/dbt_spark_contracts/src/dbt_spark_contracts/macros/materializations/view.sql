@@ -16,6 +16,7 @@
   {%- do contracts__stage(at.staged) -%}
   {%- do contracts__check_staged_against_contract(at.staged, contracts__promised_columns(at.staged)) -%}
   {%- do contracts__check_column_origins(at.staged) -%}
+  {%- do adapter.check_keys(at.staged, model, graph) -%}
   {%- do adapter.create_view(at.table, get_create_view_as_sql(at.table, compiled_code)) -%}
 
   {%- do adapter.drop_stage(at.staged) -%}
