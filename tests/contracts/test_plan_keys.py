@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 from dbt_spark_contracts import spark_plan
-from dbt_spark_contracts.plan import tree
+from dbt_spark_contracts.plan import nodes, tree
 from dbt_spark_contracts.plan.fan_out import fan_outs
 from dbt_spark_contracts.plan.multiplicity import Table, finer
 from dbt_spark_contracts.plan.uniqueness import Uniqueness
@@ -263,7 +263,7 @@ def with_tables(query: str, schema: str) -> str:
 
 def judged(frame, positions, known) -> tuple[bool, tuple[str, ...] | None]:
     """Is the key proven; and what are there rows of, if it is refuted?"""
-    plan = tree.read(spark_plan.analyzed_plan(frame))
+    plan = tree.read(nodes.analyzed_plan(frame))
     is_deterministic = spark_plan.is_deterministic(frame)
     keys = {name: table.promised for name, table in known.items()}
     rows = finer(plan, positions, known, is_deterministic)
@@ -346,7 +346,7 @@ SUMS = {
 def test_a_sum_that_counts_a_row_several_times(spark, known, module_schema, case):
     query, expected = SUMS[case]
     frame = spark.sql(with_tables(query, module_schema))
-    plan = tree.read(spark_plan.analyzed_plan(frame))
+    plan = tree.read(nodes.analyzed_plan(frame))
     keys = {name: table.promised for name, table in known.items()}
     found = fan_outs(plan, known, Uniqueness(plan, keys, is_deterministic=True))
     told = [(each.summed, each.joined_by, each.rows.columns) for each in found]

@@ -9,6 +9,7 @@ import textwrap
 
 import pytest
 import yaml
+from dbt_spark_contracts.compat.pyspark import java_classes
 from dbt_spark_contracts.lineage import model
 
 from tests.support.dbt_runner import make_project
@@ -499,6 +500,9 @@ def files() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def built(dbt, spark, tmp_path_factory, module_schema):
+    # Derby, for the case of JDBC, would write a log where the tests run.
+    log = str(tmp_path_factory.mktemp("derby") / "derby.log")
+    java_classes(spark).java.lang.System.setProperty("derby.stream.error.file", log)
     rows = "select * from values ('POL-1') as given (reference)"
     spark.sql(f"create or replace temporary view ways_rows as {rows}")
     project = make_project(dbt, tmp_path_factory.mktemp("ways_in"), files())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.group import GroupedData
 
 
 def java_classes(session: "SparkSession") -> Any:
@@ -41,6 +42,11 @@ def current_catalog(session: "SparkSession") -> Any:
 def analyzed_plan(frame: "DataFrame") -> Any:
     """The analyzed plan of a DataFrame: Spark's Java object. No Spark job."""
     return frame._jdf.queryExecution().analyzed()
+
+
+def grouped_frame(groups: "GroupedData") -> "DataFrame":
+    """The DataFrame whose rows were grouped."""
+    return groups._df
 
 
 def hadoop_configuration(session: "SparkSession") -> Any:

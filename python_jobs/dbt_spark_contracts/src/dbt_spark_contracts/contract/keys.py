@@ -12,7 +12,7 @@ from dbt_spark_contracts.contract import constraints
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.lineage.project import Project
-from dbt_spark_contracts.plan import tree
+from dbt_spark_contracts.plan import nodes, tree
 from dbt_spark_contracts.plan.fan_out import FanOut, fan_outs
 from dbt_spark_contracts.plan.multiplicity import Finer, Table, finer
 from dbt_spark_contracts.plan.steps import table_name
@@ -72,7 +72,7 @@ def judge(frame: "DataFrame", model: dict, project: Project) -> tuple[list[Verdi
     if not promised:
         return [], []
     try:
-        plan = tree.read(spark_plan.analyzed_plan(frame))
+        plan = tree.read(nodes.analyzed_plan(frame))
         known = _tables(plan, project)
         keys = {name: table.promised for name, table in known.items()}
         uniqueness = Uniqueness(plan, keys, spark_plan.is_deterministic(frame))

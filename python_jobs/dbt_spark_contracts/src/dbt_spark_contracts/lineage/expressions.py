@@ -113,6 +113,10 @@ class Plans(Protocol):
 
 def value_of(expression: list[dict], scope: dict[int, Value], plans: Plans) -> Value:
     """What is known of an expression's value. In: what is known of the columns, by their ids."""
+    if len(expression) == 1 and (number := expression[0].get("exprId")):
+        known = scope.get(number["id"])  # a column as it is, as most of a wide plan's are
+        if known is not None:
+            return known
     values: list[Value] = []
     # From the last to the first, each node finds its children done. (Spark's trees may be deep.)
     for position, node in reversed([*enumerate(expression)]):

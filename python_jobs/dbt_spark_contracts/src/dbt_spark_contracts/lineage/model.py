@@ -17,7 +17,7 @@ from dbt_spark_contracts.lineage.values import (
     Value,
     digest,
 )
-from dbt_spark_contracts.spark_plan import analyzed_plan
+from dbt_spark_contracts.plan.nodes import analyzed_plan
 
 # Of several ways in which a value comes from one column, the first that is there counts.
 _STRONGEST = (COPY, AGGREGATED, COMPUTED, CONDITION, WINDOW)

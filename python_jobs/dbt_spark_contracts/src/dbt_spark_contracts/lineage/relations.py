@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dbt_spark_contracts.compat.pyspark import analyzed_plan
+
 _DATA_SOURCE = "org.apache.spark.sql.execution.datasources"
 _ICEBERG = "org.apache.iceberg"
 
@@ -36,7 +38,7 @@ def relations_of(frame: Any) -> dict[int, Relation]:
 
     Costs no Spark job. What is not among them (rows in the code, an RDD, files) has no name.
     """
-    plan = frame._jdf.queryExecution().analyzed()
+    plan = analyzed_plan(frame)
     found = {}
     for part in (plan, *_all(plan.subqueriesAll())):
         for leaf in _all(part.collectLeaves()):
@@ -47,10 +49,8 @@ def relations_of(frame: Any) -> dict[int, Relation]:
 
 def column_ids(frame: Any) -> Iterator[int]:
     """Spark's numbers of a DataFrame's columns, and of those that the leaves of its plan have."""
-    yield from (
-        column.exprId().id() for column in _all(frame._jdf.queryExecution().analyzed().output())
-    )
-    for leaf in _all(frame._jdf.queryExecution().analyzed().collectLeaves()):
+    yield from (column.exprId().id() for column in _all(analyzed_plan(frame).output()))
+    for leaf in _all(analyzed_plan(frame).collectLeaves()):
         yield from (column.exprId().id() for column in _all(leaf.output()))
 
 

@@ -14,6 +14,7 @@ from pyspark import RDD, SparkContext
 from pyspark.sql import DataFrame
 from pyspark.sql.group import GroupedData
 
+from dbt_spark_contracts.compat.pyspark import grouped_frame
 from dbt_spark_contracts.lineage.expressions import names
 from dbt_spark_contracts.lineage.relations import column_ids
 
@@ -152,7 +153,7 @@ def _frame(collected: Collected, frame: DataFrame, arguments: tuple, options: di
 
 def _pivoted(collected: Collected, group: Any, arguments: tuple, options: dict) -> None:
     if len(arguments) < 2 and options.get("values") is None:  # Spark asks for the values
-        collected.frames.append(group._df)
+        collected.frames.append(grouped_frame(group))
 
 
 def _rdd(collected: Collected, owner: Any, arguments: tuple, options: dict) -> None:

@@ -53,8 +53,22 @@ class Tree:
             found += tree.children
 
 
+class Once(list):
+    """An expression that stands in many steps, and is read once."""
+
+    tree: Tree | None = None
+
+
 def read(nodes: list[dict]) -> Tree:
     """The tree that a list of nodes spells, each before its children."""
+    if not isinstance(nodes, Once):
+        return _read(nodes)
+    if nodes.tree is None:
+        nodes.tree = _read(nodes)
+    return nodes.tree
+
+
+def _read(nodes: list[dict]) -> Tree:
     trees: list[Tree] = []
     for node in reversed(nodes):  # each finds its children done, however deep they go
         children = tuple(trees.pop() for _ in range(node["num-children"]))

@@ -1,0 +1,89 @@
+"""Which columns a plan proves to hold no null."""
+
+from dbt_spark_contracts.plan.nodes import NEVER_NULL
+from dbt_spark_contracts.plan.steps import PASSES, bare, conjuncts, outputs
+from dbt_spark_contracts.plan.tree import Tree, names
+
+# The joins whose result has no row of that side but its own: (left, right).
+_KEPT_SIDES = {
+    **dict.fromkeys(("Inner", "Cross"), (True, True)),
+    **dict.fromkeys(("LeftOuter", "LeftSemi", "LeftAnti"), (True, False)),
+    "RightOuter": (False, True),
+}
+
+# Steps that hand on the columns below them; of several, those of the first.
+_KEEPS = PASSES | names("CTERelationDef Distinct Deduplicate Except Generate LateralJoin Expand")
+
+
+def never_null(plan: Tree) -> list[bool]:
+    """Of each column of the plan, in order: does it prove that the column holds no null?
+
+    Proofs are a column that is not null in its table, an expression that never is, and a filter on
+    the way that leaves nulls out.
+    """
+    steps, left = [], [plan]
+    while left:
+        step = left.pop()
+        steps.append(step)
+        left += step.children
+    # Each finds its children done, and a reference the common table expression before it.
+    proven: dict[int, frozenset[int]] = {}
+    ctes: dict[int, tuple[bool, ...]] = {}
+    for step in reversed(steps):
+        below = [proven.pop(id(child)) for child in step.children]
+        found = _proven(step, below, ctes)
+        if step.kind == "CTERelationDef":
+            ctes[step.fields["id"]] = tuple(number in found for number in outputs(step))
+        proven[id(step)] = found
+    return [number in proven[id(plan)] for number in outputs(plan)]
+
+
+def _proven(
+    step: Tree, below: list[frozenset[int]], ctes: dict[int, tuple[bool, ...]]
+) -> frozenset[int]:
+    """The numbers of those columns of a step that are never null, and perhaps of others below."""
+    own = frozenset(step.fields.get(NEVER_NULL) or ())
+    kind = step.kind
+    if kind in ("Project", "Aggregate"):
+        listed = step.expressions("projectList", "aggregateExpressions")
+        copies = {named.id for named in listed if _copied(named) in below[0]}
+        return own.union(number for number in copies if number is not None)
+    if kind == "Window":
+        return own | below[0]
+    if kind == "Filter":
+        return below[0].union(_not_null(step))
+    if kind == "WithCTE":
+        return below[step.fields["plan"]]
+    if kind == "CTERelationRef":
+        pairs = zip(outputs(step), ctes.get(step.fields["cteId"], ()), strict=False)
+        return own.union(number for number, is_proven in pairs if is_proven)
+    if kind in ("Union", "Intersect"):
+        columns = zip(*map(outputs, step.children), strict=True)
+        enough = all if kind == "Union" else any
+        return frozenset(
+            numbers[0]
+            for numbers in columns
+            if enough(number in side for number, side in zip(numbers, below, strict=True))
+        )
+    if kind == "Join":
+        kept = _KEPT_SIDES.get(step.word("joinType"), (False, False))
+        return own.union(*(side for is_kept, side in zip(kept, below, strict=True) if is_kept))
+    return own | below[0] if kind in _KEEPS else own
+
+
+def _not_null(step: Tree) -> set[int]:
+    """The columns that a filter's condition says are not null."""
+    tests = (test for test in conjuncts(step.expressions("condition")) if test.kind == "IsNotNull")
+    copied = (_copied(test.children[0]) for test in tests)
+    return {number for number in copied if number is not None}
+
+
+def _copied(expression: Tree) -> int | None:
+    """The column that an expression hands on as it is; None if it computes something."""
+    tree = bare(expression)
+    while tree.kind == "Cast":
+        inner = bare(tree.children[0])
+        if inner.fields.get("dataType") != tree.fields.get("dataType"):
+            return None
+        tree = inner
+    return tree.id if tree.kind == "AttributeReference" else None
