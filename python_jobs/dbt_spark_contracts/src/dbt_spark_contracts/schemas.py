@@ -12,6 +12,12 @@ from pyspark.errors import ParseException
 from pyspark.sql.types import StructField, StructType
 
 from dbt_spark_contracts import tables
+from dbt_spark_contracts.compat.pyspark import (
+    java_array,
+    java_classes,
+    java_session,
+    sql_parser,
+)
 from dbt_spark_contracts.errors import explain
 
 if TYPE_CHECKING:
@@ -85,7 +91,7 @@ def parse_types(session: "SparkSession", types: Mapping[str, str]) -> StructType
 
     Raises ValueError, in one line, for the first type that Spark does not know.
     """
-    parser = session._jsparkSession.sessionState().sqlParser()
+    parser = sql_parser(session)
     fields = []
     for name, text in types.items():
         try:
@@ -101,7 +107,7 @@ def stored(session: "SparkSession", schema: StructType) -> StructType:
 
     Raises ValueError, in one line, for the first column that Iceberg cannot hold.
     """
-    converter = session._jvm.org.apache.iceberg.spark.SparkSchemaUtil
+    converter = java_classes(session).org.apache.iceberg.spark.SparkSchemaUtil
     try:
         kept = converter.convert(converter.convert(_java(session, schema)))
     except Exception as error:
@@ -123,7 +129,7 @@ def fields(session: "SparkSession", table: str) -> list[Field]:
 
 
 def _fields_of(session: "SparkSession", schema) -> list[Field]:
-    iceberg = session._jvm.org.apache.iceberg
+    iceberg = java_classes(session).org.apache.iceberg
     spark_schema = json.loads(iceberg.spark.SparkSchemaUtil.convert(schema).json())
     written = json.loads(iceberg.SchemaParser.toJson(schema))["fields"]
     return [
@@ -194,7 +200,7 @@ def _to_create(
         "owner": session.sparkContext.sparkUser(),
         **properties,
     }
-    java_properties = session._jvm.java.util.HashMap()
+    java_properties = java_classes(session).java.util.HashMap()
     for name, value in written.items():
         java_properties.put(name, value)
     transforms = _transforms(session, partition_by)
@@ -214,7 +220,7 @@ def as_partitioning(
 
     Raises ValueError, in one line, if it cannot be.
     """
-    spark = session._jvm.org.apache.iceberg.spark
+    spark = java_classes(session).org.apache.iceberg.spark
     schema = spark.SparkSchemaUtil.convert(_java(session, columns))
     try:
         spec = spark.Spark3Util.toPartitionSpec(schema, _transforms(session, partition_by))
@@ -237,7 +243,7 @@ def _spec(session: "SparkSession", spec, schema) -> set[tuple[str, str]]:
 
 
 def _parts(session: "SparkSession", spec) -> list[dict]:
-    written = json.loads(session._jvm.org.apache.iceberg.PartitionSpecParser.toJson(spec))
+    written = json.loads(java_classes(session).org.apache.iceberg.PartitionSpecParser.toJson(spec))
     return [part for part in written["fields"] if part["transform"] != "void"]
 
 
@@ -248,7 +254,7 @@ def change(session: "SparkSession", table: str, wanted: Change) -> None:
     """
     if not wanted:
         return
-    iceberg = session._jvm.org.apache.iceberg
+    iceberg = java_classes(session).org.apache.iceberg
     loaded = tables.load(session, table)
     transaction = loaded.newTransaction()
     update = transaction.updateSchema()
@@ -290,7 +296,7 @@ def put_fields(
         written: The columns as Iceberg writes them down (`Field.written`).
         properties: Properties to set, or, where they are None, to take away.
     """
-    iceberg = session._jvm.org.apache.iceberg
+    iceberg = java_classes(session).org.apache.iceberg
     operations = tables.load(session, table).operations()
     base = operations.current()
     builder = iceberg.TableMetadata.buildFrom(base)
@@ -301,7 +307,7 @@ def put_fields(
     if gone := [name for name, value in properties.items() if value is None]:
         builder = builder.removeProperties(_java_set(session, gone))
     if kept := {name: value for name, value in properties.items() if value is not None}:
-        java_properties = session._jvm.java.util.HashMap()
+        java_properties = java_classes(session).java.util.HashMap()
         for name, value in kept.items():
             java_properties.put(name, value)
         builder = builder.setProperties(java_properties)
@@ -310,7 +316,7 @@ def put_fields(
 
 
 def _java_set(session: "SparkSession", names: Iterable[str]):
-    found = session._jvm.java.util.HashSet()
+    found = java_classes(session).java.util.HashSet()
     for name in names:
         found.add(name)
     return found
@@ -321,7 +327,7 @@ def _repartition(session: "SparkSession", transaction, partition_by: list[str]) 
     for part in transaction.table().spec().fields():
         if not part.transform().isVoid():
             update = update.removeField(part.name())
-    spark = session._jvm.org.apache.iceberg.spark.Spark3Util
+    spark = java_classes(session).org.apache.iceberg.spark.Spark3Util
     for transform in _transforms(session, partition_by):
         update = update.addField(spark.toIcebergTerm(transform))
     update.commit()
@@ -329,21 +335,21 @@ def _repartition(session: "SparkSession", transaction, partition_by: list[str]) 
 
 def _transforms(session: "SparkSession", partition_by: Iterable[str]):
     """A Java array of Spark's transforms. Raises pyspark's ParseException for what is none."""
-    jvm = session._jvm
+    jvm = java_classes(session)
     found = []
     if listed := ", ".join(partition_by):
-        parser = session._jsparkSession.sessionState().sqlParser()
+        parser = sql_parser(session)
         plan = parser.parsePlan(f"create table t (c int) partitioned by ({listed})")
         found = [plan.partitioning().apply(n) for n in range(plan.partitioning().size())]
     kind = jvm.org.apache.spark.sql.connector.expressions.Transform
-    transforms = session.sparkContext._gateway.new_array(kind, len(found))
+    transforms = java_array(session, kind, len(found))
     for position, transform in enumerate(found):
         transforms[position] = transform
     return transforms
 
 
 def _java(session: "SparkSession", schema: StructType):
-    return session._jsparkSession.parseDataType(schema.json())
+    return java_session(session).parseDataType(schema.json())
 
 
 def spark_field(name: str, data_type, nullable: bool, comment: str) -> StructField:
