@@ -203,7 +203,8 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, sp
         tell.change(f"checkpoint {view}")
         self.invocation.run.checkpoints.use()
         with explained():
-            session.get().table(str(view)).checkpoint().createOrReplaceTempView(str(view))
+            self.invocation.rows_of(str(view)).checkpoint().createOrReplaceTempView(str(view))
+        self.invocation.staged.pop(str(view))
 
     @available
     def create_view(self, relation, sql: str) -> None:
@@ -223,6 +224,7 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, sp
     @available
     def drop_stage(self, view) -> None:
         """Drop a staged view, if it is there."""
+        self.invocation.staged.pop(str(view), None)
         session.get().catalog.dropTempView(str(view))
 
     @available.parse_list
@@ -261,10 +263,11 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, sp
         See batches.limited for what becomes of the others.
         """
         with explained():
-            frame = session.get().table(str(view))
+            frame = self.invocation.rows_of(str(view))
             window = batches.window(frame, event_time, batch)
             kept = batches.limited(frame, event_time, window, is_filtered)
             kept.createOrReplaceTempView(str(view))
+        self.invocation.staged.pop(str(view))
         return window
 
     @available
@@ -285,7 +288,7 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, sp
         """Compute a staged view once and for all, if its rows may be others the next time (uuid(),
         rand(), …): a merge reads its source twice, and Spark refuses such a one."""
         with explained():
-            is_settled = spark_plan.is_deterministic(session.get().table(str(view)))
+            is_settled = spark_plan.is_deterministic(self.invocation.rows_of(str(view)))
         if not is_settled:
             self.checkpoint(view)
 

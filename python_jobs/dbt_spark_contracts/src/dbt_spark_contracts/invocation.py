@@ -15,6 +15,8 @@ from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.spark import session
 
 if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
     from dbt_spark_contracts.contract.promise import Promise
     from dbt_spark_contracts.lineage.artifact import ColumnLineage
     from dbt_spark_contracts.lineage.project import Project
@@ -31,6 +33,7 @@ class Invocation:
     Attributes:
         run: What it does to tables.
         column_lineage: Where the columns of its models come from.
+        staged: The rows of staged views, by name.
         project: What its graph tells of tables, once a model has asked.
         prepared: What was promised of the tables that it has prepared.
         left_at: Of those whose promise was found to be kept, the snapshot that the model left.
@@ -38,9 +41,16 @@ class Invocation:
 
     run: "Run"
     column_lineage: "ColumnLineage"
+    staged: "dict[str, DataFrame]" = field(default_factory=dict)
     project: "Project | None" = None
     prepared: "dict[str, Promise]" = field(default_factory=dict)
     left_at: "dict[str, int | None]" = field(default_factory=dict)
+
+    def rows_of(self, view: str) -> "DataFrame":
+        """The rows of a staged view: one DataFrame for all checks, which read its plan once."""
+        if view not in self.staged:
+            self.staged[view] = session.get().table(view)
+        return self.staged[view]
 
     def attach_to(self, credentials: object) -> None:
         """Let the credentials of the command's profile carry it."""

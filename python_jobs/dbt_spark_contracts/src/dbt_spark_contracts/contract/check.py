@@ -1,5 +1,6 @@
 """A promise held against a staged model, and against the table that is there."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,18 +13,17 @@ from dbt_spark_contracts.publish import pending
 from dbt_spark_contracts.schemas import Field
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 
-def check_staged(session: "SparkSession", promise: Promise) -> None:
-    """Hold the staged view against an enforced contract; costs analysis, no Spark job.
+def check_staged(staged: "DataFrame", promise: Promise) -> None:
+    """Hold the staged rows against an enforced contract; costs analysis, no Spark job.
 
     Raises dbt's own contract error, with its table of columns and reasons, if a name or type
     differs, or if a column may be null where the contract says not null.
     """
     if not promise.enforced:
         return
-    staged = session.table(promise.staged)
     found = spark_plan.columns(staged)
     # As dbt compares: names and types, in any order.
     in_model = sorted((column["name"], column["data_type"]) for column in found)
@@ -85,13 +85,19 @@ class Drift:
     withdrawn: list[Field] = field(default_factory=list)
 
 
-def drift(session: "SparkSession", promise: Promise, branch: str | None) -> Drift:
+def drift(
+    session: "SparkSession",
+    promise: Promise,
+    branch: str | None,
+    staged: "Callable[[], DataFrame] | None" = None,
+) -> Drift:
     """How the columns of the table, if there is one, differ from the promise.
 
     Args:
         session: The session.
         promise: The promise.
         branch: The branch that the run writes to, with whose columns the table is compared.
+        staged: Gives the staged rows, if any are.
     """
     found = Drift(promise, is_there=tables.exists(session, promise.table))
     if not found.is_there:
@@ -134,9 +140,9 @@ def drift(session: "SparkSession", promise: Promise, branch: str | None) -> Drif
             found.renamed.append((existing, column))
         elif column.comment is not None and column.comment != existing.comment:
             found.commented.append((existing, column))
-    if found.loosened:
+    if found.loosened and staged:
         names = {own.id: columns[own.name.lower()].name for own in found.loosened}
-        proven = spark_plan.never_null(session.table(promise.staged), [*names.values()])
+        proven = spark_plan.never_null(staged(), [*names.values()])
         found.loosened = [own for own in found.loosened if names[own.id] not in proven]
     found.missing = [column for column in promise.columns if column.name.lower() not in in_table]
     found.is_anew = bool(

@@ -1,6 +1,7 @@
 """What the macros of macros/contract ask of the adapter."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dbt.adapters.base.meta import AdapterMeta, available
@@ -59,7 +60,7 @@ class ContractDoors(metaclass=AdapterMeta):
     def check_staged(self, made: Promise) -> None:
         """Hold the staged view against the promise: see `check_staged`."""
         with explained():
-            check.check_staged(session.get(), made)
+            check.check_staged(self.invocation.rows_of(made.staged), made)
 
     @available
     def check_keys(self, staged: Any, model: dict, graph: dict) -> None:
@@ -74,7 +75,7 @@ class ContractDoors(metaclass=AdapterMeta):
             return
         project = self.project_of(graph)
         with explained():
-            verdicts, sums = keys.judge(session.get().table(str(staged)), model, project)
+            verdicts, sums = keys.judge(self.invocation.rows_of(str(staged)), model, project)
         lines = [keys.refutation(model, found) for found in verdicts if found.refuted_by]
         for verdict in verdicts:
             if verdict.is_proven or verdict.refuted_by:
@@ -95,7 +96,8 @@ class ContractDoors(metaclass=AdapterMeta):
     def get_drift(self, made: Promise) -> Drift:
         """How the table, if there is one, differs from the promise: see `Drift`."""
         with explained():
-            return check.drift(session.get(), made, session.branch())
+            staged = partial(self.invocation.rows_of, made.staged)
+            return check.drift(session.get(), made, session.branch(), staged)
 
     @available
     def check_table(self, drift: Drift) -> None:

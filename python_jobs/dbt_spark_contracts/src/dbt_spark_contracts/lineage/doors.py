@@ -127,7 +127,7 @@ class LineageDoors(metaclass=AdapterMeta):
         for entry in entries:
             told += marks.told_by(model, entry, self._with_snapshots(project, model, entry))
         by_hand = f"what the model has collected: {', '.join(dict.fromkeys(told))}" if told else ""
-        entry = traced(session.get().table(view), by_hand)
+        entry = traced(self.invocation.rows_of(view), by_hand)
         return entry, self._with_snapshots(project, model, entry)
 
     def _with_snapshots(self, project: Project, model: dict, entry: dict) -> dict[str, dict]:

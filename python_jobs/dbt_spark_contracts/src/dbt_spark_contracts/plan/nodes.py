@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from dbt_spark_contracts.compat import pyspark as compat
 from dbt_spark_contracts.plan.steps import PASSES
@@ -38,15 +39,24 @@ _HAND_ON = names("""
 NEVER_NULL = "neverNull"
 
 
+# What was read, as long as somebody has the DataFrame: several checks ask for one plan.
+_read: "WeakKeyDictionary[Any, list[dict]]" = WeakKeyDictionary()
+
+
 def analyzed_plan(frame: Any) -> list[dict]:
     """The DataFrame's analyzed plan: its nodes, each before its children; no Spark job.
+
+    It is read once for a DataFrame.
 
     Returns:
         As Spark writes them: each has `class`, `num-children` and its fields, and expressions are
         written alike. Of a column that a projection hands on, it is not told whether it is
         nullable, nor what it is qualified by; of those that a step makes, by NEVER_NULL.
     """
-    return _Plan(compat.java_classes(frame.sparkSession)).read(compat.analyzed_plan(frame))
+    if frame not in _read:
+        reader = _Plan(compat.java_classes(frame.sparkSession))
+        _read[frame] = reader.read(compat.analyzed_plan(frame))
+    return _read[frame]
 
 
 class _Plan:
