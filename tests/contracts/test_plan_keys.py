@@ -46,6 +46,11 @@ QUERIES = {
     "a hash of two": ("select sha2(to_json(struct(a, b)), 256) as x from u", "x", PROVEN),
     "a hash of one of two": ("select sha2(to_json(struct(a)), 256) as x from u", "x", "a b"),
     "a hash with a separator": ("select sha2(concat_ws('|', a, b), 256) as x from u", "x", UNKNOWN),
+    "a hash of no known length": (
+        "select v from u where sha2(cast(a as string), 7) is null and b = 'x'",
+        "v",
+        UNKNOWN,
+    ),
     "a short hash": ("select crc32(cast(id as string)) as x from t", "x", UNKNOWN),
     "one name twice in JSON": (
         "select to_json(struct(a as n, b as n)) as x from u",
@@ -68,8 +73,10 @@ QUERIES = {
     "uuid": ("select uuid() as x, a from t", "x", UNKNOWN),
     # Filters
     "a filter": ("select id from t where a > 1", "id", PROVEN),
-    "a filter of other columns": ("select a from t where b = 'x' and a is not null", "a", "id"),
+    "a filter of other columns": ("select a from t where b = 'x' and a is not null", "a", UNKNOWN),
     "a filter of the key": ("select a from t where id = 1", "a", PROVEN),
+    "not null": ("select a from t where a is not null", "a", "id"),
+    "a flag": ("select a from t where f", "a", UNKNOWN),
     "a filter by a function": ("select a from t where hash(id) = 1", "a", UNKNOWN),
     "a constant half": ("select a, v from u where b = 'x'", "a", PROVEN),
     "a half that is null": ("select a, v from u where b is null", "a", PROVEN),
@@ -166,8 +173,8 @@ QUERIES = {
     "to one row": ("select t.id, w.b from t join w on t.a = w.a", "id", PROVEN),
     "to one row or none": ("select t.id, w.b from t left join w on t.a = w.a", "id", PROVEN),
     "from the right": ("select t.id, w.b from w right join t on t.a = w.a", "id", PROVEN),
-    "to several": ("select t.id, u.b from t join u on t.a = u.a", "id", "a b"),
-    "to several or none": ("select t.id, u.v from t left join u on t.a = u.a", "id", "a b"),
+    "to several": ("select t.id, u.b from t join u on t.a = u.a", "id", UNKNOWN),
+    "to several or none": ("select t.id, u.v from t left join u on t.a = u.a", "id", UNKNOWN),
     "to several, with theirs": (
         "select t.id, u.b from t join u on t.a = u.a",
         "id b",
@@ -178,7 +185,7 @@ QUERIES = {
         "id",
         PROVEN,
     ),
-    "the other side's key": ("select w.a from t join w on t.a = w.a", "a", "id"),
+    "the other side's key": ("select w.a from t join w on t.a = w.a", "a", UNKNOWN),
     "of two keys": ("select w.a, v.b from w join w as v on w.a = v.a", "a", PROVEN),
     "full": ("select t.id, w.b from t full join w on t.a = w.a", "id", UNKNOWN),
     "semi": ("select id from t left semi join u on t.a = u.a", "id", PROVEN),
@@ -190,7 +197,7 @@ QUERIES = {
     "a filter that needs a match": (
         "select t.id as x, t.a from t left join u on t.a = u.a where u.v is not null",
         "a",
-        "id",
+        UNKNOWN,
     ),
     "with an aggregate": (
         "select t.id, s.n from t left join (select a, count(*) as n from u group by a) s "
@@ -290,6 +297,30 @@ def test_a_query(spark, known, module_schema, case):
         assert not has_two_of_one(frame, positions)
     elif rows and case != "empty":
         assert has_two_of_one(frame, positions)
+
+
+# Of tables whose keys may hold nulls: a query, the columns of the key, and whether it is proven.
+WITH_NULLS = {
+    "carried on": ("select id as x from t", "x", True),
+    "a hash": ("select sha2(cast(id as string), 256) as x from t", "x", True),
+    "a hash of two": ("select sha2(to_json(struct(a, b)), 256) as x from u", "x", False),
+    "a struct": ("select struct(a) as x from w", "x", False),
+    "equal": ("select t.id from t join w on t.a = w.a", "id", True),
+    "equal, or both null": ("select t.id from t join w on t.a <=> w.a", "id", False),
+    "null": ("select 'x' as x from t where id is null", "x", False),
+    "half of it null": ("select b from u where a is null", "b", False),
+}
+
+
+@pytest.mark.parametrize("case", WITH_NULLS)
+def test_a_key_that_may_hold_nulls(spark, known, module_schema, case):
+    query, key, is_proven = WITH_NULLS[case]
+    frame = spark.sql(with_tables(query, module_schema))
+    plan = tree.read(nodes.analyzed_plan(frame))
+    keys = {name: table.promised for name, table in known.items()}
+    positions = [frame.columns.index(name) for name in key.split()]
+    proof = Uniqueness(plan, keys, is_deterministic=True, nulls_differ=True)
+    assert proof.is_proven(positions) == is_proven
 
 
 def test_it_costs_no_spark_job(spark, known, module_schema):

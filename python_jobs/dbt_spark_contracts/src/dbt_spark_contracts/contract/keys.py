@@ -12,6 +12,7 @@ from dbt_spark_contracts.contract import constraints
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.lineage.project import Project
+from dbt_spark_contracts.lineage.relations import relations_of
 from dbt_spark_contracts.plan import nodes, tree
 from dbt_spark_contracts.plan.fan_out import FanOut, fan_outs
 from dbt_spark_contracts.plan.multiplicity import Finer, Table, finer
@@ -74,17 +75,32 @@ def judge(frame: "DataFrame", model: dict, project: Project) -> tuple[list[Verdi
     try:
         plan = tree.read(nodes.analyzed_plan(frame))
         known = _tables(plan, project)
-        keys = {name: table.promised for name, table in known.items()}
-        uniqueness = Uniqueness(plan, keys, spark_plan.is_deterministic(frame))
+        uniqueness = _uniqueness(frame, plan, known)
         names = [name.lower() for name in frame.columns]
         verdicts = [
             _verdict(model, key, is_told, names, known, uniqueness)
             for key, is_told in promised.items()
         ]
-        return verdicts, fan_outs(plan, known, uniqueness)
+        return verdicts, fan_outs(plan, known, uniqueness[0])
     except Exception as error:  # what cannot be read proves nothing, and refutes nothing
         why = f"its plan cannot be read: {explain(error)}"
         return [Verdict(key, is_told, reason=why) for key, is_told in promised.items()], []
+
+
+def _uniqueness(
+    frame: "DataFrame", plan: tree.Tree, known: Mapping[str, Table]
+) -> tuple[Uniqueness, Uniqueness]:
+    """Both ways to prove a key: nulls count as equal, and as different."""
+    elsewhere = frozenset(
+        column for column, relation in relations_of(frame).items() if relation.renamed
+    )
+    is_deterministic = spark_plan.is_deterministic(frame)
+    strict = {name: table.without_null for name, table in known.items()}
+    keys = {name: table.promised for name, table in known.items()}
+    return (
+        Uniqueness(plan, strict, is_deterministic, elsewhere=elsewhere),
+        Uniqueness(plan, keys, is_deterministic, nulls_differ=True, elsewhere=elsewhere),
+    )
 
 
 def _verdict(
@@ -93,15 +109,16 @@ def _verdict(
     is_told_of: bool,
     names: list[str],
     known: Mapping[str, Table],
-    uniqueness: Uniqueness,
+    uniqueness: tuple[Uniqueness, Uniqueness],
 ) -> Verdict:
     def positions(columns: Iterable[str]) -> list[int]:
         return [names.index(name.lower()) for name in columns]
 
     held, reason = _held_by_write(model, key)
-    if held is not None and uniqueness.is_proven(positions(held)):
+    if held is not None and any(way.is_proven(positions(held)) for way in uniqueness):
         return Verdict(key, is_told_of, is_proven=True)
-    rows = finer(uniqueness.plan, positions(key), known, uniqueness.is_deterministic)
+    plan, is_deterministic = uniqueness[0].plan, uniqueness[0].is_deterministic
+    rows = finer(plan, positions(key), known, is_deterministic)
     return Verdict(key, is_told_of, refuted_by=rows, reason=reason)
 
 
@@ -183,6 +200,7 @@ def _tables(plan: tree.Tree, project: Project) -> dict[str, Table]:
         found[name] = Table(
             short_name(unique_id),
             [_lower(key) for key in promised],
+            [_lower(key) for key in promised if {*key} <= constraints.not_null(node)],
             [
                 *(key for _, key in _tests_of(unique_id, project.nodes)),
                 *([_lower(merged_by)] if merged_by else []),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from dbt_spark_contracts.plan.steps import (
     attributes,
-    bare,
     conjuncts,
     literal,
     named,
@@ -33,8 +32,6 @@ _HAS_VALUES = names("""
     CreateNamedStruct StructsToJson
     """)
 
-_COMPARES = names("EqualTo EqualNullSafe LessThan LessThanOrEqual GreaterThan GreaterThanOrEqual")
-
 
 @dataclass(frozen=True)
 class Table:
@@ -43,11 +40,13 @@ class Table:
     Attributes:
         label: What people call the table.
         promised: The keys that its contract promises.
+        without_null: Those of them whose columns it promises to hold no null.
         possible: Others that it may have: what a data test says is unique, or what it is merged by.
     """
 
     label: str
     promised: Sequence[frozenset[str]]
+    without_null: Sequence[frozenset[str]] = ()
     possible: Sequence[frozenset[str]] = ()
 
 
@@ -72,7 +71,6 @@ class _Pair:
 
     Attributes:
         same: The columns in which they have to be equal.
-        pinned: Those of `same` of which a condition has asked something already.
         present: The columns in which they have to have a value.
         groups: If they were grouped, by what: a name, and the columns that it is made of. They have
             to differ in one.
@@ -80,7 +78,6 @@ class _Pair:
     """
 
     same: frozenset[int]
-    pinned: frozenset[int] = frozenset()
     present: frozenset[int] = frozenset()
     groups: "tuple[tuple[str, frozenset[int]], ...] | None" = None
     last_step: str = ""
@@ -176,50 +173,35 @@ def _mapped(pair: _Pair, made_of: Mapping[int, frozenset[int]]) -> _Pair:
     groups = pair.groups and tuple(
         (name, of(ids)) for name, ids in pair.groups if ids <= set(made_of)
     )
-    return replace(
-        pair, same=of(pair.same), pinned=of(pair.pinned), present=of(pair.present), groups=groups
-    )
+    return replace(pair, same=of(pair.same), present=of(pair.present), groups=groups)
 
 
 def _made(pair: _Pair, listed: list[Tree]) -> _Pair | None:
     """The pair of rows from which these expressions make this one."""
-    asked = pair.same | pair.present
-    made_of = {}
-    pinned: set[int] = set()
-    for column in listed:
-        inputs = _inputs(column)
-        if inputs is not None and column.id is not None:
-            made_of[column.id] = inputs
-        if column.id in pair.pinned:
-            id = bare(column).id
-            if bare(column).kind != "AttributeReference" or id is None or id in pinned:
-                return None  # two conditions on one column may exclude each other
-            pinned.add(id)
-    return _mapped(pair, made_of) if asked <= set(made_of) else None
+    made_of = {
+        column.id: inputs
+        for column in listed
+        if column.id is not None and (inputs := _inputs(column)) is not None
+    }
+    return _mapped(pair, made_of) if pair.same | pair.present <= set(made_of) else None
 
 
 def _filtered(pair: _Pair, conditions: list[Tree]) -> _Pair | None:
-    """The pair of rows for which these conditions can hold as well."""
-    same, pinned, present = set(pair.same), set(pair.pinned), set(pair.present)
+    """The pair of rows for which these conditions can hold as well.
+
+    That a value is there says nothing of another row. Any other condition may be what leaves one
+    row of each key, as `where is_current` does.
+    """
+    present = set(pair.present)
     for condition in conditions:
-        if condition.kind == "Literal" and condition.fields.get("value") in ("true", "false"):
-            continue  # `where false` is dbt's --empty
         if condition.kind == "IsNotNull":
             inputs = _inputs(condition.children[0])
             if inputs is None:
                 return None
             present |= inputs
-            continue
-        asked = condition
-        if condition.kind in _COMPARES:
-            asked, value = bare(condition.children[0]), literal(condition.children[1])
-            if value is None or value[0] is None:
-                return None
-        if asked.kind != "AttributeReference" or asked.id is None or asked.id in pinned:
-            return None
-        same.add(asked.id)
-        pinned.add(asked.id)
-    return replace(pair, same=frozenset(same), pinned=frozenset(pinned), present=frozenset(present))
+        elif condition.kind != "Literal" or condition.fields.get("value") not in ("true", "false"):
+            return None  # `where false` is dbt's --empty
+    return replace(pair, present=frozenset(present))
 
 
 def _grouped(pair: _Pair, step: Tree) -> _Pair | None:
@@ -250,55 +232,29 @@ def _grouped(pair: _Pair, step: Tree) -> _Pair | None:
 
 
 def _joined(step: Tree, pair: _Pair) -> Iterator[tuple[Tree, _Pair]]:
+    """Of an outer join each row of one side is there; an inner one may leave one of each key."""
     left, right = step.children
     kind = step.word("joinType")
-    if kind not in ("LeftOuter", "RightOuter", "Inner", "Cross"):
-        return
-    conditions = conjuncts(step.expressions("condition"))
+    is_cross = kind == "Cross" or (kind == "Inner" and not step.expressions("condition"))
     kept = {"LeftOuter": left, "RightOuter": right}.get(kind)
     for side, other in ((left, right), (right, left)):
         own = frozenset(outputs(side))
-        if side is kept and pair.same | pair.present <= own:
-            matched: _Pair | None = _within(pair, own)  # each row is there, whatever it finds
-        else:
-            matched = _matched(pair, own, conditions) if _is_free(other) else None
-        if matched:
-            yield side, matched
-
-
-def _matched(pair: _Pair, own: frozenset[int], conditions: list[Tree]) -> _Pair | None:
-    """The pair of rows of one side that find one row of the other.
-
-    Of the other side nothing is known but that it can hold any row.
-    """
-    if pair.pinned - own:
-        return None
-    mine: list[int] = []
-    theirs: list[int] = []
-    for condition in conditions:
-        sides = [bare(child) for child in condition.children]
-        if condition.kind != "EqualTo" or any(s.kind != "AttributeReference" for s in sides):
-            return None
-        for side in sides:
-            (mine if side.id in own else theirs).append(side.id or 0)
-    asked = [*mine, *theirs, *pair.pinned]
-    if len(mine) != len(theirs) or len(asked) > len(set(asked)):
-        return None
-    within = _within(pair, own)
-    return replace(within, same=within.same.union(mine), pinned=within.pinned.union(mine))
+        is_there = side is kept and pair.same | pair.present <= own
+        if is_there or (is_cross and _is_table(other)):
+            yield side, _within(pair, own)
 
 
 def _within(pair: _Pair, own: frozenset[int]) -> _Pair:
     """What the pair asks of the rows of one side."""
     groups = pair.groups and tuple((name, made_of & own) for name, made_of in pair.groups)
     return replace(
-        pair, same=pair.same & own, pinned=pair.pinned & own, present=pair.present & own,
+        pair, same=pair.same & own, present=pair.present & own,
         groups=groups,
     )  # fmt: skip
 
 
-def _is_free(step: Tree) -> bool:
-    """Can the step hold a row of any values? A table can."""
+def _is_table(step: Tree) -> bool:
+    """Is the step a table, which can hold a row of any values?"""
     while step.kind in _HANDS_ON:
         step = step.children[0]
     return step.kind in ("DataSourceV2Relation", "RelationV2", "LogicalRelation")

@@ -32,6 +32,9 @@ _WIDER = {
     "string": {"binary"},
 }
 
+# The lengths that sha2 takes; 0 is 256.
+_SHA2_LENGTHS = ("0", "224", "256", "384", "512")
+
 # Types of which a struct, written as JSON, tells each value.
 _PLAIN_IN_JSON = names("string byte short integer long boolean date")
 
@@ -136,18 +139,25 @@ def spelled(expression: Tree) -> tuple:
     return (tuple(sorted(own.items())), *(spelled(child) for child in tree.children))
 
 
-def determined_by(expression: Tree) -> frozenset[int]:
-    """The columns whose values can be told from the expression's."""
+def determined_by(expression: Tree, nulls_differ: bool = False) -> frozenset[int]:
+    """The columns whose values can be told from the expression's.
+
+    Args:
+        expression: The expression.
+        nulls_differ: Whether two nulls count as different. Then it must not make a value of a null.
+    """
     tree = unguarded(expression)
     kind, children = tree.kind, tree.children
     if kind == "AttributeReference":
         return frozenset([_id(tree)])
-    if kind == "Cast":
-        return determined_by(children[0]) if keeps_apart(tree) else frozenset()
-    if kind == "Sha2" and not _is_literal(children[1]):
+    if kind == "Cast" and not keeps_apart(tree):
         return frozenset()
-    if kind in _INJECTIVE:
-        return determined_by(children[0])
+    if kind == "Sha2" and (literal(children[1]) or ("",))[0] not in _SHA2_LENGTHS:
+        return frozenset()  # of any other it makes a null
+    if kind == "Cast" or kind in _INJECTIVE:
+        return determined_by(children[0], nulls_differ)
+    if nulls_differ:
+        return frozenset()
     if kind == "CreateNamedStruct":
         return frozenset().union(*map(determined_by, children[1::2]))
     if kind == "StructsToJson" and children[0].kind == "CreateNamedStruct":
@@ -212,10 +222,6 @@ def _raises(expression: Tree) -> bool:
     while tree.kind == "Cast":
         tree = bare(tree.children[0])
     return tree.kind == "RaiseError"
-
-
-def _is_literal(expression: Tree) -> bool:
-    return bare(expression).kind == "Literal"
 
 
 def _named(expressions: Iterable[Tree]) -> list[tuple[int, str]]:

@@ -1,7 +1,11 @@
 """What a plan proves of its rows, without data: that no two of them are equal in some columns.
 
 The question goes down the plan: a step answers it, or says by which columns the rows below it would
-have to be unique. Nulls count as equal, as in `group by`. What is not understood proves nothing.
+have to be unique. What is not understood proves nothing.
+
+There are two ways to count nulls. As equal, as in `group by`: then a table's key tells something if
+its columns hold no null. As different, as in a constraint: then any key of a table does, as long as
+nothing on the way makes a value of a null, or looks for one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,12 +41,24 @@ class Uniqueness:
         plan: The plan.
         keys: The keys that tables are known to have.
         is_deterministic: Whether the plan is, as Spark says.
+        nulls_differ: Whether two nulls count as different.
+        elsewhere: The first columns of relations that are another state of their table, by number:
+            of those, no key is known.
     """
 
-    def __init__(self, plan: Tree, keys: Keys, is_deterministic: bool) -> None:
+    def __init__(
+        self,
+        plan: Tree,
+        keys: Keys,
+        is_deterministic: bool,
+        nulls_differ: bool = False,
+        elsewhere: frozenset[int] = frozenset(),
+    ) -> None:
         self.plan = plan
         self.keys = keys
         self.is_deterministic = is_deterministic
+        self.nulls_differ = nulls_differ
+        self._elsewhere = elsewhere
         self._ctes = {
             step.fields["id"]: step.children[0]
             for step in plan.walk()
@@ -139,7 +155,7 @@ class Uniqueness:
         if step.kind in ("Project", "Aggregate"):
             listed = step.expressions("projectList", "aggregateExpressions")
             return frozenset().union(
-                *(determined_by(column) for column in listed if column.id in ids)
+                *(self._determined_by(column) for column in listed if column.id in ids)
             )
         if step.kind == "Filter":
             return self._known(ids, conjuncts(step.expressions("condition")))
@@ -149,7 +165,12 @@ class Uniqueness:
             return ids.difference(column.id for column in step.expressions("generatorOutput"))
         return ids
 
+    def _determined_by(self, expression: Tree) -> frozenset[int]:
+        return determined_by(expression, self.nulls_differ)
+
     def _has_key(self, step: Tree, ids: frozenset[int]) -> bool:
+        if not self._elsewhere.isdisjoint(outputs(step)[:1]):
+            return False
         keys = self.keys.get(table_name(step), ())
         there = {name.lower() for id, name in named(step) if id in ids} if keys else set()
         return any(key <= there for key in keys)
@@ -168,7 +189,7 @@ class Uniqueness:
 
     def _told(self, expressions: list[Tree], by: list[Tree]) -> list[Tree]:
         """Those of the expressions whose values the values of others tell."""
-        known = frozenset().union(*map(determined_by, by))
+        known = frozenset().union(*map(self._determined_by, by))
         same = {spelled(column) for column in by}
         told = []
         for expression in expressions:
@@ -248,13 +269,13 @@ class Uniqueness:
         known, before = ids, None
         while known != before:
             before = known
-            for one, other in _equalities(conditions):
+            for one, other in _equalities(conditions, self.nulls_differ):
                 made_of = attributes(other, self.is_deterministic)
                 if made_of is not None and made_of <= known:
-                    known |= determined_by(one)
+                    known |= self._determined_by(one)
         for condition in conditions:
-            if condition.kind == "IsNull":
-                known |= determined_by(condition.children[0])
+            if condition.kind == "IsNull" and not self.nulls_differ:
+                known |= self._determined_by(condition.children[0])
             known |= self._first_of(condition)
             negated = condition.children[0] if condition.kind == "Not" else condition
             if negated.kind == "AttributeReference" and negated.id is not None:
@@ -304,10 +325,13 @@ def _window_ids(step: Tree) -> list[int]:
     return [column.id for column in step.expressions("windowExpressions") if column.id is not None]
 
 
-def _equalities(conditions: list[Tree]) -> "Iterable[tuple[Tree, Tree]]":
+def _equalities(
+    conditions: list[Tree], nulls_differ: bool = False
+) -> "Iterable[tuple[Tree, Tree]]":
     """The expressions that are equal where the conditions hold, each way round."""
+    kinds = ("EqualTo",) if nulls_differ else ("EqualTo", "EqualNullSafe")
     for condition in conditions:
-        if condition.kind in ("EqualTo", "EqualNullSafe"):
+        if condition.kind in kinds:
             one, other = condition.children
             yield one, other
             yield other, one

@@ -111,11 +111,15 @@ class PublishDoors(metaclass=AdapterMeta):
         for effect in statements.effects(session.get(), sql):
             is_write = not effect.way_out
             goes_to_branch = is_write and (run.branch is not None or which not in WRITES)
-            if effect.table not in tables or goes_to_branch:
+            if effect.table and (effect.table not in tables or goes_to_branch):
                 continue
             if which != "run-operation":
-                raise DbtRuntimeError(held_back.past_the_branch(effect.table, sql, effect.way_out))
-            warn_or_error(JinjaLogWarning(msg=held_back.seen_at_once(effect.table, sql)))
+                raise DbtRuntimeError(
+                    held_back.past_the_branch(effect.table or "a table", sql, effect.way_out)
+                )
+            warn_or_error(
+                JinjaLogWarning(msg=held_back.seen_at_once(effect.table or "a table", sql))
+            )
 
     def _audits(self) -> bool:
         """Is this a command of a project whose runs write to branches, and does it want that?"""

@@ -35,6 +35,9 @@ _HARMLESS_PROCEDURES = re.compile(
 # Properties by which a table is written to branches, and by which its columns change.
 _OUR_PROPERTIES = re.compile(r"write\.wap\.enabled|contracts\..*")
 
+# Spark's way to compute a name: which it is, is known when the statement runs.
+_COMPUTED_NAME = re.compile(r"\bidentifier\s*\(", re.IGNORECASE)
+
 # A part of a table's name that stands for one of its branches.
 _BRANCH = "branch_"
 
@@ -53,7 +56,7 @@ class Effect:
     """What a statement does to a table.
 
     Attributes:
-        table: The table's name as `plain` has it, in lower case.
+        table: The table's name as `plain` has it, in lower case; empty if it is computed.
         way_out: What to do instead; empty for a plain write, which goes to the run's branch.
     """
 
@@ -75,7 +78,17 @@ def effects(session: "SparkSession", sql: str) -> list[Effect]:
         plan = sql_parser(session).parsePlan(sql)
     except Exception:  # Spark says so itself when it runs
         return []
+    if _COMPUTED_NAME.search(sql) and _names_by_expression(session, plan):
+        return [Effect("", "Write the table's name itself, and not identifier(…)")]
     return [found for node in _statements(plan) for found in _effects(session, node)]
+
+
+def _names_by_expression(session: "SparkSession", plan: Any) -> bool:
+    """Is the statement no query, and the table that it is about computed?"""
+    return _kind(plan) == "PlanWithUnresolvedIdentifier" or any(
+        (_kind(node) in _WRITES or _is_command(session, node)) and not _name(node)
+        for node in _statements(plan)
+    )
 
 
 def _statements(plan: Any) -> Iterator[Any]:
