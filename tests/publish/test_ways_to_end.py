@@ -285,7 +285,6 @@ def test_a_branch_of_a_table_that_only_a_hook_wrote_goes(project, spark, schema,
     assert spark.table(f"{table}.all_data_files").count() == data
 
     with monkeypatch.context() as killed:
-        killed.setattr(session, "clear_up", lambda: None)
         killed.setattr(Run, "end", lambda *_: None)
         killed.setattr(Run, "complete", end_without_a_word)
         project("build", worth=11)

@@ -53,7 +53,7 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, sp
 
     def __init__(self, config, mp_context) -> None:
         super().__init__(config, mp_context)
-        self.invocation = Invocation.of(config.credentials)
+        self.invocation = Invocation.of(config)
 
     def quote(self, identifier: str) -> str:
         return quoted(str(identifier))  # dbt also quotes a database that is none

@@ -8,19 +8,23 @@ and Java (spark/session.py), and what is patched in dbt.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from dbt_spark_contracts.compat import dbt_adapters
 from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
+from dbt_spark_contracts.spark.checkpoints import Checkpoints
+from dbt_spark_contracts.spark.settings import CHECKPOINT_DIR
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from dbt_spark_contracts.contract.promise import Promise
-    from dbt_spark_contracts.lineage.artifact import ColumnLineage
     from dbt_spark_contracts.lineage.project import Project
-    from dbt_spark_contracts.publish.run import Run
 
 # The attribute of dbt's credentials that carries it.
 _ATTRIBUTE = "dbt_spark_contracts_invocation"
@@ -52,18 +56,40 @@ class Invocation:
             self.staged[view] = session.get().table(view)
         return self.staged[view]
 
-    def attach_to(self, credentials: object) -> None:
-        """Let the credentials of the command's profile carry it."""
-        setattr(credentials, _ATTRIBUTE, self)
+    @classmethod
+    def begin(
+        cls, credentials: Any, target: Path, project: str, retried: dict | None = None
+    ) -> "Invocation":
+        """A new one, which the credentials of the command's profile carry from now on.
+
+        Args:
+            credentials: The credentials.
+            target: dbt's target folder.
+            project: The project's name.
+            retried: The run that a `dbt retry` takes up.
+        """
+        run = Run(
+            lambda: dbt_adapters.call_macro("contracts__operations_schema"),
+            retried,
+            Checkpoints(credentials.server_side_parameters.get(CHECKPOINT_DIR)),
+        )
+        invocation = cls(run, ColumnLineage(target, project))
+        setattr(credentials, _ATTRIBUTE, invocation)
+        return invocation
 
     def __deepcopy__(self, memo: dict) -> "Invocation":
         """The same: dbt copies its config, credentials and all, for a unit test."""
         return self
 
-    @staticmethod
-    def of(credentials: object) -> "Invocation":
-        """That of the command with these credentials."""
-        return getattr(credentials, _ATTRIBUTE)
+    @classmethod
+    def of(cls, config: Any) -> "Invocation":
+        """That of the command with this config of dbt's.
+
+        A program may make an adapter without a command, as dbt's own tests do: then a new one.
+        """
+        known = getattr(config.credentials, _ATTRIBUTE, None)
+        target = Path(config.project_root, config.target_path)
+        return known or cls.begin(config.credentials, target, config.project_name)
 
     def complete(self, settle: "Callable[[Invocation], None]") -> None:
         """The command ends, however it does. Raises nothing: what went wrong is said.

@@ -11,7 +11,6 @@ from dbt.plugins.manager import dbt_hook, dbtPlugin
 
 from dbt_spark_contracts import materializations
 from dbt_spark_contracts.compat import dbt_adapters, dbt_core, dbt_unit_tests, patches
-from dbt_spark_contracts.lineage.artifact import ColumnLineage
 
 if TYPE_CHECKING:
     from dbt_spark_contracts.invocation import Invocation
@@ -60,7 +59,7 @@ class SparkContractsPlugin(dbtPlugin):
             return
         # Not at the top: dbt imports this module in every project, also in one without Spark.
         from dbt_spark_contracts.spark import session
-        from dbt_spark_contracts.spark.settings import CHECKPOINT_DIR, spark_settings
+        from dbt_spark_contracts.spark.settings import spark_settings
 
         flags = get_flags()
         project_dir = Path(flags.PROJECT_DIR).resolve()
@@ -75,18 +74,10 @@ class SparkContractsPlugin(dbtPlugin):
             dbt_core.keep_results_when_a_last_hook_is_refused()
         from dbt_spark_contracts.adapter import SparkAdapter
         from dbt_spark_contracts.invocation import Invocation
-        from dbt_spark_contracts.publish.run import Run
-        from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
         dbt_adapters.use_adapter(SparkAdapter)
-        run = Run(
-            lambda: dbt_adapters.call_macro("contracts__operations_schema"),
-            retried,
-            Checkpoints(credentials.server_side_parameters.get(CHECKPOINT_DIR)),
-        )
-        self.invocation = Invocation(run, ColumnLineage(*dbt_core.target_folder()))
-        self.invocation.attach_to(credentials)
-        dbt_core.on_node_finished(run.node_finished)
+        self.invocation = Invocation.begin(credentials, *dbt_core.target_folder(), retried)
+        dbt_core.on_node_finished(self.invocation.run.node_finished)
         if flags.WHICH == "generate" and project is dbt_core.current_project():
             # dbt does not ask get_manifest_artifacts for the docs. (A retry keeps its manifest.)
             dbt_core.on_manifest(self.invocation.column_lineage.annotate)

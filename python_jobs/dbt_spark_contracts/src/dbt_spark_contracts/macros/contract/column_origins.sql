@@ -9,6 +9,7 @@
 #}
 {% macro contracts__check_column_origins(staged, internal=[]) %}
   {#- What a model asks of the run itself is no part of how its columns are made. -#}
-  {%- set volatile = [run_started_at.isoformat(), run_started_at.date() | string] -%}
+  {%- set micros = (run_started_at.timestamp() * 1000000) | round | int | string -%}
+  {%- set volatile = [run_started_at.isoformat(), run_started_at.date() | string, micros] -%}
   {{- return(adapter.check_origins(staged, model, graph, volatile, internal)) -}}
 {% endmacro %}
