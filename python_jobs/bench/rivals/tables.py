@@ -221,7 +221,7 @@ def alerts(events: DataFrame, rules: DataFrame) -> DataFrame:
         .withColumn("place", F.row_number().over(critical_first))
         .where("place = 1")
         .select(
-            F.sha2(F.concat_ws("|", "event_id", "alert_type"), 256).alias("alert_id"),
+            F.sha2(F.to_json(F.struct("event_id", "alert_type")), 256).alias("alert_id"),
             *("car_chassis", "alert_type", "alert_severity"),
             F.concat_ws(" ", "metric", F.lit("is"), "alert_value", "comparison", "threshold").alias(
                 "alert_message"

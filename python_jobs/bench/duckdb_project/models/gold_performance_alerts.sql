@@ -47,7 +47,7 @@ broken as (
 )
 
 select
-    sha256(concat_ws('|', event_id, alert_type)) as alert_id,
+    sha256(to_json({'event_id': event_id, 'alert_type': alert_type})::varchar) as alert_id,
     car_chassis,
     alert_type,
     alert_severity,
