@@ -157,6 +157,21 @@ def test_what_no_branch_holds_is_told_by_the_statement(spark, module_schema, spe
     assert PAST_THE_BRANCH[text] in effect.way_out
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "drop table identifier('{m}')",
+        "alter table identifier('{m}') add column policy string",
+        "create or replace table identifier('{m}') using iceberg as select 1 as id",
+        "insert into IDENTIFIER ('{m}.branch_main') values (5, 'x')",
+    ],
+)
+def test_a_name_that_is_computed_is_told_by_the_statement(spark, spelled, text):
+    (effect,) = statements.effects(spark, spelled(text))
+    assert not effect.table and "and not identifier(…)" in effect.way_out
+    assert statements.effects(spark, spelled("select identifier('v') from {m}")) == []
+
+
 @pytest.mark.usefixtures("project")
 def test_what_a_branch_holds_or_no_reader_sees_passes(spark, module_schema, spelled):
     for text in HARMLESS:

@@ -139,11 +139,6 @@ class PublishLog:
                 facts = json.loads(summary.get(_FACTS) or "{}")
         return facts
 
-    def has_published_by(self, time: datetime) -> bool:
-        """Had anything been published at that time?"""
-        micros = round(time.timestamp() * 1_000_000)
-        return any(row.micros <= micros for row in self._rows(f"status = '{PUBLISHED}'"))
-
     def published_at(self, time: datetime) -> dict[str, int]:
         """The snapshot of each table that was published last at that time.
 

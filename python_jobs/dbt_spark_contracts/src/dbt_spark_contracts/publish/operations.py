@@ -43,11 +43,6 @@ def roll_back(run: Run, command: Command, nodes: dict[str, dict], to: object) ->
     run.lock(command, nodes, "roll_back")
     spark, name = session.get(), command.run_name("roll_back")
     with explained():
-        if not run.log.has_published_by(then):
-            raise DbtRuntimeError(
-                f"Nothing was published by {to}, so there is nothing to roll back to: the tables "
-                f"and times are in {run.log.table}."
-            )
         published = run.log.published_at(then)
         found = []
         for table, refs in branches.refs(spark, {*run.project_tables(), *published}).items():
