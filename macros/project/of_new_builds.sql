@@ -18,7 +18,7 @@
           and ingested_at not in (select distinct held.ingested_at from {{ this }} as held)
       order by 1
     {%- endset -%}
-    {%- set times = run_query(query).columns[0].values() -%}
+    {%- set times = run_query(query).rows | map('first') | list -%}
     {{- return("ingested_at in (timestamp '" ~ times | join("', timestamp '") ~ "')" if times else 'false') -}}
   {%- endif -%}
   {{- return('true') -}}
