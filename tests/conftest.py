@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from hashlib import sha256
 
 import psutil
@@ -120,6 +121,15 @@ def schema_name(nodeid: str) -> str:
     readable = re.sub(r"[^a-z0-9]+", "_", nodeid.rpartition("/")[2].lower())
     readable = readable.replace("test_", "").replace("py_", "", 1).strip("_")[:40].strip("_")
     return f"{readable}_{sha256(nodeid.encode()).hexdigest()[:6]}"
+
+
+@pytest.fixture
+def interruptible():
+    """Python's own handling of Ctrl-C, which what a shell runs in the background has not,
+    nor what that starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

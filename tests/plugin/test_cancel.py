@@ -69,7 +69,7 @@ LIMIT = 60
 
 
 @pytest.fixture
-def start(dbt, tmp_path, schema):
+def start(dbt, tmp_path, schema, interruptible):
     """A function that starts a dbt process on a project of its own, with an event log."""
     started = []
     events = tmp_path / "events"

@@ -1,7 +1,6 @@
 """However a command ends, and whatever it leaves out, what no test has seen is not silent."""
 
 import json
-import signal
 
 import pytest
 from dbt_spark_contracts.publish import branches, lease
@@ -121,14 +120,6 @@ def model(dbt, spark):
         assert f"{schema}.a has been written since the branch" in told
     assert "are held back on the branch" in result.said[-2]
     assert "had nothing left to do" in project("retry").said[-1]
-
-
-@pytest.fixture
-def interruptible():
-    """Python's own handling of Ctrl-C, which what a shell runs in the background has not."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")
