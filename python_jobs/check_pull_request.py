@@ -28,6 +28,7 @@ import dbt_spark_contracts
 from dbt.cli.main import dbtRunner
 from dbt_spark_contracts.lineage.artifact import FILE_NAME
 from dbt_spark_contracts.lineage.project import marked
+from dbt_spark_contracts.nodes import is_enforced
 
 from python_jobs.blast_radius import blast_radius, read_state
 from python_jobs.blast_radius import report as report_touched
@@ -259,7 +260,7 @@ def lost_marks(before: Path) -> list[Problem]:
     for key, node in new.items():
         columns = {each["name"].lower(): each for each in node["columns"].values()}
         # A column that a contract names no more is gone, which dbt tells by itself.
-        is_promised = (node["config"].get("contract") or {}).get("enforced")
+        is_promised = is_enforced(node["config"])
         places = []
         for column in old.get(key, {"columns": {}})["columns"].values():
             name = column["name"]

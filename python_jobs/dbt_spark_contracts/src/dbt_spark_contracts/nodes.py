@@ -1,9 +1,14 @@
 """What dbt's graph tells of its nodes. Knows no Spark."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 # What has no table of its own: who reads it, reads what it reads.
 WITHOUT_TABLE = ("view", "ephemeral")
+
+
+def is_enforced(config: Mapping) -> bool:
+    """Is the contract of a node with this config enforced?"""
+    return bool((config.get("contract") or {}).get("enforced"))
 
 
 def touched_tables(nodes: dict[str, dict], selected: Iterable[str]) -> set[str]:

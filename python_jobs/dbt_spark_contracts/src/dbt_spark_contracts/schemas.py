@@ -158,6 +158,7 @@ def create(
     schema: StructType,
     partition_by: Iterable[str],
     properties: Mapping[str, str],
+    anew: bool = False,
 ) -> None:
     """Create an Iceberg table, by Spark's catalog, as `create table` does.
 
@@ -167,33 +168,9 @@ def create(
         schema: Its columns, with their comments.
         partition_by: Transforms in Spark's words.
         properties: Its properties; `comment` and `location` among them.
+        anew: Whether it is there, and is to be as if it were made now: its snapshots are on no
+            branch any more but those of runs. Its other properties stay.
     """
-    catalog, arguments = _to_create(session, table, schema, partition_by, properties)
-    catalog.createTable(*arguments)
-
-
-def create_anew(
-    session: "SparkSession",
-    table: str,
-    schema: StructType,
-    partition_by: Iterable[str],
-    properties: Mapping[str, str],
-) -> None:
-    """Let a table that is there be as `create` would make it; its snapshots are on no branch any
-    more but those of runs. Its other properties stay."""
-    catalog, arguments = _to_create(session, table, schema, partition_by, properties)
-    catalog.stageReplace(*arguments).commitStagedChanges()
-    tables.forget(session, table)
-
-
-def _to_create(
-    session: "SparkSession",
-    table: str,
-    schema: StructType,
-    partition_by: Iterable[str],
-    properties: Mapping[str, str],
-) -> tuple:
-    """The table's catalog, and the arguments of its methods that make a table."""
     catalog, identifier = tables.located(session, table)
     written = {
         "provider": "iceberg",
@@ -204,7 +181,12 @@ def _to_create(
     for name, value in written.items():
         java_properties.put(name, value)
     transforms = _transforms(session, partition_by)
-    return catalog, (identifier, _java(session, schema), transforms, java_properties)
+    arguments = (identifier, _java(session, schema), transforms, java_properties)
+    if anew:
+        catalog.stageReplace(*arguments).commitStagedChanges()
+        tables.forget(session, table)
+    else:
+        catalog.createTable(*arguments)
 
 
 def partitioning(session: "SparkSession", table: str) -> set[tuple[str, str]]:

@@ -9,6 +9,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.group import GroupedData
 
@@ -42,6 +44,11 @@ def current_catalog(session: "SparkSession") -> Any:
 def analyzed_plan(frame: "DataFrame") -> Any:
     """The analyzed plan of a DataFrame: Spark's Java object. No Spark job."""
     return frame._jdf.queryExecution().analyzed()
+
+
+def elements(sequence: Any) -> "Iterator[Any]":
+    """The elements of a Scala sequence, which py4j does not iterate over."""
+    return (sequence.apply(position) for position in range(sequence.size()))
 
 
 def grouped_frame(groups: "GroupedData") -> "DataFrame":

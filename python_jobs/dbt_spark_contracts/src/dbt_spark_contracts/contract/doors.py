@@ -16,6 +16,7 @@ from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.contract import check, constraints, keys, table
 from dbt_spark_contracts.contract.check import Drift
 from dbt_spark_contracts.contract.promise import Promise, promise
+from dbt_spark_contracts.nodes import is_enforced
 from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.schemas import Change, plain
 from dbt_spark_contracts.spark import session
@@ -71,7 +72,7 @@ class ContractDoors(metaclass=AdapterMeta):
         meta says `unproven_keys: error`, for one that nothing proves. Warns of a sum that counts a
         row several times.
         """
-        if not (model["config"].get("contract") or {}).get("enforced"):
+        if not is_enforced(model["config"]):
             return
         project = self.project_of(graph)
         with explained():
@@ -163,7 +164,7 @@ class ContractDoors(metaclass=AdapterMeta):
         if made is not None:
             lines = check.breaches(spark, made)
             columns = made.fields
-        elif node and (node["config"].get("contract") or {}).get("enforced"):
+        elif node and is_enforced(node["config"]):
             made = promise(spark, node, name, "", False)
             drift = check.drift(spark, made, branch)
             lines = check.differences(drift)

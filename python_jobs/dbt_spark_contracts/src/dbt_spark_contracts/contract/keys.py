@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from dbt_spark_contracts import spark_plan
 from dbt_spark_contracts.contract import constraints
+from dbt_spark_contracts.contract.promise import listed
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.lineage.project import Project
 from dbt_spark_contracts.lineage.relations import relations_of
+from dbt_spark_contracts.nodes import is_enforced
 from dbt_spark_contracts.plan import nodes, tree
 from dbt_spark_contracts.plan.fan_out import FanOut, fan_outs
 from dbt_spark_contracts.plan.multiplicity import Finer, Table, finer
@@ -167,7 +169,7 @@ def _held_by_write(model: dict, key: Key) -> "tuple[Iterable[str] | None, str]":
     config = model["config"]
     if config["materialized"] != "incremental":
         return key, ""
-    merged_by = _listed(config.get("unique_key"))
+    merged_by = listed(config.get("unique_key"))
     strategy = config.get("incremental_strategy") or ("merge" if merged_by else "append")
     within = {name.lower() for name in key}
     if strategy == "merge":
@@ -177,7 +179,7 @@ def _held_by_write(model: dict, key: Key) -> "tuple[Iterable[str] | None, str]":
         return (merged_by, "") if is_held else (None, f"it is merged by {_told(merged_by)}")
     if strategy == "insert_overwrite":
         layout = [
-            part.rpartition("(")[2].rstrip(") ") for part in _listed(config.get("partition_by"))
+            part.rpartition("(")[2].rstrip(") ") for part in listed(config.get("partition_by"))
         ]
         columns = {part.rpartition(",")[2].strip(" `").lower() for part in layout}
         return (key, "") if columns <= within else (None, "it replaces some partitions only")
@@ -194,9 +196,8 @@ def _tables(plan: tree.Tree, project: Project) -> dict[str, Table]:
     for name in there & set(project.names):
         unique_id = project.names[name]
         node = project.nodes[unique_id]
-        is_enforced = (node["config"].get("contract") or {}).get("enforced")
-        promised = constraints.keys(node) if is_enforced else {}
-        merged_by = _listed(node["config"].get("unique_key"))
+        promised = constraints.keys(node) if is_enforced(node["config"]) else {}
+        merged_by = listed(node["config"].get("unique_key"))
         found[name] = Table(
             short_name(unique_id),
             [_lower(key) for key in promised],
@@ -220,7 +221,7 @@ def _tests_of(unique_id: str, nodes: Mapping[str, dict]) -> list[tuple[str, froz
         is_of_it = unique_id in (node.get("attached_node"), *_only(node, asked))
         if node.get("resource_type") == "test" and is_of_it and "unique" in asked.get("name", ""):
             columns = asked.get("kwargs", {}).get(_TESTS.get(asked["name"], ""))
-            found.append((node["name"], _lower(_listed(columns))))
+            found.append((node["name"], _lower(listed(columns))))
     return found
 
 
@@ -228,12 +229,6 @@ def _only(node: dict, asked: dict) -> list[str]:
     """The one node that a generic test without an attached node, as that of a source, is of."""
     parents = (node.get("depends_on") or {}).get("nodes") or []
     return parents if asked and len(parents) == 1 else []
-
-
-def _listed(value: object) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    return [str(one) for one in value] if isinstance(value, (list, tuple)) else []
 
 
 def _lower(names: Iterable[str]) -> frozenset[str]:

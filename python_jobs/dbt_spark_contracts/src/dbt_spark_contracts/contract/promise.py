@@ -13,6 +13,7 @@ from pyspark.sql.types import CharType, DataType, StringType, StructField, Struc
 from dbt_spark_contracts import schemas
 from dbt_spark_contracts.contract import constraints
 from dbt_spark_contracts.contract.constraints import Check
+from dbt_spark_contracts.nodes import is_enforced
 from dbt_spark_contracts.schemas import Field
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def promise(
         CompilationError: In one line, for what cannot be kept.
     """
     config = model["config"]
-    enforced = bool((config.get("contract") or {}).get("enforced"))
+    enforced = is_enforced(config)
     columns = _promised(session, model) if enforced else _found(session, model, staged)
     columns = [column for column in columns if column.name.lower() not in internal]
     if config["materialized"] == "snapshot":
@@ -135,11 +136,11 @@ def promise(
         policy=schema_change_policy(config, full_refresh),
         replaces=full_refresh or config["materialized"] in ("table", "seed"),
         full_refresh=full_refresh,
-        keys=[*map(str.lower, _listed(config.get("unique_key")))],
+        keys=[*map(str.lower, listed(config.get("unique_key")))],
         is_merged_in_part=bool(
             config.get("merge_update_columns") or config.get("merge_exclude_columns")
         ),
-        partition_by=_listed(config.get("partition_by")),
+        partition_by=listed(config.get("partition_by")),
         properties=_properties(model),
         comment=(model.get("description") or "").strip() if documented.get("relation") else None,
         location=_location(model),
@@ -155,7 +156,7 @@ def schema_change_policy(config: dict, full_refresh: bool) -> str:
     columns stay.
     """
     asked = config.get("on_schema_change") or "ignore"
-    if (config.get("contract") or {}).get("enforced"):
+    if is_enforced(config):
         return "append_new_columns" if asked == "append_new_columns" else "fail"
     if config["materialized"] == "snapshot":
         return "append_new_columns"
@@ -257,7 +258,8 @@ def _description(column: dict) -> str:
     return (column.get("description") or "").strip()
 
 
-def _listed(value: Any) -> list[str]:
+def listed(value: Any) -> list[str]:
+    """What a config says as one text, or as a list; nothing, if it says nothing."""
     if not value:
         return []
     return [value] if isinstance(value, str) else [str(part) for part in value]

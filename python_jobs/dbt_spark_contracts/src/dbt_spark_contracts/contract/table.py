@@ -61,8 +61,9 @@ def _create(session: "SparkSession", found: Drift, branch: str | None) -> None:
     if promise.location:
         properties["location"] = promise.location
     schema = StructType([_added(column, nullable=column.nullable) for column in promise.columns])
-    make = schemas.create_anew if found.is_anew else schemas.create
-    make(session, promise.table, schema, promise.partition_by, properties)
+    schemas.create(
+        session, promise.table, schema, promise.partition_by, properties, anew=found.is_anew
+    )
     if found.is_anew:
         branches.drop_all(session, promise.table)
 

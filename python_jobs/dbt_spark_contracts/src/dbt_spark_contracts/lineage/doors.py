@@ -76,8 +76,8 @@ class LineageDoors(metaclass=AdapterMeta):
                 may_be = f"{line}: it may hold a marked column of {', '.join(parents)}"
                 warn_or_error(JinjaLogWarning(msg=may_be))
         if lines:
-            told = ["This model hands on columns that have to stay where they are.", *lines]
-            raise CompilationError("\n\n".join([told[0], "\n".join(lines), *ways_out]))
+            told = "This model hands on columns that have to stay where they are."
+            raise CompilationError("\n\n".join([told, "\n".join(lines), *ways_out]))
         return marks.inherited(model, entry, nodes)
 
     @available

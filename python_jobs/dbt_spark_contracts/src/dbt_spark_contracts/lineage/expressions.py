@@ -3,7 +3,6 @@
 In: expressions as Spark writes them as JSON, a list of nodes, each before its children.
 """
 
-import re
 from typing import Protocol
 
 from dbt_spark_contracts.lineage.values import (
@@ -18,12 +17,7 @@ from dbt_spark_contracts.lineage.values import (
     merge,
     variable,
 )
-
-
-def names(text: str) -> frozenset[str]:
-    """The names of classes of Spark's that a text lists."""
-    return frozenset(text.split())
-
+from dbt_spark_contracts.plan.tree import kind_of, names
 
 # Their value is one of their children's, or is made up of them unchanged: of one row, of several
 # rows, as an array or a map.
@@ -136,11 +130,6 @@ def _is_array(expression: list[dict]) -> bool:
     data_type = first.get("dataType")
     by_type = isinstance(data_type, dict) and data_type.get("type") == "array"
     return by_type or kind_of(first) in ARRAYS
-
-
-def kind_of(node: dict) -> str:
-    """The class of a node of a plan or an expression, without its package."""
-    return re.split(r"[.$]", node["class"].rstrip("$"))[-1]
 
 
 def _value(kind: str, node: dict, children: list[Value], scope: dict, plans: Plans) -> Value:

@@ -10,9 +10,10 @@ An unknown is a no: what cannot be traced may be marked, wherever anything in th
 from collections.abc import Iterator, Mapping
 
 from dbt_spark_contracts.lineage.artifact import short_name
-from dbt_spark_contracts.lineage.expressions import names
 from dbt_spark_contracts.lineage.project import MARKS, PII, SILVER_ONLY, marks_of, with_marks
 from dbt_spark_contracts.lineage.values import COPY, DIRECT
+from dbt_spark_contracts.nodes import is_enforced
+from dbt_spark_contracts.plan.tree import names
 
 SNAPSHOT = "snapshot"
 # In a model's meta: which of its columns may be made of personal data, and which need not be
@@ -80,7 +81,7 @@ def hand_on(entry: dict, recorded: Mapping[str, dict], nodes: Nodes) -> None:
     for lineage in entry["columns"].values():
         for origin in lineage["origins"]:
             node = nodes.get(origin["node"])
-            if node is None or node["resource_type"] != "model" or _is_contracted(node):
+            if node is None or node["resource_type"] != "model" or is_enforced(node["config"]):
                 continue
             columns = recorded.get(origin["node"], {}).get("columns", {})
             known = {name.lower(): column for name, column in columns.items()}
@@ -96,7 +97,7 @@ def must_be_traced(model: dict, nodes: Nodes) -> bool:
         return not _stays_in_schema(model, nodes)  # else it takes all marks over
     if model["resource_type"] == "test":
         return True  # its rows are kept in another schema
-    return _is_contracted(model)
+    return is_enforced(model["config"])
 
 
 def reads_marked(model: dict, nodes: Nodes) -> list[str]:
@@ -212,11 +213,7 @@ def _unknown(model: dict, lineage: dict, nodes: Nodes) -> list[str]:
 def _lacks(node: dict, column: str) -> bool:
     """Does the node promise columns, and not this one?"""
     names = {each["name"].lower() for each in node["columns"].values()}
-    return _is_contracted(node) and column.lower() not in names
-
-
-def _is_contracted(node: dict) -> bool:
-    return bool((node["config"].get("contract") or {}).get("enforced"))
+    return is_enforced(node["config"]) and column.lower() not in names
 
 
 def _stays_in_schema(model: dict, nodes: Nodes) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from dbt_spark_contracts.lineage.expressions import kind_of, names, value_of
+from dbt_spark_contracts.lineage.expressions import value_of
 from dbt_spark_contracts.lineage.relations import Relation
 from dbt_spark_contracts.lineage.values import (
     COMPUTED,
@@ -18,12 +18,13 @@ from dbt_spark_contracts.lineage.values import (
     digest,
     merge,
 )
+from dbt_spark_contracts.plan import steps
+from dbt_spark_contracts.plan.steps import listed
+from dbt_spark_contracts.plan.tree import kind_of, names
 
-# They hand on all of their columns; what else they do shows in their fields.
-PASSES = names("""
-    View CTERelationDef Subquery GlobalLimit LocalLimit Offset Tail Sample Repartition
-    RepartitionByExpression RebalancePartitions ResolvedHint CollectMetrics EventTimeWatermark
-""")
+# They hand on all of their columns, and what else they do shows in their fields. What names its
+# rows, or orders them by columns, is read by itself.
+PASSES = steps.PASSES - names("SubqueryAlias Sort") | names("CTERelationDef Subquery")
 # Of those, they choose rows, though by no column.
 LIMITS = names("GlobalLimit LocalLimit Offset Tail Sample")
 
@@ -176,7 +177,7 @@ class PlanReader:
     def _named(self, node: dict, child: Table, below: dict | None) -> Table:
         """A step that names its rows. Anybody may give a name, so by itself it says nothing."""
         identifier = node["identifier"]
-        parts = [*_listed(identifier.get("qualifier")), identifier["name"]]
+        parts = [*listed(identifier.get("qualifier")), identifier["name"]]
         name = ".".join(parts).lower()
         origin = self.nodes.get(name)
         if origin is None:
@@ -333,7 +334,7 @@ def _generate(node, children, rows, values) -> Table:
             return merge(value.fields[position::number])
         return value
 
-    left_out = {*_listed(node.get("unrequiredChildIndex"))}
+    left_out = {*listed(node.get("unrequiredChildIndex"))}
     kept = (column for at, column in enumerate(children[0].columns) if at not in left_out)
     generated = _outputs(node, made, "generatorOutput")
     # How many rows one becomes depends on what is in it.
@@ -390,13 +391,6 @@ def _outputs(node: dict, value: Callable[[int], Value], *names: str) -> tuple[Co
 
 def _number(expression: list[dict]) -> int:
     return expression[0]["exprId"]["id"]
-
-
-def _listed(sequence: "list | str | None") -> list:
-    """A sequence of Spark's JSON, which is text there if it holds texts."""
-    if isinstance(sequence, str):
-        return sequence.strip("[]").split(", ")
-    return sequence or []
 
 
 def _ends(plan: list[dict]) -> dict[int, int]:

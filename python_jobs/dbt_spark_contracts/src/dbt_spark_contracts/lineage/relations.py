@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dbt_spark_contracts.compat.pyspark import analyzed_plan
+from dbt_spark_contracts.compat.pyspark import analyzed_plan, elements
 
 _DATA_SOURCE = "org.apache.spark.sql.execution.datasources"
 _ICEBERG = "org.apache.iceberg"
@@ -40,8 +40,8 @@ def relations_of(frame: Any) -> dict[int, Relation]:
     """
     plan = analyzed_plan(frame)
     found = {}
-    for part in (plan, *_all(plan.subqueriesAll())):
-        for leaf in _all(part.collectLeaves()):
+    for part in (plan, *elements(plan.subqueriesAll())):
+        for leaf in elements(part.collectLeaves()):
             if not leaf.output().isEmpty() and (relation := _relation(leaf)):
                 found[leaf.output().head().exprId().id()] = relation
     return found
@@ -49,9 +49,9 @@ def relations_of(frame: Any) -> dict[int, Relation]:
 
 def column_ids(frame: Any) -> Iterator[int]:
     """Spark's numbers of a DataFrame's columns, and of those that the leaves of its plan have."""
-    yield from (column.exprId().id() for column in _all(analyzed_plan(frame).output()))
-    for leaf in _all(analyzed_plan(frame).collectLeaves()):
-        yield from (column.exprId().id() for column in _all(leaf.output()))
+    yield from (column.exprId().id() for column in elements(analyzed_plan(frame).output()))
+    for leaf in elements(analyzed_plan(frame).collectLeaves()):
+        yield from (column.exprId().id() for column in elements(leaf.output()))
 
 
 def _relation(leaf: Any) -> Relation | None:
@@ -67,7 +67,7 @@ def _relation(leaf: Any) -> Relation | None:
 
 def _named(catalog_table: Any) -> str:
     """The name of a table of Spark's own catalog."""
-    return ".".join(_all(catalog_table.identifier().nameParts())).lower()
+    return ".".join(elements(catalog_table.identifier().nameParts())).lower()
 
 
 def _of_catalog(leaf: Any) -> Relation | None:
@@ -97,8 +97,3 @@ def _renamed(table: Any, snapshot: int) -> dict[str, str | None]:
     then = schemas.get(table.snapshot(snapshot).schemaId(), table.schema())
     today = {column.fieldId(): column.name() for column in table.schema().columns()}
     return {column.name(): today.get(column.fieldId()) for column in then.columns()}
-
-
-def _all(sequence: Any) -> Iterator[Any]:
-    """The elements of a Scala sequence."""
-    return (sequence.apply(position) for position in range(sequence.size()))

@@ -15,8 +15,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql.group import GroupedData
 
 from dbt_spark_contracts.compat.pyspark import grouped_frame
-from dbt_spark_contracts.lineage.expressions import names
 from dbt_spark_contracts.lineage.relations import column_ids
+from dbt_spark_contracts.plan.tree import names
 
 # What of a DataFrame leaves its values in Spark: it makes a plan, or tells columns and counts. All
 # else hands values to the program, or puts them where no plan shows them.

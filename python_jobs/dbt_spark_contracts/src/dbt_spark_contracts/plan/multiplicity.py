@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from dbt_spark_contracts.plan.steps import (
     attributes,
     conjuncts,
+    ctes,
     literal,
     named,
     outputs,
@@ -97,15 +98,13 @@ def finer(
     if not is_deterministic:
         return None
     ids = outputs(plan)
-    ctes = {
-        step.fields["id"]: step.children[0] for step in plan.walk() if step.kind == "CTERelationDef"
-    }
+    defined = ctes(plan)
     left = [(plan, _Pair(frozenset(ids[at] for at in positions)))]
     while left:
         step, pair = left.pop(0)
         table = tables.get(table_name(step)) if step.kind == "SubqueryAlias" else None
         if table is None:
-            left += _below(step, pair, ctes)
+            left += _below(step, pair, defined)
         elif found := _in_table(step, pair, table):
             return found
     return None
@@ -126,7 +125,7 @@ def _in_table(step: Tree, pair: _Pair, table: Table) -> Finer | None:
     return Finer(columns, table.label, pair.last_step)
 
 
-def _below(step: Tree, pair: _Pair, ctes: Mapping[int, Tree]) -> Iterator[tuple[Tree, _Pair]]:
+def _below(step: Tree, pair: _Pair, defined: Mapping[int, Tree]) -> Iterator[tuple[Tree, _Pair]]:
     """The pairs of rows below the step, of which any would become this one."""
     kind, children = step.kind, step.children
     found: _Pair | None = None
@@ -148,7 +147,7 @@ def _below(step: Tree, pair: _Pair, ctes: Mapping[int, Tree]) -> Iterator[tuple[
     elif kind == "WithCTE":
         yield children[step.fields["plan"]], pair
     elif kind == "CTERelationRef":
-        yield _renumbered(ctes[step.fields["cteId"]], pair, outputs(step))
+        yield _renumbered(defined[step.fields["cteId"]], pair, outputs(step))
     elif kind == "Union":
         for child in children:
             yield _renumbered(child, pair, outputs(step))

@@ -7,11 +7,11 @@ the columns that it hands on as they are, and those are put back in Python, each
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from dbt_spark_contracts.compat import pyspark as compat
+from dbt_spark_contracts.compat.pyspark import elements
 from dbt_spark_contracts.plan.steps import PASSES
 from dbt_spark_contracts.plan.tree import Once, names
 
@@ -72,7 +72,7 @@ class _Plan:
         left = [plan]
         while left:
             step = left.pop()
-            children = [*_all(step.children())]
+            children = [*elements(step.children())]
             steps.append((step, children))
             left += reversed(children)
         # From the leaves on: a projection finds the columns known that it hands on.
@@ -157,14 +157,9 @@ def _numbers(columns: Any) -> list[int]:
     texts = columns.mkString(_SEPARATOR).split(_SEPARATOR)
     found = [_NUMBER.search(text) for text in texts]
     if len(texts) != columns.size() or not all(found):
-        return [column.exprId().id() for column in _all(columns)]
+        return [column.exprId().id() for column in elements(columns)]
     return [int(number[1]) for number in found if number]
 
 
 def _number(expression: list[dict]) -> int:
     return expression[0]["exprId"]["id"]
-
-
-def _all(sequence: Any) -> Iterator[Any]:
-    """The elements of a Scala sequence."""
-    return (sequence.apply(position) for position in range(sequence.size()))

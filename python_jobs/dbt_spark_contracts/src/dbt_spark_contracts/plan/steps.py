@@ -97,16 +97,28 @@ def listed(sequence: "list | str | None") -> list:
     return sequence or []
 
 
-def conjuncts(condition: "list[Tree]") -> list[Tree]:
+def conjuncts(condition: list[Tree]) -> list[Tree]:
     """The conditions of which every one has to hold."""
-    found, left = [], list(condition)
+    return flattened(condition, "And")
+
+
+def flattened(trees: list[Tree], kind: str) -> list[Tree]:
+    """The trees, in order, with the children in place of each of that kind."""
+    found, left = [], list(trees)
     while left:
         tree = left.pop(0)
-        if tree.kind == "And":
+        if tree.kind == kind:
             left = [*tree.children, *left]
         else:
             found.append(tree)
     return found
+
+
+def ctes(plan: Tree) -> dict[int, Tree]:
+    """The plan's common table expressions, by Spark's numbers of them."""
+    return {
+        step.fields["id"]: step.children[0] for step in plan.walk() if step.kind == "CTERelationDef"
+    }
 
 
 def bare(expression: Tree) -> Tree:

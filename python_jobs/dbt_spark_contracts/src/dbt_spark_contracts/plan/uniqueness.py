@@ -16,7 +16,9 @@ from dbt_spark_contracts.plan.steps import (
     attributes,
     bare,
     conjuncts,
+    ctes,
     determined_by,
+    flattened,
     literal,
     named,
     outputs,
@@ -59,11 +61,7 @@ class Uniqueness:
         self.is_deterministic = is_deterministic
         self.nulls_differ = nulls_differ
         self._elsewhere = elsewhere
-        self._ctes = {
-            step.fields["id"]: step.children[0]
-            for step in plan.walk()
-            if step.kind == "CTERelationDef"
-        }
+        self._ctes = ctes(plan)
         self._row_numbers = {
             column.id
             for step in plan.walk()
@@ -229,7 +227,7 @@ class Uniqueness:
     def _of_union(self, step: Tree, ids: frozenset[int]) -> bool:
         """Is each of its branches unique, and do no two have an equal row?"""
         positions = [at for at, id in enumerate(outputs(step)) if id in ids]
-        branches = _branches(step)
+        branches = flattened([step], "Union")
         asked_of = [[outputs(branch)[at] for at in positions] for branch in branches]
         constants = [
             [self._constant(branch, id) for id in asked]
@@ -343,17 +341,6 @@ def _differ(constants: list, others: list) -> bool:
         one is not None and other is not None and one[1:] == other[1:] and one[0] != other[0]
         for one, other in zip(constants, others, strict=True)
     )
-
-
-def _branches(union: Tree) -> list[Tree]:
-    found, left = [], [union]
-    while left:
-        step = left.pop(0)
-        if step.kind == "Union":
-            left = [*step.children, *left]
-        else:
-            found.append(step)
-    return found
 
 
 def _renumbered(ids: frozenset[int], above: list[int], below: list[int]) -> frozenset[int]:

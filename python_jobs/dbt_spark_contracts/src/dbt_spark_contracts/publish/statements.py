@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.compat.pyspark import java_classes, sql_parser
+from dbt_spark_contracts.compat.pyspark import elements, java_classes, sql_parser
 from dbt_spark_contracts.publish.command import is_run_name
 from dbt_spark_contracts.schemas import plain, quoted
 
@@ -94,7 +94,7 @@ def _names_by_expression(session: "SparkSession", plan: Any) -> bool:
 def _statements(plan: Any) -> Iterator[Any]:
     """The statement, or those of a `with` and of one with several inserts."""
     if _kind(plan) in ("UnresolvedWith", "Union"):
-        for child in _listed(plan.children()):
+        for child in elements(plan.children()):
             yield from _statements(child)
     else:
         yield plan
@@ -121,9 +121,9 @@ def _of_write(session: "SparkSession", parts: list[str]) -> Iterator[Effect]:
 
 def _of_procedure(session: "SparkSession", plan: Any) -> Iterator[Effect]:
     """A procedure of Iceberg's names its table in one of its arguments."""
-    if _HARMLESS_PROCEDURES.fullmatch(_listed(plan.productElement(0))[-1].lower()):
+    if _HARMLESS_PROCEDURES.fullmatch([*elements(plan.productElement(0))][-1].lower()):
         return
-    for argument in _listed(plan.productElement(1)):
+    for argument in elements(plan.productElement(1)):
         value = str(argument.expr().value()) if _kind(argument.expr()) == "Literal" else ""
         parts = plain(value).split(".")
         if all(parts) and (table := _table(session, parts)):
@@ -135,7 +135,7 @@ def _way_out(kind: str, plan: Any) -> str:
     if kind in ("SetTableProperties", "UnsetTableProperties"):
         names = plan.productElement(1)
         names = names.keySet().toSeq() if kind == "SetTableProperties" else names
-        is_ours = any(_OUR_PROPERTIES.fullmatch(name) for name in _listed(names))
+        is_ours = any(_OUR_PROPERTIES.fullmatch(name) for name in elements(names))
         return "Leave these properties alone" if is_ours else ""
     if kind in ("CreateOrReplaceBranch", "DropBranch"):
         name = plan.productElement(1)
@@ -156,11 +156,11 @@ def _name(plan: Any) -> list[str]:
             element = element.child()
         kind = _kind(element)
         if kind == "UnresolvedIdentifier":
-            return _listed(element.nameParts())
+            return [*elements(element.nameParts())]
         if kind in ("UnresolvedTable", "UnresolvedTableOrView", "UnresolvedRelation"):
-            return _listed(element.multipartIdentifier())
+            return [*elements(element.multipartIdentifier())]
         if position == 0 and kind in ("$colon$colon", "ArrayBuffer", "ArraySeq", "WrappedArray"):
-            parts = _listed(element)  # as Iceberg's own commands have it
+            parts = [*elements(element)]  # as Iceberg's own commands have it
             return parts if all(isinstance(part, str) for part in parts) else []
     return []
 
@@ -181,8 +181,3 @@ def _is_command(session: "SparkSession", plan: Any) -> bool:
 def _kind(node: Any) -> str:
     """The name of a Java object's class; empty for what py4j has made a Python one."""
     return node.getClass().getSimpleName() if hasattr(node, "_target_id") else ""
-
-
-def _listed(sequence: Any) -> list:
-    """A Scala sequence as a list."""
-    return [sequence.apply(position) for position in range(sequence.size())]
