@@ -427,6 +427,13 @@ CLEAN = {
     "allowed": python('return t.select(F.udf(str)("car").alias("reference"))'),
 }
 
+WRITES_ITSELF = {"unaudited": "To read it back."}
+METAS = {
+    "allowed": {"untraced_allowed": {"reference": "A name, spelt."}},
+    "a_table_of_sparks_catalog": WRITES_ITSELF,
+    "what_the_model_wrote": WRITES_ITSELF,
+}
+
 # Within the schema a literal of what is silver_only only may be filtered by.
 WATERMARK = (
     DEPENDS
@@ -474,7 +481,7 @@ def files() -> dict[str, str]:
     for name, code in cases.items():
         extension = "py" if code.startswith("\n") else "sql"
         written[f"models/gold/gold_{name}.{extension}"] = code
-        meta = {"untraced_allowed": {"reference": "A name, spelt."}} if name == "allowed" else {}
+        meta = METAS.get(name, {})
         models.append(
             {
                 "name": f"gold_{name}",

@@ -42,6 +42,7 @@ class Invocation:
         project: What its graph tells of tables, once a model has asked.
         prepared: What was promised of the tables that it has prepared.
         made: What the rows of staged views are made of, until their tables remember it.
+        with_known_columns: The nodes whose marks were found to be on columns that are there.
         left_at: Of those whose promise was found to be kept, the snapshot that the model left.
     """
 
@@ -51,6 +52,7 @@ class Invocation:
     project: "Project | None" = None
     prepared: "dict[str, Promise]" = field(default_factory=dict)
     made: "dict[str, Memory]" = field(default_factory=dict)
+    with_known_columns: "set[str]" = field(default_factory=set)
     left_at: "dict[str, int | None]" = field(default_factory=dict)
 
     def rows_of(self, view: str) -> "DataFrame":

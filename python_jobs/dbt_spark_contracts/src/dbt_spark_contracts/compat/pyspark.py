@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.group import GroupedData
@@ -34,6 +34,17 @@ def active(session: "SparkSession") -> "SparkSession":
 def sql_parser(session: "SparkSession") -> Any:
     """Spark's parser, which parses without any analysis."""
     return java_session(session).sessionState().sqlParser()
+
+
+def formatted_sql(session: "SparkSession", text: str, values: "Mapping[str, Any]") -> str:
+    """The statement that `session.sql(text, **values)` runs."""
+    from pyspark.sql.sql_formatter import SQLStringFormatter
+
+    formatter = SQLStringFormatter(session)
+    try:
+        return formatter.format(text, **values)
+    finally:
+        formatter.clear()
 
 
 def current_catalog(session: "SparkSession") -> Any:

@@ -14,11 +14,11 @@ from pyspark.sql import DataFrame
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
-from dbt_spark_contracts.lineage import marks, watch
+from dbt_spark_contracts.lineage import marks, watch, wrong_marks
 from dbt_spark_contracts.lineage.marks import Memories, Nodes
 from dbt_spark_contracts.lineage.memory import Memory, keep, recall, united
 from dbt_spark_contracts.lineage.model import trace
-from dbt_spark_contracts.lineage.project import Project
+from dbt_spark_contracts.lineage.project import SOURCE, Project, marked
 from dbt_spark_contracts.lineage.relations import Relation, relations_of
 from dbt_spark_contracts.publish import pending, tell
 from dbt_spark_contracts.spark import session
@@ -122,15 +122,47 @@ class LineageDoors(metaclass=AdapterMeta):
                 if getattr(node, "defer_relation", None) and node.defer_relation.relation_name
             }
             known = Project(graph, tables.current_catalog(session.get()), deferred)
+            if wrong := wrong_marks.misplaced(known.nodes.values()):
+                raise CompilationError("\n".join(wrong))
             self.invocation.project = known
         return known
+
+    @available
+    def check_marked_columns(self, relation: Any, view: Any, model: dict, graph: dict) -> None:
+        """Hold the marks of a staged model and of the sources that it reads against their columns.
+
+        Raises:
+            CompilationError: With a line for each mark that marks nothing.
+        """
+        nodes = self.project_of(graph).nodes
+        known = self.invocation.with_known_columns
+        lines = []
+        parents = model["depends_on"].get("nodes", ())  # a seed has none
+        for unique_id in (model["unique_id"], *parents):
+            node = nodes.get(unique_id)
+            is_own = unique_id == model["unique_id"]
+            if node is None or unique_id in known or not any(map(marked, node["columns"].values())):
+                continue
+            if is_own:
+                there = self.invocation.rows_of(str(view)).columns
+                if wrong_marks.absent(node, there) and tables.exists(session.get(), str(relation)):
+                    # It may be one of earlier rows only.
+                    there = [*there, *session.get().table(str(relation)).columns]
+            elif node["resource_type"] == SOURCE and not node.get("external"):
+                there = session.get().table(node["relation_name"]).columns
+            else:
+                continue
+            lines += wrong_marks.absent(node, there)
+            known.add(unique_id)
+        if lines:
+            raise CompilationError("\n".join(lines))
 
     def _trace(
         self, project: Project, view: str, model: dict, volatile: list[str]
     ) -> tuple[dict, Memories, Nodes]:
         """The model's column lineage, as `_traced` has it, with what the model has collected."""
         collected = watch.take(view)
-        told = ["rows of an RDD"] if collected.has_rdds else []
+        told = sorted(collected.others)
         for frame in [*collected.frames, *self.connections.fetched_frames()]:
             entry, _, nodes = self._traced(project, frame, model, volatile)
             told += marks.told_by(model, entry, nodes)

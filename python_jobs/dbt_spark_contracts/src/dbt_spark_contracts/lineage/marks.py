@@ -64,7 +64,7 @@ def leaks(model: dict, entry: dict, nodes: Nodes) -> list[str]:
         for origin in lineage["origins"]
         if (line := _leak(model, column, origin, nodes))
     ]
-    return list(dict.fromkeys([*_wrong_allowances(model), *found]))
+    return list(dict.fromkeys([*_wrong_allowances(model, entry), *found]))
 
 
 def untraced(model: dict, entry: dict, nodes: Nodes) -> dict[str, str]:
@@ -315,7 +315,8 @@ def _is_allowed(model: dict, key: str, column: str) -> bool:
     return column.lower() in map(str.lower, allowances if isinstance(allowances, dict) else ())
 
 
-def _wrong_allowances(model: dict) -> Iterator[str]:
+def _wrong_allowances(model: dict, entry: dict) -> Iterator[str]:
+    there = {column.lower() for column in entry["columns"]}
     for key in ALLOWANCES:
         allowances = _allowances(model, key)
         if not isinstance(allowances, dict):
@@ -324,3 +325,5 @@ def _wrong_allowances(model: dict) -> Iterator[str]:
         for column, reason in allowances.items():
             if not isinstance(reason, str) or not reason.strip():
                 yield f"{model['name']}: meta {key} of {column} gives no reason"
+            if column.lower() not in there:
+                yield f"{model['name']}: meta {key} names {column}, a column that is not there"

@@ -60,7 +60,7 @@ class Project:
 
 def marked(column: dict) -> set[str]:
     """The marks that a column's yml says."""
-    return {mark for mark in MARKS if column["meta"].get(mark)}
+    return {mark for mark in MARKS if column["meta"].get(mark) is True}
 
 
 def marks_of(node: dict, column: str) -> set[str]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.compat.pyspark import elements, java_classes, sql_parser
+from dbt_spark_contracts.compat.pyspark import elements, java_classes, java_session, sql_parser
 from dbt_spark_contracts.publish.command import is_run_name
 from dbt_spark_contracts.schemas import plain, quoted
+from dbt_spark_contracts.spark.session import BRANCH
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -47,6 +48,16 @@ _ANY = re.compile(
     rf"{_CHANGES.pattern}|\b(insert|delete|update|merge|overwrite)\b", re.IGNORECASE
 )  # fmt: skip
 
+# Commands that a model's own code may run: they read, or concern the session's own views.
+_READS = re.compile(
+    r"(Show|Describe|List)\w+|(Explain|ClearCache|RefreshFunction|CreateFunction|DropFunction|"
+    r"CreateView|SetCommand|Reset|AddJars|AddFiles|AddArchives)\w*|(CacheTable|UncacheTable)\w*|"
+    r"CreateTempViewUsing|RefreshTable\w*|RefreshResource"
+)
+
+# What a statement of a model's own code does that it may not.
+WRITES, SHARED = ("writes", "changes what all models share")
+
 COLUMNS = "Let its model return these columns"
 ROWS = "`delete`, `insert`, `update` and `merge` go to the branch of the build"
 
@@ -81,6 +92,55 @@ def effects(session: "SparkSession", sql: str) -> list[Effect]:
     if _COMPUTED_NAME.search(sql) and _names_by_expression(session, plan):
         return [Effect("", "Write the table's name itself, and not identifier(…)")]
     return [found for node in _statements(plan) for found in _effects(session, node)]
+
+
+def own_effect(session: "SparkSession", sql: str) -> str:
+    """What a statement of a model's own code does that it may not; empty for one that reads.
+
+    What is not known to read counts as one that writes.
+    """
+    try:
+        plan = sql_parser(session).parsePlan(sql)
+    except Exception:  # Spark says so itself when it runs
+        return ""
+    found = {_own_effect(session, node) for node in _statements(plan)}
+    return WRITES if WRITES in found else SHARED if SHARED in found else ""
+
+
+def _own_effect(session: "SparkSession", plan: Any) -> str:
+    kind = _kind(plan)
+    if kind in ("SetCatalogAndNamespace", "SetNamespaceCommand", "SetCatalogCommand"):
+        return SHARED
+    if kind in ("SetCommand", "ResetCommand"):
+        setting = plan.productElement(0)  # `set` alone lists all, `reset` alone resets all
+        if setting.isEmpty():
+            return SHARED if kind == "ResetCommand" else ""
+        key = setting.get() if kind == "ResetCommand" else setting.get()._1()
+        return SHARED if key == BRANCH else ""
+    if kind == "DropView":
+        return "" if _is_temporary(session, _name(plan)) else WRITES
+    if kind in ("CallStatement", "Call"):
+        procedure = [*elements(plan.productElement(0))][-1].lower()
+        return "" if procedure == "create_changelog_view" else WRITES
+    if _READS.fullmatch(kind):
+        return "" if kind != "CreateView" and kind != "CreateFunction" else WRITES
+    writes = kind in _WRITES or kind == "InsertIntoDir" or _is_command(session, plan)
+    return WRITES if writes or kind == "PlanWithUnresolvedIdentifier" else ""
+
+
+def _is_temporary(session: "SparkSession", parts: list[str]) -> bool:
+    """Is it the name of a temporary view of the session?"""
+    *schema, name = parts or [""]
+    catalog = java_session(session).sessionState().catalog()
+    if schema:
+        return schema == ["global_temp"]
+    return catalog.getTempView(name).isDefined()
+
+
+def shortened(sql: str) -> str:
+    """A statement as it is told of."""
+    statement = " ".join(sql.split())
+    return f"{statement[:120]}…" if len(statement) > 120 else statement
 
 
 def _names_by_expression(session: "SparkSession", plan: Any) -> bool:

@@ -72,6 +72,7 @@
 {% macro contracts__check(at, internal=[], dbts_own=[]) %}
   {%- set promise = contracts__promised_columns(at.staged, internal, dbts_own) -%}
   {%- do contracts__check_staged_against_contract(at.staged, promise) -%}
+  {%- do adapter.check_marked_columns(at.table, at.staged, model, graph) -%}
   {%- set marks = {} if model.resource_type == 'seed' else contracts__check_column_origins(at.staged, internal) -%}
   {%- do adapter.check_keys(at.staged, model, graph) -%}
   {%- set drift = contracts__table_drift(at.existing, promise) -%}
