@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 from dbt.adapters.base.meta import AdapterMeta, available
 from dbt.events.types import JinjaLogWarning
 from dbt_common.events.functions import warn_or_error
-from dbt_common.exceptions import CompilationError
+from dbt_common.exceptions import CompilationError, DbtRuntimeError
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
-from dbt_spark_contracts.lineage import marks, watch, wrong_marks
+from dbt_spark_contracts.lineage import marks, watch, written, wrong_marks
 from dbt_spark_contracts.lineage.marks import Memories, Nodes
 from dbt_spark_contracts.lineage.memory import Memory, keep, recall, united
 from dbt_spark_contracts.lineage.model import trace
 from dbt_spark_contracts.lineage.project import SOURCE, Project, marked
 from dbt_spark_contracts.lineage.relations import Relation, relations_of
 from dbt_spark_contracts.publish import pending, tell
+from dbt_spark_contracts.publish.statements import shortened
 from dbt_spark_contracts.spark import session
 
 if TYPE_CHECKING:
@@ -111,6 +112,38 @@ class LineageDoors(metaclass=AdapterMeta):
             with explained():
                 tables.set_property(session.get(), table, MARKS, new)
 
+    # Each statement of dbt's passes here: those of models, hooks and macros.
+
+    def execute(self, sql: str, *args: Any, **kwargs: Any) -> Any:
+        self._check_writes(sql)
+        return super().execute(sql, *args, **kwargs)  # type: ignore[misc]
+
+    @available
+    def add_query(self, sql: str, *args: Any, **kwargs: Any) -> Any:
+        self._check_writes(sql)
+        return super().add_query(sql, *args, **kwargs)  # type: ignore[misc]
+
+    def _check_writes(self, sql: str) -> None:
+        """Hold what a hook writes into a table of the project against the marks, as its model is.
+
+        What is staged has been. Raises DbtRuntimeError, in one line, before the statement runs.
+        """
+        graph = getattr(self.get_macro_resolver(), "flat_graph", None)
+        if not graph or not written.may_write(sql) or self._reads_staged(sql):
+            return
+        project = self.project_of(graph)
+        for write in written.writes(session.get(), sql) if project.has_marks else ():
+            target = self._written_node(project, write.table)
+            if target is None:
+                continue  # who reads it cannot trace it
+            entry, _, nodes = self._traced(project, write.rows, target)
+            unknown = list(marks.untraced(target, entry, nodes).values())
+            if lines := [*marks.leaks_of_columns(target, entry, nodes), *unknown]:
+                raise DbtRuntimeError(
+                    f"`{shortened(sql)}` is not run: {'; '.join(lines)}. Let its model return the "
+                    "rows, or mark the columns that they go to."
+                )
+
     def project_of(self, graph: dict) -> Project:
         """What dbt's graph tells, which is the same for all models of a command."""
         known = self.invocation.project
@@ -193,6 +226,16 @@ class LineageDoors(metaclass=AdapterMeta):
         memories = self._memories(project, frame, entry)
         marks.hand_on(entry, own, memories, project.nodes)
         return entry, memories, self._with_kept(project, model, memories)
+
+    def _reads_staged(self, sql: str) -> bool:
+        """Is it the write of a materialization, of a view that has been held against the marks?"""
+        return any(view in sql for view in [*self.invocation.made, *self.invocation.staged])
+
+    def _written_node(self, project: Project, table: str) -> dict | None:
+        catalog, identifier = tables.located(session.get(), table)
+        parts = [catalog.name(), *identifier.namespace(), identifier.name()]
+        unique_id = project.names.get(".".join(parts).lower())
+        return project.nodes[unique_id] if unique_id else None
 
     def _memories(self, project: Project, frame: DataFrame, entry: dict) -> Memories:
         """What those tables and views remember that a column lineage names, by node.

@@ -58,13 +58,18 @@ def leaks(model: dict, entry: dict, nodes: Nodes) -> list[str]:
     Returns:
         A line for each.
     """
+    return [*_wrong_allowances(model, entry), *leaks_of_columns(model, entry, nodes)]
+
+
+def leaks_of_columns(model: dict, entry: dict, nodes: Nodes) -> list[str]:
+    """The same of some of its columns, whatever its allowances say of others."""
     found = [
         line
         for column, lineage in entry["columns"].items()
         for origin in lineage["origins"]
         if (line := _leak(model, column, origin, nodes))
     ]
-    return list(dict.fromkeys([*_wrong_allowances(model, entry), *found]))
+    return list(dict.fromkeys(found))
 
 
 def untraced(model: dict, entry: dict, nodes: Nodes) -> dict[str, str]:

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.compat.pyspark import elements, java_classes, java_session, sql_parser
+from dbt_spark_contracts.compat.pyspark import (
+    elements,
+    java_classes,
+    java_session,
+    kind_of_java,
+    sql_parser,
+)
 from dbt_spark_contracts.publish.command import is_run_name
 from dbt_spark_contracts.schemas import plain, quoted
 from dbt_spark_contracts.spark.session import BRANCH
@@ -108,7 +114,7 @@ def own_effect(session: "SparkSession", sql: str) -> str:
 
 
 def _own_effect(session: "SparkSession", plan: Any) -> str:
-    kind = _kind(plan)
+    kind = kind_of_java(plan)
     if kind in ("SetCatalogAndNamespace", "SetNamespaceCommand", "SetCatalogCommand"):
         return SHARED
     if kind in ("SetCommand", "ResetCommand"):
@@ -145,15 +151,15 @@ def shortened(sql: str) -> str:
 
 def _names_by_expression(session: "SparkSession", plan: Any) -> bool:
     """Is the statement no query, and the table that it is about computed?"""
-    return _kind(plan) == "PlanWithUnresolvedIdentifier" or any(
-        (_kind(node) in _WRITES or _is_command(session, node)) and not _name(node)
+    return kind_of_java(plan) == "PlanWithUnresolvedIdentifier" or any(
+        (kind_of_java(node) in _WRITES or _is_command(session, node)) and not _name(node)
         for node in _statements(plan)
     )
 
 
 def _statements(plan: Any) -> Iterator[Any]:
     """The statement, or those of a `with` and of one with several inserts."""
-    if _kind(plan) in ("UnresolvedWith", "Union"):
+    if kind_of_java(plan) in ("UnresolvedWith", "Union"):
         for child in elements(plan.children()):
             yield from _statements(child)
     else:
@@ -161,7 +167,7 @@ def _statements(plan: Any) -> Iterator[Any]:
 
 
 def _effects(session: "SparkSession", plan: Any) -> Iterator[Effect]:
-    kind = _kind(plan)
+    kind = kind_of_java(plan)
     if kind in ("CallStatement", "Call"):
         yield from _of_procedure(session, plan)
     elif kind in _WRITES:
@@ -184,7 +190,7 @@ def _of_procedure(session: "SparkSession", plan: Any) -> Iterator[Effect]:
     if _HARMLESS_PROCEDURES.fullmatch([*elements(plan.productElement(0))][-1].lower()):
         return
     for argument in elements(plan.productElement(1)):
-        value = str(argument.expr().value()) if _kind(argument.expr()) == "Literal" else ""
+        value = str(argument.expr().value()) if kind_of_java(argument.expr()) == "Literal" else ""
         parts = plain(value).split(".")
         if all(parts) and (table := _table(session, parts)):
             yield Effect(table, ROWS)
@@ -212,9 +218,9 @@ def _name(plan: Any) -> list[str]:
     """The parts of the name of the table that the statement is about; none if it names none."""
     for position in range(plan.productArity()):
         element = plan.productElement(position)
-        if _kind(element) == "SubqueryAlias":
+        if kind_of_java(element) == "SubqueryAlias":
             element = element.child()
-        kind = _kind(element)
+        kind = kind_of_java(element)
         if kind == "UnresolvedIdentifier":
             return [*elements(element.nameParts())]
         if kind in ("UnresolvedTable", "UnresolvedTableOrView", "UnresolvedRelation"):
@@ -236,8 +242,3 @@ def _table(session: "SparkSession", parts: list[str]) -> str:
 def _is_command(session: "SparkSession", plan: Any) -> bool:
     kind = "org.apache.spark.sql.catalyst.plans.logical.Command"
     return java_classes(session).java.lang.Class.forName(kind).isInstance(plan)
-
-
-def _kind(node: Any) -> str:
-    """The name of a Java object's class; empty for what py4j has made a Python one."""
-    return node.getClass().getSimpleName() if hasattr(node, "_target_id") else ""
