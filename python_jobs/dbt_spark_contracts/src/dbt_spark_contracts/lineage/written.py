@@ -86,8 +86,8 @@ def _of_insert(session: "SparkSession", plan: Any, outer: tuple) -> Iterator[Wri
 def _fixed(partitions: Any) -> Iterator[str]:
     """The partition columns whose values an insert names itself."""
     for pair in elements(partitions.toSeq()):
-        if pair._2().isDefined():
-            yield pair._1()
+        if pair.productElement(1).isDefined():
+            yield pair.productElement(0)
 
 
 def _of_merge(session: "SparkSession", plan: Any) -> Iterator[Write]:

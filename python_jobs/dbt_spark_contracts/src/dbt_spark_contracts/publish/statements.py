@@ -121,7 +121,7 @@ def _own_effect(session: "SparkSession", plan: Any) -> str:
         setting = plan.productElement(0)  # `set` alone lists all, `reset` alone resets all
         if setting.isEmpty():
             return SHARED if kind == "ResetCommand" else ""
-        key = setting.get() if kind == "ResetCommand" else setting.get()._1()
+        key = setting.get() if kind == "ResetCommand" else setting.get().productElement(0)
         return SHARED if key == BRANCH else ""
     if kind == "DropView":
         return "" if _is_temporary(session, _name(plan)) else WRITES
