@@ -210,3 +210,16 @@ def test_a_branch_remembers_what_main_does_not(project, schema):
     clean = {"between__sql": "select car as x from {{ ref('silver_t') }}"}
     result = project("run", "-s", "gold_x", **marked, **clean)
     assert result.success, result.text
+
+
+def test_what_was_made_of_a_model_that_is_gone_is_not_known(project):
+    files = {
+        "old__sql": "select 'POL-1' as policy",
+        "between__sql": "select policy as x from {{ ref('old') }}",
+    }
+    marked = YML.format(silver_t=MARKED, between=CLEAN)
+    assert project("run", models__yml=marked, **files).success
+    gone = {"old__sql": None, "between__sql": FILES["models/between.sql"]}
+    result = project("run", "-s", "gold_x", **gone)
+    told = "between.x, which was made of old, a table that dbt does not know"
+    assert told in result.message["gold_x"]
