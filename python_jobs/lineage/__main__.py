@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from . import page, tree
-from .artifact import CannotShow, Lineage, read
+from .project import CannotShow, Lineage, read
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,8 +13,10 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from .artifact import COLUMN_KINDS, ROW_KINDS, Lineage, Node, Origin, Place
+from dbt_spark_contracts.lineage.values import Origin
+
 from .layout import HEAD, LETTER, ROW, Box, lay_out
+from .project import COLUMN_KINDS, ROW_KINDS, Lineage, Node, Place, place_of
 
 HERE = Path(__file__).parent
 
@@ -88,7 +90,7 @@ def of_node(node: Node, box: Box, numbers: dict[Place, int]) -> dict:
         "description": node.description,
         "changed": node.changed,
         **where(box),
-        "rows": {"origins": pairs(node.row_origins, numbers), "untraced": node.rows_untraced},
+        "rows": {"origins": pairs(node.rows.origins, numbers), "untraced": node.rows.untraced},
         "columns": [
             {
                 "number": numbers[Place(node.id, column.name)],
@@ -111,4 +113,4 @@ def where(box: Box) -> dict[str, float]:
 
 def pairs(origins: list[Origin], numbers: dict[Place, int]) -> list[list]:
     """Origins as [number of the column, kind, field]."""
-    return [[numbers[each.place], each.kind, each.field] for each in origins]
+    return [[numbers[place_of(each)], each.kind, each.field] for each in origins]

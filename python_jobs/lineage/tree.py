@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
-from .artifact import COLUMN_KINDS, ROW_KINDS, Lineage, Origin, Place
+from dbt_spark_contracts.lineage.values import Origin
+
+from .project import COLUMN_KINDS, ROW_KINDS, Lineage, Place, place_of
 
 # The other direction, in words.
 USES = {
@@ -97,7 +99,7 @@ def grouped(origins: Iterable[Origin]) -> dict[Place, str]:
     """Each place once, with all the ways in which it is one, in words."""
     by_place = defaultdict(list)
     for origin in origins:
-        by_place[origin.place].append(origin)
+        by_place[place_of(origin)].append(origin)
     return {place: in_words(each, COLUMN_KINDS) for place, each in by_place.items()}
 
 
@@ -119,8 +121,8 @@ def rows(lineage: Lineage, nodes: Iterable[str], width: int) -> Iterator[str]:
     """By which columns the rows of each of the nodes are chosen."""
     lines = []
     for node in (lineage.nodes[name] for name in nodes):
-        told = by_kind(lineage, node.row_origins)
-        told += [f"? cannot be told in full: {reason}" for reason in node.rows_untraced]
+        told = by_kind(lineage, node.rows.origins)
+        told += [f"? cannot be told in full: {reason}" for reason in node.rows.untraced]
         if told:
             lines += fork(f"{node.label}: {'; '.join(told)}", "", None, width)
     if lines:
@@ -134,7 +136,7 @@ def by_kind(lineage: Lineage, origins: Iterable[Origin]) -> list[str]:
         columns = defaultdict(list)
         for origin in origins:
             if origin.kind == kind:
-                columns[origin.place.node].append(origin.place.column)
+                columns[origin.node].append(origin.column)
         names = [
             f"{lineage.nodes[node].label}.{', '.join(unique(each))}"
             for node, each in columns.items()
@@ -220,7 +222,7 @@ def perhaps(lineage: Lineage, places: Iterable[Place], width: int) -> Iterator[s
         for column in node.columns.values()
         if column.untraced and Place(node.id, column.name) not in places
     ]
-    names += [f"the rows of {node.label}" for node in nodes if node.rows_untraced]
+    names += [f"the rows of {node.label}" for node in nodes if node.rows.untraced]
     if names:
         yield from ("", "Perhaps also, because these cannot be told in full:")
         yield from fork(", ".join(names), "", None, width)

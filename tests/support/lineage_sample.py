@@ -38,6 +38,7 @@ def of_dbt(key: str, columns: dict[str, dict], **more) -> dict:
 def manifest(nodes: list[dict], exposures: dict[str, list[str]] | None = None) -> dict:
     """A manifest of these nodes; of each exposure, what it reads."""
     return {
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"},
         "nodes": {each["unique_id"]: each for each in nodes if each["resource_type"] != "source"},
         "sources": {each["unique_id"]: each for each in nodes if each["resource_type"] == "source"},
         "exposures": {
