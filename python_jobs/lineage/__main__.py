@@ -11,6 +11,7 @@ stderr if there is nothing to show.
 
 import argparse
 import io
+import re
 import shutil
 import sys
 from collections.abc import Iterable
@@ -18,6 +19,10 @@ from pathlib import Path
 
 from . import page, tree
 from .project import CannotShow, Lineage, read
+
+ORDERS = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         lineage = read(args.target_path)
         if args.column:
-            show(column_tree(lineage, args.column, args.downstream))
+            show(map(harmless, column_tree(lineage, args.column, args.downstream)))
         elif args.openlineage:
             show(openlineage_lines(lineage, args.namespace))
         else:
@@ -52,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
             write(file, page.html(lineage))
             print(f"{file}: open it in a browser")
     except CannotShow as error:
-        print(f"Cannot show: {error}", file=sys.stderr)
+        print(f"Cannot show: {harmless(str(error))}", file=sys.stderr)
         return 2
     return 0
 
@@ -73,6 +78,15 @@ def openlineage_lines(lineage: Lineage, namespace: str | None) -> Iterable[str]:
             f"--openlineage needs {error.name}: run it with `uv run --group openlineage python …`"
         ) from None
     return openlineage.lines(lineage, namespace)
+
+
+def harmless(line: str) -> str:
+    """A line for a terminal: what is no letter but tells it to do something stands there escaped.
+
+    Those are control characters, with which its commands begin, separators of lines, what turns the
+    order of letters, and halves of surrogate pairs.
+    """
+    return ORDERS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), line)
 
 
 def show(lines: Iterable[str]) -> None:

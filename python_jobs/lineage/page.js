@@ -526,11 +526,21 @@
     if (moved) look(path);
   }
 
+  // What the address asks for; as it stands there, if it is no text that was encoded.
+  function asked() {
+    const hash = location.hash.slice(1);
+    try {
+      return decodeURIComponent(hash);
+    } catch {
+      return hash;
+    }
+  }
+
   function fromHash() {
-    const asked = decodeURIComponent(location.hash.slice(1));
-    const what = columns.find((column) => name(column) === asked) || data.nodes.find((node) => node.label === asked);
+    const wanted = asked();
+    const what = columns.find((column) => name(column) === wanted) || data.nodes.find((node) => node.label === wanted);
     choose(what || null);
-    if (asked && !what) element("panel").prepend(tag("p", "warning", `There is no ${asked}.`));
+    if (wanted && !what) element("panel").prepend(tag("p", "warning", `There is no ${wanted}.`));
   }
 
   // ---- The panel --------------------------------------------------------------------------
@@ -633,7 +643,8 @@
   let found = [];
   let marked = 0;
 
-  // The columns whose names have all the words; best first: the name itself, its beginning, a part.
+  // The columns whose names or descriptions have all the words; best first: the name itself, its
+  // beginning, a part, a description; of equals, those at the right, which readers see.
   function find(text) {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     if (!words.length) return [];
@@ -642,9 +653,13 @@
       const first = words[words.length - 1];
       return own === first || name(column).toLowerCase() === first ? 0 : own.startsWith(first) ? 1 : own.includes(first) ? 2 : 3;
     };
+    const has = (text, word) => text.toLowerCase().includes(word);
+    const named = (column) => words.every((word) => has(name(column), word));
     return columns
-      .filter((column) => words.every((word) => name(column).toLowerCase().includes(word)))
-      .sort((a, b) => rank(a) - rank(b) || a.number - b.number);
+      .filter((column) => words.every((word) => has(name(column), word) || has(column.description, word)))
+      .map((column) => ({ column, rank: named(column) ? rank(column) : 4 }))
+      .sort((a, b) => a.rank - b.rank || b.column.node.x - a.column.node.x || a.column.number - b.column.number)
+      .map((each) => each.column);
   }
 
   function showHits() {
@@ -660,7 +675,7 @@
       return hit;
     });
     const more = found.length - rows.length;
-    if (!found.length) rows.push(tag("div", "faint", "No column has that in its name."));
+    if (!found.length) rows.push(tag("div", "faint", "No column has that in its name or description."));
     if (more > 0) rows.push(tag("div", "faint", `and ${more} more`));
     hits.replaceChildren(...rows);
     open(search.value.trim() !== "");

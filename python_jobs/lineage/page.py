@@ -48,7 +48,9 @@ def policy(scripts: list[str]) -> str:
 
 def as_json(value: dict) -> str:
     """JSON that may stand in a script element: it has no letter that HTML takes notice of."""
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    # Half a surrogate pair is no letter: a browser could not write it to the address.
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = text.encode("utf-8", "replace").decode("utf-8")
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from python_jobs.lineage.__main__ import main
-from tests.support import lineage_sample
+from tests.support import hostile, lineage_sample
 
 
 @pytest.fixture
@@ -118,6 +118,44 @@ def test_text_of_the_project_is_never_html(page, opened):
     expect(page.locator("#panel")).to_contain_text(lineage_sample.EVIL)
     assert page.title() == "Columns of small"
     assert page.locator("img").count() == 0
+
+
+def test_any_text_is_shown_and_found_and_none_runs(page, opened, screenshot):
+    for text in (hostile.EVIL, hostile.MARKDOWN, *hostile.NAMES, hostile.ESCAPES, "50% #1 ?a=b"):
+        shown = " ".join(text.encode("utf-8", "replace").decode().replace("\0", "").split())
+        opened(lineage_sample.evil(text))
+        assert len(names(page, ".column")) == 2
+        word = "red" if text == hostile.ESCAPES else max(shown.split(), key=len)
+        page.get_by_role("combobox").fill(word)
+        expect(page.get_by_role("option")).to_have_count(2)
+        page.get_by_role("combobox").press("Enter")
+        panel = page.locator("#panel")
+        said = " ".join(panel.text_content().split())
+        if text == hostile.EVIL:
+            screenshot("columns_evil")
+        if text != hostile.ESCAPES:  # that a browser draws no control character is its own affair
+            # The name, the type, the mark, the description, the reason.
+            assert said.count(shown) >= 5, text
+        page.reload()  # the address has the name
+        assert len(names(page, ".chosen")) == 1
+        assert page.evaluate("window.harmed") is None
+        assert page.locator("img, iframe, details, #panel script, #hits script").count() == 0
+
+
+def test_an_address_that_is_no_name_is_told(page, opened):
+    opened(lineage_sample.small(), at="50%")
+    expect(page.locator("#panel")).to_contain_text("There is no 50%.")
+
+
+def test_search_finds_in_descriptions_and_has_what_readers_see_first(page, opened):
+    opened(lineage_sample.small())
+    found = page.get_by_role("option")
+    page.get_by_role("combobox").fill("expired")
+    expect(found).to_have_text(["gold_state.status "])
+    page.get_by_role("combobox").fill("v")
+    texts = [text.strip() for text in found.all_text_contents()]
+    at = [texts.index(name) for name in ("gold_alerts.value", "landing.events.value")]
+    assert at == sorted(at) and at[0] == 0
 
 
 @pytest.mark.parametrize(("models", "columns"), [(4, 50), (20, 50)])

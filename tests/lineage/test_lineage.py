@@ -9,7 +9,7 @@ import pytest
 
 from python_jobs.lineage import page
 from python_jobs.lineage.__main__ import main
-from tests.support import lineage_sample
+from tests.support import hostile, lineage_sample
 
 pytestmark = pytest.mark.quick
 
@@ -86,6 +86,44 @@ def test_letter_case_and_full_names(shown):
     tree = shown("--column", "gold_state.status")
     assert shown("--column", "GOLD_STATE.Status") == tree
     assert shown("--column", "model.small.gold_state.status") == tree
+
+
+ESCAPED = r"\x1b[31mred\x1b]0;title\x07\x9b2J\x08\x7f\x00\u200f\u202e\u2066\ud83d end"
+
+
+@pytest.mark.parametrize("downstream", [[], ["--downstream"]])
+def test_no_text_commands_the_terminal(tmp_path, capsys, downstream):
+    """Names, types, marks, descriptions, reasons, exposures: all are escaped; emoji are letters."""
+    made = lineage_sample.evil(hostile.ESCAPES)
+    target = lineage_sample.write(tmp_path / "target", *made)
+    column = f"{hostile.ESCAPES}.{hostile.ESCAPES}"
+    assert main(["--column", column, *downstream, "--target-path", str(target)]) == 0
+    told = capsys.readouterr().out
+    assert [c for c in told if c != "\n" and not c.isprintable()] == []
+    assert told.count(ESCAPED) >= 5
+    # The caller's own words come back in an error.
+    assert main(["--column", f"no.{column}", "--target-path", str(target)]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert ESCAPED in said and said.isprintable()
+
+
+def test_a_text_without_commands_is_shown_as_it_is(tmp_path, capsys):
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467 \u05e2\u05d1 <b> \\n"
+    target = lineage_sample.write(tmp_path / "target", *lineage_sample.evil(family))
+    assert main(["--column", f"{family}.{family}", "--target-path", str(target)]) == 0
+    assert f"{family}.{family}" in capsys.readouterr().out
+
+
+def test_openlineage_holds_any_text(tmp_path, capsys):
+    text = hostile.EVIL + hostile.ESCAPES
+    target = lineage_sample.write(tmp_path / "target", *lineage_sample.evil(text))
+    assert main(["--openlineage", "--target-path", str(target)]) == 0
+    told = capsys.readouterr().out
+    assert told.isascii() and "\x1b" not in told
+    (event,) = map(json.loads, told.splitlines())
+    (field,) = event["dataset"]["facets"]["schema"]["fields"]
+    assert field["name"] == text
+    assert field["description"] == " ".join(text.split())
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ select '{SCRIPT}' {COMMENT}
 
 # What a terminal takes for commands: colours, a window's title, one letter over another; and what
 # turns the order of letters, or begins a line.
-ESCAPES = "\x1b[31mred \x1b]0;title\x07 \x9b2J \x08 \x7f \r over \x85 \u2028 \u202e \ud83d end"
+ESCAPES = "\x1b[31mred\x1b]0;title\x07\x9b2J\x08\x7f\x00\u200f\u202e\u2066\ud83d end"
 
 NAMES = (
     f"<img src=x onerror={HARM}>",

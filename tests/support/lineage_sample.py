@@ -194,6 +194,24 @@ def small() -> tuple[dict, dict]:
     ), manifest(nodes, {"weekly": [GOLD], "board": [GOLD, ALERTS]})
 
 
+def evil(text: str) -> tuple[dict, dict]:
+    """A record and a manifest of one model, in which all texts are this one."""
+    key, root = f"model.{PROJECT}.evil", f"source.{PROJECT}.evil"
+    told = {"description": text, "data_type": text, "config": {"meta": {text: True}}}
+    model = of_dbt(key, {text: told}, schema=text, description=text, name=text)
+    source = of_dbt(root, {text: told}, source_name=text, name=text, description=text)
+    made = manifest([model, source], {"evil": [key]})
+    for exposure in made["exposures"].values():
+        exposure |= {"name": text, "label": text, "type": text, "description": text}
+    column = derived(text, untraced=(text,)) | {
+        "origins": [{"node": root, "column": text, "kind": "copy", "field": text}]
+    }
+    chosen = rows(untraced=(text,)) | {
+        "origins": [{"node": root, "column": text, "kind": "filter"}]
+    }
+    return recorded({key: record(text, {text: column}, chosen)}), made
+
+
 def made_up(models: int, columns: int) -> tuple[dict, dict]:
     """A record and a manifest of so many models with so many columns, in three layers and more."""
     layers = ["bronze", "silver", "silver", "gold"]
