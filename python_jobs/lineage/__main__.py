@@ -1,6 +1,6 @@
 """Look at which columns each column comes from.
 
-    python -m python_jobs.lineage --column gold_car_current_state.insurance_status [--downstream]
+    python -m python_jobs.lineage --column MODEL.COLUMN [--downstream] [--no-rows]
     python -m python_jobs.lineage --html [FILE]
     python -m python_jobs.lineage --openlineage [--namespace URI]
 
@@ -37,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     ways.add_argument("--openlineage", action="store_true", help="a dataset event for each model")
     parser.add_argument("--downstream", action="store_true", help="what comes from the column")
+    parser.add_argument(
+        "--no-rows", action="store_true", help="leave out what only chooses the rows"
+    )
     parser.add_argument("--namespace", help="of the datasets; without it, the name of the catalog")
     parser.add_argument(
         "--target-path", type=Path, default=Path("target"), help="where dbt's artifacts are"
@@ -44,12 +47,14 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     if args.downstream and not args.column:
         parser.error("--downstream goes with --column")
+    if args.no_rows and not args.column:
+        parser.error("--no-rows goes with --column")
     if args.namespace and not args.openlineage:
         parser.error("--namespace goes with --openlineage")
     try:
         lineage = read(args.target_path)
         if args.column:
-            show(map(harmless, column_tree(lineage, args.column, args.downstream)))
+            show(map(harmless, column_tree(lineage, args)))
         elif args.openlineage:
             show(openlineage_lines(lineage, args.namespace))
         else:
@@ -62,11 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def column_tree(lineage: Lineage, name: str, downstream: bool) -> Iterable[str]:
+def column_tree(lineage: Lineage, args: argparse.Namespace) -> Iterable[str]:
     """The lines of a column's tree, as wide as the terminal allows to be read."""
     width = max(80, min(120, shutil.get_terminal_size((100, 24)).columns))
-    draw = tree.downstream if downstream else tree.upstream
-    return draw(lineage, lineage.find(name), width)
+    draw = tree.downstream if args.downstream else tree.upstream
+    return draw(lineage, lineage.find(args.column), width, not args.no_rows)
 
 
 def openlineage_lines(lineage: Lineage, namespace: str | None) -> Iterable[str]:

@@ -68,7 +68,7 @@ def content(lineage: Lineage) -> dict:
         "letter": LETTER,
         "words": COLUMN_KINDS | ROW_KINDS,
         "lanes": [asdict(lane) for lane in lanes],
-        "nodes": [of_node(node, boxes[node.id], numbers) for node in lineage.nodes.values()],
+        "nodes": [of_node(node, boxes[node.id], numbers, order) for node in lineage.nodes.values()],
         "exposures": [
             {
                 "label": each.label,
@@ -82,7 +82,7 @@ def content(lineage: Lineage) -> dict:
     }
 
 
-def of_node(node: Node, box: Box, numbers: dict[Place, int]) -> dict:
+def of_node(node: Node, box: Box, numbers: dict[Place, int], order: dict[str, int]) -> dict:
     """A node, as the page's script wants it."""
     return {
         "label": node.label,
@@ -92,7 +92,11 @@ def of_node(node: Node, box: Box, numbers: dict[Place, int]) -> dict:
         "description": node.description,
         "changed": node.changed,
         **where(box),
-        "rows": {"origins": pairs(node.rows.origins, numbers), "untraced": node.rows.untraced},
+        "sources": [order[key] for key in node.sources],
+        "rows": {
+            "origins": pairs(node.rows.origins, numbers),
+            "untraced": [] if node.sources else node.rows.untraced,
+        },
         "columns": [
             {
                 "number": numbers[Place(node.id, column.name)],
@@ -100,7 +104,8 @@ def of_node(node: Node, box: Box, numbers: dict[Place, int]) -> dict:
                 "type": column.data_type,
                 "description": column.description,
                 "marks": column.marks,
-                "untraced": column.untraced,
+                "untraced": [] if column.known else column.untraced,
+                "known": column.known,
                 "origins": pairs(column.origins, numbers),
             }
             for column in node.columns.values()

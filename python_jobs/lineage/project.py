@@ -15,6 +15,8 @@ from dbt_spark_contracts.lineage.values import Origin
 
 # Of dbt 1.8 and later.
 MANIFEST_VERSION = "https://schemas.getdbt.com/dbt/manifest/v12.json"
+# What a model's meta calls the columns that may pass untraced, with a reason each.
+ALLOWED = "untraced_allowed"
 NOT_RECORDED = "the model was not built when this was recorded"
 NOT_A_COLUMN = "no column of what was recorded of this model"
 
@@ -52,11 +54,20 @@ def place_of(origin: Origin) -> Place:
 
 @dataclass
 class NodeColumn(Column):
-    """A column as it was recorded, with its name and what its contract says of it."""
+    """A column as it was recorded, with its name and what its contract says of it.
+
+    Attributes:
+        name: Its name.
+        description: What its contract says of it, in one line.
+        marks: Its marks.
+        known: Why it is known where it comes from, though Spark's plan does not show it: the reason
+            that the model's meta gives for it.
+    """
 
     name: str = ""
     description: str = ""
     marks: list[str] = field(default_factory=list)
+    known: str = ""
 
 
 @dataclass
@@ -74,6 +85,8 @@ class Node:
     reads: list[str] = field(default_factory=list)  # nodes, as dbt knows
     checksum: str = ""
     changed: bool = False  # the model's file, since it was recorded
+    reasons: dict[str, str] = field(default_factory=dict)  # meta untraced_allowed, by column
+    sources: list[str] = field(default_factory=list)  # what its code reads: see `known_roots`
 
 
 @dataclass
@@ -214,6 +227,8 @@ def read(target: Path) -> Lineage:
                 column.untraced = [NOT_RECORDED]
     for origin in [origin for node in list(nodes.values()) for origin in all_origins(node)]:
         add_place(nodes, place_of(origin))
+    for node in nodes.values():
+        known_roots(node, nodes)
     return Lineage(
         recorded.metadata.project_name,
         recorded.metadata.generated_at,
@@ -280,12 +295,13 @@ def described(of_dbt: dict) -> Node:
         columns,
         reads=(of_dbt.get("depends_on") or {}).get("nodes", []),
         checksum=(of_dbt.get("checksum") or {}).get("checksum", ""),
+        reasons=allowed if isinstance(allowed := meta(of_dbt).get(ALLOWED), dict) else {},
     )
 
 
-def meta(column: dict) -> dict:
-    """A column's meta, which dbt has in two places."""
-    return {**(column.get("meta") or {}), **((column.get("config") or {}).get("meta") or {})}
+def meta(of_dbt: dict) -> dict:
+    """The meta of a node or a column, which dbt has in two places."""
+    return {**(of_dbt.get("meta") or {}), **((of_dbt.get("config") or {}).get("meta") or {})}
 
 
 def label(of_dbt: dict) -> str:
@@ -324,6 +340,22 @@ def add_record(node: Node, model: record.Model) -> None:
     node.relation = model.relation_name.replace("`", "")
     node.rows = model.rows
     node.changed = model.checksum != node.checksum
+
+
+def known_roots(node: Node, nodes: dict[str, Node]) -> None:
+    """Marks the columns of a node of which it is known that the model's code reads them.
+
+    Such a node reads sources alone, and its yml gives the reason why a column that no plan shows
+    may pass. Of another, or without the reason, a column that is not traced is not known.
+    """
+    if not node.reads or any(nodes[key].kind != "source" for key in node.reads if key in nodes):
+        return
+    reasons = {name.lower(): reason for name, reason in node.reasons.items()}
+    for column in node.columns.values():
+        if column.untraced and not column.origins:
+            column.known = str(reasons.get(column.name.lower(), ""))
+    if any(column.known for column in node.columns.values()):
+        node.sources = [key for key in node.reads if key in nodes]
 
 
 def add_place(nodes: dict[str, Node], place: Place) -> None:

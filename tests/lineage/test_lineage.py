@@ -82,6 +82,34 @@ def test_downstream_leads_to_the_exposures(shown):
     assert "Perhaps also, because these cannot be told in full:" in told
 
 
+def test_what_chooses_the_rows_can_be_left_out(shown):
+    for more in ([], ["--downstream"]):
+        whole = shown("--column", "silver_events.at", *more)
+        short = shown("--column", "silver_events.at", "--no-rows", *more)
+        assert "Rows, and so every column of them" in whole
+        assert "Rows, and so every column of them" not in short
+        assert whole.startswith(short.split("\n\n")[0])
+
+
+def test_what_a_models_code_reads_is_a_root(tmp_path, capsys):
+    def tree(*arguments: str, **how) -> str:
+        target = lineage_sample.write(tmp_path / "target", *lineage_sample.read_by_code(**how))
+        assert main(["--column", *arguments, "--target-path", str(target)]) == 0
+        return capsys.readouterr().out
+
+    told = tree("bronze_events.file")
+    assert "└── read by the model's code from landing.events  (source)\n" in told
+    assert "  bronze_events: read by the model's code from landing.events  (source)\n" in told
+    assert "?" not in told
+    # Of which of its columns is not known, so none of them is said to go nowhere.
+    down = tree("landing.events.value", "--downstream")
+    assert "Perhaps also" in down and "bronze_events.file" in down
+    # Without a reason, or where it reads a model as well, it is not known.
+    assert "? cannot be told in full" in tree("bronze_events.file", reason="")
+    both = (lineage_sample.LANDING, lineage_sample.SILVER)
+    assert "? cannot be told in full" in tree("bronze_events.file", reads=both)
+
+
 def test_letter_case_and_full_names(shown):
     tree = shown("--column", "gold_state.status")
     assert shown("--column", "GOLD_STATE.Status") == tree

@@ -194,6 +194,16 @@ def small() -> tuple[dict, dict]:
     ), manifest(nodes, {"weekly": [GOLD], "board": [GOLD, ALERTS]})
 
 
+def read_by_code(reads: tuple[str, ...] = (LANDING,), reason: str = "Python splits the files."):
+    """The small project, whose Bronze reads these nodes by code, and says why that may pass."""
+    record_, manifest_ = small()
+    bronze = manifest_["nodes"][BRONZE]
+    bronze["depends_on"] = {"nodes": list(reads)}
+    bronze["config"]["meta"] = {"untraced_allowed": {"FILE": reason}} if reason else {}
+    record_["nodes"][BRONZE]["rows"] = rows(untraced=("the Python function split",))
+    return record_, manifest_
+
+
 def evil(text: str) -> tuple[dict, dict]:
     """A record and a manifest of one model, in which all texts are this one."""
     key, root = f"model.{PROJECT}.evil", f"source.{PROJECT}.evil"
