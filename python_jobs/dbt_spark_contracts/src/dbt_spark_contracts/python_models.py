@@ -22,7 +22,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.compat.pyspark import hadoop_configuration, java_classes
+from dbt_spark_contracts.compat.pyspark import active, hadoop_configuration, java_classes
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage import watch
 from dbt_spark_contracts.lineage.artifact import short_name
@@ -41,7 +41,8 @@ class SessionPythonJobHelper(PythonJobHelper):
 
     def submit(self, compiled_code: str) -> None:
         """Run `compiled_code`. Raises DbtRuntimeError with the model's own file and line."""
-        spark = session.get()
+        # As in a script: what asks Java for the active session finds this one's settings.
+        spark = active(session.get())
         module = ModuleType(f"dbt_model_{self.name}")
         module.__file__ = str(self.path)
         module.__dict__.update(spark=spark, stage=partial(stage, spark))
