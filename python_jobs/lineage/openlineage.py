@@ -12,7 +12,7 @@ them, those of its rows too. A model that was not recorded has no event.
 from collections.abc import Iterable, Iterator
 
 import attr
-from dbt_spark_contracts.lineage.values import Origin
+from dbt_spark_contracts.lineage.record import Origin
 from openlineage.client.event_v2 import DatasetEvent, StaticDataset
 from openlineage.client.facet_v2 import DatasetFacet, column_lineage_dataset, schema_dataset
 from openlineage.client.serde import Serde

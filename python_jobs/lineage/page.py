@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from dbt_spark_contracts.lineage.values import Origin
+from dbt_spark_contracts.lineage.record import Origin
 
 from .layout import HEAD, LETTER, ROW, Box, lay_out
 from .project import COLUMN_KINDS, ROW_KINDS, Lineage, Node, Place, place_of

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dbt_spark_contracts.lineage import record
-from dbt_spark_contracts.lineage.record import Column, Derivation
-from dbt_spark_contracts.lineage.values import Origin
+from dbt_spark_contracts.lineage.record import Column, Derivation, Origin
 
 # Of dbt 1.8 and later.
 MANIFEST_VERSION = "https://schemas.getdbt.com/dbt/manifest/v12.json"

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
-from dbt_spark_contracts.lineage.values import Origin
+from dbt_spark_contracts.lineage.record import Origin
 
 from .project import COLUMN_KINDS, ROW_KINDS, Lineage, Place, place_of
 

@@ -3,8 +3,7 @@
 import copy
 
 import pytest
-from dbt_spark_contracts.lineage.record import Column, Model
-from dbt_spark_contracts.lineage.values import Origin
+from dbt_spark_contracts.lineage.record import Column, Model, Origin
 
 from python_jobs.blast_radius import State, blast_radius, report
 

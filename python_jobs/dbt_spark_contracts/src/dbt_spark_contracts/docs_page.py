@@ -32,8 +32,8 @@ def protect(folder: Path) -> None:
     """
     for name, is_static in PAGES.items():
         file = folder / name
-        if file.exists() and not _is_protected(file):
-            data = [folder / name for name in dbt_docs.INLINE] if is_static else []
+        data = [folder / each for each in dbt_docs.INLINE] if is_static else []
+        if all(each.exists() for each in [file, *data]) and not _is_protected(file):
             file.write_text(page(data), encoding="utf-8", newline="\n")
 
 
