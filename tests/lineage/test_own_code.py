@@ -1,5 +1,6 @@
 """What a Python model's own code may not do is refused before it runs; what reads is not."""
 
+import re
 import textwrap
 
 import pytest
@@ -152,7 +153,7 @@ def built(dbt, tmp_path_factory, module_schema):
 @pytest.mark.parametrize("name", WRITES)
 def test_a_write_of_its_own_is_refused(built, name):
     message = built.message[f"m_{name}"]
-    assert f"m_{name}: `{WRITES[name][1]}" in message
+    assert re.search(rf"\bm_{name}( or \w+)*: `{re.escape(WRITES[name][1])}", message)
     assert "is not run: no branch of this run would hold it, and no contract" in message
     assert "as `unaudited: …`." in message
 

@@ -107,13 +107,21 @@ def _ask_before(owner: type, name: str, ask: Callable[..., None]) -> None:
 
     @functools.wraps(function)
     def asking(self: Any, *arguments: Any, **options: Any) -> Any:
-        codes = [collected.own_code for collected in watch.collecting() if collected.own_code]
-        with watch.unwatched():  # it may call others of these
-            for code in codes:
-                ask(code, self, *arguments, **options)
+        codes = {collected.own_code for collected in watch.collecting() if collected.own_code}
+        if codes:
+            with watch.unwatched():  # it may call others of these
+                ask(_any_of(codes), self, *arguments, **options)
         return function(self, *arguments, **options)
 
     setattr(owner, name, asking)
+
+
+def _any_of(codes: set[OwnCode]) -> OwnCode:
+    """The code of that model; of a thread that a model has started, of each that it may be."""
+    if len(codes) == 1:
+        return next(iter(codes))
+    name = " or ".join(sorted(code.name for code in codes))
+    return OwnCode(name, all(code.may_write for code in codes))
 
 
 def _write(what: str, code: OwnCode, *_: Any, **__: Any) -> None:

@@ -58,9 +58,10 @@ class Collected:
         self.own_code: OwnCode | None = own_code or (before.own_code if before else None)
         self.frames: list[DataFrame] = [*before.frames] if before else []
         self.others: set[str] = {*before.others} if before else set()
-        self._other_threads = {thread.ident for thread in threading.enumerate()}
+        # The threads themselves: their numbers come again.
+        self._other_threads = {*threading.enumerate()}
 
-    def is_of(self, thread: int) -> bool:
+    def is_of(self, thread: threading.Thread) -> bool:
         """Has the model itself started that thread?"""
         return thread not in self._other_threads
 
@@ -128,7 +129,7 @@ def collecting() -> list[Collected]:
     own = getattr(_this_thread, "collected", None)
     if own is not None:
         return [own]
-    return [other for other in _running if other.is_of(threading.get_ident())]
+    return [other for other in _running if other.is_of(threading.current_thread())]
 
 
 def _watch() -> None:
