@@ -27,6 +27,7 @@ Measure this project's build beside rivals that build the same Gold tables from 
 
   D   this project's `dbt build`, with all data tests: cold (no table yet, no warm Java), second in
       a row (no table yet; a warm Java where the project keeps one), nothing new, 1 % new events
+  N   D (cold) without contracts, marks, and the checks that read plans: what D adds is their cost
   H   hand-written PySpark for the same Silver and Gold tables, untuned, in one session
   Ht  the same, tuned as well as we can
   K   dbt-duckdb with the same models and data tests, in a venv that is made for it (needs uv)
@@ -41,6 +42,7 @@ examples:
   python -m python_jobs.bench                                  100 events, five turns
   python -m python_jobs.bench --sizes 100 10000 1000000        hours
   python -m python_jobs.bench --contestants D K --runs 3
+  python -m python_jobs.bench --contestants D N                what the checks cost
   python -m python_jobs.bench --models 10 500                  one model in small and large projects
   python -m python_jobs.bench --smoke                          does it still work? One turn
   python -m python_jobs.bench --sizes 100 10000 --write-docs   writes docs/performance.md anew

@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 from dbt_spark_contracts import spark_plan
-from dbt_spark_contracts.plan import nodes, tree
+from dbt_spark_contracts.plan import nodes
 from dbt_spark_contracts.plan.fan_out import fan_outs
 from dbt_spark_contracts.plan.multiplicity import Table, finer
 from dbt_spark_contracts.plan.uniqueness import Uniqueness
@@ -270,7 +270,7 @@ def with_tables(query: str, schema: str) -> str:
 
 def judged(frame, positions, known) -> tuple[bool, tuple[str, ...] | None]:
     """Is the key proven; and what are there rows of, if it is refuted?"""
-    plan = tree.read(nodes.analyzed_plan(frame))
+    plan = nodes.analyzed_plan(frame)
     is_deterministic = spark_plan.is_deterministic(frame)
     keys = {name: table.promised for name, table in known.items()}
     rows = finer(plan, positions, known, is_deterministic)
@@ -316,7 +316,7 @@ WITH_NULLS = {
 def test_a_key_that_may_hold_nulls(spark, known, module_schema, case):
     query, key, is_proven = WITH_NULLS[case]
     frame = spark.sql(with_tables(query, module_schema))
-    plan = tree.read(nodes.analyzed_plan(frame))
+    plan = nodes.analyzed_plan(frame)
     keys = {name: table.promised for name, table in known.items()}
     positions = [frame.columns.index(name) for name in key.split()]
     proof = Uniqueness(plan, keys, is_deterministic=True, nulls_differ=True)
@@ -377,7 +377,7 @@ SUMS = {
 def test_a_sum_that_counts_a_row_several_times(spark, known, module_schema, case):
     query, expected = SUMS[case]
     frame = spark.sql(with_tables(query, module_schema))
-    plan = tree.read(nodes.analyzed_plan(frame))
+    plan = nodes.analyzed_plan(frame)
     keys = {name: table.promised for name, table in known.items()}
     found = fan_outs(plan, known, Uniqueness(plan, keys, is_deterministic=True))
     told = [(each.summed, each.joined_by, each.rows.columns) for each in found]

@@ -60,6 +60,12 @@ MODELS = {
         "id",
         {"materialized": "incremental", "unique_key": "id"},
     ),
+    "proven_quoted_merge": (
+        AS_THEY_ARE,
+        "id car km",
+        "id",
+        {"materialized": "incremental", "unique_key": "`ID`"},
+    ),
     "proven_partitions": (
         AS_THEY_ARE,
         "id car km",
@@ -209,6 +215,55 @@ def test_a_key_of_no_column_is_refused(dbt, tmp_path, schema):
     }
     result = make_project(dbt, tmp_path / "small", files)("run", schema=schema)
     assert "names the column cars, and the contract has none" in result.message["t"]
+
+
+def test_columns_that_are_no_list_are_refused(dbt, tmp_path, schema):
+    """dbt takes a text for the list of its letters."""
+    model = {**described("proven_by_group"), "name": "t"}
+    model["constraints"] = [{"type": "unique", "columns": "car"}]
+    files = {
+        "models/t.sql": "select 'a' as car, 1L as n",
+        "models/t.yml": yaml.safe_dump({"models": [model]}),
+    }
+    result = make_project(dbt, tmp_path / "small", files)("run", schema=schema)
+    assert (
+        "t: the columns of the constraint unique are a text: write a list, `columns: [car]`."
+        in result.message["t"]
+    )
+
+
+def seed_of(rows: str, key: str) -> dict[str, str]:
+    """A project of one seed, whose contract promises that key."""
+    columns = [
+        {"name": name, "data_type": kind} for name, kind in {"a": "int", "b": "string"}.items()
+    ]
+    for column in columns:
+        if column["name"] == key:
+            column["constraints"] = [{"type": "unique"}]
+    config = {
+        "contract": {"enforced": True},
+        "file_format": "iceberg",
+        "column_types": {"a": "int", "b": "string"},
+    }
+    seed = {"name": "s", "config": config, "columns": columns}
+    return {"seeds/s.csv": f"a,b\n{rows}", "seeds/s.yml": yaml.safe_dump({"seeds": [seed]})}
+
+
+@pytest.mark.parametrize(
+    ("rows", "key", "line"),
+    [
+        ("1,x\n2,x\n,y\n,z\n", "a", None),  # a null equals nothing
+        ("1,x\n2,x\n", "b", "one row per (b), and the file has several of (x)."),
+        ("1,x\n01,y\n", "a", "one row per (a), and the file has several of (1)."),  # as integers
+    ],
+)
+def test_a_key_of_a_seed_is_looked_up_in_its_file(small_project, schema, rows, key, line):
+    result = small_project(seed_of(rows, key))("seed", schema=schema)
+    if line:
+        assert f"s: the contract promises {line}" in result.message["s"]
+    else:
+        assert result.status["s"] == "success", result.text
+        assert "does not prove" not in result.text
 
 
 PROMISED = {

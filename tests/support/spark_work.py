@@ -28,11 +28,13 @@ def statements(text: str, connection: str | None = None) -> int:
 
 @dataclass
 class Work:
-    """Spark jobs that were started, analyses of queries with a `pivot`, and calls to Java."""
+    """Spark jobs that were started, analyses of queries with a `pivot`, and calls to Java with the
+    length of the answers."""
 
     jobs: int = 0
     pivots: int = 0
     calls: int = 0
+    characters: int = 0
 
 
 @contextmanager
@@ -46,7 +48,9 @@ def counted(spark: SparkSession) -> Iterator[Work]:
     def counting(command, *arguments, **options):
         # Python tells Java of each object that it has forgotten, whenever it collects garbage.
         work.calls += not command.startswith(MEMORY_COMMAND_NAME)
-        return send(command, *arguments, **options)
+        answer = send(command, *arguments, **options)
+        work.characters += len(answer) if isinstance(answer, str) else 0
+        return answer
 
     client.send_command = counting
     try:

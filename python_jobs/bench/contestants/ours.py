@@ -15,13 +15,8 @@ POOL_OFF, POOL_ON = {POOL: "off"}, {POOL: "on"}
 def ours(place: Path, landing: Path) -> Contestant:
     """Our build, in the project's folder, with a warehouse of its own."""
     dbt = str(Path(sys.executable).with_name("dbt"))
-    options = [
-        *("--target", "local"),
-        *("--target-path", str(place / "target"), "--log-path", str(place / "logs")),
-        *("--vars", json.dumps({"landing_path": str(landing), "as_of_date": AS_OF_DATE})),
-    ]
-    build = [dbt, "build", "--exclude-resource-type", "unit_test", *options]
-    seed = [dbt, "seed", *options]
+    build = [dbt, "build", "--exclude-resource-type", "unit_test", *options(place, landing)]
+    seed = [dbt, "seed", *options(place, landing)]
     steps = [
         Step("D cold", [build], environment=POOL_OFF),
         # The lead-in is the command before it, which leaves a warm Java if there is a pool.
@@ -39,3 +34,12 @@ def ours(place: Path, landing: Path) -> Contestant:
         steps=steps,
         read_gold=lambda: read_iceberg(tables),
     )
+
+
+def options(place: Path, landing: Path) -> list[str]:
+    """The options of a dbt command that builds from the landing folder."""
+    return [
+        *("--target", "local"),
+        *("--target-path", str(place / "target"), "--log-path", str(place / "logs")),
+        *("--vars", json.dumps({"landing_path": str(landing), "as_of_date": AS_OF_DATE})),
+    ]

@@ -4,7 +4,7 @@
 """
 
 from dbt_spark_contracts.compat import pyspark as compat
-from dbt_spark_contracts.plan import nullability, tree
+from dbt_spark_contracts.plan import nullability
 from dbt_spark_contracts.plan.nodes import analyzed_plan
 
 
@@ -42,7 +42,7 @@ def never_null(frame, columns: list[str]) -> list[str]:
     """
     if not columns:
         return []
-    plan = tree.read(analyzed_plan(frame))
+    plan = analyzed_plan(frame)
     proven = dict(zip(frame.columns, nullability.never_null(plan), strict=True))
     return [name for name in columns if proven[name]]
 

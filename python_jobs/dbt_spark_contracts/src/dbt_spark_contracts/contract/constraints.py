@@ -134,6 +134,13 @@ def _type(written: dict) -> ConstraintType:
 
 def _named(model: dict, written: dict) -> list[str]:
     columns = written.get("columns") or []
+    # Of `columns: car` dbt makes a list of letters.
+    text = "".join(columns) if all(len(name) == 1 for name in columns) else ""
+    if len(text) > 1 and (text in model["columns"] or not {*text} <= {*model["columns"]}):
+        raise CompilationError(
+            f"{model['name']}: the columns of the constraint {_type(written).value} are a text: "
+            f"write a list, `columns: [{text}]`."
+        )
     for name in columns:
         if name not in model["columns"]:
             raise CompilationError(

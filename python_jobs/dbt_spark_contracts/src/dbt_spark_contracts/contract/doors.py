@@ -68,20 +68,20 @@ class ContractDoors(metaclass=AdapterMeta):
         """Hold the staged view against the keys of an enforced contract: see `keys.judge`.
 
         Says of each key that nothing proves who decides about it. Raises CompilationError, in one
-        line for each, for a key of which the query hands on several rows; and, where the model's
-        meta says `unproven_keys: error`, for one that nothing proves. Warns of a sum that counts a
-        row several times.
+        line for each, for a key of which the query, or a seed's file, has several rows; and, where
+        the model's meta says `unproven_keys: error`, for one that nothing proves. Warns of a sum
+        that counts a row several times.
         """
         if not is_enforced(model["config"]):
             return
         project = self.project_of(graph)
         with explained():
             verdicts, sums = keys.judge(self.invocation.rows_of(str(staged)), model, project)
-        lines = [keys.refutation(model, found) for found in verdicts if found.refuted_by]
+        lines = [keys.refutation(model, found) for found in verdicts if found.is_refuted]
         for verdict in verdicts:
-            if verdict.is_proven or verdict.refuted_by:
+            if verdict.is_proven or verdict.is_refuted:
                 continue
-            line, is_open = keys.doubt(model, verdict, project.nodes)
+            line, is_open = keys.doubt(model, verdict, project)
             if (model["config"].get("meta") or {}).get(keys.UNPROVEN) == "error":
                 lines.append(line)
             elif not is_open:

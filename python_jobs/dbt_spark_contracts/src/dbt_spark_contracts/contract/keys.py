@@ -3,6 +3,7 @@
 A key is `primary_key` or `unique`. As in SQL, and to dbt's own test, a null equals nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,11 +16,13 @@ from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.lineage.project import Project
 from dbt_spark_contracts.lineage.relations import relations_of
 from dbt_spark_contracts.nodes import is_enforced
-from dbt_spark_contracts.plan import nodes, tree
 from dbt_spark_contracts.plan.fan_out import FanOut, fan_outs
 from dbt_spark_contracts.plan.multiplicity import Finer, Table, finer
+from dbt_spark_contracts.plan.nodes import analyzed_plan
 from dbt_spark_contracts.plan.steps import table_name
+from dbt_spark_contracts.plan.tree import Tree
 from dbt_spark_contracts.plan.uniqueness import Uniqueness
+from dbt_spark_contracts.schemas import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -46,6 +49,7 @@ class Verdict:
         is_told_of: Whether it is to be said that nothing proves it.
         is_proven: Whether no two rows can have one key.
         refuted_by: The rows that the query hands on, if there can be several of one key.
+        repeated: Of a seed, the values of a key that several rows of its file have.
         reason: Why nothing is known, if it is not for the query itself.
     """
 
@@ -53,11 +57,19 @@ class Verdict:
     is_told_of: bool = True
     is_proven: bool = False
     refuted_by: Finer | None = None
+    repeated: tuple | None = None
     reason: str = ""
+
+    @property
+    def is_refuted(self) -> bool:
+        """Is it known that the key cannot be held?"""
+        return self.refuted_by is not None or self.repeated is not None
 
 
 def judge(frame: "DataFrame", model: dict, project: Project) -> tuple[list[Verdict], list[FanOut]]:
     """What the analyzed plan of a staged model says of its keys; costs no Spark job.
+
+    Of a seed, the rows are there: it is they that say it, in a small Spark job.
 
     Args:
         frame: The staged model's rows.
@@ -74,8 +86,10 @@ def judge(frame: "DataFrame", model: dict, project: Project) -> tuple[list[Verdi
     promised = constraints.keys(model)
     if not promised:
         return [], []
+    if model["resource_type"] == "seed":
+        return [_of_rows(frame, key, is_told) for key, is_told in promised.items()], []
     try:
-        plan = tree.read(nodes.analyzed_plan(frame))
+        plan = analyzed_plan(frame)
         known = _tables(plan, project)
         uniqueness = _uniqueness(frame, plan, known)
         names = [name.lower() for name in frame.columns]
@@ -89,8 +103,15 @@ def judge(frame: "DataFrame", model: dict, project: Project) -> tuple[list[Verdi
         return [Verdict(key, is_told, reason=why) for key, is_told in promised.items()], []
 
 
+def _of_rows(frame: "DataFrame", key: Key, is_told_of: bool) -> Verdict:
+    """What the rows themselves say of a key. A null equals nothing."""
+    rows = frame.select(*(quoted(name) for name in key)).dropna().collect()
+    repeated = next((tuple(row) for row, count in Counter(rows).items() if count > 1), None)
+    return Verdict(key, is_told_of, is_proven=repeated is None, repeated=repeated)
+
+
 def _uniqueness(
-    frame: "DataFrame", plan: tree.Tree, known: Mapping[str, Table]
+    frame: "DataFrame", plan: Tree, known: Mapping[str, Table]
 ) -> tuple[Uniqueness, Uniqueness]:
     """Both ways to prove a key: nulls count as equal, and as different."""
     elsewhere = frozenset(
@@ -126,19 +147,22 @@ def _verdict(
 
 def refutation(model: dict, verdict: Verdict) -> str:
     """The line that says why a key cannot be held."""
+    line = f"{model['name']}: the contract promises one row per {_told(verdict.key)}, and the"
+    if verdict.repeated is not None:
+        return f"{line} file has several of {_told(map(str, verdict.repeated))}."
     rows = verdict.refuted_by
     assert rows
     return (
-        f"{model['name']}: the contract promises one row per {_told(verdict.key)}, and the query "
+        f"{line} query "
         f"has one per {_told(rows.columns)} of {rows.table}; the last step that makes them fewer: "
         f"{rows.last_step or 'none'}."
     )
 
 
-def doubt(model: dict, verdict: Verdict, nodes: Mapping[str, dict]) -> tuple[str, bool]:
+def doubt(model: dict, verdict: Verdict, project: Project) -> tuple[str, bool]:
     """The line that says who decides about a key that nothing proves; whether nobody does."""
     key = {name.lower() for name in verdict.key}
-    test = next((test for test, of in _tests_of(model["unique_id"], nodes) if of == key), "")
+    test = next((test for test, of in _tests_of(model["unique_id"], project) if of == key), "")
     why = f" ({verdict.reason})" if verdict.reason else ""
     line = f"{model['name']}: its query does not prove one row per {_told(verdict.key)}{why}"
     if test:
@@ -169,7 +193,7 @@ def _held_by_write(model: dict, key: Key) -> "tuple[Iterable[str] | None, str]":
     config = model["config"]
     if config["materialized"] != "incremental":
         return key, ""
-    merged_by = listed(config.get("unique_key"))
+    merged_by = [*map(_bare, listed(config.get("unique_key")))]
     strategy = config.get("incremental_strategy") or ("merge" if merged_by else "append")
     within = {name.lower() for name in key}
     if strategy == "merge":
@@ -184,12 +208,12 @@ def _held_by_write(model: dict, key: Key) -> "tuple[Iterable[str] | None, str]":
         columns = {part.rpartition(",")[2].strip(" `").lower() for part in layout}
         return (key, "") if columns <= within else (None, "it replaces some partitions only")
     if strategy == "microbatch":
-        is_held = str(config.get("event_time") or "").lower() in within
+        is_held = _bare(str(config.get("event_time") or "")).lower() in within
         return (key, "") if is_held else (None, "it replaces one batch at a time")
     return None, "its rows are appended to others"
 
 
-def _tables(plan: tree.Tree, project: Project) -> dict[str, Table]:
+def _tables(plan: Tree, project: Project) -> dict[str, Table]:
     """What is promised of the tables in the plan, by the names that they have there."""
     there = {table_name(step) for step in plan.walk() if step.kind == "SubqueryAlias"}
     found = {}
@@ -203,36 +227,36 @@ def _tables(plan: tree.Tree, project: Project) -> dict[str, Table]:
             [_lower(key) for key in promised],
             [_lower(key) for key in promised if {*key} <= constraints.not_null(node)],
             [
-                *(key for _, key in _tests_of(unique_id, project.nodes)),
+                *(key for _, key in _tests_of(unique_id, project)),
                 *([_lower(merged_by)] if merged_by else []),
             ],
         )
     return found
 
 
-def _tests_of(unique_id: str, nodes: Mapping[str, dict]) -> list[tuple[str, frozenset[str]]]:
+def _tests_of(unique_id: str, project: Project) -> list[tuple[str, frozenset[str]]]:
     """The data tests that look for two rows of one key of a node: their names, and the keys.
 
     A test whose key cannot be read has one of no column, as if the table held one row.
     """
     found = []
-    for node in nodes.values():
-        asked = node.get("test_metadata") or {}
-        is_of_it = unique_id in (node.get("attached_node"), *_only(node, asked))
-        if node.get("resource_type") == "test" and is_of_it and "unique" in asked.get("name", ""):
+    for node in project.tests.get(unique_id, ()):
+        asked = node["test_metadata"]
+        if "unique" in asked["name"]:
             columns = asked.get("kwargs", {}).get(_TESTS.get(asked["name"], ""))
             found.append((node["name"], _lower(listed(columns))))
     return found
 
 
-def _only(node: dict, asked: dict) -> list[str]:
-    """The one node that a generic test without an attached node, as that of a source, is of."""
-    parents = (node.get("depends_on") or {}).get("nodes") or []
-    return parents if asked and len(parents) == 1 else []
+def _bare(name: str) -> str:
+    """A column's name without the quotes that SQL takes: `a` is a, and `a``b` is a`b."""
+    name = name.strip()
+    is_quoted = len(name) > 1 and name[0] == name[-1] and name[0] in '`"'
+    return name[1:-1].replace(name[0] * 2, name[0]) if is_quoted else name
 
 
 def _lower(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(name.strip('`" ').lower() for name in names)
+    return frozenset(_bare(name).lower() for name in names)
 
 
 def _told(columns: Iterable[str]) -> str:

@@ -19,9 +19,9 @@ from dbt_spark_contracts.lineage.project import (
     marks_of,
     with_marks,
 )
-from dbt_spark_contracts.lineage.values import COPY, DIRECT
 from dbt_spark_contracts.nodes import is_enforced
 from dbt_spark_contracts.plan.tree import names
+from dbt_spark_contracts.plan.values import COPY, DIRECT
 
 SNAPSHOT = "snapshot"
 # In a model's meta: which of its columns may be made of personal data, and which need not be

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dbt_spark_contracts.errors import explain
-from dbt_spark_contracts.lineage.plans import Column as PlanColumn
-from dbt_spark_contracts.lineage.plans import PlanReader, Table
+from dbt_spark_contracts.lineage.project import EPHEMERAL
 from dbt_spark_contracts.lineage.record import Column, Derivation, Model
 from dbt_spark_contracts.lineage.relations import relations_of
-from dbt_spark_contracts.lineage.values import (
+from dbt_spark_contracts.plan.nodes import analyzed_plan
+from dbt_spark_contracts.plan.origins import Column as PlanColumn
+from dbt_spark_contracts.plan.origins import PlanReader
+from dbt_spark_contracts.plan.values import (
     AGGREGATED,
     COMPUTED,
     CONDITION,
@@ -19,7 +21,6 @@ from dbt_spark_contracts.lineage.values import (
     Value,
     digest,
 )
-from dbt_spark_contracts.plan.nodes import analyzed_plan
 
 # Of several ways in which a value comes from one column, the first that is there counts.
 _STRONGEST = (COPY, AGGREGATED, COMPUTED, CONDITION, WINDOW)
@@ -53,28 +54,27 @@ def trace(
     checksum = model["checksum"]["checksum"]
     try:
         reader = PlanReader(
-            names, relations_of(frame), files or {}, is_query, collected, tuple(volatile)
+            names, relations_of(frame), files or {}, is_query, collected, tuple(volatile), EPHEMERAL
         )
         table = reader.read(analyzed_plan(frame))
-        found = [column.name for column in table.columns]
+        columns, rows = table.columns, table.rows
+        found = [column.name for column in columns]
         if found != frame.columns:
             raise ValueError(f"it has the columns {', '.join(found)}")
     except Exception as error:
         # No reason to stop a build by itself, nor to take the columns for clean.
         reason = f"a plan that cannot be read ({explain(error)})"
         unknown = Value(untraced=frozenset([reason]))
-        table = Table(tuple(PlanColumn(0, name, unknown) for name in frame.columns), unknown)
-    columns = {
+        columns, rows = [PlanColumn(name, unknown) for name in frame.columns], unknown
+    made = {
         field.name: _column(field, column, own, checksum)
-        for field, column in zip(frame.schema.fields, table.columns, strict=True)
+        for field, column in zip(frame.schema.fields, columns, strict=True)
     }
-    rows = Derivation(
-        _origins("", table.rows.whole(), own),
-        sorted(table.rows.untraced),
-        _fingerprint(table.rows, checksum),
+    chosen = Derivation(
+        _origins("", rows.whole(), own), sorted(rows.untraced), _fingerprint(rows, checksum)
     )
     relation = next((n for n, node in names.items() if node == own), model["relation_name"])
-    return Model(relation, checksum, columns, rows).as_dict()
+    return Model(relation, checksum, made, chosen).as_dict()
 
 
 def _column(field, column: PlanColumn, own: str, checksum: str) -> Column:

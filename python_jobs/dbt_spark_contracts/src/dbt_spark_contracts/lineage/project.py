@@ -1,9 +1,11 @@
 """What dbt's graph tells of the tables in plans, and of the marks on their columns."""
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from types import MappingProxyType
 
-from dbt_spark_contracts.lineage.plans import EPHEMERAL
+# How dbt calls what an ephemeral model becomes in the query of another.
+EPHEMERAL = "__dbt__cte__"
 
 SILVER_ONLY, PII = MARKS = ("silver_only", "pii")
 SOURCE = "source"
@@ -43,6 +45,19 @@ class Project:
         self.has_marks = any(
             marked(column) for node in self.nodes.values() for column in node["columns"].values()
         )
+
+    @cached_property
+    def tests(self) -> dict[str, list[dict]]:
+        """The generic tests of each node, by its unique id."""
+        found: dict[str, list[dict]] = {}
+        for node in self.nodes.values():
+            if node.get("resource_type") == "test" and node.get("test_metadata"):
+                parents = (node.get("depends_on") or {}).get("nodes") or []
+                # A source's test is attached to no node.
+                of = {node.get("attached_node"), *(parents if len(parents) == 1 else ())}
+                for unique_id in of - {None}:
+                    found.setdefault(unique_id, []).append(node)
+        return found
 
     def full_name(self, relation: str) -> str:
         """A relation's name as plans have it."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dbt_spark_contracts.lineage.values import (
+from dbt_spark_contracts.plan.values import (
     CONDITION,
     DIRECT,
     FILTER,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dbt_spark_contracts.plan.multiplicity import Finer, Table, finer
-from dbt_spark_contracts.plan.steps import PASSES, attributes, named, outputs
+from dbt_spark_contracts.plan.steps import PASSES, attributes, made, named, outputs
 from dbt_spark_contracts.plan.tree import Tree, names
 from dbt_spark_contracts.plan.uniqueness import Uniqueness
 
@@ -64,11 +64,11 @@ def _below(
 ) -> Iterator[FanOut]:
     while step.children:
         if step.kind == "Project":
-            listed = [one for one in step.expressions("projectList") if one.id in ids]
-            ids = frozenset(
+            listed = made(step)
+            ids = ids.difference(listed).union(
                 tree.id
-                for one in listed
-                for tree in one.walk()
+                for id in ids & listed.keys()
+                for tree in listed[id].walk()
                 if tree.kind == "AttributeReference" and tree.id is not None
             )
         elif step.kind == "Join":

@@ -13,6 +13,7 @@ from dbt_spark_contracts.plan.steps import (
     conjuncts,
     ctes,
     literal,
+    made,
     named,
     outputs,
     spelled,
@@ -136,7 +137,7 @@ def _below(step: Tree, pair: _Pair, defined: Mapping[int, Tree]) -> Iterator[tup
         limits = [literal(limit) for limit in step.expressions("limitExpr")]
         found = pair if limits == [("0", "integer")] else None
     elif kind == "Project":
-        found = _made(pair, step.expressions("projectList"))
+        found = _made(pair, step)
     elif kind == "Filter":
         found = _filtered(pair, conjuncts(step.expressions("condition")))
     elif kind in ("Aggregate", "Distinct", "Deduplicate"):
@@ -175,13 +176,15 @@ def _mapped(pair: _Pair, made_of: Mapping[int, frozenset[int]]) -> _Pair:
     return replace(pair, same=of(pair.same), present=of(pair.present), groups=groups)
 
 
-def _made(pair: _Pair, listed: list[Tree]) -> _Pair | None:
-    """The pair of rows from which these expressions make this one."""
-    made_of = {
-        column.id: inputs
-        for column in listed
-        if column.id is not None and (inputs := _inputs(column)) is not None
-    }
+def _made(pair: _Pair, step: Tree) -> _Pair | None:
+    """The pair of rows from which a projection or an aggregate makes this one."""
+    listed, own = made(step), {*outputs(step)}
+    made_of: dict[int, frozenset[int]] = {}
+    for id in pair.same.union(pair.present, *(ids for _, ids in pair.groups or ())):
+        column = listed.get(id)
+        inputs = _inputs(column) if column else frozenset([id]) if id in own else None
+        if inputs is not None:
+            made_of[id] = inputs
     return _mapped(pair, made_of) if pair.same | pair.present <= set(made_of) else None
 
 
@@ -209,7 +212,7 @@ def _grouped(pair: _Pair, step: Tree) -> _Pair | None:
     if step.kind == "Aggregate":
         listed = step.expressions("aggregateExpressions")
         # An aggregate is of several rows: `_inputs` does not know it.
-        found = _made(pair, listed)
+        found = _made(pair, step)
         called = {spelled(column): column.fields["name"] for column in reversed(listed)}
         groups = [
             (called.get(spelled(group), group.fields.get("name") or group.kind), inputs)

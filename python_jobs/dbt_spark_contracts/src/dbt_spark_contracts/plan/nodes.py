@@ -1,165 +1,203 @@
-"""A plan that Spark has analyzed, as the list of its nodes.
+"""Reads a plan that Spark has analyzed, in a few texts, as a tree of steps.
 
 Spark's own JSON of a plan (`TreeNode.toJSON`) writes each column in each step that hands it on: of
-a wide plan of many steps that is gigabytes. Here a step is written by itself, a projection without
-the columns that it hands on as they are, and those are put back in Python, each one object.
+a wide plan of many steps that is gigabytes. Here a projection is written without the columns that
+it hands on as they are, and a table without the types of its columns. What is written is gathered
+in Java and fetched at the end: a call is short, and a long answer to one waits for the network.
 """
 
 import json
 import re
+import secrets
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from dbt_spark_contracts.compat import pyspark as compat
 from dbt_spark_contracts.compat.pyspark import elements
-from dbt_spark_contracts.plan.steps import PASSES
-from dbt_spark_contracts.plan.tree import Once, names
+from dbt_spark_contracts.plan.steps import COLUMNS, DROPPED, NEVER_NULL, PASSES, PLACES
+from dbt_spark_contracts.plan.tree import Tree, kind_of, names
 
-_CATALYST = "org.apache.spark.sql.catalyst"
-_ATTRIBUTE = f"{_CATALYST}.expressions.AttributeReference"
+# What Spark writes of a column: its name, its number, an L for a bigint, a watermark's delay.
+_COLUMN = re.compile(r"(.*)#(\d+)L?(?:-T\d+ms)?", re.DOTALL)
 
-# Between columns, where Spark writes several as text; a name has none.
-_SEPARATOR = "\x01"
-
-# What Spark writes behind a column's name: its number, an L for a bigint, a watermark's delay.
-_NUMBER = re.compile(r"#(\d+)L?(?:-T\d+ms)?$")
-
-# Steps that make columns, and the fields that list them.
-_MAKE = {
-    "Project": "projectList",
-    "Aggregate": "aggregateExpressions",
-    "Window": "windowExpressions",
-}
 # Steps whose columns have been told of below them.
-_HAND_ON = names("""
-    Join Union Intersect Except Filter Distinct Deduplicate WithCTE CTERelationDef
-""")
+_HAND_ON = PASSES | names("Join Union Intersect Except Filter Distinct WithCTE CTERelationDef")
 
-# Of a step: the numbers of its own columns that Spark knows never to be null.
-NEVER_NULL = "neverNull"
+# Steps that list the columns that they make.
+_MAKE = names("Aggregate Window Generate")
 
+# So many columns are told of one by one sooner than by what differs from those below.
+_FEW = 200
+# It costs a call to tell where a new column stands, and a number of the text to tell all columns.
+_CALL = 50
+
+# A step in the making: from the JSON of those that are written and the gathered texts, its fields.
+_Fields = Callable[[], dict]
 
 # What was read, as long as somebody has the DataFrame: several checks ask for one plan.
-_read: "WeakKeyDictionary[Any, list[dict]]" = WeakKeyDictionary()
+_read: "WeakKeyDictionary[Any, Tree]" = WeakKeyDictionary()
 
 
-def analyzed_plan(frame: Any) -> list[dict]:
-    """The DataFrame's analyzed plan: its nodes, each before its children; no Spark job.
-
-    It is read once for a DataFrame.
+def analyzed_plan(frame: Any) -> Tree:
+    """The DataFrame's analyzed plan, which is read once; no Spark job.
 
     Returns:
-        As Spark writes them: each has `class`, `num-children` and its fields, and expressions are
-        written alike. Of a column that a projection hands on, it is not told whether it is
-        nullable, nor what it is qualified by; of those that a step makes, by NEVER_NULL.
+        Its last step. The fields are as Spark writes them, but for those of `steps.py`: COLUMNS,
+        or DROPPED and PLACES, in place of the columns that a step hands on or reads, NEVER_NULL of
+        those that it makes. The plan of a subquery is whole, and knows no NEVER_NULL.
     """
     if frame not in _read:
-        reader = _Plan(compat.java_classes(frame.sparkSession))
+        reader = _Reader(compat.java_classes(frame.sparkSession))
         _read[frame] = reader.read(compat.analyzed_plan(frame))
     return _read[frame]
 
 
-class _Plan:
-    def __init__(self, jvm: Any) -> None:
-        self._jvm = jvm
-        self._logical = jvm.org.apache.spark.sql.catalyst.plans.logical
-        self._nothing = self._logical.OneRowRelation()
-        # Each column by its number, as an expression.
-        self._columns: dict[int, list[dict]] = {}
+class _Reader:
+    """Reads one plan: first all that is asked of Java, then what has come of it."""
 
-    def read(self, plan: Any) -> list[dict]:
-        steps: list[tuple[Any, list[Any]]] = []
+    def __init__(self, jvm: Any) -> None:
+        self._logical = jvm.org.apache.spark.sql.catalyst.plans.logical
+        self._to_seq = jvm.PythonUtils.toSeq
+        self._nothing = self._logical.OneRowRelation()
+        self._nothings: dict[int, Any] = {}
+        # Steps whose JSON is wanted, without what is below them.
+        self._written = jvm.java.util.ArrayList()
+        self._text = jvm.scala.collection.mutable.StringBuilder()
+        # A name may hold any character, but not by chance these.
+        mark = secrets.token_hex(4)
+        self._between, self._end = f"\x01{mark}", f"\x02{mark}"
+        self._jsons: list[dict] = []
+        self._texts: list[list[str]] = []
+        self._asked_jsons = self._asked_texts = 0
+
+    def read(self, plan: Any) -> Tree:
+        steps: list[tuple[str, int, _Fields]] = []
         left = [plan]
         while left:
             step = left.pop()
             children = [*elements(step.children())]
-            steps.append((step, children))
+            kind = kind_of(step.getClass().getName())
+            steps.append((kind, len(children), self._ask(kind, step, children)))
             left += reversed(children)
-        # From the leaves on: a projection finds the columns known that it hands on.
-        nodes = [self._node(*step) for step in reversed(steps)]
-        return nodes[::-1]
+        self._fetch()
+        trees: list[Tree] = []
+        for kind, count, fields in reversed(steps):  # each finds its children done
+            below = tuple(trees.pop() for _ in range(count))
+            trees.append(Tree(kind, fields(), below))
+        return trees.pop()
 
-    def _node(self, step: Any, children: list[Any]) -> dict:
-        kind = step.getClass().getSimpleName()
-        if kind == "Project" and (node := self._projection(step, children[0])):
+    def _ask(self, kind: str, step: Any, children: list[Any]) -> _Fields:
+        """Have Java write what is wanted of a step."""
+        if not children:
+            return self._leaf(kind, step)
+        if kind == "Project":
+            return self._projection(step, children[0])
+        if kind == "View":
+            is_temporary = step.isTempView()
+            return lambda: {"isTempView": is_temporary}
+        if kind == "Deduplicate":
+            keys = self._columns(step.keys())
+            return lambda: {"keys": [_attribute(*key) for key in keys()]}
+        alone = step.withNewChildren(self._no_rows(len(children)))
+        node = self._json(alone, len(children))
+        if kind == "WithCTE":  # in JSON all children look alike by now
+            return lambda: node() | {"plan": len(children) - 1}
+        if kind in _HAND_ON:
             return node
-        alone = self._without_children(step, len(children))
-        node = self._written(alone, len(children))
-        if kind == "WithCTE":
-            node["plan"] = len(children) - 1  # all children look alike by now
         if kind in _MAKE:
-            self._learn_made(node, alone, _MAKE[kind])
-        elif kind not in PASSES and kind not in _HAND_ON:
-            self._learn(node, step)
-        return node
+            nullable = self._nullable(alone)
+            return lambda: _with_never_null(node(), nullable())
+        columns, nullable = self._columns(step.output()), self._nullable(step)
+        return lambda: node() | _told(columns(), nullable())
 
-    def _without_children(self, step: Any, count: int) -> Any:
-        if not count:
-            return step
-        return step.withNewChildren(self._jvm.PythonUtils.toSeq([self._nothing] * count))
+    def _leaf(self, kind: str, leaf: Any) -> _Fields:
+        columns, nullable = self._columns(leaf.output()), self._nullable(leaf)
+        own = {"cteId": leaf.cteId()} if kind == "CTERelationRef" else {}
+        return lambda: own | _told(columns(), nullable())
 
-    def _written(self, step: Any, children: int) -> dict:
-        node = json.loads(step.toJSON())[0]
-        node["num-children"] = children
-        return node
+    def _projection(self, step: Any, child: Any) -> _Fields:
+        listed, below, output = step.projectList(), child.output(), step.output()
+        alone = self._logical.Project(listed.diff(below), self._nothing)
+        node, nullable = self._json(alone, 1), self._nullable(alone)
+        columns = self._moves(listed, below, output, alone) or self._all_columns(output)
+        return lambda: _with_never_null(node() | columns(), nullable())
 
-    def _projection(self, step: Any, child: Any) -> dict | None:
-        """A projection; None if it hands on a column that nothing below it has told of."""
-        new = step.projectList().diff(child.output())
-        alone = self._logical.Project(new, self._nothing)
-        node = self._written(alone, 1)
-        self._learn_made(node, alone, "projectList")
-        made = {_number(named): named for named in node["projectList"]}
-        numbers = _numbers(step.output())
-        if not all(number in made or number in self._columns for number in numbers):
+    def _all_columns(self, output: Any) -> _Fields:
+        columns = self._columns(output)
+        return lambda: {COLUMNS: columns()}
+
+    def _moves(self, listed: Any, below: Any, output: Any, alone: Any) -> _Fields | None:
+        """How a projection's columns differ from those below it; None if that is not shorter."""
+        size = output.size()
+        if size < _FEW:
             return None
-        node["projectList"] = [made.get(number) or self._columns[number] for number in numbers]
-        return node
+        new = alone.output()
+        dropped = below.diff(listed)
+        if new.size() * _CALL > size or not output.diff(new).equals(below.diff(dropped)):
+            return None
+        places = [output.indexOf(column) for column in elements(new)]
+        gone = self._columns(dropped)
+        return lambda: {DROPPED: {id for id, _ in gone()}, PLACES: places}
 
-    def _learn_made(self, node: dict, alone: Any, name: str) -> None:
-        """Know the columns that a step makes."""
-        fields = json.loads(alone.schema().json())["fields"] if node[name] else []
-        node[NEVER_NULL] = []
-        for named, field in zip(node[name], fields, strict=True):
-            number = _number(named)
-            if not field["nullable"]:
-                node[NEVER_NULL].append(number)
-            self._columns.setdefault(number, _column(field["name"], field["type"], number))
+    def _no_rows(self, count: int) -> Any:
+        """So many steps without rows, to stand for the children of a step."""
+        if count not in self._nothings:
+            self._nothings[count] = self._to_seq([self._nothing] * count)
+        return self._nothings[count]
 
-    def _learn(self, node: dict, step: Any) -> None:
-        """Know the columns of a step that lists them in a way of its own."""
-        fields = json.loads(step.schema().json())["fields"]
-        numbers = _numbers(step.output()) if fields else []
-        node[NEVER_NULL] = []
-        for number, field in zip(numbers, fields, strict=True):
-            if not field["nullable"]:
-                node[NEVER_NULL].append(number)
-            self._columns.setdefault(number, _column(field["name"], field["type"], number))
+    def _json(self, alone: Any, children: int) -> Callable[[], dict]:
+        self._written.add(alone)
+        position = self._asked_jsons
+        self._asked_jsons += 1 + children
+        return lambda: self._jsons[position]
+
+    def _columns(self, columns: Any) -> Callable[[], list[tuple[int, str]]]:
+        texts = self._gathered(columns)
+        return lambda: [_column(text) for text in texts()]
+
+    def _nullable(self, step: Any) -> Callable[[], list[bool]]:
+        """Of each column of the step: may it hold a null, as far as Spark knows?"""
+        texts = self._gathered(step.schema())
+        return lambda: [not text.endswith(",false)") for text in texts()]
+
+    def _gathered(self, sequence: Any) -> Callable[[], list[str]]:
+        """The texts of the elements of a Scala sequence."""
+        sequence.addString(self._text, "", self._between, self._end)
+        position = self._asked_texts
+        self._asked_texts += 1
+        return lambda: self._texts[position]
+
+    def _fetch(self) -> None:
+        if self._asked_jsons:
+            union = self._logical.Union(self._to_seq(self._written), False, False)
+            self._jsons = json.loads(union.toJSON())[1:]
+        parts = self._text.toString().split(self._end)[:-1]
+        self._texts = [part.split(self._between) if part else [] for part in parts]
 
 
-def _column(name: str, data_type: Any, number: int) -> list[dict]:
+def _column(text: str) -> tuple[int, str]:
+    """Spark's number of a column, and its name."""
+    found = _COLUMN.fullmatch(text)
+    if found is None:
+        raise ValueError(f"it has the column {text}, whose number is not known")
+    return int(found[2]), found[1]
+
+
+def _attribute(id: int, name: str) -> list[dict]:
     """A column as an expression."""
-    return Once(
-        [
-            {
-                "class": _ATTRIBUTE,
-                "num-children": 0,
-                "name": name,
-                "dataType": data_type,
-                "exprId": {"id": number},
-            }
-        ]
-    )
+    own = {"num-children": 0, "name": name, "exprId": {"id": id}}
+    return [{"class": "org.apache.spark.sql.catalyst.expressions.AttributeReference", **own}]
 
 
-def _numbers(columns: Any) -> list[int]:
-    """Spark's numbers of columns, in order."""
-    texts = columns.mkString(_SEPARATOR).split(_SEPARATOR)
-    found = [_NUMBER.search(text) for text in texts]
-    if len(texts) != columns.size() or not all(found):
-        return [column.exprId().id() for column in elements(columns)]
-    return [int(number[1]) for number in found if number]
+def _with_never_null(node: dict, nullable: list[bool]) -> dict:
+    """The node of a step that makes columns, with those that are never null."""
+    lists = ("projectList", "aggregateExpressions", "windowExpressions", "generatorOutput")
+    (listed,) = (node[name] for name in lists if name in node)
+    columns = [(named[0]["exprId"]["id"], named[0]["name"]) for named in listed]
+    return node | {NEVER_NULL: _told(columns, nullable)[NEVER_NULL]}
 
 
-def _number(expression: list[dict]) -> int:
-    return expression[0]["exprId"]["id"]
+def _told(columns: list[tuple[int, str]], nullable: list[bool]) -> dict[str, list]:
+    pairs = zip(columns, nullable, strict=True)
+    return {COLUMNS: columns, NEVER_NULL: [id for (id, _), may_be in pairs if not may_be]}

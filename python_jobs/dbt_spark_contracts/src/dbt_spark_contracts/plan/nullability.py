@@ -1,7 +1,6 @@
 """Which columns a plan proves to hold no null."""
 
-from dbt_spark_contracts.plan.nodes import NEVER_NULL
-from dbt_spark_contracts.plan.steps import PASSES, bare, conjuncts, outputs
+from dbt_spark_contracts.plan.steps import NEVER_NULL, PASSES, bare, conjuncts, made, outputs
 from dbt_spark_contracts.plan.tree import Tree, names
 
 # The joins whose result has no row of that side but its own: (left, right).
@@ -21,15 +20,10 @@ def never_null(plan: Tree) -> list[bool]:
     Proofs are a column that is not null in its table, an expression that never is, and a filter on
     the way that leaves nulls out.
     """
-    steps, left = [], [plan]
-    while left:
-        step = left.pop()
-        steps.append(step)
-        left += step.children
     # Each finds its children done, and a reference the common table expression before it.
     proven: dict[int, frozenset[int]] = {}
     ctes: dict[int, tuple[bool, ...]] = {}
-    for step in reversed(steps):
+    for step in plan.upwards():
         below = [proven.pop(id(child)) for child in step.children]
         found = _proven(step, below, ctes)
         if step.kind == "CTERelationDef":
@@ -45,9 +39,10 @@ def _proven(
     own = frozenset(step.fields.get(NEVER_NULL) or ())
     kind = step.kind
     if kind in ("Project", "Aggregate"):
-        listed = step.expressions("projectList", "aggregateExpressions")
-        copies = {named.id for named in listed if _copied(named) in below[0]}
-        return own.union(number for number in copies if number is not None)
+        listed = made(step)
+        copies = {number for number, named in listed.items() if _copied(named) in below[0]}
+        handed_on = below[0].intersection(outputs(step)).difference(listed)
+        return own | handed_on | {number for number in copies if number is not None}
     if kind == "Window":
         return own | below[0]
     if kind == "Filter":
@@ -58,16 +53,19 @@ def _proven(
         pairs = zip(outputs(step), ctes.get(step.fields["cteId"], ()), strict=False)
         return own.union(number for number, is_proven in pairs if is_proven)
     if kind in ("Union", "Intersect"):
-        columns = zip(*map(outputs, step.children), strict=True)
-        enough = all if kind == "Union" else any
-        return frozenset(
-            numbers[0]
-            for numbers in columns
-            if enough(number in side for number, side in zip(numbers, below, strict=True))
-        )
+        sides = [
+            {at for at, number in enumerate(outputs(child)) if number in side}
+            for child, side in zip(step.children, below, strict=True)
+        ]
+        enough = set.intersection if kind == "Union" else set.union
+        numbers = outputs(step)
+        return frozenset(numbers[at] for at in enough(*sides))
     if kind == "Join":
         kept = _KEPT_SIDES.get(step.word("joinType"), (False, False))
-        return own.union(*(side for is_kept, side in zip(kept, below, strict=True) if is_kept))
+        both = zip(kept, below, step.children, strict=True)
+        return own.union(
+            *(found.intersection(outputs(side)) for is_kept, found, side in both if is_kept)
+        )
     return own | below[0] if kind in _KEEPS else own
 
 

@@ -10,11 +10,21 @@ PASSES = names("""
     RepartitionByExpression RebalancePartitions ResolvedHint CollectMetrics EventTimeWatermark
     """)
 
-# Other steps that have the columns below them: of a join and a set operation, the left ones.
-_KEEPS_COLUMNS = names("Filter Distinct Deduplicate Join Union Intersect Except CTERelationDef")
+# Other steps that have the columns below them: of a set operation, the left ones.
+_KEEPS_COLUMNS = names("Filter Distinct Deduplicate Union Intersect Except CTERelationDef")
 
-# Steps that list their columns, and where.
-_LISTS = {"Project": "projectList", "Aggregate": "aggregateExpressions"}
+# The fields where steps list columns that they make or read.
+_LISTS = (
+    *("projectList", "aggregateExpressions", "windowExpressions", "generatorOutput"),
+    *("output", "dataCols", "partitionCols"),
+)
+
+# Fields that Spark does not write, but `nodes.py`: a step's columns, by number and name;
+COLUMNS = "columns"
+# or, of a projection, the numbers of those below that it drops, and where its own ones stand;
+DROPPED, PLACES = "dropped", "places"
+# the numbers of those of its own columns that Spark knows never to be null.
+NEVER_NULL = "neverNull"
 
 # Expressions from whose value their one input can be told. That two texts have one hash of SHA-2
 # is taken for impossible.
@@ -54,30 +64,41 @@ def named(step: Tree) -> list[tuple[int, str]]:
 
     Of a step that is not known, those that it lists itself.
     """
-    while True:
-        kind, fields = step.kind, step.fields
-        if kind in _LISTS:
-            return _named(step.expressions(_LISTS[kind]))
-        if kind == "Window":
-            return [*named(step.children[0]), *_named(step.expressions("windowExpressions"))]
-        if kind == "Join" and step.word("joinType") not in ("LeftSemi", "LeftAnti"):
-            return [*named(step.children[0]), *named(step.children[1])]
-        if kind == "Generate":
-            left_out = set(listed(fields.get("unrequiredChildIndex")))
-            below = enumerate(named(step.children[0]))
-            kept = [column for at, column in below if at not in left_out]
-            return [*kept, *_named(step.expressions("generatorOutput"))]
-        if kind == "WithCTE":
-            step = step.children[fields["plan"]]
-        elif kind in PASSES or kind in _KEEPS_COLUMNS:
-            step = step.children[0]
-        else:
-            return _named(step.expressions("output", "dataCols", "partitionCols"))
+    ids = outputs(step)
+    called: dict[int, str] = {}
+    left, unnamed = [step], set(ids)
+    while left and unnamed:
+        tree = left.pop()
+        own = {id: name for id, name in _own(tree) if id in unnamed}
+        called |= own
+        unnamed -= own.keys()
+        left += _sources(tree)
+    return [(id, called[id]) for id in ids]
 
 
 def outputs(step: Tree) -> list[int]:
     """Spark's numbers of a step's columns, in their order."""
-    return [id for id, _ in named(step)]
+    left = [step]
+    while left:
+        tree = left[-1]
+        below = [child for child in _sources(tree) if _outputs not in child.worked_out]
+        if below:
+            left += below
+        else:
+            tree.worked_out[_outputs] = _outputs(tree)
+            left.pop()
+    return step.worked_out[_outputs]
+
+
+def made(step: Tree) -> dict[int | None, Tree]:
+    """The columns that a projection or an aggregate lists, by number.
+
+    A projection hands on each other column that it has, as it is.
+    """
+    if made not in step.worked_out:
+        listed = step.expressions("projectList", "aggregateExpressions")
+        step.worked_out[made] = {column.id: column for column in listed}
+    return step.worked_out[made]
 
 
 def table_name(step: Tree) -> str:
@@ -234,6 +255,45 @@ def _raises(expression: Tree) -> bool:
     while tree.kind == "Cast":
         tree = bare(tree.children[0])
     return tree.kind == "RaiseError"
+
+
+def _outputs(step: Tree) -> list[int]:
+    """The same as `outputs`, for a step whose sources are known."""
+    below = [source.worked_out[_outputs] for source in _sources(step)]
+    if DROPPED in step.fields:
+        dropped = step.fields[DROPPED]
+        ids = [id for id in below[0] if id not in dropped] if dropped else [*below[0]]
+        own = (id for id, _ in _named(step.expressions("projectList")))
+        for place, id in sorted(zip(step.fields[PLACES], own, strict=True)):
+            ids.insert(place, id)
+        return ids
+    own_ids = [id for id, _ in _own(step)]
+    if step.kind == "Generate":
+        left_out = set(listed(step.fields.get("unrequiredChildIndex")))
+        return [id for at, id in enumerate(below[0]) if at not in left_out] + own_ids
+    if len(below) == 1 and not own_ids:
+        return below[0]
+    return [*(id for ids in below for id in ids), *own_ids]
+
+
+def _sources(step: Tree) -> tuple[Tree, ...]:
+    """The children whose columns a step has besides those that it lists itself."""
+    kind, children = step.kind, step.children
+    if COLUMNS in step.fields or not children:
+        return ()
+    if kind == "Join":
+        return children[:1] if step.word("joinType") in ("LeftSemi", "LeftAnti") else children
+    if kind == "WithCTE":
+        return (children[step.fields["plan"]],)
+    is_known = kind in PASSES or kind in _KEEPS_COLUMNS or kind in ("Window", "Generate")
+    return children[:1] if is_known or DROPPED in step.fields else ()
+
+
+def _own(step: Tree) -> list[tuple[int, str]]:
+    """The columns that the step lists itself, by number and name."""
+    if COLUMNS in step.fields:
+        return step.fields[COLUMNS]
+    return _named(step.expressions(*_LISTS))
 
 
 def _named(expressions: Iterable[Tree]) -> list[tuple[int, str]]:

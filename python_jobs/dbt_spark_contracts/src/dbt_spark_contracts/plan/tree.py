@@ -1,10 +1,7 @@
-"""The steps of a plan, and the expressions in them, as trees.
-
-In: what Spark writes as JSON, a list of nodes, each before its children.
-"""
+"""The steps of a plan, and the expressions in them, as trees."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 
@@ -14,14 +11,16 @@ class Tree:
 
     Attributes:
         kind: The name of its class in Spark, without the package.
-        fields: Its fields, as Spark writes them: an expression is a list of nodes.
+        fields: Its fields, as Spark writes them as JSON: an expression is a list of nodes. Of the
+            steps that `nodes.py` reads some are left out, and others say the same in short.
         children: The steps that it takes its rows from; the inputs of an expression.
+        worked_out: What has been told of it, by who tells it: it is asked for many times.
     """
 
     kind: str
     fields: dict
     children: "tuple[Tree, ...]"
-    _read: "dict[str, list[Tree]]" = field(default_factory=dict, repr=False)
+    worked_out: dict = field(default_factory=dict, repr=False)
 
     @property
     def id(self) -> int | None:
@@ -31,12 +30,9 @@ class Tree:
 
     def expressions(self, *names: str) -> "list[Tree]":
         """The expressions in those of its fields that hold one, or a list of them."""
-        found = []
-        for name in names:
-            if name not in self._read:
-                self._read[name] = _expressions(self.fields.get(name) or [])
-            found += self._read[name]
-        return found
+        if len(names) == 1:
+            return self._expressions(names[0])
+        return [tree for name in names for tree in self._expressions(name)]
 
     def word(self, name: str) -> str:
         """The field where Spark has one of a few words, as the type of a join."""
@@ -52,27 +48,23 @@ class Tree:
             yield tree
             found += tree.children
 
+    def upwards(self) -> "Iterator[Tree]":
+        """All that is below it, from left to right, each after its children; then itself."""
+        return reversed([*self.walk()])
 
-class Once(list):
-    """An expression that stands in many steps, and is read once."""
-
-    tree: Tree | None = None
-
-
-def read(nodes: list[dict]) -> Tree:
-    """The tree that a list of nodes spells, each before its children."""
-    if not isinstance(nodes, Once):
-        return _read(nodes)
-    if nodes.tree is None:
-        nodes.tree = _read(nodes)
-    return nodes.tree
+    def _expressions(self, name: str) -> "list[Tree]":
+        if name not in self.worked_out:
+            value = self.fields.get(name)
+            self.worked_out[name] = _listed(value) if isinstance(value, list) else []
+        return self.worked_out[name]
 
 
-def _read(nodes: list[dict]) -> Tree:
+def read(nodes: Sequence[dict]) -> Tree:
+    """The tree that a list of nodes spells as Spark's JSON does, each before its children."""
     trees: list[Tree] = []
     for node in reversed(nodes):  # each finds its children done, however deep they go
         children = tuple(trees.pop() for _ in range(node["num-children"]))
-        trees.append(Tree(kind_of(node), node, children))
+        trees.append(Tree(kind_of(node["class"]), node, children))
     return trees.pop()
 
 
@@ -81,14 +73,12 @@ def names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def kind_of(node: dict) -> str:
-    """The class of a node, without its package."""
-    return re.split(r"[.$]", node["class"].rstrip("$"))[-1]
+def kind_of(class_name: str) -> str:
+    """The name of a class, without its package."""
+    return re.split(r"[.$]", class_name.rstrip("$"))[-1]
 
 
-def _expressions(value: object) -> list[Tree]:
-    if not isinstance(value, list):
-        return []
+def _listed(value: list) -> list[Tree]:
     if value and isinstance(value[0], dict):
         return [read(value)]
     return [

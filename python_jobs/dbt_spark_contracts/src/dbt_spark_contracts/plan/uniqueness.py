@@ -20,6 +20,7 @@ from dbt_spark_contracts.plan.steps import (
     determined_by,
     flattened,
     literal,
+    made,
     named,
     outputs,
     spelled,
@@ -151,10 +152,7 @@ class Uniqueness:
     def _below(self, step: Tree, ids: frozenset[int]) -> frozenset[int]:
         """By which columns the rows below the step have to be unique, so that its own are."""
         if step.kind in ("Project", "Aggregate"):
-            listed = step.expressions("projectList", "aggregateExpressions")
-            return frozenset().union(
-                *(self._determined_by(column) for column in listed if column.id in ids)
-            )
+            return self._below_list(step, ids)
         if step.kind == "Filter":
             return self._known(ids, conjuncts(step.expressions("condition")))
         if step.kind == "Window":
@@ -162,6 +160,13 @@ class Uniqueness:
         if step.kind == "Generate":
             return ids.difference(column.id for column in step.expressions("generatorOutput"))
         return ids
+
+    def _below_list(self, step: Tree, ids: frozenset[int]) -> frozenset[int]:
+        """The columns below a projection or an aggregate that are told by these of its own."""
+        ids = ids.intersection(outputs(step))
+        listed = made(step)
+        by = (self._determined_by(listed[id]) for id in ids & listed.keys())
+        return ids.difference(listed).union(*by)
 
     def _determined_by(self, expression: Tree) -> frozenset[int]:
         return determined_by(expression, self.nulls_differ)
@@ -176,18 +181,26 @@ class Uniqueness:
     def _has_groups(self, step: Tree, ids: frozenset[int]) -> bool:
         listed = step.expressions("aggregateExpressions")
         groups = step.expressions("groupingExpressions")
-        return len(self._told(groups, [one for one in listed if one.id in ids])) == len(groups)
+        by = [one for one in listed if one.id in ids]
+        known = frozenset().union(*map(self._determined_by, by))
+        return len(self._told(groups, by, known)) == len(groups)
 
     def _made_alike(self, step: Tree, ids: frozenset[int]) -> frozenset[int]:
         """Of the columns that the step makes, those that the given ones tell: Spark makes a column
         of its own of what a window is partitioned by."""
-        listed = step.expressions("projectList") if step.kind == "Project" else []
-        told = self._told(listed, [column for column in listed if column.id in ids])
-        return frozenset(column.id for column in told if column.id is not None)
+        if step.kind != "Project":
+            return frozenset()
+        listed = made(step)
+        known = self._below_list(step, ids)
+        by = [column for id, column in listed.items() if id in ids]
+        told = self._told(listed.values(), by, known)
+        handed_on = known.intersection(outputs(step)).difference(listed)
+        return handed_on.union(column.id for column in told if column.id is not None)
 
-    def _told(self, expressions: list[Tree], by: list[Tree]) -> list[Tree]:
-        """Those of the expressions whose values the values of others tell."""
-        known = frozenset().union(*map(self._determined_by, by))
+    def _told(
+        self, expressions: Iterable[Tree], by: list[Tree], known: frozenset[int]
+    ) -> list[Tree]:
+        """Those of the expressions whose values are told by others, or by known columns."""
         same = {spelled(column) for column in by}
         told = []
         for expression in expressions:
@@ -243,13 +256,13 @@ class Uniqueness:
         while True:
             children = step.children
             if step.kind in ("Project", "Aggregate"):
-                listed = step.expressions("projectList", "aggregateExpressions")
-                column = bare(next(column for column in listed if column.id == id))
-                if (found := literal(column)) is not None:
-                    return found
-                if column.kind != "AttributeReference":
-                    return None
-                id = column.id or 0
+                if listed := made(step).get(id):
+                    column = bare(listed)
+                    if (found := literal(column)) is not None:
+                        return found
+                    if column.kind != "AttributeReference":
+                        return None
+                    id = column.id or 0
             elif step.kind == "Filter":
                 for one, other in _equalities(conjuncts(step.expressions("condition"))):
                     found = literal(other)

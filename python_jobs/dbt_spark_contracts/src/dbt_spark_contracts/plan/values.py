@@ -158,7 +158,7 @@ def _inside(origins: Iterable[Origin], position: int) -> Iterable[Origin]:
         yield origin._replace(column=f"{origin.column}.{position}") if is_variable else origin
 
 
-def digest(*parts) -> str:
+def digest(*parts: object) -> str:
     """A short hash of `parts`, the same in every process."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,11 +1,10 @@
-"""What each of Spark's expressions makes of its inputs.
+"""What each of Spark's expressions makes of its inputs."""
 
-In: expressions as Spark writes them as JSON, a list of nodes, each before its children.
-"""
-
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from dbt_spark_contracts.lineage.values import (
+from dbt_spark_contracts.plan.tree import Tree, names
+from dbt_spark_contracts.plan.values import (
     AGGREGATED,
     COMPUTED,
     CONDITION,
@@ -17,7 +16,6 @@ from dbt_spark_contracts.lineage.values import (
     merge,
     variable,
 )
-from dbt_spark_contracts.plan.tree import kind_of, names
 
 # Their value is one of their children's, or is made up of them unchanged: of one row, of several
 # rows, as an array or a map.
@@ -102,7 +100,7 @@ _LAMBDA = "lambda "
 class Plans(Protocol):
     """What an expression asks of the plan that it stands in."""
 
-    def subquery(self, plan: list[dict], scope: dict[int, Value]) -> tuple[list[Value], Value]:
+    def subquery(self, plan: Tree, scope: Mapping[int, Value]) -> tuple[list[Value], Value]:
         """The columns of a plan within an expression, and what chooses its rows."""
 
     def literal(self, text: str) -> str:
@@ -113,47 +111,61 @@ class Plans(Protocol):
         """What the model has collected of columns that are marked or unknown; none, if nothing."""
 
 
-def value_of(expression: list[dict], scope: dict[int, Value], plans: Plans) -> Value:
+def value_of(expression: Tree, scope: Mapping[int, Value], plans: Plans) -> Value:
     """What is known of an expression's value. In: what is known of the columns, by their ids."""
-    if len(expression) == 1 and (number := expression[0].get("exprId")):
-        known = scope.get(number["id"])  # a column as it is, as most of a wide plan's are
+    if not expression.children and expression.id is not None:
+        known = scope.get(expression.id)  # a column as it is, as most of a wide plan's are
         if known is not None:
             return known
     values: list[Value] = []
     # From the last to the first, each node finds its children done. (Spark's trees may be deep.)
-    for position, node in reversed([*enumerate(expression)]):
-        children = [values.pop() for _ in range(node["num-children"])]
-        kind = kind_of(node)
-        if kind in OF_ARRAYS and _is_array(expression[position:]):
-            kind = "CreateArray"
-        values.append(_value(kind, node, children, scope, plans))
+    for tree in reversed([*_downwards(expression)]):
+        children = [values.pop() for _ in tree.children]
+        is_array = tree.kind in OF_ARRAYS and _is_array(tree)
+        values.append(
+            _value("CreateArray" if is_array else tree.kind, tree, children, scope, plans)
+        )
     return values.pop()
 
 
-def _is_array(expression: list[dict]) -> bool:
+def _downwards(expression: Tree) -> Iterator[Tree]:
+    """The expression and all that is below it, from left to right, each before its children."""
+    left = [expression]
+    while left:
+        tree = left.pop()
+        yield tree
+        left += reversed(tree.children)
+
+
+def _is_array(expression: Tree) -> bool:
     """Whether one of OF_ARRAYS has arrays, as its first input tells."""
-    first = next((node for node in expression if kind_of(node) not in OF_ARRAYS), None)
+    first = next((tree for tree in _downwards(expression) if tree.kind not in OF_ARRAYS), None)
     if first is None:  # it has no input
         return False
-    data_type = first.get("dataType")
+    data_type = first.fields.get("dataType")
     by_type = isinstance(data_type, dict) and data_type.get("type") == "array"
-    return by_type or kind_of(first) in ARRAYS
+    return by_type or first.kind in ARRAYS
 
 
-def _value(kind: str, node: dict, children: list[Value], scope: dict, plans: Plans) -> Value:
+def _value(
+    kind: str, tree: Tree, children: list[Value], scope: Mapping[int, Value], plans: Plans
+) -> Value:
     if kind == "Alias":
         return children[0]
-    if plans.collected and "exprId" not in node:
+    if plans.collected and "exprId" not in tree.fields:
         # It may be made of what was collected: by a literal, by a field's name, by a format.
-        made = _of_columns(kind, node, children, scope, plans)
+        made = _of_columns(kind, tree, children, scope, plans)
         return made.untraceable(plans.collected)
-    return _of_columns(kind, node, children, scope, plans)
+    return _of_columns(kind, tree, children, scope, plans)
 
 
-def _of_columns(kind: str, node: dict, children: list[Value], scope: dict, plans: Plans) -> Value:
+def _of_columns(
+    kind: str, tree: Tree, children: list[Value], scope: Mapping[int, Value], plans: Plans
+) -> Value:
     """The value of a node, as far as it is made of columns."""
+    node = tree.fields
     if kind == "OuterReference":
-        return value_of(node["e"], scope, plans)
+        return value_of(tree.expressions("e")[0], scope, plans)
     if kind == "NamedLambdaVariable":
         return variable(node["exprId"]["id"])
     if kind == "Literal":
@@ -171,7 +183,7 @@ def _of_columns(kind: str, node: dict, children: list[Value], scope: dict, plans
     if kind in _RANDOM:
         recipe = digest(kind)
     if "plan" in node:
-        columns, rows = plans.subquery(node["plan"], scope)
+        columns, rows = plans.subquery(tree.expressions("plan")[0], scope)
         recipe = digest(recipe, *(column.recipe for column in columns), rows.recipe)
         if kind == "ScalarSubquery":
             return merge([*columns, rows.used_as(CONDITION)]).made_by(recipe)
