@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 
-from dbt_spark_contracts.lineage.artifact import FILE_NAME, short_name
+from dbt_spark_contracts.lineage.artifact import short_name
+from dbt_spark_contracts.lineage.record import FILE_NAME, Model, read
+from dbt_spark_contracts.lineage.record import Column as RecordedColumn
 
 # A column by its model's dbt id and its name.
 Column = tuple[str, str]
@@ -21,7 +23,7 @@ class State:
     """A project as one build left it: dbt's manifest, and its models' lineage by their ids."""
 
     manifest: dict
-    models: dict[str, dict]
+    models: dict[str, Model]
 
 
 @dataclass
@@ -44,10 +46,17 @@ class BlastRadius:
 
 
 def read_state(folder: Path) -> State:
-    """The artifacts of a build. Raises FileNotFoundError if it left none, as one that failed."""
+    """The artifacts of a build.
+
+    Args:
+        folder: dbt's target folder.
+
+    Raises:
+        FileNotFoundError: If the build left none, as one that failed.
+        Unreadable: If the column lineage is broken, or of another version.
+    """
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    lineage = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-    return State(manifest, lineage["nodes"])
+    return State(manifest, read(folder / FILE_NAME).models)
 
 
 def blast_radius(before: State, after: State) -> BlastRadius:
@@ -57,7 +66,7 @@ def blast_radius(before: State, after: State) -> BlastRadius:
     touched = [
         Touched(
             short_name(model),
-            [name for name in after.models[model]["columns"] if (model, name) in columns],
+            [name for name in after.models[model].columns if (model, name) in columns],
             model in rows,
             exposures_of(model, after.manifest),
         )
@@ -65,15 +74,17 @@ def blast_radius(before: State, after: State) -> BlastRadius:
         if model in rows or any(name == model for name, _ in columns)
     ]
     untraced = [
-        f"{short_name(model)}.{name}: {', '.join(column['untraced'])}"
+        f"{short_name(model)}.{name}: {', '.join(column.untraced)}"
         for model in gold(after)
-        for name, column in after.models[model]["columns"].items()
-        if column["untraced"]
+        for name, column in after.models[model].columns.items()
+        if column.untraced
     ]
     return BlastRadius(changes, touched, untraced)
 
 
-def changed(before: dict, after: dict) -> tuple[set[Column], set[str], list[str]]:
+def changed(
+    before: dict[str, Model], after: dict[str, Model]
+) -> tuple[set[Column], set[str], list[str]]:
     """Which columns are made in another way, and of which models the rows are chosen in another.
 
     In: the models' lineage before and after. Out: those columns and models, and each in words.
@@ -85,33 +96,33 @@ def changed(before: dict, after: dict) -> tuple[set[Column], set[str], list[str]
         name = short_name(model)
         if model not in before or model not in after:
             words.append(f"{name} is {'new' if model not in before else 'gone'}")
-        old, new = (state.get(model, {"columns": {}})["columns"] for state in (before, after))
+        old, new = (state.get(model, Model()).columns for state in (before, after))
         for column in [*old, *(column for column in new if column not in old)]:
             if how := difference(old.get(column), new.get(column)):
                 columns.add((model, column))
                 if model in before and model in after:
                     words.append(f"{name}.{column} {how}")
         if model in before and model in after:
-            fingerprints = [state[model]["rows"]["fingerprint"] for state in (before, after)]
+            fingerprints = [state[model].rows.fingerprint for state in (before, after)]
             if fingerprints[0] != fingerprints[1]:
                 rows.add(model)
                 words.append(f"the rows of {name} are chosen in another way")
     return columns, rows, words
 
 
-def difference(before: dict | None, after: dict | None) -> str:
+def difference(before: RecordedColumn | None, after: RecordedColumn | None) -> str:
     """How a column differs, in words; none if it does not. In: its lineage, or None."""
     if before is None or after is None:
         return "is new" if before is None else "is gone"
-    if before["data_type"] != after["data_type"]:
-        return f"is {after['data_type']}, and was {before['data_type']}"
-    if before["fingerprint"] != after["fingerprint"]:
+    if before.data_type != after.data_type:
+        return f"is {after.data_type}, and was {before.data_type}"
+    if before.fingerprint != after.fingerprint:
         return "is made in another way"
     return ""
 
 
 def spread(
-    columns: Iterable[Column], rows: Iterable[str], states: list[dict]
+    columns: Iterable[Column], rows: Iterable[str], states: list[dict[str, Model]]
 ) -> tuple[set[Column], set[str]]:
     """All columns and models' rows that these ones reach, along the edges of either state."""
     columns, rows = set(columns), set(rows)
@@ -119,19 +130,19 @@ def spread(
     while before != (len(columns), len(rows)):
         before = (len(columns), len(rows))
         for model, lineage in (item for state in states for item in state.items()):
-            for name, column in lineage["columns"].items():
-                if any((o["node"], o["column"]) in columns for o in column["origins"]):
+            for name, column in lineage.columns.items():
+                if any((o.node, o.column) in columns for o in column.origins):
                     columns.add((model, name))
-            by = lineage["rows"]["origins"]
-            if any((o["node"], o["column"]) in columns for o in by) or parents(lineage) & rows:
+            by = lineage.rows.origins
+            if any((o.node, o.column) in columns for o in by) or parents(lineage) & rows:
                 rows.add(model)
     return columns, rows
 
 
-def parents(lineage: dict) -> set[str]:
+def parents(lineage: Model) -> set[str]:
     """The nodes that a model's columns and rows come from."""
-    parts = [*lineage["columns"].values(), lineage["rows"]]
-    return {origin["node"] for part in parts for origin in part["origins"]}
+    parts = [*lineage.columns.values(), lineage.rows]
+    return {origin.node for part in parts for origin in part.origins}
 
 
 def gold(state: State) -> list[str]:

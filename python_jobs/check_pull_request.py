@@ -26,8 +26,8 @@ from pathlib import Path
 
 import dbt_spark_contracts
 from dbt.cli.main import dbtRunner
-from dbt_spark_contracts.lineage.artifact import FILE_NAME
 from dbt_spark_contracts.lineage.project import marked
+from dbt_spark_contracts.lineage.record import FILE_NAME, Unreadable
 from dbt_spark_contracts.nodes import is_enforced
 
 from python_jobs.blast_radius import blast_radius, read_state
@@ -176,7 +176,7 @@ def touched(folder: Path) -> list[str]:
     """What the change touches in Gold, as Markdown, by the builds of the base and of this tree."""
     try:
         before, after = read_state(folder / LINEAGE_OF_BASE), read_state(STATE)
-    except FileNotFoundError:
+    except (FileNotFoundError, Unreadable):
         return ["The base, or this tree, has no column lineage: what is touched cannot be told."]
     return [*report_touched(blast_radius(before, after))]
 

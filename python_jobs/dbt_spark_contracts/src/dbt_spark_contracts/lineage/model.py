@@ -5,9 +5,11 @@ from typing import Any
 
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage.project import EPHEMERAL
+from dbt_spark_contracts.lineage.record import Column, Derivation, Model
 from dbt_spark_contracts.lineage.relations import relations_of
 from dbt_spark_contracts.plan.nodes import analyzed_plan
-from dbt_spark_contracts.plan.origins import Column, PlanReader
+from dbt_spark_contracts.plan.origins import Column as PlanColumn
+from dbt_spark_contracts.plan.origins import PlanReader
 from dbt_spark_contracts.plan.values import (
     AGGREGATED,
     COMPUTED,
@@ -55,39 +57,35 @@ def trace(
             names, relations_of(frame), files or {}, is_query, collected, tuple(volatile), EPHEMERAL
         )
         table = reader.read(analyzed_plan(frame))
-        columns, rows = table.columns, table.rows
-        found = [column.name for column in columns]
+        found_columns, found_rows = table.columns, table.rows
+        found = [column.name for column in found_columns]
         if found != frame.columns:
             raise ValueError(f"it has the columns {', '.join(found)}")
     except Exception as error:
         # No reason to stop a build by itself, nor to take the columns for clean.
         reason = f"a plan that cannot be read ({explain(error)})"
         unknown = Value(untraced=frozenset([reason]))
-        columns, rows = [Column(name, unknown) for name in frame.columns], unknown
-    return {
-        "relation_name": next(
-            (n for n, node in names.items() if node == own), model["relation_name"]
-        ),
-        "checksum": checksum,
-        "columns": {
-            field.name: _column(field, column, own, checksum)
-            for field, column in zip(frame.schema.fields, columns, strict=True)
-        },
-        "rows": {
-            "origins": _origins("", rows.whole(), own),
-            "untraced": sorted(rows.untraced),
-            "fingerprint": _fingerprint(rows, checksum),
-        },
+        found_columns, found_rows = [PlanColumn(name, unknown) for name in frame.columns], unknown
+    columns = {
+        field.name: _column(field, column, own, checksum)
+        for field, column in zip(frame.schema.fields, found_columns, strict=True)
     }
+    rows = Derivation(
+        _origins("", found_rows.whole(), own),
+        sorted(found_rows.untraced),
+        _fingerprint(found_rows, checksum),
+    )
+    relation = next((n for n, node in names.items() if node == own), model["relation_name"])
+    return Model(relation, checksum, columns, rows).as_dict()
 
 
-def _column(field, column: Column, own: str, checksum: str) -> dict:
-    return {
-        "data_type": field.dataType.simpleString(),
-        "origins": list(_parts(field.dataType, column.value, own, field.name)),
-        "untraced": sorted(column.value.whole().untraced),
-        "fingerprint": _fingerprint(column.value, checksum),
-    }
+def _column(field, column: PlanColumn, own: str, checksum: str) -> Column:
+    return Column(
+        list(_parts(field.dataType, column.value, own, field.name)),
+        sorted(column.value.whole().untraced),
+        _fingerprint(column.value, checksum),
+        field.dataType.simpleString(),
+    )
 
 
 def _fingerprint(value: Value, checksum: str) -> str:
@@ -95,7 +93,7 @@ def _fingerprint(value: Value, checksum: str) -> str:
     return digest(value.recipe, checksum if value.whole().untraced else "")
 
 
-def _parts(data_type, value: Value, own: str, name: str, path: str = "") -> Iterable[dict]:
+def _parts(data_type, value: Value, own: str, name: str, path: str = "") -> Iterable[Origin]:
     """The origins of a column or, field by field, of a struct."""
     while hasattr(data_type, "elementType"):  # an array is what its elements are
         data_type = data_type.elementType
@@ -108,7 +106,7 @@ def _parts(data_type, value: Value, own: str, name: str, path: str = "") -> Iter
         yield from _parts(field.dataType, part, own, name, f"{path}.{field.name}".strip("."))
 
 
-def _origins(path: str, value: Value, own: str, name: str = "") -> list[dict]:
+def _origins(path: str, value: Value, own: str, name: str = "") -> list[Origin]:
     found: dict[tuple, Origin] = {}
     for origin in value.origins:
         if origin.node == own and name.lower() in ("", origin.column.lower()):
@@ -117,8 +115,7 @@ def _origins(path: str, value: Value, own: str, name: str = "") -> list[dict]:
         key = (origin.node, origin.column, *(() if origin.kind in _STRONGEST else (origin.kind,)))
         if key not in found or _strength(origin) < _strength(found[key]):
             found[key] = origin
-    inside = {"field": path} if path else {}
-    return [origin.as_dict() | inside for origin in sorted(found.values())]
+    return [origin._replace(field=path) for origin in sorted(found.values())]
 
 
 def _strength(origin: Origin) -> tuple[bool, int]:

@@ -383,9 +383,14 @@ def _set_operation(step: Tree, children: list[Table], rows: Value, values: _Valu
 
 
 def _expand(step: Tree, children: list[Table], rows: Value, values: _Values) -> Table:
-    projections = [values(map(read, projection)) for projection in step.fields["projections"]]
-    merged = map(merge, zip(*projections, strict=True))
     columns = named(step)
+    if step.fields["projections"] is None:  # of `unpivot`, Spark does not write them down
+        below = children[0].known
+        any_of_them = merge(column.value for column in below.values())
+        merged = [below[id].value if id in below else any_of_them for id, _ in columns]
+    else:
+        projections = [values(map(read, projection)) for projection in step.fields["projections"]]
+        merged = [merge(column) for column in zip(*projections, strict=True)]
     known = {id: Column(name, value) for (id, name), value in zip(columns, merged, strict=True)}
     return Table([id for id, _ in columns], known, rows)
 
@@ -398,7 +403,7 @@ def _generate(step: Tree, children: list[Table], rows: Value, values: _Values) -
 
     def made(position: int) -> Value:
         if function.kind == "PosExplode" and position == 0:
-            return NOTHING
+            return value.used_as(COMPUTED)  # the last one tells how long it is, as its size does
         if function.kind == "Inline":
             return value.field(position)
         if function.kind == "Stack":
