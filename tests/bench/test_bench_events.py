@@ -4,7 +4,9 @@ import json
 
 import yaml
 
+from python_jobs.bench.contestants.base import ROOT
 from python_jobs.bench.contestants.duckdb import make_project
+from python_jobs.bench.contestants.unchecked import copy as copy_unchecked
 from python_jobs.bench.landing import Landing
 from python_jobs.bench.many_models import make_project as make_many
 
@@ -56,3 +58,16 @@ def test_a_project_of_many_models_has_one_called_one(tmp_path):
     }
     assert "one" in names
     assert json.dumps(described).count("data_type") == 12
+
+
+def test_n_promises_nothing_and_tests_the_same(tmp_path):
+    copy_unchecked(tmp_path / "project")
+    ours, theirs = (
+        "\n".join(path.read_text() for path in sorted(folder.rglob("*.yml")))
+        for folder in (ROOT / "models", tmp_path / "project/models")
+    )
+    settings = (tmp_path / "project/dbt_project.yml").read_text()
+    for word in ("contract:", "constraints:", "silver_only:", "pii:", "pii_allowed:"):
+        assert word in ours + (ROOT / "dbt_project.yml").read_text()
+        assert word not in theirs + settings
+    assert theirs.count("data_tests:") >= ours.count("data_tests:") > 0  # anchors are written out

@@ -385,11 +385,12 @@ def _set_operation(step: Tree, children: list[Table], rows: Value, values: _Valu
 def _expand(step: Tree, children: list[Table], rows: Value, values: _Values) -> Table:
     columns = named(step)
     if step.fields["projections"] is None:  # of `unpivot`, Spark does not write them down
-        any_of_them = merge(column.value for column in children[0].columns)
-        known = {id: children[0].known.get(id, Column(name, any_of_them)) for id, name in columns}
-        return Table([id for id, _ in columns], known, rows)
-    projections = [values(map(read, projection)) for projection in step.fields["projections"]]
-    merged = map(merge, zip(*projections, strict=True))
+        below = children[0].known
+        any_of_them = merge(column.value for column in below.values())
+        merged = [below[id].value if id in below else any_of_them for id, _ in columns]
+    else:
+        projections = [values(map(read, projection)) for projection in step.fields["projections"]]
+        merged = [merge(column) for column in zip(*projections, strict=True)]
     known = {id: Column(name, value) for (id, name), value in zip(columns, merged, strict=True)}
     return Table([id for id, _ in columns], known, rows)
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from pyspark.sql import SparkSession
 
-from dbt_spark_contracts.compat.pyspark import classes_of_this_java
+from dbt_spark_contracts.compat.pyspark import analyzed_plan, classes_of_this_java
 from dbt_spark_contracts.spark import launch
 from dbt_spark_contracts.spark.launch import Java
 
@@ -111,7 +111,10 @@ def warm_up(java: Java, folder: str, is_over: Callable[[], bool]) -> None:
         for statement in STATEMENTS:
             if is_over():
                 break
-            spark.sql(statement.format(folder=folder)).collect()
+            frame = spark.sql(statement.format(folder=folder))
+            # As a plan is read. The first time it loads all of Scala's reflection.
+            analyzed_plan(frame).toJSON()
+            frame.collect()
     finally:
         spark.stop()
 
