@@ -46,6 +46,11 @@ def analyzed_plan(frame: "DataFrame") -> Any:
     return frame._jdf.queryExecution().analyzed()
 
 
+def optimized_plan(frame: "DataFrame") -> Any:
+    """The optimized plan of a DataFrame: Spark's Java object. No Spark job."""
+    return frame._jdf.queryExecution().optimizedPlan()
+
+
 def elements(sequence: Any) -> "Iterator[Any]":
     """The elements of a Scala sequence, which py4j does not iterate over."""
     return (sequence.apply(position) for position in range(sequence.size()))

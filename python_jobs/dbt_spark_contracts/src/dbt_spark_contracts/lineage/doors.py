@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from dbt.adapters.base.meta import AdapterMeta, available
 from dbt.events.types import JinjaLogWarning
 from dbt_common.events.functions import warn_or_error
-from dbt_common.exceptions import CompilationError
 from pyspark.sql import DataFrame
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
+from dbt_spark_contracts.errors import PromiseBroken
 from dbt_spark_contracts.lineage import marks, watch
 from dbt_spark_contracts.lineage.model import trace
 from dbt_spark_contracts.lineage.project import Project
@@ -54,7 +54,7 @@ class LineageDoors(metaclass=AdapterMeta):
             The marks that a snapshot's columns take over.
 
         Raises:
-            CompilationError: With a line for each column that hands on what it may not, or of
+            PromiseBroken: With a line for each column that hands on what it may not, or of
                 which that cannot be told.
         """
         project = self.project_of(graph)
@@ -69,7 +69,7 @@ class LineageDoors(metaclass=AdapterMeta):
         ways_out = [marks.WAY_OUT] if lines else []
         unknown = marks.untraced(model, entry, nodes)
         if unknown and marks.must_be_traced(model, nodes):
-            lines += unknown.values()
+            lines += unknown.items()
             ways_out.append(marks.WAY_OUT_OF_UNTRACED % next(iter(unknown)))
         elif unknown and (parents := marks.reads_marked(model, nodes)):
             for line in unknown.values():
@@ -77,7 +77,7 @@ class LineageDoors(metaclass=AdapterMeta):
                 warn_or_error(JinjaLogWarning(msg=may_be))
         if lines:
             told = "This model hands on columns that have to stay where they are."
-            raise CompilationError("\n\n".join([told, "\n".join(lines), *ways_out]))
+            raise PromiseBroken("leak", lines, told, ways_out)
         return marks.inherited(model, entry, nodes)
 
     @available

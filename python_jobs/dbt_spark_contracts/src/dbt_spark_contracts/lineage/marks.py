@@ -38,7 +38,7 @@ WAY_OUT_OF_UNTRACED = (
 Nodes = Mapping[str, dict]
 
 
-def leaks(model: dict, entry: dict, nodes: Nodes) -> list[str]:
+def leaks(model: dict, entry: dict, nodes: Nodes) -> list[tuple[str, str]]:
     """What the model hands on of marked columns and may not, and what an allowance lacks.
 
     Args:
@@ -47,15 +47,16 @@ def leaks(model: dict, entry: dict, nodes: Nodes) -> list[str]:
         nodes: All nodes, as dbt's graph has them.
 
     Returns:
-        A line for each.
+        The column, or "" for an allowance, and a line for each.
     """
     found = [
-        line
+        (column, line)
         for column, lineage in entry["columns"].items()
         for origin in lineage["origins"]
         if (line := _leak(model, column, origin, nodes))
     ]
-    return list(dict.fromkeys([*_wrong_allowances(model), *found]))
+    wrong = (("", line) for line in _wrong_allowances(model))
+    return list(dict.fromkeys([*wrong, *found]))
 
 
 def untraced(model: dict, entry: dict, nodes: Nodes) -> dict[str, str]:
