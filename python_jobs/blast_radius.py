@@ -99,7 +99,7 @@ def blast_radius(
         changes: What differs, besides what the lineage shows.
         proven: The ids of models whose code is another, and whose plan is proven to be the same.
     """
-    columns, rows, words = changed(before, after)
+    columns, rows, words = changed(before, after, proven)
     whole, more = _not_shown(changes, {*proven}, before, after, columns, rows)
     columns, rows, whole = spread(columns | more, rows | whole, [before, after], whole)
     moved = {key for each in changes for key, how in each.reaches.items() if how is Reach.NAME}
@@ -135,12 +135,15 @@ def blast_radius(
     return BlastRadius([*(each.text for each in changes), *words], touched, untraced, layer)
 
 
-def changed(before: State, after: State) -> tuple[set[Column], set[str], list[str]]:
+def changed(
+    before: State, after: State, proven: Collection[str] = ()
+) -> tuple[set[Column], set[str], list[str]]:
     """Which columns are made in another way, and of which models the rows are chosen in another.
 
     Args:
         before: The state that the change begins at.
         after: The state with the change.
+        proven: The models whose plan is proven to be the same, in whatever way it is written.
 
     Returns:
         Those columns and models, and each in words. A model that was not built is none of them.
@@ -148,7 +151,7 @@ def changed(before: State, after: State) -> tuple[set[Column], set[str], list[st
     columns: set[Column] = set()
     rows: set[str] = set()
     words = []
-    for model in sorted(before.models.keys() | after.models.keys()):
+    for model in sorted((before.models.keys() | after.models.keys()) - {*proven}):
         name = short_name(model)
         is_new, is_gone = model not in before.models, model not in after.models
         if is_new or is_gone:

@@ -1,7 +1,7 @@
 """Changed models whose plan is proven to be the same: a refactor, in SQL or Python.
 
-Both versions of a model are analyzed on the same tables, those of the working tree's build, and
-Spark's canonicalized optimized plans are compared. That is a proof for all data only if nothing but
+Both versions of a model are analyzed on the same tables, stand-ins of those of the working tree's
+build, and Spark's canonicalized optimized plans are compared. That is a proof for all data only if nothing but
 the plan decides: so nothing is said of a model whose code may look at anything besides its refs
 (`pure_sql`, `pure_python`), whose plan holds what is no function of the tables (`plans`), which is
 incremental, or of which anything else changes, upstream too.
@@ -20,7 +20,7 @@ from python_jobs.check_pull_request.manifest import Manifest, parents
 from python_jobs.check_pull_request.project import Project
 from python_jobs.check_pull_request.proof.pure_python import is_pure_python
 from python_jobs.check_pull_request.proof.pure_sql import is_pure_sql
-from python_jobs.check_pull_request.proof.stage import Side, same_plan
+from python_jobs.check_pull_request.proof.stage import Side, with_same_plan
 
 # What a model becomes from its query alone.
 BY_QUERY = ("table", "view", "ephemeral")
@@ -68,7 +68,7 @@ def proven(
     pure = sorted(
         key for key in wanted if all(_is_pure(side.root, side.manifest, key, tables) for side in sides)
     )
-    same = {key for key in pure if same_plan(project, sides, key, pure)} if pure else set()
+    same = with_same_plan(project, sides, pure) if pure else set()
     others = {key for change in changes for key in change.reaches} - same
     # What reads something that is another is not the same table, though its query is.
     return same - after.downstream(others) - before.downstream(others)

@@ -1,4 +1,9 @@
-"""Two DataFrames of which Spark knows that they are the same, whatever the tables hold."""
+"""Two DataFrames of which Spark knows that they are the same, whatever the tables hold.
+
+They read stand-ins of tables: the columns of each, and rows of which Spark's optimizer knows
+nothing. Of a table itself it may know much, for instance the largest value, and that goes into the
+plan. (Spark 3.5 also takes two reads of an Iceberg table for different ones.)
+"""
 
 import re
 from collections.abc import Iterator
@@ -13,30 +18,27 @@ if TYPE_CHECKING:
 
 _SQL = "org.apache.spark.sql"
 _PACKAGES = (f"{_SQL}.catalyst.expressions.", f"{_SQL}.catalyst.plans.logical.")
-_TABLE = f"{_SQL}.execution.datasources.v2.DataSourceV2Relation"
+_STAND_IN = f"{_SQL}.execution.LogicalRDD"
 
 # They hand rows or values to another program, or are others in another run, place or moment.
 NO_FUNCTION_OF_TABLES = re.compile(
-    r"Python|Pandas|Arrow|UDF|UDAF|UDTF|UserDefined|ScalaAggregator|Script|External|RDD|Reflection"
+    r"Python|Pandas|Arrow|UDF|UDAF|UDTF|UserDefined|ScalaAggregator|Script|External|Reflection"
     r"|ApplyFunction|Invoke|CallMethod|TypedColumn|MapPartitions|MapElements|MapGroups|AppendColumns"
     r"|Current|Now$|LocalTimestamp|UnixTimestamp|Rand|Uuid|Shuffle$|SparkPartitionID|InputFile"
+    r"|^(First|Last|NthValue|CollectList|CollectSet|AnyValue|MaxBy|MinBy|Mode)$"
     r"|Monotonically|SparkVersion|Sample|Command|Streaming|EventTime|AesEncrypt|Generator$"
 )
 
-# Settings by which a plan shows no more than what it is made of.
-SETTINGS = {
-    # A count or a maximum that Iceberg knows would stand in the plan as a constant.
-    "spark.sql.iceberg.aggregate-push-down.enabled": "false",
-    "spark.sql.maxMetadataStringLength": "100000",
-    "spark.sql.debug.maxToStringFields": "100000",
-}
+# A plan's text shows all columns of a step.
+MAX_FIELDS = "spark.sql.debug.maxToStringFields"
+ALL_FIELDS = "100000"
 
 
 def are_same(one: "DataFrame", other: "DataFrame") -> bool:
     """Do two DataFrames have the same columns and, by Spark's optimizer, the same plan?
 
     Args:
-        one: A DataFrame.
+        one: A DataFrame that reads stand-ins.
         other: Another one, of the same session.
 
     Returns:
@@ -44,7 +46,7 @@ def are_same(one: "DataFrame", other: "DataFrame") -> bool:
     """
     if one.schema != other.schema or not (_is_function(one) and _is_function(other)):
         return False
-    with settings(one.sparkSession):
+    with _whole_texts(one.sparkSession):
         plans = [compat.optimized_plan(frame) for frame in (one, other)]
         if not all(plan.deterministic() for plan in plans):
             return False
@@ -55,28 +57,53 @@ def are_same(one: "DataFrame", other: "DataFrame") -> bool:
     return texts[0] == texts[1] or not any(map(_adds_several, texts))
 
 
+class StandIns:
+    """Views that stand for tables, in one session.
+
+    Args:
+        spark: The session.
+    """
+
+    def __init__(self, spark: "SparkSession") -> None:
+        self.spark = spark
+        self._views: dict[str, str] = {}
+
+    def view(self, table: str) -> str:
+        """The view that stands for a table: the same for both plans that are compared."""
+        if table not in self._views:
+            name = f"stand_in_{len(self._views)}"
+            schema = self.spark.table(table).schema
+            self.spark.createDataFrame([], schema).createOrReplaceTempView(name)
+            self._views[table] = name
+        return self._views[table]
+
+    def drop(self) -> None:
+        """Forget them."""
+        for name in self._views.values():
+            self.spark.catalog.dropTempView(name)
+        self._views.clear()
+
+
 @contextmanager
-def settings(session: "SparkSession") -> Iterator[None]:
-    """The session with SETTINGS, for the time being."""
-    before = {name: session.conf.get(name, None) for name in SETTINGS}
-    for name, value in SETTINGS.items():
-        session.conf.set(name, value)
+def _whole_texts(session: "SparkSession") -> Iterator[None]:
+    """Plans whose texts leave nothing out."""
+    before = session.conf.get(MAX_FIELDS)
+    session.conf.set(MAX_FIELDS, ALL_FIELDS)
     try:
         yield
     finally:
-        for name, old in before.items():
-            session.conf.unset(name) if old is None else session.conf.set(name, old)
+        session.conf.set(MAX_FIELDS, before)
 
 
 def _is_function(frame: "DataFrame") -> bool:
-    """Is all of the analyzed plan a function of tables that have a name?"""
+    """Is all of the analyzed plan a function of stand-ins?"""
     if not compat.analyzed_plan(frame).deterministic():
         return False
     return all(_is_known(name) for name in _classes(analyzed_plan(frame)))
 
 
 def _is_known(name: str) -> bool:
-    if name == _TABLE:
+    if name == _STAND_IN:
         return True
     kind = re.split(r"[.$]", name.rstrip("$"))[-1]
     return name.startswith(_PACKAGES) and not NO_FUNCTION_OF_TABLES.search(kind)

@@ -5,13 +5,16 @@ is missing costs a proof, and never makes a wrong one.
 """
 
 import ast
+import functools
+import inspect
+import typing
 from collections.abc import Collection, Iterable, Iterator
 
 from python_jobs.check_pull_request.proof.words import depends_on_when_or_where
 
-LIBRARIES = {
+LIBRARIES: dict[str, "set[str] | None"] = {
     "pyspark.sql": {"functions", "types", "Window", "DataFrame", "Column"},
-    "pyspark.sql.functions": None,  # all that DataFrames may use, see `_functions`
+    "pyspark.sql.functions": set(),  # see `_functions`
     "pyspark.sql.types": None,
     "pyspark.sql.window": {"Window"},
     "functools": {"reduce", "partial"},
@@ -68,13 +71,15 @@ def is_pure_python(source: str, modules: Collection[str], schemas: Iterable[str]
     if depends_on_when_or_where(source, schemas):
         return False
     attributes = OF_DATAFRAMES | OF_WINDOWS | OF_PYTHON | OF_DBT | _of_pyspark()
+    others = _other_attributes()
     names = {*_bound(syntax)} | BUILTINS
     spark = {each.args.args[1].arg for each in _models(syntax) if len(each.args.args) > 1}
     for node in ast.walk(syntax):
         if isinstance(node, NOT_ALLOWED) or type(node).__name__ == "Match":
             return False
         if isinstance(node, ast.Attribute) and node.attr not in attributes:
-            return False
+            if node.attr.startswith("_") or node.attr in others:
+                return False  # else it is a DataFrame's column, or nothing
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             if node.id not in names or node.id in spark:
                 return False
@@ -87,14 +92,35 @@ def is_pure_python(source: str, modules: Collection[str], schemas: Iterable[str]
 
 def _of_pyspark() -> set[str]:
     """What columns, functions and types are called; read from pyspark itself."""
-    from pyspark.sql import Column, functions, types
+    from pyspark.sql import Column, types
 
     columns = {name for name in dir(Column) if not name.startswith("_")}
-    return columns | _functions(functions) | {name for name in dir(types) if name[0].isupper()}
+    return columns | _functions() | {name for name in dir(types) if name.endswith("Type")}
 
 
-def _functions(functions: object) -> set[str]:
-    return {name for name in dir(functions) if not name.startswith("_")} - NOT_OF_SPARK
+def _functions() -> set[str]:
+    """The functions of columns. What pyspark's module itself imports is none."""
+    from pyspark.sql import functions
+
+    return {
+        name
+        for name, each in vars(functions).items()
+        if inspect.isfunction(each)
+        and each.__module__ == functions.__name__
+        and not name.startswith("_")
+    } - NOT_OF_SPARK
+
+
+def _other_attributes() -> set[str]:
+    """What DataFrames, modules, dbt and Python's values have, and what may be no column of theirs."""
+    from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec, functions, types
+    from pyspark.sql.group import GroupedData
+
+    owners = (
+        *(Column, DataFrame, SparkSession, Window, WindowSpec, GroupedData, functions, types),
+        *(functools, typing, str, bytes, list, dict, tuple, int, float, range, type, is_pure_python),
+    )
+    return {name for owner in owners for name in dir(owner)} | {"this", "is_incremental", "meta"}
 
 
 def _bound(syntax: ast.Module) -> Iterator[str]:
@@ -125,7 +151,9 @@ def _is_known(node: "ast.Import | ast.ImportFrom", modules: Collection[str]) -> 
     module = node.module or ""
     if module in LIBRARIES:
         allowed = LIBRARIES[module]
-        return not names & {*NOT_OF_SPARK, "*"} and (allowed is None or names <= allowed)
+        if module == "pyspark.sql.functions":
+            allowed = _functions()
+        return "*" not in names and (allowed is None or names <= allowed)
     return _is_module(module, modules) and "*" not in names
 
 

@@ -1,5 +1,6 @@
-"""Both versions of a model, analyzed on the tables of the working tree. Nothing is computed."""
+"""Both versions of a model, analyzed on stand-ins of the working tree's tables. No Spark job."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +14,11 @@ from dbt_spark_contracts.spark import session
 from python_jobs.check_pull_request.changes.imports import modules_of
 from python_jobs.check_pull_request.manifest import Manifest
 from python_jobs.check_pull_request.project import Project
-from python_jobs.check_pull_request.proof.plans import are_same
+from python_jobs.check_pull_request.proof.plans import StandIns, are_same
 from python_jobs.check_pull_request.proof.words import depends_on_when_or_where
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-_compiled: dict[tuple[Path, str], str] = {}
-
 
 @dataclass(frozen=True)
 class Side:
@@ -37,41 +35,52 @@ class Side:
     state: Path
 
 
-def same_plan(project: Project, sides: tuple[Side, Side], key: str, wanted: list[str]) -> bool:
-    """Is the model's plan the same on both sides? False, too, if either cannot be analyzed.
+def with_same_plan(project: Project, sides: tuple[Side, Side], wanted: list[str]) -> set[str]:
+    """Those of the models whose plan is the same on both sides, and can be analyzed.
 
     Args:
         project: The project, whose tables both are analyzed on.
         sides: The base and the working tree.
-        key: The model's unique id.
-        wanted: All models that are asked for, which are compiled at once.
+        wanted: The unique ids of the models.
     """
-    try:
-        frames = [_staged(project, side, key, wanted) for side in sides]
-        return are_same(*frames)
-    except Exception:  # whatever it is, nothing is proven
-        return False
+    codes = [_compiled(project, side, wanted) for side in sides]
+    stand_ins = StandIns(session.get())
+    found = set()
+    for key in wanted:
+        try:
+            frames = [
+                _staged(side, key, code[key], stand_ins)
+                for side, code in zip(sides, codes, strict=True)
+            ]
+            if are_same(*frames):
+                found.add(key)
+        except Exception:  # whatever it is, nothing is proven
+            continue
+    stand_ins.drop()
+    return found
 
 
-def _staged(project: Project, side: Side, key: str, wanted: list[str]) -> "DataFrame":
-    if (side.root, key) not in _compiled:
-        _compile(project, side, wanted)
-    code = _compiled[side.root, key]
-    spark = session.get()
-    node = side.manifest.nodes[key]
-    if node.get("language") != "python":
-        if depends_on_when_or_where(code, ()):
-            raise ValueError("a constant of its query is another one on another day")
-        return spark.sql(code)
-    return _run(spark, side.root, node["raw_code"], code)
-
-
-def _compile(project: Project, side: Side, wanted: list[str]) -> None:
+def _compiled(project: Project, side: Side, wanted: list[str]) -> dict[str, str]:
+    """The models' code, as dbt hands it to Spark."""
     selected = [".".join(side.manifest.nodes[key]["fqn"]) for key in wanted]
     command = ("compile", "--no-introspect", "--no-populate-cache", "--select", *selected)
     done = project.dbt(*command, root=side.root, state=side.state)
-    for result in done.result or ():
-        _compiled[side.root, result.node.unique_id] = result.node.compiled_code
+    return {result.node.unique_id: result.node.compiled_code for result in done.result or ()}
+
+
+def _staged(side: Side, key: str, code: str, stand_ins: StandIns) -> "DataFrame":
+    node = side.manifest.nodes[key]
+    if node.get("language") == "python":
+        return _run(side.root, node["raw_code"], code, stand_ins)
+    names = {each["relation_name"] for each in side.manifest.nodes.values()} - {None}
+    for name in names:
+        whole = rf"(?<![\w.`]){re.escape(name)}(?![\w.`])"
+        if re.search(whole, code):
+            code = re.sub(whole, stand_ins.view(name), code)
+    schemas = {each["schema"] for each in side.manifest.nodes.values()}
+    if depends_on_when_or_where(code, schemas):
+        raise ValueError("its query reads more than its refs, or is another one on another day")
+    return stand_ins.spark.sql(code)
 
 
 class Handed:
@@ -101,18 +110,18 @@ class Config:
         return Handed(key)
 
 
-def _run(spark: "SparkSession", root: Path, source: str, code: str) -> "DataFrame":
+def _run(root: Path, source: str, code: str, stand_ins: StandIns) -> "DataFrame":
     """The DataFrame that a Python model returns; its code may not look at the session."""
     module = ModuleType("dbt_model_to_compare")
-    tables: list[str] = []
+    views: list[str] = []
 
     def load(relation: str) -> "DataFrame":
         if not isinstance(relation, str):
             raise TypeError("a source of files is no table")
-        tables.append(relation)
-        return spark.table(relation)
+        views.append(stand_ins.view(relation))
+        return stand_ins.spark.table(views[-1])
 
-    with _modules_of(root, source), _values_of(spark, tables):
+    with _modules_of(root, source), _opaque_values(stand_ins.spark, views):
         exec(compile(code, module.__name__, "exec"), module.__dict__)
         dbt = module.__dict__["dbtObj"](load)
         dbt.config = Config()
@@ -138,11 +147,10 @@ def _modules_of(root: Path, source: str) -> Iterator[None]:
 
 
 @contextmanager
-def _values_of(spark: "SparkSession", tables: list[str]) -> Iterator[None]:
+def _opaque_values(spark: "SparkSession", views: list[str]) -> Iterator[None]:
     """Spark's `lit` that makes of what is handed something that no optimizer can look into.
 
-    That is a query of a table that the model reads, of which nobody knows the answer before it
-    runs. Each value is one of its own.
+    That is a query of what the model reads, whose answer nobody knows before it runs. Each value is one of its own.
     """
     from pyspark.sql import functions
 
@@ -151,10 +159,10 @@ def _values_of(spark: "SparkSession", tables: list[str]) -> Iterator[None]:
     def lit(value: Any) -> Any:
         if not isinstance(value, Handed):
             return plain(value)
-        column = spark.table(tables[0]).columns[0]
+        column = spark.table(views[0]).columns[0]
         key = value.key.replace("'", "")
         text = f"concat('{key}', cast(`{column}` as string))"
-        return functions.expr(f"(select max({text}) from {tables[0]})")
+        return functions.expr(f"(select max({text}) from {views[0]})")
 
     functions.lit = lit
     try:
