@@ -22,6 +22,9 @@ Column = tuple[str, str]
 GOLD = "gold"
 
 
+NO_PLAN_SHOWS = "what is another does not show in the plan of a first build"
+
+
 @dataclass
 class State:
     """A project as one build left it.
@@ -100,7 +103,7 @@ def blast_radius(
         proven: The ids of models whose code is another, and whose plan is proven to be the same.
     """
     columns, rows, words = changed(before, after, proven)
-    whole, more = _not_shown(changes, {*proven}, before, after, columns, rows)
+    whole, more, unseen = _not_shown(changes, {*proven}, before, after, columns, rows)
     columns, rows, whole = spread(columns | more, rows | whole, [before, after], whole)
     moved = {key for each in changes for key, how in each.reaches.items() if how is Reach.NAME}
     touched = []
@@ -131,6 +134,7 @@ def blast_radius(
         for name, column in after.models[model]["columns"].items()
         if column["untraced"]
     ]
+    untraced += [f"{short_name(model)}: {NO_PLAN_SHOWS}" for model in sorted(unseen)]
     layer = "Gold" if _has_gold(after.manifest) else "model"
     return BlastRadius([*(each.text for each in changes), *words], touched, untraced, layer)
 
@@ -219,11 +223,17 @@ def _not_shown(
     after: State,
     columns: set[Column],
     rows: set[str],
-) -> tuple[set[str], set[Column]]:
-    """What the changes touch besides what the lineage shows: whole nodes, and columns."""
+) -> tuple[set[str], set[Column], set[str]]:
+    """What the changes touch besides what the lineage shows.
+
+    Returns:
+        Nodes as a whole; columns; and nodes whose query is another, though no plan shows it. An
+        incremental model may differ in its later runs, another one by a var.
+    """
     shown = rows | {model for model, _ in columns}
     whole: set[str] = set()
     more: set[Column] = set()
+    unseen: set[str] = set()
     for change in changes:
         for key, reach in change.reaches.items():
             is_traced = key in before.models and key in after.models
@@ -234,9 +244,11 @@ def _not_shown(
             elif reach is Reach.QUERY and key not in proven:
                 hidden = _hidden(after.models.get(key, {}))
                 more |= {(key, name) for name in hidden}
-                if not is_traced or (key not in shown and not hidden):
-                    whole.add(key)  # what it does shows nowhere
-    return whole, more
+                if not is_traced:
+                    whole.add(key)
+                elif key not in shown and not hidden:
+                    unseen.add(key)
+    return whole, more, unseen
 
 
 def _hidden(lineage: Mapping) -> list[str]:
@@ -296,7 +308,7 @@ def gold(state: State) -> list[str]:
     """The models of Gold or, of a project without that folder, all models."""
     nodes = state.manifest["nodes"]
     every = _models(nodes)
-    return [model for model in every if _is_gold(nodes[model])] or every
+    return sorted([model for model in every if _is_gold(nodes[model])] or every)
 
 
 def report(radius: BlastRadius) -> Iterator[str]:

@@ -8,6 +8,7 @@ which exposures the change touches.
 """
 
 import argparse
+import contextlib
 import os
 import sys
 import tempfile
@@ -21,6 +22,8 @@ from python_jobs.check_pull_request.report import github
 from python_jobs.check_pull_request.report.as_json import as_json
 from python_jobs.check_pull_request.report.markdown import report
 from python_jobs.check_pull_request.report.sarif import as_sarif
+
+STDOUT = Path("-")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
             raise CannotCheck(f"{folder} has no dbt_project.yml: name the project, --project-dir")
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as needed:
             os.environ |= {"LAKEHOUSE_HOME": needed, "LAKEHOUSE_SHUFFLE_PARTITIONS": "1"}
-            checked = check(project, options.base, Path(needed), not options.no_build)
+            # With --json - only that goes to stdout.
+            out = sys.stderr if options.json == STDOUT else sys.stdout
+            with contextlib.redirect_stdout(out):
+                checked = check(project, options.base, Path(needed), not options.no_build)
     except CannotCheck as error:
         print(f"Cannot check: {error}", file=sys.stderr)
         return CANNOT_CHECK
@@ -48,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _tell(checked: Checked, options: argparse.Namespace) -> None:
     """Write the report to wherever it is asked for."""
     lines = [*report(checked)]
-    if options.json == Path("-"):
+    if options.json == STDOUT:
         print(as_json(checked), end="")
     else:
         print("", *lines, sep="\n")
@@ -56,7 +62,7 @@ def _tell(checked: Checked, options: argparse.Namespace) -> None:
             options.json.write_text(as_json(checked), encoding="utf-8")
     if options.sarif:
         options.sarif.write_text(as_sarif(checked), encoding="utf-8")
-    if os.environ.get("GITHUB_ACTIONS") and options.json != Path("-"):
+    if os.environ.get("GITHUB_ACTIONS") and options.json != STDOUT:
         print(*github.annotations(checked.problems), sep="\n")
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         github.write_summary(lines, summary)

@@ -79,11 +79,8 @@ def check(project: Project, base: str, folder: Path, build: bool) -> Checked:
         if build and not problems and (candidates := proof.candidates(changes, before, after)):
             with step("Proving that plans are the same"):
                 proven = proof.proven(project, began, candidates, changes, before, after)
-        states = [
-            State(before.raw, read_lineage(began.lineage) if build else {}),
-            State(after.raw, lineage),
-        ]
-        radius = blast_radius(*states, changes, proven)
+        old = State(before.raw, read_lineage(began.lineage) if build else {})
+        radius = blast_radius(old, State(after.raw, lineage), changes, proven)
         same = sorted(map(short_name, proven))
         return Checked(name, problems, build, files, changes, same, radius)
 

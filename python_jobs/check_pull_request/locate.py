@@ -21,6 +21,12 @@ class Locator:
         """A file of the project, as seen from the repository's root."""
         return (self.within / path).as_posix() if path else ""
 
+    def named(self, name: str) -> str:
+        """The one file of the project with that name; "" if there are several, or none."""
+        listed = ("ls-files", "--cached", "--others", "--exclude-standard")
+        found = self.project.git(*listed, "--", name, f"*/{name}").splitlines() if name else []
+        return found[0] if len(found) == 1 else ""
+
     def in_yml(self, patch_path: str | None, node: str, column: str, text: str) -> Place:
         """The yml file that describes a node, and the line of its column, or else of the node."""
         file = self.file((patch_path or "").partition("://")[2])
@@ -32,7 +38,7 @@ class Locator:
         return Place(file, found or start or 1, text)
 
     def in_model(self, path: str, column: str, text: str) -> Place:
-        """A model's file, and the line that puts a column out: or its select, return, `def model`."""
+        """A model's file, and the line that puts a column out; or its select, return or def."""
         file = self.file(path)
         lines = self.project.read(file)
         put_out = rf"""(^\s*["']?(\w+\.)?|\bas |alias\(["']){re.escape(column)}["']?\)?,?$"""

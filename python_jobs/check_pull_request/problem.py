@@ -9,7 +9,7 @@ class CannotCheck(Exception):
 
 
 class Place(NamedTuple):
-    """Where a problem shows: a file of the repository, "" if none is known, and what to say there."""
+    """Where a problem shows: a file of the repository, or "", and what to say there."""
 
     file: str
     line: int

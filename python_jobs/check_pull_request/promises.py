@@ -54,9 +54,9 @@ def _breaking_changes(locator: Locator, before: Manifest, after: Manifest) -> It
     adapter = after.raw["metadata"]["adapter_type"]
     found: list[Any] = []
     add_callback_to_manager(
-        lambda event: found.append(event.data)
-        if event.info.name == "UnversionedBreakingChange"
-        else None
+        lambda event: (
+            found.append(event.data) if event.info.name == "UnversionedBreakingChange" else None
+        )
     )
     for key, old in sorted(before.nodes.items()):
         if old["resource_type"] != "model":
@@ -71,7 +71,9 @@ def _breaking_changes(locator: Locator, before: Manifest, after: Manifest) -> It
         node = new or old
         for data in found:
             places = [
-                locator.in_yml(node.get("patch_path"), node["name"], column, f"{node['name']}: {text}")
+                locator.in_yml(
+                    node.get("patch_path"), node["name"], column, f"{node['name']}: {text}"
+                )
                 for column, text in _in_words(data)
             ]
             read_by = ", ".join(map(reader, readers(before.raw, [key])))
@@ -203,4 +205,3 @@ def _lost_by_exposures(
         if places:
             owner = reader(exposure)
             yield Problem("exposure", f"The exposure {owner} loses a column", places)
-

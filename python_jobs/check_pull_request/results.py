@@ -59,6 +59,9 @@ def failure(
     """A problem of which an error's text is all that is known, in the file that it is about."""
     node = node or getattr(error, "node", None)
     file = str(getattr(node, "original_file_path", "") or getattr(error, "path", "") or "")
+    syntax = getattr(error, "exc", None)
+    if not file and isinstance(syntax, SyntaxError):
+        file = locator.named(syntax.filename or "")
     message = str(getattr(error, "msg", None) or error)
     lines = [line for line in message.splitlines() if line.strip()]
     reason = lines[0].strip() if lines else title
@@ -109,7 +112,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _line(error: BaseException | str, file: str, locator: Locator) -> int:
-    """The line of a file that an error is of: of Python's syntax, or where a model's code raised."""
+    """The line that an error is of: of Python's syntax, or where a model's code raised."""
     path = locator.project.root / file
     if isinstance(error, str) or not file or not path.is_file():
         return 1

@@ -1,6 +1,5 @@
 """The steps of a check, on the terminal: a line each, with the seconds that it took."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +7,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Say on stderr what is done, and how long it took."""
+    """Say what is done, and how long it took."""
     began = time.monotonic()
-    print(f"{name} … ", end="", file=sys.stderr, flush=True)
+    print(f"{name} … ", end="", flush=True)
     ending = "stopped"
     try:
         yield
         ending = "done"
     finally:
-        print(f"{ending} ({time.monotonic() - began:.1f} s)", file=sys.stderr, flush=True)
+        print(f"{ending} ({time.monotonic() - began:.1f} s)", flush=True)

@@ -96,7 +96,7 @@ def test_unchanged_branch_passes_though_main_went_on(branch, tmp_path):
     assert "Modified: nothing" in checked.stdout
     assert "- nothing that a model computes\n" in checked.stdout
     # A line a step, and not dbt's log.
-    assert "Building the working tree without rows … done (" in checked.stderr
+    assert "Building the working tree without rows … done (" in checked.stdout
     assert "ci_gold.gold_car_current_state" not in checked.stdout + checked.stderr
     assert "OK created python table model ci_gold.gold_car_current_state" in (
         branch.root / "logs/dbt.log"

@@ -231,9 +231,7 @@ def test_module_of_a_python_model(branch, file):
     """The one that it imports, one that this one imports, and the package around them."""
     branch.repository.write(file, (branch.repository.root / file).read_text() + "# changed\n")
     checked = branch.check()
-    assert told(checked) == {
-        "import": f"the module {file} is another: imported by gold_alerts"
-    }
+    assert told(checked) == {"import": f"the module {file} is another: imported by gold_alerts"}
     assert touched(checked) == {ALERTS: ["board", "desk"]}
 
 
@@ -465,7 +463,9 @@ def test_proven_no_change(built):
     repository.change(sql, "silver_events') }}", "silver_events') }}) select e.id, e.worth from e")
     repository.change("shared/grades.py", "F.concat(F.lit(PREFIX), column)", "made(column)")
     repository.change(
-        "shared/grades.py", "\n\ndef", "\n\ndef made(c):\n    return F.concat(F.lit(PREFIX), c)\n\n\ndef"
+        "shared/grades.py",
+        "\n\ndef",
+        "\n\ndef made(c):\n    return F.concat(F.lit(PREFIX), c)\n\n\ndef",
     )
     checked = built.check(build=True)
     assert not checked.problems

@@ -28,7 +28,10 @@ SAME = [
         "select x.a from {t} x join {t} y on x.a = y.b",
         "with y as (select * from {t}) select x.a from {t} as x inner join y on y.b = x.a",
     ),
-    ("select a, (select max(b) from {t}) m from {t}", "select a, m from (select a, (select max(b) from {t}) m from {t})"),
+    (
+        "select a, (select max(b) from {t}) m from {t}",
+        "select a, m from (select a, (select max(b) from {t}) m from {t})",
+    ),
     ("select a from {t} where true", "select a from {t}"),
 ]
 NOT_SAME = [

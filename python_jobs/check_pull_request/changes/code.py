@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 
 from dbt_spark_contracts.lineage.artifact import short_name
+from dbt_spark_contracts.plan.tree import names as labels
 
 from python_jobs.check_pull_request.changes.change import Change, Reach
 from python_jobs.check_pull_request.manifest import Manifest, file_of, names
 
 # What changes nothing in a table, or is told by itself.
-TOLD_ELSEWHERE = (
-    "access alias config_keys_defaults config_keys_used contract database docs enabled event_time "
-    "group meta persist_docs schema tags unlogged"
-).split()
+TOLD_ELSEWHERE = labels("""
+    access alias config_keys_defaults config_keys_used contract database docs enabled
+    event_time group meta persist_docs schema tags unlogged
+""")
 
 
 def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
@@ -34,9 +35,7 @@ def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
         yield from _moved(key, old, new, after)
         yield from _config(key, old, new)
         if old["resource_type"] != "seed" and old.get("raw_code") != new.get("raw_code"):
-            yield Change(
-                "code", f"{_called(new)} has other code", file_of(new), {key: Reach.QUERY}
-            )
+            yield Change("code", f"{_called(new)} has other code", file_of(new), {key: Reach.QUERY})
 
 
 def relation(node: dict) -> str:
@@ -65,9 +64,7 @@ def _config(key: str, old: dict, new: dict) -> Iterator[Change]:
 
 def _settings(node: dict) -> dict:
     """What of a node's config decides about its rows."""
-    config = {
-        name: value for name, value in node["config"].items() if name not in TOLD_ELSEWHERE
-    }
+    config = {name: value for name, value in node["config"].items() if name not in TOLD_ELSEWHERE}
     if node["resource_type"] == "source":
         config = {"external": node.get("external"), "identifier": node.get("identifier")}
     return {name: value for name, value in config.items() if value not in (None, [], {}, "")}

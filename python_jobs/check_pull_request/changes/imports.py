@@ -14,9 +14,7 @@ NOT_OURS = (".venv", "venv", "site-packages", "node_modules", "target", "dbt_pac
 
 def changed(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterator[Change]:
     """Each module that is another, and the models that import it."""
-    old, new = (
-        _imported(folder, state) for folder, state in ((tree, before), (root, after))
-    )
+    old, new = (_imported(folder, state) for folder, state in ((tree, before), (root, after)))
     for file in sorted(old.keys() | new.keys()):
         texts = [_text(folder / file) for folder in (tree, root)]
         if texts[0] == texts[1]:

@@ -71,7 +71,7 @@ class Calls:
         return {word for text in texts for word in re.findall(r"\w+", text)} & self._by_name.keys()
 
     def stands_for(self, key: str) -> set[str]:
-        """The names by which a macro is called: its own and, of a dispatched one, the common one."""
+        """The names by which a macro is called: of a dispatched one, the common name too."""
         name = self.macros[key]["name"]
         prefix, _, common = name.partition("__")
         is_dispatched = prefix in ("default", "spark", self.adapter) and bool(common)
@@ -100,14 +100,10 @@ def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
             reaches = dict.fromkeys(after.nodes, Reach.ALL)
         name = key.partition(".")[2].removeprefix(f"{after.project}.")
         file = macro["original_file_path"] if macro["package_name"] == after.project else ""
-        yield Change(
-            "macro", f"the macro {name} {how}{where}", file if texts[1] else "", reaches
-        )
+        yield Change("macro", f"the macro {name} {how}{where}", file if texts[1] else "", reaches)
 
 
-def _reaches(
-    state: Manifest, calls: Calls, wanted: set[str], called: set[str]
-) -> dict[str, Reach]:
+def _reaches(state: Manifest, calls: Calls, wanted: set[str], called: set[str]) -> dict[str, Reach]:
     """The nodes that call a macro of these ids or names."""
     found: dict[str, Reach] = {}
     for key, node in state.nodes.items():
@@ -129,4 +125,3 @@ def _commands(state: Manifest, calls: Calls, key: str) -> list[str]:
             for tag in hook["tags"]
         }
     )
-

@@ -92,4 +92,3 @@ def _rows(path: Path, delimiter: str) -> Rows:
         return []
     with path.open(encoding="utf-8-sig", newline="") as file:
         return [row for row in csv.reader(file, delimiter=delimiter) if row]
-

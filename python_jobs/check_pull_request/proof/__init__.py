@@ -1,10 +1,10 @@
 """Changed models whose plan is proven to be the same: a refactor, in SQL or Python.
 
 Both versions of a model are analyzed on the same tables, stand-ins of those of the working tree's
-build, and Spark's canonicalized optimized plans are compared. That is a proof for all data only if nothing but
-the plan decides: so nothing is said of a model whose code may look at anything besides its refs
-(`pure_sql`, `pure_python`), whose plan holds what is no function of the tables (`plans`), which is
-incremental, or of which anything else changes, upstream too.
+build, and Spark's canonicalized optimized plans are compared. That is a proof for all data only if
+nothing but the plan decides. So nothing is said of a model whose code may look at anything besides
+its refs (`pure_sql`, `pure_python`), whose plan holds what is no function of the tables (`plans`),
+which is incremental, or of which anything else changes, upstream too.
 
     candidates   the models to compare
     proven       those that are the same
@@ -66,7 +66,9 @@ def proven(
     sides = (Side(base.tree, before, base.manifest), Side(project.root, after, project.state))
     tables = _schemas(before) | _schemas(after)
     pure = sorted(
-        key for key in wanted if all(_is_pure(side.root, side.manifest, key, tables) for side in sides)
+        key
+        for key in wanted
+        if all(_is_pure(side.root, side.manifest, key, tables) for side in sides)
     )
     same = with_same_plan(project, sides, pure) if pure else set()
     others = {key for change in changes for key in change.reaches} - same

@@ -10,6 +10,8 @@ import inspect
 import typing
 from collections.abc import Collection, Iterable, Iterator
 
+from dbt_spark_contracts.plan.tree import names
+
 from python_jobs.check_pull_request.proof.words import depends_on_when_or_where
 
 LIBRARIES: dict[str, "set[str] | None"] = {
@@ -21,28 +23,28 @@ LIBRARIES: dict[str, "set[str] | None"] = {
     "typing": None,
     "__future__": None,
 }
-BUILTINS = set(
-    "len range list dict tuple zip map filter enumerate sorted reversed min max sum any all "
-    "str int float bool abs round ValueError TypeError".split()
-)
+BUILTINS = names("""
+    len range list dict tuple zip map filter enumerate sorted reversed min max sum any all
+    str int float bool abs round ValueError TypeError
+""")
 # They hand something to Python, or are another program's.
 NOT_OF_SPARK = {"udf", "pandas_udf", "udtf", "call_udf", "call_function", "broadcast_udf"}
-OF_DATAFRAMES = set(
-    "select selectExpr where filter withColumn withColumns withColumnRenamed withColumnsRenamed "
-    "drop join crossJoin groupBy groupby agg union unionAll unionByName distinct dropDuplicates "
-    "drop_duplicates orderBy sort limit alias hint columns dtypes schema fields names name toDF na "
-    "fill fillna dropna transform rollup cube exceptAll intersect intersectAll subtract colRegex "
-    "melt unpivot repartition sortWithinPartitions sum avg mean min max count dataType nullable"
-    "".split()
-)
-OF_WINDOWS = set(
-    "partitionBy orderBy rowsBetween rangeBetween unboundedPreceding unboundedFollowing currentRow"
-    "".split()
-)
-OF_PYTHON = set(
-    "items keys values append extend join split lower upper strip replace startswith endswith "
-    "copy index get".split()
-)
+OF_DATAFRAMES = names("""
+    select selectExpr where filter withColumn withColumns withColumnRenamed
+    withColumnsRenamed drop join crossJoin groupBy groupby agg union unionAll unionByName
+    distinct dropDuplicates drop_duplicates orderBy sort limit alias hint columns dtypes
+    schema fields names name toDF na fill fillna dropna transform rollup cube exceptAll
+    intersect intersectAll subtract colRegex melt unpivot repartition sortWithinPartitions
+    sum avg mean min max count dataType nullable
+""")
+OF_WINDOWS = names("""
+    partitionBy orderBy rowsBetween rangeBetween unboundedPreceding unboundedFollowing
+    currentRow
+""")
+OF_PYTHON = names("""
+    items keys values append extend join split lower upper strip replace startswith endswith
+    copy index get
+""")
 OF_DBT = {"ref", "source", "config"}
 GROUPS = ("groupBy", "groupby", "rollup", "cube")
 # Of these names, a DataFrame has an action, and Spark a function.
@@ -72,22 +74,26 @@ def is_pure_python(source: str, modules: Collection[str], schemas: Iterable[str]
         return False
     attributes = OF_DATAFRAMES | OF_WINDOWS | OF_PYTHON | OF_DBT | _of_pyspark()
     others = _other_attributes()
-    names = {*_bound(syntax)} | BUILTINS
+    known = {*_bound(syntax)} | BUILTINS
     spark = {each.args.args[1].arg for each in _models(syntax) if len(each.args.args) > 1}
     for node in ast.walk(syntax):
         if isinstance(node, NOT_ALLOWED) or type(node).__name__ == "Match":
             return False
-        if isinstance(node, ast.Attribute) and node.attr not in attributes:
-            if node.attr.startswith("_") or node.attr in others:
-                return False  # else it is a DataFrame's column, or nothing
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            if node.id not in names or node.id in spark:
-                return False
+        if isinstance(node, ast.Attribute) and not _is_allowed(node.attr, attributes, others):
+            return False
+        is_used = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        if is_used and (node.id not in known or node.id in spark):
+            return False
         if isinstance(node, (ast.Import, ast.ImportFrom)) and not _is_known(node, modules):
             return False
         if isinstance(node, ast.Call) and _is_action(node):
             return False
     return True
+
+
+def _is_allowed(name: str, attributes: set[str], others: set[str]) -> bool:
+    """Is an attribute known to be harmless? One that nothing else has is a DataFrame's column."""
+    return name in attributes or not (name.startswith("_") or name in others)
 
 
 def _of_pyspark() -> set[str]:
@@ -112,13 +118,26 @@ def _functions() -> set[str]:
 
 
 def _other_attributes() -> set[str]:
-    """What DataFrames, modules, dbt and Python's values have, and what may be no column of theirs."""
+    """What DataFrames, modules, dbt and Python's values have: none of it is a column."""
     from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec, functions, types
     from pyspark.sql.group import GroupedData
 
     owners = (
         *(Column, DataFrame, SparkSession, Window, WindowSpec, GroupedData, functions, types),
-        *(functools, typing, str, bytes, list, dict, tuple, int, float, range, type, is_pure_python),
+        *(
+            functools,
+            typing,
+            str,
+            bytes,
+            list,
+            dict,
+            tuple,
+            int,
+            float,
+            range,
+            type,
+            is_pure_python,
+        ),
     )
     return {name for owner in owners for name in dir(owner)} | {"this", "is_incremental", "meta"}
 

@@ -20,6 +20,7 @@ from python_jobs.check_pull_request.proof.words import depends_on_when_or_where
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+
 @dataclass(frozen=True)
 class Side:
     """One of the two states of a project.
@@ -65,7 +66,8 @@ def _compiled(project: Project, side: Side, wanted: list[str]) -> dict[str, str]
     selected = [".".join(side.manifest.nodes[key]["fqn"]) for key in wanted]
     command = ("compile", "--no-introspect", "--no-populate-cache", "--select", *selected)
     done = project.dbt(*command, root=side.root, state=side.state)
-    return {result.node.unique_id: result.node.compiled_code for result in done.result or ()}
+    results: Any = done.result or ()
+    return {result.node.unique_id: result.node.compiled_code for result in results}
 
 
 def _staged(side: Side, key: str, code: str, stand_ins: StandIns) -> "DataFrame":
@@ -150,7 +152,8 @@ def _modules_of(root: Path, source: str) -> Iterator[None]:
 def _opaque_values(spark: "SparkSession", views: list[str]) -> Iterator[None]:
     """Spark's `lit` that makes of what is handed something that no optimizer can look into.
 
-    That is a query of what the model reads, whose answer nobody knows before it runs. Each value is one of its own.
+    That is a query of what the model reads, whose answer nobody knows before it runs. Each value
+    is one of its own.
     """
     from pyspark.sql import functions
 
