@@ -81,8 +81,7 @@ def is_pure_python(source: str, modules: Collection[str], schemas: Iterable[str]
             return False
         if isinstance(node, ast.Attribute) and not _is_allowed(node.attr, attributes, others):
             return False
-        is_used = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-        if is_used and (node.id not in known or node.id in spark):
+        if isinstance(node, ast.Name) and not _is_given(node, known, spark):
             return False
         if isinstance(node, (ast.Import, ast.ImportFrom)) and not _is_known(node, modules):
             return False
@@ -91,9 +90,14 @@ def is_pure_python(source: str, modules: Collection[str], schemas: Iterable[str]
     return True
 
 
-def _is_allowed(name: str, attributes: set[str], others: set[str]) -> bool:
+def _is_allowed(name: str, attributes: Collection[str], others: Collection[str]) -> bool:
     """Is an attribute known to be harmless? One that nothing else has is a DataFrame's column."""
     return name in attributes or not (name.startswith("_") or name in others)
+
+
+def _is_given(name: ast.Name, known: Collection[str], spark: Collection[str]) -> bool:
+    """Does the source say what the name is, and is it not the session?"""
+    return not isinstance(name.ctx, ast.Load) or (name.id in known and name.id not in spark)
 
 
 def _of_pyspark() -> set[str]:
