@@ -6,11 +6,13 @@ not known, dbt's graph is followed instead: all of its columns may be touched.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dbt_spark_contracts.lineage.artifact import FILE_NAME, short_name
+from dbt_spark_contracts.lineage.artifact import short_name
+from dbt_spark_contracts.lineage.record import FILE_NAME, Derivation, Model, Unreadable, read
+from dbt_spark_contracts.lineage.record import Column as RecordedColumn
 
 from python_jobs.check_pull_request.changes.change import Change, Reach
 from python_jobs.check_pull_request.exposures import columns_read, reader, readers
@@ -35,7 +37,7 @@ class State:
     """
 
     manifest: dict
-    models: dict[str, dict]
+    models: dict[str, Model]
 
 
 @dataclass
@@ -82,10 +84,12 @@ def read_state(folder: Path) -> State:
     return State(manifest, read_lineage(folder))
 
 
-def read_lineage(folder: Path) -> dict[str, dict]:
-    """The models' lineage that a build left, by their ids."""
-    file = folder / FILE_NAME
-    return json.loads(file.read_text(encoding="utf-8"))["nodes"] if file.is_file() else {}
+def read_lineage(folder: Path) -> dict[str, Model]:
+    """The models' lineage that a build left, by their ids; none if it left none that is known."""
+    try:
+        return read(folder / FILE_NAME).models
+    except (FileNotFoundError, Unreadable):
+        return {}
 
 
 def blast_radius(
@@ -128,11 +132,11 @@ def blast_radius(
             )
         )
     untraced = [
-        f"{short_name(model)}.{name}: {', '.join(column['untraced'])}"
+        f"{short_name(model)}.{name}: {', '.join(column.untraced)}"
         for model in gold(after)
         if model in after.models
-        for name, column in after.models[model]["columns"].items()
-        if column["untraced"]
+        for name, column in after.models[model].columns.items()
+        if column.untraced
     ]
     untraced += [f"{short_name(model)}: {NO_PLAN_SHOWS}" for model in sorted(unseen)]
     layer = "Gold" if _has_gold(after.manifest) else "model"
@@ -163,29 +167,27 @@ def changed(
             if model in other.manifest["nodes"]:
                 continue  # it failed to build in that state
             words.append(f"{name} is {'new' if is_new else 'gone'}")
-        old, new = (
-            state.models.get(model, {"columns": {}})["columns"] for state in (before, after)
-        )
+        old, new = (state.models.get(model, Model()).columns for state in (before, after))
         for column in [*old, *(column for column in new if column not in old)]:
             if how := difference(old.get(column), new.get(column)):
                 columns.add((model, column))
                 if not is_new and not is_gone:
                     words.append(f"{name}.{column} {how}")
         if not is_new and not is_gone:
-            fingerprints = [state.models[model]["rows"]["fingerprint"] for state in (before, after)]
+            fingerprints = [state.models[model].rows.fingerprint for state in (before, after)]
             if fingerprints[0] != fingerprints[1]:
                 rows.add(model)
                 words.append(f"the rows of {name} are chosen in another way")
     return columns, rows, words
 
 
-def difference(before: dict | None, after: dict | None) -> str:
+def difference(before: RecordedColumn | None, after: RecordedColumn | None) -> str:
     """How a column differs, in words; none if it does not. In: its lineage, or None."""
     if before is None or after is None:
         return "is new" if before is None else "is gone"
-    if before["data_type"] != after["data_type"]:
-        return f"is {after['data_type']}, and was {before['data_type']}"
-    if before["fingerprint"] != after["fingerprint"]:
+    if before.data_type != after.data_type:
+        return f"is {after.data_type}, and was {before.data_type}"
+    if before.fingerprint != after.fingerprint:
         return "is made in another way"
     return ""
 
@@ -203,10 +205,10 @@ def spread(
         size = len(columns) + len(rows) + len(whole)
         for state in states:
             for model, lineage in state.models.items():
-                for name, column in lineage["columns"].items():
+                for name, column in lineage.columns.items():
                     if _is_reached(column, columns, whole):
                         columns.add((model, name))
-                if _is_reached(lineage["rows"], columns, whole) or _parents(lineage) & rows:
+                if _is_reached(lineage.rows, columns, whole) or _parents(lineage) & rows:
                     rows.add(model)
             for model in _without_lineage(state):
                 reached = rows | whole | {node for node, _ in columns}
@@ -242,7 +244,7 @@ def _not_shown(
             elif reach is Reach.ALL or (reach is Reach.PLAN and not is_traced):
                 whole.add(key)
             elif reach is Reach.QUERY and key not in proven:
-                hidden = _hidden(after.models.get(key, {}))
+                hidden = _hidden(after.models.get(key, Model()))
                 more |= {(key, name) for name in hidden}
                 if not is_traced:
                     whole.add(key)
@@ -251,34 +253,31 @@ def _not_shown(
     return whole, more, unseen
 
 
-def _hidden(lineage: Mapping) -> list[str]:
+def _hidden(lineage: Model) -> list[str]:
     """The columns that Spark's plan does not see through: what a Python function makes."""
-    return [name for name, column in lineage.get("columns", {}).items() if column["untraced"]]
+    return [name for name, column in lineage.columns.items() if column.untraced]
 
 
 def _touched_columns(
     model: str, columns: set[Column], whole: set[str], before: State, after: State
 ) -> list[str]:
     """The model's touched columns; those that are gone say so."""
-    old, new = (
-        list(state.models.get(model, {"columns": {}})["columns"]) for state in (before, after)
-    )
+    old, new = (list(state.models.get(model, Model()).columns) for state in (before, after))
     now = [name for name in new if model in whole or (model, name) in columns]
     gone = [name for name in old if name not in new and model in after.models]
     return [*now, *(f"{name} (gone)" for name in gone)]
 
 
-def _is_reached(made: Mapping, columns: set[Column], whole: set[str]) -> bool:
+def _is_reached(made: Derivation, columns: set[Column], whole: set[str]) -> bool:
     return any(
-        origin["node"] in whole or (origin["node"], origin["column"]) in columns
-        for origin in made["origins"]
+        origin.node in whole or (origin.node, origin.column) in columns for origin in made.origins
     )
 
 
-def _parents(lineage: dict) -> set[str]:
+def _parents(lineage: Model) -> set[str]:
     """The nodes that a model's columns and rows come from."""
-    parts = [*lineage["columns"].values(), lineage["rows"]]
-    return {origin["node"] for part in parts for origin in part["origins"]}
+    parts: list[Derivation] = [*lineage.columns.values(), lineage.rows]
+    return {origin.node for part in parts for origin in part.origins}
 
 
 def _without_lineage(state: State) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import dbt_spark_contracts
 import yaml
-from dbt_spark_contracts.lineage.artifact import FILE_NAME
+from dbt_spark_contracts.lineage.record import FILE_NAME
 
 from python_jobs.check_pull_request.problem import CannotCheck
 from python_jobs.check_pull_request.project import Project

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dbt_spark_contracts.lineage.artifact import FILE_NAME, short_name
+from dbt_spark_contracts.lineage.artifact import short_name
+from dbt_spark_contracts.lineage.record import FILE_NAME, Model
 
 from python_jobs.blast_radius import (
     BlastRadius,
@@ -85,7 +86,7 @@ def check(project: Project, base: str, folder: Path, build: bool) -> Checked:
         return Checked(name, problems, build, files, changes, same, radius)
 
 
-def _built(project: Project, locator: Locator) -> tuple[list[Problem], dict[str, dict]]:
+def _built(project: Project, locator: Locator) -> tuple[list[Problem], dict[str, Model]]:
     """Build every layer with no rows. (Unit tests bring rows, and take time.)
 
     Returns:

@@ -8,6 +8,7 @@ from dbt.contracts.graph.nodes import ModelNode
 from dbt_common.events.event_manager_client import add_callback_to_manager
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.lineage.project import marked
+from dbt_spark_contracts.lineage.record import Model
 from dbt_spark_contracts.nodes import is_enforced
 
 from python_jobs.check_pull_request.changes.code import relation
@@ -28,7 +29,7 @@ MARK_ON_PURPOSE = (
 
 
 def broken(
-    locator: Locator, before: Manifest, after: Manifest, built: dict[str, dict]
+    locator: Locator, before: Manifest, after: Manifest, built: dict[str, Model]
 ) -> Iterator[Problem]:
     """Each promise of the base that the working tree breaks.
 
@@ -187,14 +188,14 @@ def _compulsory(locator: Locator, project: str) -> set[str]:
 
 
 def _lost_by_exposures(
-    locator: Locator, after: Manifest, built: dict[str, dict]
+    locator: Locator, after: Manifest, built: dict[str, Model]
 ) -> Iterator[Problem]:
     """Each exposure that names a column which its model does not have."""
     for exposure in sorted(after.exposures.values(), key=lambda each: each["name"]):
         places = []
         for key in sorted(parents(exposure) & after.nodes.keys()):
             node = after.nodes[key]
-            there = built.get(key, {}).get("columns") or node.get("columns") or {}
+            there = built.get(key, Model()).columns or node.get("columns") or {}
             if not built.get(key) and not is_enforced(node["config"]):
                 continue  # its yml need not name all of its columns
             missing = {*columns_read(exposure, key)} - {name.lower() for name in there}

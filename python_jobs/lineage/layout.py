@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .artifact import Exposure, Lineage, Node
+from .project import Exposure, Lineage, Node
 
 ROW = 22  # the height of a column's row
 HEAD = 30  # and of a box's head, with the model's name

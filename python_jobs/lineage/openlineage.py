@@ -12,11 +12,12 @@ them, those of its rows too. A model that was not recorded has no event.
 from collections.abc import Iterable, Iterator
 
 import attr
+from dbt_spark_contracts.lineage.record import Origin
 from openlineage.client.event_v2 import DatasetEvent, StaticDataset
 from openlineage.client.facet_v2 import DatasetFacet, column_lineage_dataset, schema_dataset
 from openlineage.client.serde import Serde
 
-from .artifact import Lineage, Node, Origin
+from .project import Lineage, Node, place_of
 
 PRODUCER = "urn:dbt-spark-contracts:column-lineage"
 
@@ -97,13 +98,13 @@ def event(lineage: Lineage, node: Node, names: Names) -> DatasetEvent:
                 )
                 for column in node.columns.values()
             },
-            dataset=inputs(node.row_origins, names),
+            dataset=inputs(node.rows.origins, names),
             producer=PRODUCER,
         ),
     }
-    if untraced or node.rows_untraced:
+    if untraced or node.rows.untraced:
         facets["dbtSparkContracts_untraced"] = UntracedDatasetFacet(
-            columns=untraced, rows=node.rows_untraced, producer=PRODUCER
+            columns=untraced, rows=node.rows.untraced, producer=PRODUCER
         )
     return DatasetEvent(
         eventTime=lineage.generated_at,
@@ -118,7 +119,7 @@ def inputs(origins: Iterable[Origin], names: Names) -> list[column_lineage_datas
     for origin in origins:
         kind, subtype = TRANSFORMATIONS[origin.kind]
         description = f"of its field {origin.field}" if origin.field else None
-        ways.setdefault(origin.place, []).append(
+        ways.setdefault(place_of(origin), []).append(
             column_lineage_dataset.Transformation(
                 kind, subtype, description, masking=origin.masking or None
             )

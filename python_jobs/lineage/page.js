@@ -4,6 +4,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const element = (id) => document.getElementById(id);
   const READABLE = 0.8; // the least zoom at which rows are read with ease: 12 px become 9.6
+  const LEGIBLE = 0.7; // a path is laid out so that it is seen whole at this zoom
   const OVERVIEW = 0.55; // below it the rows are too small, and each box shows its name instead
   const KINDS = ["copy", "computed", "aggregated", "condition", "window"];
   const FONT = 'ui-monospace, "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
@@ -37,6 +38,11 @@
       if (seen.has(number)) continue; // one line, whatever the ways
       seen.add(number);
       links.push({ source: `c${number}`, target: `h${node.index}`, kind: "rows", group: "rows" });
+    }
+  }
+  for (const node of data.nodes) {
+    for (const source of node.sources) {
+      links.push({ source: `h${source}`, target: `h${node.index}`, kind: "read", group: "code" });
     }
   }
   data.exposures.forEach((exposure, index) => {
@@ -374,6 +380,7 @@
     });
   }
   cy.on("zoom", sizeTitles);
+  cy.on("resize", () => arranged && choose(chosen)); // a path by itself is laid out for the room
 
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => cy.style(style()));
 
@@ -395,7 +402,10 @@
     const ids = new Set([...up, ...down].map((number) => `c${number}`));
     const onPath = new Set([...up, ...down].map((number) => columns[number].node.index));
     const below = new Set([...down].map((number) => columns[number].node.index));
+    const known = new Set([...up].filter((number) => columns[number].known).map((number) => columns[number].node.index));
+    const sources = new Set(numbers.map((number) => columns[number].node.index));
     const lines = new Set();
+    const heads = new Set(); // nodes that are on the path by none of their columns
     const both = (link, some) =>
       some.has(Number(link.source.slice(1))) && some.has(Number(link.target.slice(1)));
     for (const link of links) {
@@ -405,13 +415,18 @@
         lines.add(link.id);
         ids.add(link.target);
       }
+      // What the model's own code reads.
+      if (link.group === "code" && (known.has(Number(link.target.slice(1))) || sources.has(Number(link.source.slice(1))))) {
+        lines.add(link.id);
+        heads.add(Number(link.source.slice(1))).add(Number(link.target.slice(1)));
+      }
       // The rows of the path's models, one step: what those columns come from is another story.
       if (link.group === "rows" && element("rows").checked && onPath.has(Number(link.target.slice(1)))) {
         lines.add(link.id);
         ids.add(link.source);
       }
     }
-    return { ids, lines, up, down };
+    return { ids, lines, heads, up, down };
   }
 
   function highlight() {
@@ -423,7 +438,7 @@
       arrange(only ? path : null);
       cy.edges(".rows").toggleClass("hidden", !element("rows").checked);
       if (!path) return;
-      const nodes = new Set();
+      const nodes = new Set(path.heads);
       for (const id of path.ids) if (id[0] === "c") nodes.add(columns[id.slice(1)].node.index);
       if (chosen.columns) nodes.add(chosen.index);
       const away = only ? "hidden" : "dim";
@@ -465,19 +480,33 @@
       };
       for (const node of data.nodes) {
         const shown = node.columns.filter((column) => path.ids.has(`c${column.number}`));
-        if (shown.length || node === chosen) stack(node, shown);
+        if (shown.length || node === chosen || path.heads.has(node.index)) stack(node, shown);
       }
       for (const each of data.exposures) if (path.ids.has(`e${each.index}`)) stack(each, null);
-      let x = 0;
+      // Side by side as long as they fit, and then in a new line below, so that no path is cut.
+      const room = Math.max(0, (cy.width() - 60) / LEGIBLE);
+      const lines = [];
       for (const at of [...stacks.keys()].sort((a, b) => a - b)) {
         const members = stacks.get(at).sort((a, b) => a.box.y - b.box.y);
-        let y = -members.reduce((sum, each) => sum + each.height + 30, -30) / 2;
-        for (const { box, shown, width, height } of members) {
-          if (shown) take({ ...box, x, y, width }, shown);
-          else now.set(`e${box.index}`, { ...box, x, y, width });
-          y += height + 30;
+        const width = Math.max(...members.map((each) => each.width));
+        const height = members.reduce((sum, each) => sum + each.height + 30, -30);
+        let line = lines[lines.length - 1];
+        if (!line || line.right + 70 + width > room) lines.push((line = { stacks: [], right: -70, height: 0 }));
+        line.stacks.push({ members, height, x: line.right + 70 });
+        line.right += 70 + width;
+        line.height = Math.max(line.height, height);
+      }
+      let top = 0;
+      for (const line of lines) {
+        for (const { members, height, x } of line.stacks) {
+          let y = top + (line.height - height) / 2;
+          for (const { box, shown, width, height: own } of members) {
+            if (shown) take({ ...box, x, y, width }, shown);
+            else now.set(`e${box.index}`, { ...box, x, y, width });
+            y += own + 30;
+          }
         }
-        x += Math.max(...members.map((each) => each.width)) + 90;
+        top += line.height + 50;
       }
     }
     now.forEach(({ x, y, width, height }, id) => {
@@ -494,11 +523,12 @@
     const quiet = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const go = (to) => cy.animate(to, { duration: quiet ? 0 : 250 });
     const seen = path
-      ? cy.nodes(".column.on, .head.chosen, .column.chosen, .exposure").not(".dim, .hidden")
+      ? cy.nodes(arranged ? ".box, .exposure" : ".column.on, .head.chosen, .column.chosen, .exposure").not(".dim, .hidden")
       : cy.nodes();
     const box = seen.boundingBox({ includeLabels: false, includeOverlays: false });
     const zoom = Math.min((cy.width() - 60) / box.w, (cy.height() - 60) / box.h, 1.25);
-    if (!path || zoom >= READABLE) {
+    // A path by itself is seen whole, unless that makes it too small to be read.
+    if (!path || zoom >= (arranged ? OVERVIEW : READABLE)) {
       const [x, y] = [box.x1 + box.w / 2, box.y1 + box.h / 2];
       return go({ zoom, pan: { x: cy.width() / 2 - zoom * x, y: cy.height() / 2 - zoom * y } });
     }
@@ -526,11 +556,21 @@
     if (moved) look(path);
   }
 
+  // What the address asks for; as it stands there, if it is no text that was encoded.
+  function asked() {
+    const hash = location.hash.slice(1);
+    try {
+      return decodeURIComponent(hash);
+    } catch {
+      return hash;
+    }
+  }
+
   function fromHash() {
-    const asked = decodeURIComponent(location.hash.slice(1));
-    const what = columns.find((column) => name(column) === asked) || data.nodes.find((node) => node.label === asked);
+    const wanted = asked();
+    const what = columns.find((column) => name(column) === wanted) || data.nodes.find((node) => node.label === wanted);
     choose(what || null);
-    if (asked && !what) element("panel").prepend(tag("p", "warning", `There is no ${asked}.`));
+    if (wanted && !what) element("panel").prepend(tag("p", "warning", `There is no ${wanted}.`));
   }
 
   // ---- The panel --------------------------------------------------------------------------
@@ -582,7 +622,7 @@
     const models = new Set([...path.up].map((number) => columns[number].node)).size;
     const roots = [...path.up].filter((number) => number !== column.number && !columns[number].origins.length);
     const readers = data.exposures.filter((each) => path.ids.has(`e${each.index}`));
-    const nothing = column.untraced.length || column.origins.length ? null
+    const nothing = column.untraced.length || column.origins.length || column.known ? null
       : ["seed", "source", "table"].includes(column.node.kind) ? "A root: no model of dbt makes it."
       : "It comes from no column: a constant, or a value of the run.";
     fill(
@@ -594,6 +634,7 @@
       ...changed(column.node),
       ...(nothing ? [tag("p", "faint", nothing)] : []),
       ...list("Comes from", column.origins.map(origin)),
+      ...byCode(column.known ? column.node.sources : [], column.known),
       ...list("Goes to", column.uses.map(([number, kind, field]) => [
         link(columns[number]),
         tag("span", "faint", ` ${field ? `(its ${field}) ` : ""}${data.words[kind]} it`),
@@ -607,6 +648,11 @@
     );
   }
 
+  const byCode = (sources, reason) => [
+    ...list("Read by the model's code from", sources.map((index) => [link(data.nodes[index])])),
+    ...(reason ? [tag("p", "faint", reason)] : []),
+  ];
+
   function aboutRows(node) {
     const items = node.rows.origins.map(origin);
     return [...list(`Rows of ${node.label}`, items), ...reasons(node.rows.untraced.map((reason) => `the rows: ${reason}`))];
@@ -618,6 +664,7 @@
       tag("p", "faint", `${node.kind}, ${node.layer}, ${node.relation}`),
       tag("p", "", node.description),
       ...changed(node),
+      ...byCode(node.sources),
       ...aboutRows(node),
       ...list("Columns", node.columns.map((column) => [
         link(column, column.name), tag("span", "faint", ` ${column.type}${column.untraced.length ? " ?" : ""} `), ...marks(column),
@@ -633,7 +680,8 @@
   let found = [];
   let marked = 0;
 
-  // The columns whose names have all the words; best first: the name itself, its beginning, a part.
+  // The columns whose names or descriptions have all the words; best first: the name itself, its
+  // beginning, a part, a description; of equals, those at the right, which readers see.
   function find(text) {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
     if (!words.length) return [];
@@ -642,9 +690,13 @@
       const first = words[words.length - 1];
       return own === first || name(column).toLowerCase() === first ? 0 : own.startsWith(first) ? 1 : own.includes(first) ? 2 : 3;
     };
+    const has = (text, word) => text.toLowerCase().includes(word);
+    const named = (column) => words.every((word) => has(name(column), word));
     return columns
-      .filter((column) => words.every((word) => name(column).toLowerCase().includes(word)))
-      .sort((a, b) => rank(a) - rank(b) || a.number - b.number);
+      .filter((column) => words.every((word) => has(name(column), word) || has(column.description, word)))
+      .map((column) => ({ column, rank: named(column) ? rank(column) : 4 }))
+      .sort((a, b) => a.rank - b.rank || b.column.node.x - a.column.node.x || a.column.number - b.column.number)
+      .map((each) => each.column);
   }
 
   function showHits() {
@@ -660,7 +712,7 @@
       return hit;
     });
     const more = found.length - rows.length;
-    if (!found.length) rows.push(tag("div", "faint", "No column has that in its name."));
+    if (!found.length) rows.push(tag("div", "faint", "No column has that in its name or description."));
     if (more > 0) rows.push(tag("div", "faint", `and ${more} more`));
     hits.replaceChildren(...rows);
     open(search.value.trim() !== "");

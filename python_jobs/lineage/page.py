@@ -13,8 +13,10 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from .artifact import COLUMN_KINDS, ROW_KINDS, Lineage, Node, Origin, Place
+from dbt_spark_contracts.lineage.record import Origin
+
 from .layout import HEAD, LETTER, ROW, Box, lay_out
+from .project import COLUMN_KINDS, ROW_KINDS, Lineage, Node, Place, place_of
 
 HERE = Path(__file__).parent
 
@@ -46,7 +48,9 @@ def policy(scripts: list[str]) -> str:
 
 def as_json(value: dict) -> str:
     """JSON that may stand in a script element: it has no letter that HTML takes notice of."""
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    # Half a surrogate pair is no letter: a browser could not write it to the address.
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = text.encode("utf-8", "replace").decode("utf-8")
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
@@ -64,7 +68,7 @@ def content(lineage: Lineage) -> dict:
         "letter": LETTER,
         "words": COLUMN_KINDS | ROW_KINDS,
         "lanes": [asdict(lane) for lane in lanes],
-        "nodes": [of_node(node, boxes[node.id], numbers) for node in lineage.nodes.values()],
+        "nodes": [of_node(node, boxes[node.id], numbers, order) for node in lineage.nodes.values()],
         "exposures": [
             {
                 "label": each.label,
@@ -78,7 +82,7 @@ def content(lineage: Lineage) -> dict:
     }
 
 
-def of_node(node: Node, box: Box, numbers: dict[Place, int]) -> dict:
+def of_node(node: Node, box: Box, numbers: dict[Place, int], order: dict[str, int]) -> dict:
     """A node, as the page's script wants it."""
     return {
         "label": node.label,
@@ -88,7 +92,11 @@ def of_node(node: Node, box: Box, numbers: dict[Place, int]) -> dict:
         "description": node.description,
         "changed": node.changed,
         **where(box),
-        "rows": {"origins": pairs(node.row_origins, numbers), "untraced": node.rows_untraced},
+        "sources": [order[key] for key in node.sources],
+        "rows": {
+            "origins": pairs(node.rows.origins, numbers),
+            "untraced": [] if node.sources else node.rows.untraced,
+        },
         "columns": [
             {
                 "number": numbers[Place(node.id, column.name)],
@@ -96,7 +104,8 @@ def of_node(node: Node, box: Box, numbers: dict[Place, int]) -> dict:
                 "type": column.data_type,
                 "description": column.description,
                 "marks": column.marks,
-                "untraced": column.untraced,
+                "untraced": [] if column.known else column.untraced,
+                "known": column.known,
                 "origins": pairs(column.origins, numbers),
             }
             for column in node.columns.values()
@@ -111,4 +120,4 @@ def where(box: Box) -> dict[str, float]:
 
 def pairs(origins: list[Origin], numbers: dict[Place, int]) -> list[list]:
     """Origins as [number of the column, kind, field]."""
-    return [[numbers[each.place], each.kind, each.field] for each in origins]
+    return [[numbers[place_of(each)], each.kind, each.field] for each in origins]

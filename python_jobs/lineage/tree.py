@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
-from .artifact import COLUMN_KINDS, ROW_KINDS, Lineage, Origin, Place
+from dbt_spark_contracts.lineage.record import Origin
+
+from .project import COLUMN_KINDS, ROW_KINDS, Lineage, Place, place_of
 
 # The other direction, in words.
 USES = {
@@ -19,23 +21,43 @@ ROOTS = {"seed": "(seed)", "source": "(source)", "table": "(a table that dbt doe
 SEEN = "(see above)"
 
 
-def upstream(lineage: Lineage, place: Place, width: int = 100) -> Iterator[str]:
-    """The lines of what a column comes from, and what the rows on the way are chosen by."""
+def upstream(
+    lineage: Lineage, place: Place, width: int = 100, has_rows: bool = True
+) -> Iterator[str]:
+    """The lines of what a column comes from.
+
+    Args:
+        lineage: The project's.
+        place: The column.
+        width: How many letters a line may have.
+        has_rows: Whether to tell what the rows on the way are chosen by.
+    """
     yield from title(lineage, place, width)
     seen = {place: None}  # a dict keeps the order
     yield from above(lineage, place, "", seen, width)
     on_the_way = unique(each.node for each in seen)
-    yield from rows(lineage, on_the_way, width)
+    if has_rows:
+        yield from rows(lineage, on_the_way, width)
     yield from changed(lineage, on_the_way, width)
 
 
-def downstream(lineage: Lineage, place: Place, width: int = 100) -> Iterator[str]:
-    """The lines of what comes from a column, down to the exposures of dbt that read it."""
+def downstream(
+    lineage: Lineage, place: Place, width: int = 100, has_rows: bool = True
+) -> Iterator[str]:
+    """The lines of what comes from a column, down to the exposures of dbt that read it.
+
+    Args:
+        lineage: The project's.
+        place: The column.
+        width: How many letters a line may have.
+        has_rows: Whether to tell whose rows it decides.
+    """
     yield from title(lineage, place, width)
     seen: dict[Place, None] = {place: None}
     read: set = set()
     yield from below(lineage, place, "", seen, read, width)
-    yield from row_effects(lineage, seen, width)
+    if has_rows:
+        yield from row_effects(lineage, seen, width)
     yield from perhaps(lineage, seen, width)
     yield from changed(lineage, unique(each.node for each in seen), width)
 
@@ -62,7 +84,10 @@ def above(
     """The branches of what a column comes from. `seen` are the places that were printed."""
     column = lineage.column(place)
     by_place = grouped(column.origins)
-    branches = len(by_place) + len(column.untraced)
+    unknown = [f"? cannot be told in full: {reason}" for reason in column.untraced]
+    if column.known:
+        unknown = [read_by_code(lineage, place.node)]
+    branches = len(by_place) + len(unknown)
     if not branches:
         yield from fork(nothing_above(lineage, place), indent, True, width)
     for number, (origin, how) in enumerate(by_place.items(), 1):
@@ -76,8 +101,14 @@ def above(
             seen[origin] = None
             if has_more(lineage, origin):
                 yield from above(lineage, origin, indent + stem(last), seen, width)
-    for number, reason in enumerate(column.untraced, len(by_place) + 1):
-        yield from fork(f"? cannot be told in full: {reason}", indent, number == branches, width)
+    for number, reason in enumerate(unknown, len(by_place) + 1):
+        yield from fork(reason, indent, number == branches, width)
+
+
+def read_by_code(lineage: Lineage, node: str) -> str:
+    """What a model's own code reads, of which no plan tells."""
+    names = [lineage.nodes[key].label for key in lineage.nodes[node].sources]
+    return f"read by the model's code from {', '.join(names)}  {ROOTS['source']}"
 
 
 def has_more(lineage: Lineage, place: Place) -> bool:
@@ -97,7 +128,7 @@ def grouped(origins: Iterable[Origin]) -> dict[Place, str]:
     """Each place once, with all the ways in which it is one, in words."""
     by_place = defaultdict(list)
     for origin in origins:
-        by_place[origin.place].append(origin)
+        by_place[place_of(origin)].append(origin)
     return {place: in_words(each, COLUMN_KINDS) for place, each in by_place.items()}
 
 
@@ -119,8 +150,11 @@ def rows(lineage: Lineage, nodes: Iterable[str], width: int) -> Iterator[str]:
     """By which columns the rows of each of the nodes are chosen."""
     lines = []
     for node in (lineage.nodes[name] for name in nodes):
-        told = by_kind(lineage, node.row_origins)
-        told += [f"? cannot be told in full: {reason}" for reason in node.rows_untraced]
+        told = by_kind(lineage, node.rows.origins)
+        if node.sources and node.rows.untraced:
+            told.append(read_by_code(lineage, node.id))
+        else:
+            told += [f"? cannot be told in full: {reason}" for reason in node.rows.untraced]
         if told:
             lines += fork(f"{node.label}: {'; '.join(told)}", "", None, width)
     if lines:
@@ -134,7 +168,7 @@ def by_kind(lineage: Lineage, origins: Iterable[Origin]) -> list[str]:
         columns = defaultdict(list)
         for origin in origins:
             if origin.kind == kind:
-                columns[origin.place.node].append(origin.place.column)
+                columns[origin.node].append(origin.column)
         names = [
             f"{lineage.nodes[node].label}.{', '.join(unique(each))}"
             for node, each in columns.items()
@@ -220,7 +254,7 @@ def perhaps(lineage: Lineage, places: Iterable[Place], width: int) -> Iterator[s
         for column in node.columns.values()
         if column.untraced and Place(node.id, column.name) not in places
     ]
-    names += [f"the rows of {node.label}" for node in nodes if node.rows_untraced]
+    names += [f"the rows of {node.label}" for node in nodes if node.rows.untraced]
     if names:
         yield from ("", "Perhaps also, because these cannot be told in full:")
         yield from fork(", ".join(names), "", None, width)

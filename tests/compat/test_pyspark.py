@@ -54,3 +54,25 @@ def test_icebergs_own_ways_to_a_table(spark, schema):
     assert iceberg.expression(spark, f"{schema}.t", "id > 3").op().toString() == "AND"
     with pytest.raises(AnalysisException):
         iceberg.load_table(spark, f"{schema}.not_there")
+
+
+def test_what_the_parser_makes_becomes_a_frame(spark):
+    parsed = pyspark.sql_parser(spark).parsePlan("select id + 1 as x from range(3)")
+    assert pyspark.kind_of_java(parsed) == "Project"
+    assert pyspark.kind_of_java("a text") == ""
+    frame = pyspark.frame_of(spark, parsed)
+    assert frame.columns == ["x"]
+    expression = pyspark.sql_parser(spark).parseExpression("x * 2")
+    assert frame.select(pyspark.column_of(spark, expression).alias("y")).collect()[0].y == 2
+    clause = pyspark.sql_parser(spark).parsePlan("with a as (select 7 as z) select 1")
+    query = pyspark.sql_parser(spark).parsePlan("select z from a")
+    found = pyspark.frame_of(spark, pyspark.with_child(spark, clause, query))
+    assert found.collect()[0].z == 7
+
+
+def test_a_statement_with_values_is_told_as_it_runs(spark):
+    frame = spark.range(1)
+    text = pyspark.formatted_sql(
+        spark, "select {n} from {t} where a = {s}", {"n": 2, "t": frame, "s": "it's"}
+    )
+    assert text.startswith("select 2 from ") and text.endswith(r"where a = 'it\'s'")

@@ -40,6 +40,7 @@ HOOK = """
 """
 CHANGES = """
 def model(dbt, spark):
+    dbt.config(meta={{"unaudited": "To see what becomes of it."}})
     rows = dbt.ref("m").select("id")
     spark.sql("alter table {table} {change}")
     return rows

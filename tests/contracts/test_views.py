@@ -35,8 +35,12 @@ small:
 """,
     "models/wrong.sql": "{{ config(materialized='view') }} select 'x' as id, 1 as other",
     "models/reads.sql": "select * from {{ ref('seen') }}",
+    "models/through.sql": """
+{{ config(schema='gold', contract={'enforced': true}) }} select id as x from {{ ref('seen') }}
+""",
     "models/models.yml": """
 models:
+  - {name: through, columns: [{name: x, data_type: int}]}
   - {name: marked, columns: [{name: policy, config: {meta: {pii: true}}}]}
   - &contracted
     name: seen
@@ -46,12 +50,21 @@ models:
 """,
     # The tables of this catalog live as long as its process.
     "twice.py": """
+import pathlib
+
 from dbt.cli.main import dbtRunner
 
 for select in (["--exclude", "none"], ["--exclude", "leaks", "wrong"]):
     result = dbtRunner().invoke(["--no-use-colors", "build", *select])
     print("STATUS", {found.node.name: str(found.status) for found in result.result})
     print("MESSAGE", [found.message for found in result.result if found.message])
+
+# A view's columns have the marks that those of its query have today.
+yml = pathlib.Path("models/models.yml")
+marked = "columns: [{name: id, config: {meta: {pii: true}}}, {name: policy"
+yml.write_text(yml.read_text().replace("columns: [{name: policy", marked))
+result = dbtRunner().invoke(["--no-use-colors", "run", "-s", "through"])
+print("THROUGH", [found.message for found in result.result])
 """,
 }
 
@@ -78,4 +91,6 @@ def test_a_view_is_held_against_its_contract_and_the_marks(tmp_path):
     assert "leaks.p is marked.policy" in done.stdout
     assert "missing in contract" in done.stdout
     assert set(second.values()) == {"success", "pass"}
-    assert "Published 2 tables." in done.stdout
+    assert "Published 3 tables." in done.stdout
+    (through,) = (line for line in done.stdout.splitlines() if line.startswith("THROUGH"))
+    assert "through.x is marked.id under another name" in through

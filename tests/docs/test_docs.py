@@ -128,12 +128,17 @@ def test_the_overview_explains_the_layers_and_the_gates(page, docs, screenshot):
 def test_the_lineage_graph_leads_from_landing_to_the_exposures(page, docs, screenshot):
     page.goto(docs.url)
     page.get_by_title("View Lineage Graph").click()
-    assert {*docs.nodes} <= {*drawn(page).nodes}
+    assert {*docs.nodes} == {*drawn(page).nodes}
+    resources = page.locator("[data-form-type=resource_types]")
+    resources.locator("select").click()
+    resources.locator("li", has_text="Tests").filter(has_not_text="Unit").click()
+    page.get_by_role("button", name="Update Graph").click()
+    assert {*docs.nodes} < {*drawn(page).nodes}
     screenshot("lineage_with_tests")
 
     page.set_viewport_size({"width": 1280, "height": 520})
     page.goto(f"{docs.url}?again")
-    page.get_by_role("link", name="Open it with the data alone").click()
+    page.get_by_role("link", name="Open it").click()
     page.wait_for_url("**g_v=1**")
     graph = drawn(page)
     assert {*graph.nodes} == {*docs.nodes}

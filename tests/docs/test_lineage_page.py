@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from python_jobs.lineage.__main__ import main
-from tests.support import lineage_sample
+from tests.support import hostile, lineage_sample
 
 
 @pytest.fixture
@@ -118,6 +118,87 @@ def test_text_of_the_project_is_never_html(page, opened):
     expect(page.locator("#panel")).to_contain_text(lineage_sample.EVIL)
     assert page.title() == "Columns of small"
     assert page.locator("img").count() == 0
+
+
+WIDTHS = {"wide": (1600, 1000), "laptop": (1280, 720), "phone": (390, 844)}
+
+
+@pytest.mark.parametrize("screen", WIDTHS)
+def test_no_path_is_cut(page, opened, screenshot, screen):
+    width, height = WIDTHS[screen]
+    page.set_viewport_size({"width": width, "height": height})
+    opened(lineage_sample.read_by_code(), at="gold_state.status")
+    screenshot(f"columns_{screen}")
+    boxes = page.evaluate(
+        """() => lineage.nodes('.box').filter(node => node.visible()).map(node => {
+          const {x1, x2, y1, y2} = node.renderedBoundingBox({includeLabels: false})
+          return [x1 >= 0, y1 >= 0, x2 <= lineage.width(), y2 <= lineage.height()]
+        })"""
+    )
+    assert len(boxes) == 6  # landing, Bronze, Silver, Gold and two exposures
+    assert all(map(all, boxes))
+    # The page is no wider than the screen, and its parts do not lie on one another.
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    parts = [page.locator(part).bounding_box() for part in ("#graph", "#panel", "#legend")]
+    for number, one in enumerate(parts):
+        for other in parts[number + 1 :]:
+            assert (
+                one["x"] + one["width"] <= other["x"] + 1
+                or one["y"] + one["height"] <= other["y"] + 1
+            )
+    # In its place it is lit among the rest.
+    page.get_by_label("Only the path").uncheck()
+    assert lit(page) == PATH
+    assert page.evaluate("lineage.nodes('.lane.hidden').length") == 0
+
+
+def test_what_a_models_code_reads_is_shown(page, opened, screenshot):
+    opened(lineage_sample.read_by_code(), at="bronze_events.file")
+    expect(page.locator("#panel")).to_contain_text("Read by the model's code from")
+    expect(page.locator("#panel")).to_contain_text("Python splits the files.")
+    shown = "() => lineage.nodes('.head').filter(n => n.visible()).map(n => n.data('label'))"
+    assert set(page.evaluate(shown)) == {"landing.events", "bronze_events"}
+    assert names(page, ".column.untraced") == {"gold_state.name", "never_built.x"}
+    page.locator("#panel").get_by_role("link", name="landing.events").click()
+    assert "bronze_events" in page.evaluate(shown)
+
+
+def test_any_text_is_shown_and_found_and_none_runs(page, opened, screenshot):
+    for text in (hostile.EVIL, hostile.MARKDOWN, *hostile.NAMES, hostile.ESCAPES, "50% #1 ?a=b"):
+        shown = " ".join(text.encode("utf-8", "replace").decode().replace("\0", "").split())
+        opened(lineage_sample.evil(text))
+        assert len(names(page, ".column")) == 2
+        word = "red" if text == hostile.ESCAPES else max(shown.split(), key=len)
+        page.get_by_role("combobox").fill(word)
+        expect(page.get_by_role("option")).to_have_count(2)
+        page.get_by_role("combobox").press("Enter")
+        panel = page.locator("#panel")
+        said = " ".join(panel.text_content().split())
+        if text == hostile.EVIL:
+            screenshot("columns_evil")
+        if text != hostile.ESCAPES:  # that a browser draws no control character is its own affair
+            # The name, the type, the mark, the description, the reason.
+            assert said.count(shown) >= 5, text
+        page.reload()  # the address has the name
+        assert len(names(page, ".chosen")) == 1
+        assert page.evaluate("window.harmed") is None
+        assert page.locator("img, iframe, details, #panel script, #hits script").count() == 0
+
+
+def test_an_address_that_is_no_name_is_told(page, opened):
+    opened(lineage_sample.small(), at="50%")
+    expect(page.locator("#panel")).to_contain_text("There is no 50%.")
+
+
+def test_search_finds_in_descriptions_and_has_what_readers_see_first(page, opened):
+    opened(lineage_sample.small())
+    found = page.get_by_role("option")
+    page.get_by_role("combobox").fill("expired")
+    expect(found).to_have_text(["gold_state.status "])
+    page.get_by_role("combobox").fill("v")
+    texts = [text.strip() for text in found.all_text_contents()]
+    at = [texts.index(name) for name in ("gold_alerts.value", "landing.events.value")]
+    assert at == sorted(at) and at[0] == 0
 
 
 @pytest.mark.parametrize(("models", "columns"), [(4, 50), (20, 50)])

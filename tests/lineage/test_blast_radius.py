@@ -3,31 +3,31 @@
 import copy
 
 import pytest
+from dbt_spark_contracts.lineage.record import Column, Model, Origin
 
 from python_jobs.blast_radius import State, blast_radius, report
 
 pytestmark = pytest.mark.quick
 
 
-def column(*origins: tuple[str, str, str], **own) -> dict:
-    listed = [dict(zip(("node", "column", "kind"), origin, strict=True)) for origin in origins]
-    return {"data_type": "string", "origins": listed, "untraced": [], "fingerprint": "1"} | own
+def column(*origins: tuple[str, str, str], fingerprint: str = "1") -> Column:
+    return Column([Origin(*origin) for origin in origins], [], fingerprint, "string")
 
 
 SILVER, GOLD, OTHER = (f"model.p.{name}" for name in ("silver_t", "gold_x", "gold_y"))
 MODELS = {
-    SILVER: {
-        "columns": {"a": column(), "b": column(), "unused": column()},
-        "rows": column(),
-    },
-    GOLD: {
-        "columns": {"a": column((SILVER, "a", "copy")), "c": column((SILVER, "b", "condition"))},
-        "rows": column(),
-    },
-    OTHER: {
-        "columns": {"d": column((GOLD, "a", "computed"))},
-        "rows": column((SILVER, "b", "filter")),
-    },
+    SILVER: Model(
+        columns={"a": column(), "b": column(), "unused": column()},
+        rows=column(),
+    ),
+    GOLD: Model(
+        columns={"a": column((SILVER, "a", "copy")), "c": column((SILVER, "b", "condition"))},
+        rows=column(),
+    ),
+    OTHER: Model(
+        columns={"d": column((GOLD, "a", "computed"))},
+        rows=column((SILVER, "b", "filter")),
+    ),
 }
 EXPOSURES = {
     "exposure.p.desk": {
@@ -70,7 +70,7 @@ def test_nothing(states):
 
 
 def test_column_that_is_made_in_another_way(states):
-    states[1].models[SILVER]["columns"]["a"]["fingerprint"] = "2"
+    states[1].models[SILVER].columns["a"].fingerprint = "2"
     assert blast_radius(*states).changes == ["silver_t.a is made in another way"]
     assert rows(*states) == [
         ["gold_x", "a", "the same", "board (board@example.org), desk (The desk)"],
@@ -79,7 +79,7 @@ def test_column_that_is_made_in_another_way(states):
 
 
 def test_column_that_others_are_filtered_by(states):
-    states[1].models[SILVER]["columns"]["b"]["data_type"] = "int"
+    states[1].models[SILVER].columns["b"].data_type = "int"
     assert blast_radius(*states).changes == ["silver_t.b is int, and was string"]
     assert [row[:3] for row in rows(*states)] == [
         ["gold_x", "c", "the same"],
@@ -88,7 +88,7 @@ def test_column_that_others_are_filtered_by(states):
 
 
 def test_rows_that_are_chosen_in_another_way(states):
-    states[1].models[SILVER]["rows"]["fingerprint"] = "2"
+    states[1].models[SILVER].rows.fingerprint = "2"
     assert blast_radius(*states).changes == ["the rows of silver_t are chosen in another way"]
     assert [row[:3] for row in rows(*states)] == [
         ["gold_x", "none by itself", "may be others"],
@@ -98,15 +98,15 @@ def test_rows_that_are_chosen_in_another_way(states):
 
 def test_column_that_is_gone(states):
     """Who read it before the change is touched, though it does so no more."""
-    del states[1].models[SILVER]["columns"]["a"]
-    states[1].models[GOLD]["columns"]["a"] = column(fingerprint="2")
+    del states[1].models[SILVER].columns["a"]
+    states[1].models[GOLD].columns["a"] = column(fingerprint="2")
     told = blast_radius(*states)
     assert told.changes == ["gold_x.a is made in another way", "silver_t.a is gone"]
     assert [touched.columns for touched in told.touched] == [["a"], ["d"]]
 
 
 def test_column_that_nobody_reads(states):
-    states[1].models[SILVER]["columns"]["unused"]["fingerprint"] = "2"
+    states[1].models[SILVER].columns["unused"].fingerprint = "2"
     assert [*report(blast_radius(*states))][-1] == "\nNo column of Gold, and no exposure."
 
 
@@ -120,6 +120,6 @@ def test_model_that_is_new_or_gone(states):
 
 
 def test_what_cannot_be_traced_is_told(states):
-    states[1].models[OTHER]["columns"]["d"]["untraced"] = ["the Python function f"]
-    states[1].models[SILVER]["columns"]["unused"]["fingerprint"] = "2"
+    states[1].models[OTHER].columns["d"].untraced = ["the Python function f"]
+    states[1].models[SILVER].columns["unused"].fingerprint = "2"
     assert [*report(blast_radius(*states))][-1] == "- gold_y.d: the Python function f"

@@ -1,13 +1,15 @@
 """column_lineage.json and what the manifest, and so the docs, tell of it."""
 
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
-from dbt_spark_contracts.lineage.artifact import FILE_NAME, SCHEMA_VERSION, ColumnLineage
+from dbt_spark_contracts.lineage import record
+from dbt_spark_contracts.lineage.artifact import ColumnLineage
+from dbt_spark_contracts.lineage.record import FILE_NAME, SCHEMA_VERSION
 
-from python_jobs.lineage.artifact import schema
 from tests.support.dbt_runner import make_project
 
 MODELS = {
@@ -41,6 +43,7 @@ def model(dbt, spark):
     ),
     "seeds/codes.csv": "code\nx\n",
 }
+SCHEMA = Path(record.__file__).parents[1] / "column_lineage.schema.json"
 SEED = {"seeds": {"+file_format": "iceberg"}}
 
 
@@ -89,7 +92,9 @@ def test_each_model_tells_its_origins(project):
 
 
 def test_artifact_says_what_it_is(project):
-    jsonschema.validate(artifact(project), schema())
+    jsonschema.validate(artifact(project), json.loads(SCHEMA.read_text()))
+    read = record.read(project.target_path / FILE_NAME)
+    assert {id: model.as_dict() for id, model in read.models.items()} == artifact(project)["nodes"]
     metadata = artifact(project)["metadata"]
     manifest = artifact(project, "manifest.json")["metadata"]
     assert metadata["schema_version"] == SCHEMA_VERSION
@@ -157,15 +162,90 @@ def test_file_that_is_none_is_begun_anew(project):
     path.write_text(written)
 
 
-@pytest.mark.quick
-@pytest.mark.parametrize(
-    ("text", "nodes"),
-    [
-        *((text, {}) for text in ("", "[]", "{}", "nonsense")),
-        ('{"metadata": {"schema_version": 99}, "nodes": {"x": 1}}', {}),
-        (f'{{"metadata": {{"schema_version": {SCHEMA_VERSION}}}, "nodes": {{"x": 1}}}}', {"x": 1}),
+METADATA = {
+    "schema_version": SCHEMA_VERSION,
+    "generated_at": "2026-11-24T04:30:00Z",
+    "invocation_id": "1",
+    "project_name": "small",
+}
+COLUMN = {
+    "data_type": "string",
+    "origins": [
+        {"node": "model.small.b", "column": "c", "kind": "copy", "masking": True, "field": "x"},
+        {"node": "lake.t", "column": "d", "kind": "window"},
     ],
-)
-def test_what_is_read_of_a_file(tmp_path, text, nodes):
-    (tmp_path / FILE_NAME).write_text(text)
-    assert ColumnLineage(tmp_path, "small").nodes == nodes
+    "untraced": ["a reason"],
+    "fingerprint": "1",
+}
+NODE = {
+    "relation_name": "lake.s.a",
+    "checksum": "1",
+    "columns": {"a": COLUMN},
+    "rows": {
+        "origins": [{"node": "model.small.b", "column": "c", "kind": "filter"}],
+        "untraced": [],
+        "fingerprint": "1",
+    },
+}
+
+
+def edited(path: str, value: object = None) -> dict:
+    """A file with another value at the path, or without it."""
+    content = json.loads(json.dumps({"metadata": METADATA, "nodes": {"m": NODE}}))
+    *way, last = path.split("/")
+    place = content
+    for step in way:
+        place = place[int(step) if isinstance(place, list) else step]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return content
+
+
+def written(folder: Path, content: object) -> Path:
+    """A file with this content: a text, or what is written as JSON."""
+    path = folder / FILE_NAME
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+@pytest.mark.quick
+def test_what_is_read_of_a_file(tmp_path):
+    content = {"metadata": METADATA, "nodes": {"m": NODE}}
+    found = record.read(written(tmp_path, content))
+    assert found.metadata.as_dict() == METADATA
+    assert found.models["m"].as_dict() == NODE
+    assert found.models["m"].columns["a"].origins[0].field == "x"
+    assert ColumnLineage(tmp_path, "small").nodes == content["nodes"]
+    jsonschema.validate(content, json.loads(SCHEMA.read_text()))
+
+
+BROKEN = [
+    *(("is broken", text) for text in ("", "nonsense", "[]", "{}", "[" * 100_000)),
+    ("has schema_version 99", edited("metadata/schema_version", 99)),
+    ("has schema_version True", edited("metadata/schema_version", True)),
+    ("metadata lacks schema_version", edited("metadata/schema_version")),
+    ("nodes has to be an object", edited("nodes", [])),
+    ("nodes.m has to be an object", edited("nodes/m", 1)),
+    ("nodes.m lacks checksum", edited("nodes/m/checksum")),
+    ("nodes.m has more, which is not known", edited("nodes/m/more", 1)),
+    ("nodes.m.relation_name has to be a text", edited("nodes/m/relation_name", 1)),
+    ("nodes.m.columns.a lacks origins", edited("nodes/m/columns/a/origins")),
+    ("nodes.m.columns.a.untraced", edited("nodes/m/columns/a/untraced", [1])),
+    ("nodes.m.columns.a.origins has the kind filter",
+     edited("nodes/m/columns/a/origins/0/kind", "filter")),
+    ("nodes.m.columns.a.origins.masking", edited("nodes/m/columns/a/origins/0/masking", "yes")),
+    ("nodes.m.rows.origins has the kind copy", edited("nodes/m/rows/origins/0/kind", "copy")),
+]  # fmt: skip
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(("line", "content"), BROKEN)
+def test_a_file_that_cannot_be_read_is_one_line_and_a_build_begins_anew(tmp_path, line, content):
+    path = written(tmp_path, content)
+    with pytest.raises(record.Unreadable) as error:
+        record.read(path)
+    (said,) = str(error.value).splitlines()
+    assert said.startswith(str(path)) and line in said and "run `dbt build`" in said
+    assert ColumnLineage(tmp_path, "small").nodes == {}

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from python_jobs.lineage import artifact
+from python_jobs.lineage import page
 from python_jobs.lineage.__main__ import main
-from tests.support import lineage_sample
+from tests.support import hostile, lineage_sample
 
 pytestmark = pytest.mark.quick
 
-VENDORED = Path(artifact.__file__).parent / "vendor" / "cytoscape.min.js"
+VENDORED = Path(page.__file__).parent / "vendor" / "cytoscape.min.js"
 
 
 @pytest.fixture
@@ -82,10 +82,76 @@ def test_downstream_leads_to_the_exposures(shown):
     assert "Perhaps also, because these cannot be told in full:" in told
 
 
+def test_what_chooses_the_rows_can_be_left_out(shown):
+    for more in ([], ["--downstream"]):
+        whole = shown("--column", "silver_events.at", *more)
+        short = shown("--column", "silver_events.at", "--no-rows", *more)
+        assert "Rows, and so every column of them" in whole
+        assert "Rows, and so every column of them" not in short
+        assert whole.startswith(short.split("\n\n")[0])
+
+
+def test_what_a_models_code_reads_is_a_root(tmp_path, capsys):
+    def tree(*arguments: str, **how) -> str:
+        target = lineage_sample.write(tmp_path / "target", *lineage_sample.read_by_code(**how))
+        assert main(["--column", *arguments, "--target-path", str(target)]) == 0
+        return capsys.readouterr().out
+
+    told = tree("bronze_events.file")
+    assert "└── read by the model's code from landing.events  (source)\n" in told
+    assert "  bronze_events: read by the model's code from landing.events  (source)\n" in told
+    assert "?" not in told
+    # Of which of its columns is not known, so none of them is said to go nowhere.
+    down = tree("landing.events.value", "--downstream")
+    assert "Perhaps also" in down and "bronze_events.file" in down
+    # Without a reason, or where it reads a model as well, it is not known.
+    assert "? cannot be told in full" in tree("bronze_events.file", reason="")
+    both = (lineage_sample.LANDING, lineage_sample.SILVER)
+    assert "? cannot be told in full" in tree("bronze_events.file", reads=both)
+
+
 def test_letter_case_and_full_names(shown):
     tree = shown("--column", "gold_state.status")
     assert shown("--column", "GOLD_STATE.Status") == tree
     assert shown("--column", "model.small.gold_state.status") == tree
+
+
+ESCAPED = r"\x1b[31mred\x1b]0;title\x07\x9b2J\x08\x7f\x00\u200f\u202e\u2066\ud83d end"
+
+
+@pytest.mark.parametrize("downstream", [[], ["--downstream"]])
+def test_no_text_commands_the_terminal(tmp_path, capsys, downstream):
+    """Names, types, marks, descriptions, reasons, exposures: all are escaped; emoji are letters."""
+    made = lineage_sample.evil(hostile.ESCAPES)
+    target = lineage_sample.write(tmp_path / "target", *made)
+    column = f"{hostile.ESCAPES}.{hostile.ESCAPES}"
+    assert main(["--column", column, *downstream, "--target-path", str(target)]) == 0
+    told = capsys.readouterr().out
+    assert [c for c in told if c != "\n" and not c.isprintable()] == []
+    assert told.count(ESCAPED) >= 5
+    # The caller's own words come back in an error.
+    assert main(["--column", f"no.{column}", "--target-path", str(target)]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert ESCAPED in said and said.isprintable()
+
+
+def test_a_text_without_commands_is_shown_as_it_is(tmp_path, capsys):
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467 \u05e2\u05d1 <b> \\n"
+    target = lineage_sample.write(tmp_path / "target", *lineage_sample.evil(family))
+    assert main(["--column", f"{family}.{family}", "--target-path", str(target)]) == 0
+    assert f"{family}.{family}" in capsys.readouterr().out
+
+
+def test_openlineage_holds_any_text(tmp_path, capsys):
+    text = hostile.EVIL + hostile.ESCAPES
+    target = lineage_sample.write(tmp_path / "target", *lineage_sample.evil(text))
+    assert main(["--openlineage", "--target-path", str(target)]) == 0
+    told = capsys.readouterr().out
+    assert told.isascii() and "\x1b" not in told
+    (event,) = map(json.loads, told.splitlines())
+    (field,) = event["dataset"]["facets"]["schema"]["fields"]
+    assert field["name"] == text
+    assert field["description"] == " ".join(text.split())
 
 
 @pytest.mark.parametrize(
@@ -109,12 +175,13 @@ def test_unknown_name_is_one_line(target, capsys, name, line):
 @pytest.mark.parametrize(
     ("file", "text", "line"),
     [
-        ("column_lineage.json", None, "run `uv run dbt build` first"),
-        ("manifest.json", None, "run `uv run dbt build` first"),
-        ("column_lineage.json", "{", "cannot be read"),
-        ("column_lineage.json", "[]", "is no JSON object"),
+        ("column_lineage.json", None, "run `dbt build` first"),
+        ("column_lineage.json", "{", "is broken"),
         ("column_lineage.json", '{"metadata": {"schema_version": 2}}', "has schema_version 2"),
-        ("column_lineage.json", '{"metadata": {"schema_version": 1}}', "is broken at"),
+        ("manifest.json", None, "run `dbt build` first"),
+        ("manifest.json", "{", "is broken"),
+        ("manifest.json", "[]", "is no manifest"),
+        ("manifest.json", '{"metadata": {"dbt_schema_version": "…/v99.json"}}', "is …/v99.json"),
     ],
 )
 def test_artifact_that_is_none_is_one_line(target, capsys, file, text, line):
@@ -175,12 +242,11 @@ def test_openlineage_does_not_let_the_untraced_look_clean(shown):
 
 def test_page_is_one_file_without_a_network(shown, target):
     assert "open it in a browser" in shown("--html")
-    page = (target / "column_lineage.html").read_text(encoding="utf-8")
-    assert re.findall(r"<(?:script|link|img|iframe)[^>]* (?:src|href)=", page) == []
-    assert (
-        "default-src 'none'" in page
-    )  # tests/docs/test_lineage_page.py opens it, and no request is made
-    assert lineage_sample.EVIL not in page
+    text = (target / "column_lineage.html").read_text(encoding="utf-8")
+    assert re.findall(r"<(?:script|link|img|iframe)[^>]* (?:src|href)=", text) == []
+    # tests/docs/test_lineage_page.py opens it, and no request is made.
+    assert "default-src 'none'" in text
+    assert lineage_sample.EVIL not in text
 
 
 def test_vendored_library_is_the_one_of_npm():

@@ -248,9 +248,53 @@ REFUSED = {
             "quantile": 't.selectExpr("length(policy) as l").approxQuantile("l", [0.5], 0.1)',
             "pivot": 't.groupBy("car").pivot("policy").count().columns',
             "a_thread": 'ThreadPoolExecutor(1).submit(t.select("policy").collect).result()',
+            "foreach": "t.foreach(print)",
+            "foreach_partition": "t.foreachPartition(print)",
+            "correlation": 't.corr("n", "n")',
+            "covariance": 't.cov("n", "n")',
+            "crosstab": 't.crosstab("car", "policy").columns',
+            "input_files": "t.inputFiles()",
+            "a_broadcast": 'spark.sparkContext.broadcast(t.select("policy").collect()).value',
             "sql": 'spark.sql(f"select policy from {silver}").collect()',
         }.items()
     },
+    **{
+        f"statistics_by_{name}": (python(f"return t.{code}"), "silver_t.policy")
+        for name, code in {
+            "melt": 'melt(["car"], ["policy"], "k", "reference").select("reference")',
+            "unpivot": 'unpivot("car", ["policy"], "k", "reference").select("reference")',
+            "summary": 'summary("min").selectExpr("policy as reference")',
+            "describe": 'describe("policy").selectExpr("policy as reference")',
+            "crosstab": 'crosstab("policy", "car").selectExpr("policy_car as reference")',
+            "freq_items": 'freqItems(["policy"]).selectExpr("policy_freqItems[0] as reference")',
+            "random_split": 'randomSplit([0.5, 0.5])[0].selectExpr("policy as reference")',
+            "sample_by": 'sampleBy("car", {"k": 1.0}).selectExpr("policy as reference")',
+            "observe": 'observe("m", F.max("n").alias("x")).selectExpr("policy as reference")',
+        }.items()
+    },
+    "what_was_observed": (
+        python("""
+            from pyspark.sql import Observation
+            seen = Observation()
+            t.observe(seen, F.max("policy").alias("p")).count()
+            return t.select(F.lit(seen.get["p"]).alias("reference"))
+        """),
+        "what the model has collected: silver_t.",
+    ),
+    "an_accumulator": (
+        python("""
+            total = spark.sparkContext.accumulator(0)
+            t.select(F.udf(lambda text: total.add(len(text)))("policy")).cache().count()
+            return t.select(F.lit(str(total.value)).alias("reference"))
+        """),
+        "what the model has collected: what an accumulator has added up",
+    ),
+    "what_the_file_has_collected": (
+        python("return t.select(F.lit(str(FOUND)).alias('reference'))")
+        + "\nname = os.environ['LAKEHOUSE_SCHEMA'] + '_silver.silver_t'\n"
+        + "FOUND = spark.table(name).select('policy').collect()\n",
+        "what the model has collected: silver_t.policy",
+    ),
     "literals_of_files": (
         python("""
             value = spark.sparkContext.wholeTextFiles(data).keys().first()
@@ -349,6 +393,16 @@ REFUSED = {
         "pivot (max(policy) for car in ('k' as a))",
         COPY,
     ),
+    "the_place_in_an_array": (
+        f"select cast(p as string) as reference from {REF} "
+        "lateral view posexplode(array_repeat(0, ascii(policy))) v as p, x",
+        "is made of silver_t.policy",
+    ),
+    "unpivot": (
+        f"select reference from (select car, policy from {REF}) "
+        "unpivot (reference for name in (policy))",
+        COPY,
+    ),
     "a_window": (
         f"select lag(policy, 0) over (order by n) as reference from {REF}",
         COPY,
@@ -380,6 +434,15 @@ TELLS = {
     "aggregated": "array_join(collect_list(event_id) over (partition by car), ',')",
     "min": "min(event_id) over (partition by car)",
     "first": "first(event_id) over (partition by car)",
+    "a_position": "cast(sequence(0, 99)[ascii(event_id)] as string)",
+    "an_element": "cast(element_at(sequence(0, 99), ascii(event_id)) as string)",
+    "a_key": "map('ev-1', 'ev-1')[event_id]",
+    "elt": "elt(ascii(event_id), 'a', 'b')",
+    "slice": "cast(slice(sequence(0, 99), ascii(event_id), 1) as string)",
+    "a_length": "cast(size(array_repeat('x', ascii(event_id))) as string)",
+    "repeat": "repeat('x', ascii(event_id))",
+    "lpad": "lpad('x', ascii(event_id), 'x')",
+    "a_cut": "substring('abcdefgh', ascii(event_id))",
     "sum": "cast(sum(ascii(event_id)) over (partition by car) as string)",
 }
 # These do not.
@@ -394,6 +457,12 @@ PASSES = {
     "counted": "cast(count(event_id) over (partition by car) as string)",
     "counted_apart": "cast(approx_count_distinct(event_id) over (partition by car) as string)",
     "ranked": "cast(row_number() over (partition by car order by event_id) as string)",
+    "ranked_as_well": "cast(rank() over (partition by car order by event_id) as string)",
+    "ranked_densely": "cast(dense_rank() over (order by event_id) as string)",
+    "ranked_in_percent": "cast(percent_rank() over (order by event_id) as string)",
+    "ranked_in_parts": "cast(ntile(4) over (order by event_id) as string)",
+    "ranked_by_distribution": "cast(cume_dist() over (order by event_id) as string)",
+    "max_by": "max_by(car, event_id) over (partition by n)",
     "chosen": "case when event_id = 'x' then 'a' else car end",
     "exists": "if(exists(select 1 from {{ ref('clean') }} where policy = event_id), 'a', 'b')",
 }
@@ -418,6 +487,14 @@ CLEAN = {
     "what_is_clean_collected": python(
         'return t.select(F.lit(t.select("car").first()[0]).alias("reference"))'
     ),
+    "is_empty": python('return t.select(F.lit(str(t.isEmpty())).alias("reference"))'),
+    "a_column_that_unpivot_keeps": python("""
+        return t.unpivot("car", ["policy"], "k", "v").selectExpr("car as reference")
+    """),
+    "statistics_of_what_is_clean": python("""
+        return t.select("car").summary("min").selectExpr("car as reference")
+    """),
+    "a_sample": python('return t.sampleBy("car", {"k": 1.0}).selectExpr("car as reference")'),
     "a_count_collected": python('return t.select(F.lit(str(t.count())).alias("reference"))'),
     "plain_columns_beside_what_was_collected": python("""
         last = t.agg(F.max("event_id")).first()[0]
@@ -425,6 +502,13 @@ CLEAN = {
     """),
     "files": python('return dbt.source("landing", "x").selectExpr("relative_path as reference")'),
     "allowed": python('return t.select(F.udf(str)("car").alias("reference"))'),
+}
+
+WRITES_ITSELF = {"unaudited": "To read it back."}
+METAS = {
+    "allowed": {"untraced_allowed": {"reference": "A name, spelt."}},
+    "a_table_of_sparks_catalog": WRITES_ITSELF,
+    "what_the_model_wrote": WRITES_ITSELF,
 }
 
 # Within the schema a literal of what is silver_only only may be filtered by.
@@ -474,7 +558,7 @@ def files() -> dict[str, str]:
     for name, code in cases.items():
         extension = "py" if code.startswith("\n") else "sql"
         written[f"models/gold/gold_{name}.{extension}"] = code
-        meta = {"untraced_allowed": {"reference": "A name, spelt."}} if name == "allowed" else {}
+        meta = METAS.get(name, {})
         models.append(
             {
                 "name": f"gold_{name}",

@@ -498,6 +498,22 @@ def test_a_model_may_import_from_its_project(run, rows):
     assert rows("a") == [(0,), (1,), (2,)]
 
 
+def test_a_models_session_is_the_active_one_of_its_thread(run, rows, spark):
+    """Iceberg's and Spark's own functions look there for `spark.sql.defaultCatalog`."""
+    code = """
+from pyspark.sql import SparkSession
+
+
+def model(dbt, spark):
+    catalog = spark._jvm.SparkSession.active().sessionState().catalogManager().currentCatalog()
+    known = SparkSession.getActiveSession().conf.get("spark.sql.defaultCatalog")
+    return spark.createDataFrame([(catalog.name(), known)], "current string, known string")
+"""
+    assert run({"models/a.py": code}).success
+    default = spark.conf.get("spark.sql.defaultCatalog")
+    assert rows("a") == [(default, default)]
+
+
 def test_udfs_of_a_model_work(run, rows):
     """A function, a decorated one that calls another, and one that closes over a variable."""
     code = """

@@ -20,6 +20,7 @@ select 1L as id
 """,
     "models/writes.py": """
 def model(dbt, spark):
+    dbt.config(meta={"unaudited": "Its table is on the branch too."})
     schema = dbt.this.schema
     spark.sql("select 2L as id").writeTo(f"{schema}.by_python").append()
     return spark.range(1)

@@ -38,6 +38,7 @@ def of_dbt(key: str, columns: dict[str, dict], **more) -> dict:
 def manifest(nodes: list[dict], exposures: dict[str, list[str]] | None = None) -> dict:
     """A manifest of these nodes; of each exposure, what it reads."""
     return {
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"},
         "nodes": {each["unique_id"]: each for each in nodes if each["resource_type"] != "source"},
         "sources": {each["unique_id"]: each for each in nodes if each["resource_type"] == "source"},
         "exposures": {
@@ -191,6 +192,34 @@ def small() -> tuple[dict, dict]:
             ),
         }
     ), manifest(nodes, {"weekly": [GOLD], "board": [GOLD, ALERTS]})
+
+
+def read_by_code(reads: tuple[str, ...] = (LANDING,), reason: str = "Python splits the files."):
+    """The small project, whose Bronze reads these nodes by code, and says why that may pass."""
+    record_, manifest_ = small()
+    bronze = manifest_["nodes"][BRONZE]
+    bronze["depends_on"] = {"nodes": list(reads)}
+    bronze["config"]["meta"] = {"untraced_allowed": {"FILE": reason}} if reason else {}
+    record_["nodes"][BRONZE]["rows"] = rows(untraced=("the Python function split",))
+    return record_, manifest_
+
+
+def evil(text: str) -> tuple[dict, dict]:
+    """A record and a manifest of one model, in which all texts are this one."""
+    key, root = f"model.{PROJECT}.evil", f"source.{PROJECT}.evil"
+    told = {"description": text, "data_type": text, "config": {"meta": {text: True}}}
+    model = of_dbt(key, {text: told}, schema=text, description=text, name=text)
+    source = of_dbt(root, {text: told}, source_name=text, name=text, description=text)
+    made = manifest([model, source], {"evil": [key]})
+    for exposure in made["exposures"].values():
+        exposure |= {"name": text, "label": text, "type": text, "description": text}
+    column = derived(text, untraced=(text,)) | {
+        "origins": [{"node": root, "column": text, "kind": "copy", "field": text}]
+    }
+    chosen = rows(untraced=(text,)) | {
+        "origins": [{"node": root, "column": text, "kind": "filter"}]
+    }
+    return recorded({key: record(text, {text: column}, chosen)}), made
 
 
 def made_up(models: int, columns: int) -> tuple[dict, dict]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from dbt_spark_contracts.contract.promise import Promise
+    from dbt_spark_contracts.lineage.memory import Memory
     from dbt_spark_contracts.lineage.project import Project
 
 # The attribute of dbt's credentials that carries it.
@@ -40,6 +41,8 @@ class Invocation:
         staged: The rows of staged views, by name.
         project: What its graph tells of tables, once a model has asked.
         prepared: What was promised of the tables that it has prepared.
+        made: What the rows of staged views are made of, until their tables remember it.
+        with_known_columns: The nodes whose marks were found to be on columns that are there.
         left_at: Of those whose promise was found to be kept, the snapshot that the model left.
     """
 
@@ -48,6 +51,8 @@ class Invocation:
     staged: "dict[str, DataFrame]" = field(default_factory=dict)
     project: "Project | None" = None
     prepared: "dict[str, Promise]" = field(default_factory=dict)
+    made: "dict[str, Memory]" = field(default_factory=dict)
+    with_known_columns: "set[str]" = field(default_factory=set)
     left_at: "dict[str, int | None]" = field(default_factory=dict)
 
     def rows_of(self, view: str) -> "DataFrame":

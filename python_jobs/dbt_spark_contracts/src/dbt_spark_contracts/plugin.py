@@ -52,6 +52,12 @@ class SparkContractsPlugin(dbtPlugin):
         dbt_adapters.use_package(adapter_type)
         dbt_core.allow_contracts_on_python_models()
         dbt_unit_tests.allow_unit_tests_of_python_models()
+        if get_flags().WHICH == "generate":
+            # Not at the top: other commands need none of it.
+            from dbt_spark_contracts import docs_page
+            from dbt_spark_contracts.compat import dbt_docs
+
+            dbt_docs.on_docs_written(docs_page.protect)
         if not getattr(get_flags(), "INTROSPECT", True):
             dbt_core.list_no_relations()
         if not in_process:

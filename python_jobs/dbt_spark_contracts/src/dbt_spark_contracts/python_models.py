@@ -22,10 +22,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.compat.pyspark import hadoop_configuration, java_classes
+from dbt_spark_contracts.compat.pyspark import active, hadoop_configuration, java_classes
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage import watch
 from dbt_spark_contracts.lineage.artifact import short_name
+from dbt_spark_contracts.own_code import OwnCode
 from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.settings import absolute
@@ -38,10 +39,12 @@ class SessionPythonJobHelper(PythonJobHelper):
         self.name = parsed_model["alias"]
         # That of a unit test is its model's.
         self.path = _file_of(parsed_model["config"].get("model_file", parsed_model))
+        self.own_code = OwnCode.of(parsed_model["name"], parsed_model["config"].get("meta") or {})
 
     def submit(self, compiled_code: str) -> None:
         """Run `compiled_code`. Raises DbtRuntimeError with the model's own file and line."""
-        spark = session.get()
+        # As in a script: what asks Java for the active session finds this one's settings.
+        spark = active(session.get())
         module = ModuleType(f"dbt_model_{self.name}")
         module.__file__ = str(self.path)
         module.__dict__.update(spark=spark, stage=partial(stage, spark))
@@ -52,7 +55,8 @@ class SessionPythonJobHelper(PythonJobHelper):
         # lines are those of its file.
         code = "\n" * blank_lines_above(self.path) + compiled_code
         try:
-            exec(compile(code, module.__file__, "exec"), module.__dict__)
+            with watch.watched(own_code=self.own_code):
+                exec(compile(code, module.__file__, "exec"), module.__dict__)
         except (Exception, SystemExit) as error:  # the latter ends a dbt thread, and dbt waits on
             frames = own_frames(error, self.path, code)
             raise DbtRuntimeError(explain(error, frames)) from error

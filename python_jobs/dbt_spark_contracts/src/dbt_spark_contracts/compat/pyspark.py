@@ -9,9 +9,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql.group import GroupedData
 
 
@@ -36,6 +36,17 @@ def sql_parser(session: "SparkSession") -> Any:
     return java_session(session).sessionState().sqlParser()
 
 
+def formatted_sql(session: "SparkSession", text: str, values: "Mapping[str, Any]") -> str:
+    """The statement that `session.sql(text, **values)` runs."""
+    from pyspark.sql.sql_formatter import SQLStringFormatter
+
+    formatter = SQLStringFormatter(session)
+    try:
+        return formatter.format(text, **values)
+    finally:
+        formatter.clear()
+
+
 def current_catalog(session: "SparkSession") -> Any:
     """The session's current catalog: Spark's Java object."""
     return java_session(active(session)).sessionState().catalogManager().currentCatalog()
@@ -49,6 +60,33 @@ def analyzed_plan(frame: "DataFrame") -> Any:
 def optimized_plan(frame: "DataFrame") -> Any:
     """The optimized plan of a DataFrame: Spark's Java object. No Spark job."""
     return frame._jdf.queryExecution().optimizedPlan()
+
+
+def frame_of(session: "SparkSession", plan: Any) -> "DataFrame":
+    """The DataFrame of a plan that the parser has made: analyzed, and not run."""
+    from pyspark.sql import DataFrame
+
+    dataset = java_classes(session).org.apache.spark.sql.Dataset
+    return DataFrame(dataset.ofRows(java_session(session), plan), session)
+
+
+def column_of(session: "SparkSession", expression: Any) -> "Column":
+    """The column of an expression that the parser has made."""
+    from pyspark.sql import Column
+
+    return Column(java_classes(session).org.apache.spark.sql.Column(expression))
+
+
+def with_child(session: "SparkSession", plan: Any, child: Any) -> Any:
+    """The same plan over another one child."""
+    from pyspark.sql.column import _to_seq
+
+    return plan.withNewChildren(_to_seq(session.sparkContext, [child]))
+
+
+def kind_of_java(value: Any) -> str:
+    """The name of a Java object's class; empty for what py4j has made a Python one."""
+    return value.getClass().getSimpleName() if hasattr(value, "_target_id") else ""
 
 
 def elements(sequence: Any) -> "Iterator[Any]":

@@ -1,4 +1,4 @@
-"""target/column_lineage.json: where the columns of all models come from. Schema: docs/lineage.md"""
+"""Keeps target/column_lineage.json, and lets dbt's manifest say where columns come from."""
 
 import json
 import os
@@ -8,8 +8,7 @@ from pathlib import Path
 
 from dbt_common.invocation import get_invocation_id
 
-FILE_NAME = "column_lineage.json"
-SCHEMA_VERSION = 1
+from dbt_spark_contracts.lineage.record import FILE_NAME, Metadata, Unreadable, read
 
 
 class ColumnLineage:
@@ -55,27 +54,21 @@ class ColumnLineage:
                 return
             self._is_new = False
             now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-            metadata = {
-                "schema_version": SCHEMA_VERSION,
-                "generated_at": now,
-                "invocation_id": get_invocation_id(),
-                "project_name": self.project,
-            }
+            metadata = Metadata(now, get_invocation_id(), self.project).as_dict()
             nodes = {unique_id: self.nodes[unique_id] for unique_id in sorted(self.nodes)}
             text = json.dumps({"metadata": metadata, "nodes": nodes}, indent=1, ensure_ascii=False)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             unfinished = self.path.with_suffix(f".{os.getpid()}")
-            unfinished.write_text(text + "\n", encoding="utf-8")
+            # Half a surrogate pair, which a text of YAML may have, becomes an escape of JSON.
+            unfinished.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
             unfinished.replace(self.path)
 
 
 def _read(path: Path) -> dict[str, dict]:
-    """The nodes of the file; none if it is not there, or is not of this version."""
+    """The nodes of the file, as JSON; none if it is not there, broken, or of another version."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        is_known = found["metadata"]["schema_version"] == SCHEMA_VERSION
-        return found["nodes"] if is_known else {}
-    except (OSError, ValueError, LookupError, TypeError):
+        return {unique_id: model.as_dict() for unique_id, model in read(path).models.items()}
+    except (FileNotFoundError, Unreadable):
         return {}
 
 

@@ -1,21 +1,28 @@
 """What macros/contract/column_origins.sql asks of the adapter."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from dbt.adapters.base.meta import AdapterMeta, available
 from dbt.events.types import JinjaLogWarning
 from dbt_common.events.functions import warn_or_error
+from dbt_common.exceptions import CompilationError, DbtRuntimeError
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.errors import PromiseBroken
-from dbt_spark_contracts.lineage import marks, watch
+from dbt_spark_contracts.lineage import marks, watch, written, wrong_marks
+from dbt_spark_contracts.lineage.marks import Memories, Nodes
+from dbt_spark_contracts.lineage.memory import Memory, keep, recall, united
 from dbt_spark_contracts.lineage.model import trace
-from dbt_spark_contracts.lineage.project import Project
+from dbt_spark_contracts.lineage.project import SOURCE, Project, marked
+from dbt_spark_contracts.lineage.relations import Relation, relations_of
 from dbt_spark_contracts.publish import pending, tell
+from dbt_spark_contracts.publish.statements import shortened
 from dbt_spark_contracts.spark import session
 
 if TYPE_CHECKING:
@@ -58,11 +65,12 @@ class LineageDoors(metaclass=AdapterMeta):
                 which that cannot be told.
         """
         project = self.project_of(graph)
-        entry, nodes = self._trace(project, str(view), model, volatile)
+        entry, memories, nodes = self._trace(project, str(view), model, volatile)
         for name in internal:
             entry["columns"].pop(name, None)
         if model["resource_type"] != "test":
             self.invocation.column_lineage.record(model["unique_id"], entry)
+            self.invocation.made[str(view)] = marks.made_of(entry, memories, nodes)
         if not project.has_marks:
             return marks.inherited(model, entry, nodes)
         lines = marks.leaks(model, entry, nodes)
@@ -81,6 +89,17 @@ class LineageDoors(metaclass=AdapterMeta):
         return marks.inherited(model, entry, nodes)
 
     @available
+    def keep_origins(self, relation: Any, view: Any, is_of_all_rows: bool) -> None:
+        """Let a table remember what the rows that were staged as `view` were made of.
+
+        Nothing of a seed, whose rows are its own.
+        """
+        memory = self.invocation.made.pop(str(view), None)
+        if memory is not None:
+            with explained():
+                keep(session.get(), str(relation), self.get_branch(), memory, is_of_all_rows)
+
+    @available
     def keep_marks(self, relation: Any, found: dict[str, list[str]]) -> None:
         """Let a snapshot's table say which of its columns are marked: its yml names none of them.
 
@@ -94,6 +113,39 @@ class LineageDoors(metaclass=AdapterMeta):
             with explained():
                 tables.set_property(session.get(), table, MARKS, new)
 
+    # Each statement of dbt's passes here: those of models, hooks and macros.
+
+    def execute(self, sql: str, *args: Any, **kwargs: Any) -> Any:
+        self._check_writes(sql)
+        return super().execute(sql, *args, **kwargs)  # type: ignore[misc]
+
+    @available
+    def add_query(self, sql: str, *args: Any, **kwargs: Any) -> Any:
+        self._check_writes(sql)
+        return super().add_query(sql, *args, **kwargs)  # type: ignore[misc]
+
+    def _check_writes(self, sql: str) -> None:
+        """Hold what a hook writes into a table of the project against the marks, as its model is.
+
+        What is staged has been. Raises DbtRuntimeError, in one line, before the statement runs.
+        """
+        graph = getattr(self.get_macro_resolver(), "flat_graph", None)
+        if not graph or not written.may_write(sql) or self._reads_staged(sql):
+            return
+        project = self.project_of(graph)
+        for write in written.writes(session.get(), sql) if project.has_marks else ():
+            target = self._written_node(project, write.table)
+            if target is None:
+                continue  # who reads it cannot trace it
+            entry, _, nodes = self._traced(project, write.rows, target)
+            unknown = list(marks.untraced(target, entry, nodes).values())
+            leaks = (line for _, line in marks.leaks_of_columns(target, entry, nodes))
+            if lines := [*leaks, *unknown]:
+                raise DbtRuntimeError(
+                    f"`{shortened(sql)}` is not run: {'; '.join(lines)}. Let its model return the "
+                    "rows, or mark the columns that they go to."
+                )
+
     def project_of(self, graph: dict) -> Project:
         """What dbt's graph tells, which is the same for all models of a command."""
         known = self.invocation.project
@@ -105,41 +157,135 @@ class LineageDoors(metaclass=AdapterMeta):
                 if getattr(node, "defer_relation", None) and node.defer_relation.relation_name
             }
             known = Project(graph, tables.current_catalog(session.get()), deferred)
+            if wrong := wrong_marks.misplaced(known.nodes.values()):
+                raise CompilationError("\n".join(wrong))
             self.invocation.project = known
         return known
 
+    @available
+    def check_marked_columns(self, relation: Any, view: Any, model: dict, graph: dict) -> None:
+        """Hold the marks of a staged model and of the sources that it reads against their columns.
+
+        Raises:
+            CompilationError: With a line for each mark that marks nothing.
+        """
+        nodes = self.project_of(graph).nodes
+        known = self.invocation.with_known_columns
+        lines = []
+        parents = model["depends_on"].get("nodes", ())  # a seed has none
+        for unique_id in (model["unique_id"], *parents):
+            node = nodes.get(unique_id)
+            is_own = unique_id == model["unique_id"]
+            if node is None or unique_id in known or not any(map(marked, node["columns"].values())):
+                continue
+            if is_own:
+                there = self.invocation.rows_of(str(view)).columns
+                if wrong_marks.absent(node, there) and tables.exists(session.get(), str(relation)):
+                    # It may be one of earlier rows only.
+                    there = [*there, *session.get().table(str(relation)).columns]
+            elif node["resource_type"] == SOURCE and not node.get("external"):
+                there = session.get().table(node["relation_name"]).columns
+            else:
+                continue
+            lines += wrong_marks.absent(node, there)
+            known.add(unique_id)
+        if lines:
+            raise CompilationError("\n".join(lines))
+
     def _trace(
         self, project: Project, view: str, model: dict, volatile: list[str]
-    ) -> tuple[dict, dict[str, dict]]:
-        """The model's column lineage, and all nodes with the marks that snapshots took over."""
-
-        def traced(frame: DataFrame, collected: str = "") -> dict:
-            entry = trace(frame, model, project.names, volatile, watch.files, collected)
-            if branch := self.get_branch():
-                entry = pending.with_names_to_come(entry, branch)
-            marks.hand_on(entry, self.invocation.column_lineage.nodes, project.nodes)
-            return entry
-
+    ) -> tuple[dict, Memories, Nodes]:
+        """The model's column lineage, as `_traced` has it, with what the model has collected."""
         collected = watch.take(view)
-        frames = [*collected.frames, *self.connections.fetched_frames()]
-        entries = [traced(frame) for frame in frames]
-        told = ["rows of an RDD"] if collected.has_rdds else []
-        for entry in entries:
-            told += marks.told_by(model, entry, self._with_snapshots(project, model, entry))
+        told = sorted(collected.others)
+        for frame in [*collected.frames, *self.connections.fetched_frames()]:
+            entry, _, nodes = self._traced(project, frame, model, volatile)
+            told += marks.told_by(model, entry, nodes)
         by_hand = f"what the model has collected: {', '.join(dict.fromkeys(told))}" if told else ""
-        entry = traced(self.invocation.rows_of(view), by_hand)
-        return entry, self._with_snapshots(project, model, entry)
+        frame = self.invocation.rows_of(view)
+        return self._traced(project, frame, model, volatile, by_hand)
 
-    def _with_snapshots(self, project: Project, model: dict, entry: dict) -> dict[str, dict]:
+    def _traced(
+        self,
+        project: Project,
+        frame: DataFrame,
+        model: dict,
+        volatile: Iterable[str] = (),
+        collected: str = "",
+    ) -> tuple[dict, Memories, Nodes]:
+        """The column lineage of a model's DataFrame.
+
+        Returns:
+            The lineage; what the tables that it reads remember; all nodes, with the marks of what
+            these tables hold.
+        """
+        own = model["unique_id"]
+        is_view = model["config"].get("materialized") == "view"
+        names = {name: node for name, node in project.names.items() if not is_view or node != own}
+        entry = trace(frame, model, names, volatile, watch.files, collected)
+        if branch := self.get_branch():
+            entry = pending.with_names_to_come(entry, branch)
+        memories = self._memories(project, frame, entry)
+        marks.hand_on(entry, own, memories, project.nodes)
+        return entry, memories, self._with_kept(project, model, memories)
+
+    def _reads_staged(self, sql: str) -> bool:
+        """Is it the write of a materialization, of a view that has been held against the marks?"""
+        return any(view in sql for view in [*self.invocation.made, *self.invocation.staged])
+
+    def _written_node(self, project: Project, table: str) -> dict | None:
+        catalog, identifier = tables.located(session.get(), table)
+        parts = [catalog.name(), *identifier.namespace(), identifier.name()]
+        unique_id = project.names.get(".".join(parts).lower())
+        return project.nodes[unique_id] if unique_id else None
+
+    def _memories(self, project: Project, frame: DataFrame, entry: dict) -> Memories:
+        """What those tables and views remember that a column lineage names, by node.
+
+        Of sources and seeds the yml says all.
+        """
+        named = {origin["node"] for of in entry["columns"].values() for origin in of["origins"]}
+        nodes = [project.nodes[node] for node in sorted(named & project.nodes.keys())]
+        read = relations_of(frame).values() if nodes else ()
+        found: dict[str, Memory | None] = {}
+        for node in nodes:
+            unique_id, kind = node["unique_id"], node["config"].get("materialized")
+            if kind == "view":
+                found[unique_id] = self._memory_of_view(project, node)
+            elif node["resource_type"] in ("model", marks.SNAPSHOT) and kind != "ephemeral":
+                states = [each for each in read if project.names.get(each.name) == unique_id]
+                memories = [self._memory_of_table(each) for each in states]
+                is_known = bool(memories) and None not in memories
+                found[unique_id] = united(filter(None, memories)) if is_known else None
+        return found
+
+    def _memory_of_view(self, project: Project, view: dict) -> Memory:
+        """A view holds nothing, so what its query says is read anew."""
+        frame = session.get().table(view["relation_name"])
+        entry, memories, nodes = self._traced(project, frame, view)
+        return marks.made_of(entry, memories, nodes)
+
+    def _memory_of_table(self, relation: Relation) -> Memory | None:
+        """What the table remembers; None if it does not know, or is none of Iceberg's."""
+        try:
+            name = next(tables.spellings(relation.name))
+            return recall(session.get(), name, self.get_branch(), relation.snapshots)
+        except (PySparkException, Py4JJavaError):
+            return None
+
+    def _with_kept(self, project: Project, model: dict, memories: Memories) -> Nodes:
+        """All nodes, with the marks of what their tables hold besides those that their ymls say."""
         nodes = project.nodes
-        read = {origin["node"] for of in entry["columns"].values() for origin in of["origins"]}
-        snapshots = {}
-        for unique_id in read.union(model["depends_on"]["nodes"]):
-            node = nodes.get(unique_id)
-            if node and node["resource_type"] == marks.SNAPSHOT:
+        changed: dict[str, dict] = {}
+        for unique_id in sorted({*memories, *model["depends_on"]["nodes"]} & nodes.keys()):
+            node = nodes[unique_id]
+            if node["resource_type"] == marks.SNAPSHOT:
                 kept = self._kept_marks(node["relation_name"])
-                snapshots[unique_id] = marks.with_inherited(node, kept, nodes)
-        return {**nodes, **snapshots} if snapshots else nodes
+                node = marks.with_inherited(node, kept, nodes)
+            node = marks.with_memory(node, memories.get(unique_id) or {}, nodes)
+            if node is not nodes[unique_id]:
+                changed[unique_id] = node
+        return {**nodes, **changed} if changed else nodes
 
     def _kept_marks(self, table: str) -> dict[str, list[str]] | None:
         """The marks that the table of a snapshot says; None if it is not there, or says none."""

@@ -33,10 +33,18 @@ COPIES = names("""
 
 # Their value is that of their first child; the others say which of its values, or where.
 PICKS = names("""
-    AggregateExpression MaxBy MinBy NthValue ElementAt GetArrayItem GetMapValue TryElementAt Slice
-    SortArray ArrayRepeat ArrayRemove ArrayFilter MapFilter ArraySort
+    AggregateExpression MaxBy MinBy SortArray ArrayRemove ArrayFilter MapFilter ArraySort
     ApproximatePercentile PercentileDisc
 """)
+
+# The same, where the others are a number or a key that can be told from what is found there: of
+# `sequence(0, 99)[n]` it is n.
+POSITIONS = names("""
+    ElementAt GetArrayItem GetMapValue TryElementAt Slice NthValue ArrayRepeat
+""")
+
+# They tell of their inputs in which order the rows are, as row_number does, which has none.
+RANKS = names("Rank DenseRank PercentRank CumeDist NTile")
 
 # They make a new text, but of arrays one with their elements.
 OF_ARRAYS = names("Concat Reverse")
@@ -196,13 +204,17 @@ def _made(kind: str, node: dict, children: list[Value]) -> Value:
     if lambdas:
         return _of_lambdas(kind, lambdas, [child for child in children if child not in lambdas])
     if kind == "Elt":
-        return merge([*children[1:], children[0].used_as(CONDITION)])
+        return merge([*children[1:], children[0].used_as(COMPUTED)])
     if kind in CHOICES:
         return _choice(kind, children)
     if kind in COPIES:
         return merge(children)
     if kind in PICKS:
         return merge([children[0], *(child.used_as(CONDITION) for child in children[1:])])
+    if kind in POSITIONS:
+        return merge([children[0], *(child.used_as(COMPUTED) for child in children[1:])])
+    if kind in RANKS:
+        return merge(child.used_as(WINDOW) for child in children)
     is_aggregate = ".aggregate." in node["class"]
     made = merge(child.used_as(AGGREGATED if is_aggregate else COMPUTED) for child in children)
     if kind in FUNCTIONS:

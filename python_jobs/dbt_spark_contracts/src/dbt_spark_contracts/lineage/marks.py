@@ -10,7 +10,15 @@ An unknown is a no: what cannot be traced may be marked, wherever anything in th
 from collections.abc import Iterator, Mapping
 
 from dbt_spark_contracts.lineage.artifact import short_name
-from dbt_spark_contracts.lineage.project import MARKS, PII, SILVER_ONLY, marks_of, with_marks
+from dbt_spark_contracts.lineage.memory import Made, Memory, Part
+from dbt_spark_contracts.lineage.project import (
+    MARKS,
+    PII,
+    SILVER_ONLY,
+    made_of_others,
+    marks_of,
+    with_marks,
+)
 from dbt_spark_contracts.lineage.values import COPY, DIRECT
 from dbt_spark_contracts.nodes import is_enforced
 from dbt_spark_contracts.plan.tree import names
@@ -36,6 +44,7 @@ WAY_OUT_OF_UNTRACED = (
 )
 
 Nodes = Mapping[str, dict]
+Memories = Mapping[str, Memory | None]
 
 
 def leaks(model: dict, entry: dict, nodes: Nodes) -> list[tuple[str, str]]:
@@ -49,14 +58,19 @@ def leaks(model: dict, entry: dict, nodes: Nodes) -> list[tuple[str, str]]:
     Returns:
         The column, or "" for an allowance, and a line for each.
     """
+    wrong = (("", line) for line in _wrong_allowances(model, entry))
+    return [*wrong, *leaks_of_columns(model, entry, nodes)]
+
+
+def leaks_of_columns(model: dict, entry: dict, nodes: Nodes) -> list[tuple[str, str]]:
+    """The same of some of its columns, whatever its allowances say of others."""
     found = [
         (column, line)
         for column, lineage in entry["columns"].items()
         for origin in lineage["origins"]
         if (line := _leak(model, column, origin, nodes))
     ]
-    wrong = (("", line) for line in _wrong_allowances(model))
-    return list(dict.fromkeys([*wrong, *found]))
+    return list(dict.fromkeys(found))
 
 
 def untraced(model: dict, entry: dict, nodes: Nodes) -> dict[str, str]:
@@ -68,28 +82,97 @@ def untraced(model: dict, entry: dict, nodes: Nodes) -> dict[str, str]:
         column: f"{model['name']}.{column} cannot be traced, because of {', '.join(reasons)}"
         for column, lineage in entry["columns"].items()
         if (reasons := _unknown(model, lineage, nodes))
-        and column not in _allowances(model, UNTRACED_ALLOWED)
+        and not _is_allowed(model, UNTRACED_ALLOWED, column)
         and not (PII in marks_of(model, column) and _stays_in_schema(model, nodes))
     }
 
 
-def hand_on(entry: dict, recorded: Mapping[str, dict], nodes: Nodes) -> None:
-    """Let the entry say of a column that it is of one which could not be traced itself.
+def hand_on(entry: dict, own: str, memories: Memories, nodes: Nodes) -> None:
+    """Let the entry say of a column that it is of one of which it is not known what it holds.
 
-    That is a warning only in a model without a contract, and so would be lost there. One of a
-    contract is allowed, or there is none.
+    Args:
+        entry: A model's column lineage.
+        own: The model's unique id: its own earlier rows came the same way.
+        memories: What the tables that it reads remember, by node; None for one that does not know.
+        nodes: All nodes, as dbt's graph has them.
     """
     for lineage in entry["columns"].values():
         for origin in lineage["origins"]:
-            node = nodes.get(origin["node"])
-            if node is None or node["resource_type"] != "model" or is_enforced(node["config"]):
+            if origin["kind"] in DIRECT and origin["node"] in memories and origin["node"] != own:
+                node = nodes[origin["node"]]
+                told = _not_remembered(node, origin["column"], memories[origin["node"]], nodes)
+                if told:
+                    text = f"{short_name(origin['node'])}.{origin['column']}, {told}"
+                    lineage["untraced"] = sorted({*lineage["untraced"], text})
+
+
+def _not_remembered(node: dict, column: str, memory: Memory | None, nodes: Nodes) -> str:
+    """Why it is not known what the values of a table's column were made of; none, if it is."""
+    if column in FACTS_OF_A_ROW or _is_allowed(node, UNTRACED_ALLOWED, column):
+        return ""
+    if PII in marks_of(node, column):
+        return ""  # it counts as whatever it may be
+    made = (memory or {}).get(column.lower())
+    if made is None:
+        build = f"`dbt build -s {node['name']}`"
+        return f"of which its table does not say what it was made of: {build} has it say so"
+    if made.untraced:
+        return "which cannot be traced"
+    gone = sorted({short_name(part.node) for part in made.parts if part.node not in nodes})
+    return f"which was made of {gone[0]}, a table that dbt does not know" if gone else ""
+
+
+def made_of(entry: dict, memories: Memories, nodes: Nodes) -> Memory:
+    """What a table is to remember of its columns: all that their values were made of.
+
+    Args:
+        entry: Its model's column lineage.
+        memories: See `hand_on`.
+        nodes: All nodes, as dbt's graph has them.
+    """
+    return {
+        name.lower(): Made(
+            frozenset(_parts(lineage["origins"], memories, nodes)), frozenset(lineage["untraced"])
+        )
+        for name, lineage in entry["columns"].items()
+    }
+
+
+def _parts(origins: list[dict], memories: Memories, nodes: Nodes) -> Iterator[Part]:
+    for origin in origins:
+        if origin["kind"] not in DIRECT:
+            continue
+        node, column, is_masked = origin["node"], origin["column"], bool(origin.get("masking"))
+        yield Part(node, column, is_masked)
+        made = (memories.get(node) or {}).get(column.lower())
+        for part in made.parts if made else ():
+            if part.node not in nodes and _is_allowed(nodes[node], UNTRACED_ALLOWED, column):
                 continue
-            columns = recorded.get(origin["node"], {}).get("columns", {})
-            known = {name.lower(): column for name, column in columns.items()}
-            column = known.get(origin["column"].lower())
-            if column and origin["kind"] in DIRECT and _unknown(node, column, nodes):
-                told = f"{short_name(origin['node'])}.{origin['column']}, which cannot be traced"
-                lineage["untraced"] = sorted({*lineage["untraced"], told})
+            yield part._replace(
+                is_masked=part.is_masked or is_masked,
+                is_allowed=part.is_allowed or _is_allowed(nodes[node], PII_ALLOWED, column),
+            )
+
+
+def with_memory(node: dict, memory: Memory, nodes: Nodes) -> dict:
+    """The node with the marks that what its columns were made of has today.
+
+    Where all was built as the project is now, they have these marks themselves. `made_of` in a
+    column's meta says what they are of.
+    """
+    found: dict[str, set[str]] = {}
+    told: dict[str, set[str]] = {}
+    for name, made in memory.items():
+        known = marks_of(node, name)
+        for part in made.parts if len(known) < len(MARKS) else ():
+            marks = marks_of(nodes[part.node], part.column) if part.node in nodes else set()
+            marks -= {SILVER_ONLY} if part.is_masked else set()
+            allowed = part.is_allowed or _is_allowed(node, PII_ALLOWED, name)
+            marks -= {PII} if allowed else set()
+            if marks - known:
+                found.setdefault(name, set()).update(marks)
+                told.setdefault(name, set()).add(f"{short_name(part.node)}.{part.column}")
+    return with_marks(node, found, told) if found else node
 
 
 def must_be_traced(model: dict, nodes: Nodes) -> bool:
@@ -142,10 +225,10 @@ def inherited(model: dict, entry: dict, nodes: Nodes) -> dict[str, list[str]]:
         marks: set[str] = set()
         for origin in lineage["origins"]:
             marks |= _passing(origin, nodes)
-        if _unknown(model, lineage, nodes) and column not in _allowances(model, UNTRACED_ALLOWED):
+        if _unknown(model, lineage, nodes) and not _is_allowed(model, UNTRACED_ALLOWED, column):
             marks |= set(MARKS)
         found[column] = sorted(
-            marks - ({PII} if column in _allowances(model, PII_ALLOWED) else set())
+            marks - ({PII} if _is_allowed(model, PII_ALLOWED, column) else set())
         )
     return found
 
@@ -174,13 +257,15 @@ def _passing(origin: dict, nodes: Nodes) -> set[str]:
 
 def _leak(model: dict, column: str, origin: dict, nodes: Nodes) -> str:
     marks = _passing(origin, nodes)
-    if PII in marks and column in _allowances(model, PII_ALLOWED):
+    if PII in marks and _is_allowed(model, PII_ALLOWED, column):
         marks -= {PII}
     if not marks:
         return ""
     parent = nodes[origin["node"]]
     path = f"{model['name']}.{column}" + (f".{origin['field']}" if "field" in origin else "")
     whole = f"{short_name(origin['node'])}.{origin['column']}"
+    if sources := made_of_others(parent, origin["column"]):
+        whole = f"{whole} (made of {', '.join(sources)})"
     if origin["kind"] == COPY and not origin.get("masking"):
         name = path.rpartition(".")[2].lower()
         renamed = "" if name == origin["column"].lower() else " under another name"
@@ -231,7 +316,13 @@ def _allowances(model: dict, key: str) -> dict:
     return model["config"]["meta"].get(key) or {}
 
 
-def _wrong_allowances(model: dict) -> Iterator[str]:
+def _is_allowed(model: dict, key: str, column: str) -> bool:
+    allowances = _allowances(model, key)
+    return column.lower() in map(str.lower, allowances if isinstance(allowances, dict) else ())
+
+
+def _wrong_allowances(model: dict, entry: dict) -> Iterator[str]:
+    there = {column.lower() for column in entry["columns"]}
     for key in ALLOWANCES:
         allowances = _allowances(model, key)
         if not isinstance(allowances, dict):
@@ -240,3 +331,5 @@ def _wrong_allowances(model: dict) -> Iterator[str]:
         for column, reason in allowances.items():
             if not isinstance(reason, str) or not reason.strip():
                 yield f"{model['name']}: meta {key} of {column} gives no reason"
+            if column.lower() not in there:
+                yield f"{model['name']}: meta {key} names {column}, a column that is not there"

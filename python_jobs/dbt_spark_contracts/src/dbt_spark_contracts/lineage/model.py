@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dbt_spark_contracts.errors import explain
-from dbt_spark_contracts.lineage.plans import Column, PlanReader, Table
+from dbt_spark_contracts.lineage.plans import Column as PlanColumn
+from dbt_spark_contracts.lineage.plans import PlanReader, Table
+from dbt_spark_contracts.lineage.record import Column, Derivation, Model
 from dbt_spark_contracts.lineage.relations import relations_of
 from dbt_spark_contracts.lineage.values import (
     AGGREGATED,
@@ -61,31 +63,27 @@ def trace(
         # No reason to stop a build by itself, nor to take the columns for clean.
         reason = f"a plan that cannot be read ({explain(error)})"
         unknown = Value(untraced=frozenset([reason]))
-        table = Table(tuple(Column(0, name, unknown) for name in frame.columns), unknown)
-    return {
-        "relation_name": next(
-            (n for n, node in names.items() if node == own), model["relation_name"]
-        ),
-        "checksum": checksum,
-        "columns": {
-            field.name: _column(field, column, own, checksum)
-            for field, column in zip(frame.schema.fields, table.columns, strict=True)
-        },
-        "rows": {
-            "origins": _origins("", table.rows.whole(), own),
-            "untraced": sorted(table.rows.untraced),
-            "fingerprint": _fingerprint(table.rows, checksum),
-        },
+        table = Table(tuple(PlanColumn(0, name, unknown) for name in frame.columns), unknown)
+    columns = {
+        field.name: _column(field, column, own, checksum)
+        for field, column in zip(frame.schema.fields, table.columns, strict=True)
     }
+    rows = Derivation(
+        _origins("", table.rows.whole(), own),
+        sorted(table.rows.untraced),
+        _fingerprint(table.rows, checksum),
+    )
+    relation = next((n for n, node in names.items() if node == own), model["relation_name"])
+    return Model(relation, checksum, columns, rows).as_dict()
 
 
-def _column(field, column: Column, own: str, checksum: str) -> dict:
-    return {
-        "data_type": field.dataType.simpleString(),
-        "origins": list(_parts(field.dataType, column.value, own, field.name)),
-        "untraced": sorted(column.value.whole().untraced),
-        "fingerprint": _fingerprint(column.value, checksum),
-    }
+def _column(field, column: PlanColumn, own: str, checksum: str) -> Column:
+    return Column(
+        list(_parts(field.dataType, column.value, own, field.name)),
+        sorted(column.value.whole().untraced),
+        _fingerprint(column.value, checksum),
+        field.dataType.simpleString(),
+    )
 
 
 def _fingerprint(value: Value, checksum: str) -> str:
@@ -93,7 +91,7 @@ def _fingerprint(value: Value, checksum: str) -> str:
     return digest(value.recipe, checksum if value.whole().untraced else "")
 
 
-def _parts(data_type, value: Value, own: str, name: str, path: str = "") -> Iterable[dict]:
+def _parts(data_type, value: Value, own: str, name: str, path: str = "") -> Iterable[Origin]:
     """The origins of a column or, field by field, of a struct."""
     while hasattr(data_type, "elementType"):  # an array is what its elements are
         data_type = data_type.elementType
@@ -106,7 +104,7 @@ def _parts(data_type, value: Value, own: str, name: str, path: str = "") -> Iter
         yield from _parts(field.dataType, part, own, name, f"{path}.{field.name}".strip("."))
 
 
-def _origins(path: str, value: Value, own: str, name: str = "") -> list[dict]:
+def _origins(path: str, value: Value, own: str, name: str = "") -> list[Origin]:
     found: dict[tuple, Origin] = {}
     for origin in value.origins:
         if origin.node == own and name.lower() in ("", origin.column.lower()):
@@ -115,8 +113,7 @@ def _origins(path: str, value: Value, own: str, name: str = "") -> list[dict]:
         key = (origin.node, origin.column, *(() if origin.kind in _STRONGEST else (origin.kind,)))
         if key not in found or _strength(origin) < _strength(found[key]):
             found[key] = origin
-    inside = {"field": path} if path else {}
-    return [origin.as_dict() | inside for origin in sorted(found.values())]
+    return [origin._replace(field=path) for origin in sorted(found.values())]
 
 
 def _strength(origin: Origin) -> tuple[bool, int]:

@@ -312,6 +312,11 @@ def _set_operation(node, children, rows, values) -> Table:
 
 
 def _expand(node, children, rows, values) -> Table:
+    if node["projections"] is None:  # of `unpivot`, Spark does not write them down
+        below = {column.id: column.value for column in children[0].columns}
+        ids = [_number(attribute) for attribute in node["output"]]
+        any_of_them = merge(below.values())
+        return Table(_outputs(node, lambda at: below.get(ids[at], any_of_them)), rows)
     projections = [values(projection) for projection in node["projections"]]
     merged = [merge(column) for column in zip(*projections, strict=True)]
     return Table(_outputs(node, merged.__getitem__), rows)
@@ -327,7 +332,7 @@ def _generate(node, children, rows, values) -> Table:
 
     def made(position: int) -> Value:
         if kind == "PosExplode" and position == 0:
-            return NOTHING
+            return value.used_as(COMPUTED)  # the last one tells how long it is, as its size does
         if kind == "Inline":
             return value.field(position)
         if kind == "Stack":

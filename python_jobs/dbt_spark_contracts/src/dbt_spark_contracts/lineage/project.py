@@ -1,11 +1,14 @@
 """What dbt's graph tells of the tables in plans, and of the marks on their columns."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from dbt_spark_contracts.lineage.plans import EPHEMERAL
 
 SILVER_ONLY, PII = MARKS = ("silver_only", "pii")
 SOURCE = "source"
+# In the meta of a column whose marks are not its own: those of which it has them.
+_MADE_OF = "made_of"
 
 
 class Project:
@@ -57,7 +60,7 @@ class Project:
 
 def marked(column: dict) -> set[str]:
     """The marks that a column's yml says."""
-    return {mark for mark in MARKS if column["meta"].get(mark)}
+    return {mark for mark in MARKS if column["meta"].get(mark) is True}
 
 
 def marks_of(node: dict, column: str) -> set[str]:
@@ -71,11 +74,23 @@ def marks_of(node: dict, column: str) -> set[str]:
     return found
 
 
-def with_marks(node: dict, marks: Mapping[str, Iterable[str]]) -> dict:
-    """The node with these marks by column, besides those that it has."""
+def made_of_others(node: dict, column: str) -> list[str]:
+    """The columns of which a node's column has marks that its yml does not say."""
+    found = {each["name"].lower(): each for each in node["columns"].values()}
+    return found.get(column.lower(), {"meta": {}})["meta"].get(_MADE_OF, [])
+
+
+def with_marks(
+    node: dict,
+    marks: Mapping[str, Iterable[str]],
+    made_of: Mapping[str, Iterable[str]] = MappingProxyType({}),
+) -> dict:
+    """The node with these marks by column, besides those that it has, and what they are of."""
     columns = {column["name"].lower(): column for column in node["columns"].values()}
     for name, more in marks.items():
         column = columns.get(name.lower(), {"name": name, "meta": {}})
         meta = column["meta"] | dict.fromkeys(more, True)
+        if name in made_of:
+            meta[_MADE_OF] = sorted(made_of[name])
         columns[name.lower()] = {**column, "meta": meta}
     return {**node, "columns": columns}

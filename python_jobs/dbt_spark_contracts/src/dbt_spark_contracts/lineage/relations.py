@@ -26,11 +26,13 @@ class Relation:
         opaque: Why its columns are not the table's, in words; none, if they are.
         renamed: Of another state of the table, what its columns are called today; None for one that
             the table has no more.
+        snapshots: The states of the table that are read, each None for the newest; None for all.
     """
 
     name: str
     opaque: str = ""
     renamed: Mapping[str, str | None] = field(default_factory=dict)
+    snapshots: tuple[int | None, ...] | None = (None,)
 
 
 def relations_of(frame: Any) -> dict[int, Relation]:
@@ -78,7 +80,7 @@ def _of_catalog(leaf: Any) -> Relation | None:
     table = leaf.table()
     kind = table.getClass().getName()
     if kind == _CHANGES:
-        return Relation(".".join(parts[:-1]).lower())
+        return Relation(".".join(parts[:-1]).lower(), snapshots=None)
     if kind != f"{_ICEBERG}.spark.source.SparkTable":
         return Relation(".".join(parts).lower())
     in_iceberg = table.table()
@@ -87,8 +89,10 @@ def _of_catalog(leaf: Any) -> Relation | None:
     if in_iceberg.getClass().getName() not in _TABLES_OF_ROWS:
         return Relation(name, f"Iceberg's metadata table {name}")
     if table.snapshotId() is None:
-        return Relation(name)
-    return Relation(name, renamed=_renamed(in_iceberg, table.snapshotId()))
+        ref = in_iceberg.refs().get(table.branch()) if table.branch() else None
+        return Relation(name, snapshots=(ref.snapshotId() if ref else None,))
+    snapshot = table.snapshotId()
+    return Relation(name, renamed=_renamed(in_iceberg, snapshot), snapshots=(snapshot,))
 
 
 def _renamed(table: Any, snapshot: int) -> dict[str, str | None]:

@@ -21,17 +21,20 @@ class Origin(NamedTuple):
         column: The column.
         kind: How the value comes from it.
         masking: Whether the value does not tell the column's: it is a hash, a count, a test.
+        field: The part of a struct that is the value; empty, if it is all of a column.
     """
 
     node: str
     column: str
     kind: str
     masking: bool = False
+    field: str = ""
 
     def as_dict(self) -> dict:
         """As column_lineage.json has it."""
         told = {"node": self.node, "column": self.column, "kind": self.kind}
-        return told | {"masking": True} if self.masking else told
+        masking = {"masking": True} if self.masking else {}
+        return told | masking | ({"field": self.field} if self.field else {})
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,18 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyspark import RDD, SparkContext
+from pyspark import RDD, Accumulator, SparkContext
 from pyspark.sql import DataFrame
 from pyspark.sql.group import GroupedData
 
 from dbt_spark_contracts.compat.pyspark import grouped_frame
 from dbt_spark_contracts.lineage.relations import column_ids
 from dbt_spark_contracts.plan.tree import names
+
+if TYPE_CHECKING:
+    from dbt_spark_contracts.own_code import OwnCode
 
 # What of a DataFrame leaves its values in Spark: it makes a plan, or tells columns and counts. All
 # else hands values to the program, or puts them where no plan shows them.
@@ -40,19 +43,27 @@ _OF_RDDS = ((RDD, "collect"), (RDD, "toLocalIterator"), (SparkContext, "runJob")
 class Collected:
     """What a model has collected.
 
+    Args:
+        own_code: Whose code it is; None for what is none of a model's.
+        before: What the model's file has collected before it was called.
+
     Attributes:
         frames: The DataFrames that it has taken values of.
-        has_rdds: Whether it has taken values of an RDD.
+        others: What else it has taken values of, in words.
     """
 
-    def __init__(self) -> None:
-        self.frames: list[DataFrame] = []
-        self.has_rdds = False
-        self._others = {thread.ident for thread in threading.enumerate()}
+    def __init__(
+        self, own_code: "OwnCode | None" = None, before: "Collected | None" = None
+    ) -> None:
+        self.own_code: OwnCode | None = own_code or (before.own_code if before else None)
+        self.frames: list[DataFrame] = [*before.frames] if before else []
+        self.others: set[str] = {*before.others} if before else set()
+        # The threads themselves: their numbers come again.
+        self._other_threads = {*threading.enumerate()}
 
-    def is_of(self, thread: int) -> bool:
+    def is_of(self, thread: threading.Thread) -> bool:
         """Has the model itself started that thread?"""
-        return thread not in self._others
+        return thread not in self._other_threads
 
 
 _this_thread = threading.local()
@@ -72,17 +83,23 @@ def hand_files(source: str, frame: DataFrame) -> None:
 
 
 @contextmanager
-def watched(view: str) -> Iterator[None]:
-    """Watch what this thread, and those that it starts, collect for what is staged as `view`."""
+def watched(view: str = "", own_code: "OwnCode | None" = None) -> Iterator[None]:
+    """Watch what this thread, and those that it starts, collect for what is staged as `view`.
+
+    Args:
+        view: The view; none while a model's file is read, before it is called.
+        own_code: Whose code it is, where that has not been said before.
+    """
     _watch()
-    collected = Collected()
+    collected = Collected(own_code, getattr(_this_thread, "collected", None))
     _running.append(collected)
     try:
         with _collects_for(collected):
             yield
     finally:
         _running.remove(collected)
-        _kept[view] = collected
+        if view:
+            _kept[view] = collected
 
 
 @contextmanager
@@ -107,11 +124,12 @@ def _collects_for(collected: Collected) -> Iterator[None]:
         _this_thread.collected = before
 
 
-def _collecting() -> list[Collected]:
+def collecting() -> list[Collected]:
+    """For which models this thread runs: one or, of a thread of its own, those it may be of."""
     own = getattr(_this_thread, "collected", None)
     if own is not None:
         return [own]
-    return [other for other in _running if other.is_of(threading.get_ident())]
+    return [other for other in _running if other.is_of(threading.current_thread())]
 
 
 def _watch() -> None:
@@ -132,6 +150,9 @@ def _watch() -> None:
         GroupedData.pivot = _told(GroupedData.pivot, _pivoted)
         for owner, name in _OF_RDDS:
             setattr(owner, name, _told(getattr(owner, name), _rdd))
+        # A Python function adds to it wherever Spark runs, in a count too.
+        value = Accumulator.value
+        Accumulator.value = property(_told(value.fget, _accumulated), value.fset)
 
 
 def _told(function: Callable, tell: Callable) -> Callable:
@@ -139,7 +160,7 @@ def _told(function: Callable, tell: Callable) -> Callable:
 
     @functools.wraps(function)
     def telling(self: Any, *arguments: Any, **options: Any) -> Any:
-        for collected in _collecting():
+        for collected in collecting():
             tell(collected, self, arguments, options)
         with unwatched():  # it may call others of these
             return function(self, *arguments, **options)
@@ -157,4 +178,8 @@ def _pivoted(collected: Collected, group: Any, arguments: tuple, options: dict) 
 
 
 def _rdd(collected: Collected, owner: Any, arguments: tuple, options: dict) -> None:
-    collected.has_rdds = True
+    collected.others.add("rows of an RDD")
+
+
+def _accumulated(collected: Collected, accumulator: Any, arguments: tuple, options: dict) -> None:
+    collected.others.add("what an accumulator has added up")

@@ -8,6 +8,7 @@ from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.publish.branches import Move
 from dbt_spark_contracts.publish.lease import Record
 from dbt_spark_contracts.publish.pending import Unpublished
+from dbt_spark_contracts.publish.statements import shortened
 from dbt_spark_contracts.schemas import plain
 
 _BUILD_AGAIN = "Nothing was published: run `dbt build` again."
@@ -88,7 +89,7 @@ def past_the_branch(table: str, sql: str, way_out: str) -> str:
     """Why a statement is not run."""
     way_out = way_out or "Name the hook between begin_run and end_run"
     return (
-        f"`{_short(sql)}` is not run: readers of {table} would see it at once, "
+        f"`{shortened(sql)}` is not run: readers of {table} would see it at once, "
         f"whatever becomes of this build. {way_out}; or do it on purpose, with "
         "`--vars '{write_audit_publish: false}'`."
     )
@@ -96,12 +97,7 @@ def past_the_branch(table: str, sql: str, way_out: str) -> str:
 
 def seen_at_once(table: str, sql: str) -> str:
     """What is said of such a statement that an operation runs."""
-    return f"`{_short(sql)}`: readers of {table} see it at once."
-
-
-def _short(sql: str) -> str:
-    statement = " ".join(sql.split())
-    return f"{statement[:120]}…" if len(statement) > 120 else statement
+    return f"`{shortened(sql)}`: readers of {table} see it at once."
 
 
 def clashes(table: str, branch: str, column: str) -> str:

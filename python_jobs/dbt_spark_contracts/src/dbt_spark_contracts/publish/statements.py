@@ -6,9 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.compat.pyspark import elements, java_classes, sql_parser
+from dbt_spark_contracts.compat.pyspark import (
+    elements,
+    java_classes,
+    java_session,
+    kind_of_java,
+    sql_parser,
+)
 from dbt_spark_contracts.publish.command import is_run_name
 from dbt_spark_contracts.schemas import plain, quoted
+from dbt_spark_contracts.spark.session import BRANCH
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -47,6 +54,16 @@ _ANY = re.compile(
     rf"{_CHANGES.pattern}|\b(insert|delete|update|merge|overwrite)\b", re.IGNORECASE
 )  # fmt: skip
 
+# Commands that a model's own code may run: they read, or concern the session's own views.
+_READS = re.compile(
+    r"(Show|Describe|List)\w+|(Explain|ClearCache|RefreshFunction|CreateFunction|DropFunction|"
+    r"CreateView|SetCommand|Reset|AddJars|AddFiles|AddArchives)\w*|(CacheTable|UncacheTable)\w*|"
+    r"CreateTempViewUsing|RefreshTable\w*|RefreshResource"
+)
+
+# What a statement of a model's own code does that it may not.
+WRITES, SHARED = ("writes", "changes what all models share")
+
 COLUMNS = "Let its model return these columns"
 ROWS = "`delete`, `insert`, `update` and `merge` go to the branch of the build"
 
@@ -83,17 +100,66 @@ def effects(session: "SparkSession", sql: str) -> list[Effect]:
     return [found for node in _statements(plan) for found in _effects(session, node)]
 
 
+def own_effect(session: "SparkSession", sql: str) -> str:
+    """What a statement of a model's own code does that it may not; empty for one that reads.
+
+    What is not known to read counts as one that writes.
+    """
+    try:
+        plan = sql_parser(session).parsePlan(sql)
+    except Exception:  # Spark says so itself when it runs
+        return ""
+    found = {_own_effect(session, node) for node in _statements(plan)}
+    return WRITES if WRITES in found else SHARED if SHARED in found else ""
+
+
+def _own_effect(session: "SparkSession", plan: Any) -> str:
+    kind = kind_of_java(plan)
+    if kind in ("SetCatalogAndNamespace", "SetNamespaceCommand", "SetCatalogCommand"):
+        return SHARED
+    if kind in ("SetCommand", "ResetCommand"):
+        setting = plan.productElement(0)  # `set` alone lists all, `reset` alone resets all
+        if setting.isEmpty():
+            return SHARED if kind == "ResetCommand" else ""
+        key = setting.get() if kind == "ResetCommand" else setting.get().productElement(0)
+        return SHARED if key == BRANCH else ""
+    if kind == "DropView":
+        return "" if _is_temporary(session, _name(plan)) else WRITES
+    if kind in ("CallStatement", "Call"):
+        procedure = [*elements(plan.productElement(0))][-1].lower()
+        return "" if procedure == "create_changelog_view" else WRITES
+    if _READS.fullmatch(kind):
+        return "" if kind != "CreateView" and kind != "CreateFunction" else WRITES
+    writes = kind in _WRITES or kind == "InsertIntoDir" or _is_command(session, plan)
+    return WRITES if writes or kind == "PlanWithUnresolvedIdentifier" else ""
+
+
+def _is_temporary(session: "SparkSession", parts: list[str]) -> bool:
+    """Is it the name of a temporary view of the session?"""
+    *schema, name = parts or [""]
+    catalog = java_session(session).sessionState().catalog()
+    if schema:
+        return schema == ["global_temp"]
+    return catalog.getTempView(name).isDefined()
+
+
+def shortened(sql: str) -> str:
+    """A statement as it is told of."""
+    statement = " ".join(sql.split())
+    return f"{statement[:120]}…" if len(statement) > 120 else statement
+
+
 def _names_by_expression(session: "SparkSession", plan: Any) -> bool:
     """Is the statement no query, and the table that it is about computed?"""
-    return _kind(plan) == "PlanWithUnresolvedIdentifier" or any(
-        (_kind(node) in _WRITES or _is_command(session, node)) and not _name(node)
+    return kind_of_java(plan) == "PlanWithUnresolvedIdentifier" or any(
+        (kind_of_java(node) in _WRITES or _is_command(session, node)) and not _name(node)
         for node in _statements(plan)
     )
 
 
 def _statements(plan: Any) -> Iterator[Any]:
     """The statement, or those of a `with` and of one with several inserts."""
-    if _kind(plan) in ("UnresolvedWith", "Union"):
+    if kind_of_java(plan) in ("UnresolvedWith", "Union"):
         for child in elements(plan.children()):
             yield from _statements(child)
     else:
@@ -101,7 +167,7 @@ def _statements(plan: Any) -> Iterator[Any]:
 
 
 def _effects(session: "SparkSession", plan: Any) -> Iterator[Effect]:
-    kind = _kind(plan)
+    kind = kind_of_java(plan)
     if kind in ("CallStatement", "Call"):
         yield from _of_procedure(session, plan)
     elif kind in _WRITES:
@@ -124,7 +190,7 @@ def _of_procedure(session: "SparkSession", plan: Any) -> Iterator[Effect]:
     if _HARMLESS_PROCEDURES.fullmatch([*elements(plan.productElement(0))][-1].lower()):
         return
     for argument in elements(plan.productElement(1)):
-        value = str(argument.expr().value()) if _kind(argument.expr()) == "Literal" else ""
+        value = str(argument.expr().value()) if kind_of_java(argument.expr()) == "Literal" else ""
         parts = plain(value).split(".")
         if all(parts) and (table := _table(session, parts)):
             yield Effect(table, ROWS)
@@ -152,9 +218,9 @@ def _name(plan: Any) -> list[str]:
     """The parts of the name of the table that the statement is about; none if it names none."""
     for position in range(plan.productArity()):
         element = plan.productElement(position)
-        if _kind(element) == "SubqueryAlias":
+        if kind_of_java(element) == "SubqueryAlias":
             element = element.child()
-        kind = _kind(element)
+        kind = kind_of_java(element)
         if kind == "UnresolvedIdentifier":
             return [*elements(element.nameParts())]
         if kind in ("UnresolvedTable", "UnresolvedTableOrView", "UnresolvedRelation"):
@@ -176,8 +242,3 @@ def _table(session: "SparkSession", parts: list[str]) -> str:
 def _is_command(session: "SparkSession", plan: Any) -> bool:
     kind = "org.apache.spark.sql.catalyst.plans.logical.Command"
     return java_classes(session).java.lang.Class.forName(kind).isInstance(plan)
-
-
-def _kind(node: Any) -> str:
-    """The name of a Java object's class; empty for what py4j has made a Python one."""
-    return node.getClass().getSimpleName() if hasattr(node, "_target_id") else ""

@@ -72,6 +72,7 @@
 {% macro contracts__check(at, internal=[], dbts_own=[]) %}
   {%- set promise = contracts__promised_columns(at.staged, internal, dbts_own) -%}
   {%- do contracts__check_staged_against_contract(at.staged, promise) -%}
+  {%- do adapter.check_marked_columns(at.table, at.staged, model, graph) -%}
   {%- set marks = {} if model.resource_type == 'seed' else contracts__check_column_origins(at.staged, internal) -%}
   {%- do adapter.check_keys(at.staged, model, graph) -%}
   {%- set drift = contracts__table_drift(at.existing, promise) -%}
@@ -101,13 +102,14 @@
 {% endmacro %}
 
 {#
-    The table is written: grants, post-hooks, and the check of what these have done to it. (5. publish: at
+    The table is written: it remembers what of, then grants, post-hooks, and the check of what these have done to it. (5. publish: at
     the end of the run, end_run does.)
 
     In: what `contracts__check` told; whether the table is written anew, for dbt's grants. Out: what dbt
     wants of a materialization.
 #}
 {% macro contracts__end(at, checked, full_refresh=true) %}
+  {%- do adapter.keep_origins(at.table, at.staged, full_refresh and not model.batch) -%}
   {%- do adapter.drop_stage(at.staged) -%}
   {%- do apply_grants(at.table, config.get('grants'), should_revoke(at.existing, full_refresh)) -%}
   {{ contracts__run_hooks(post_hooks, reverse=true) }}

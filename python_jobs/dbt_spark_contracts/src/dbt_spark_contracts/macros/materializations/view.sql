@@ -15,6 +15,7 @@
 
   {%- do contracts__stage(at.staged) -%}
   {%- do contracts__check_staged_against_contract(at.staged, contracts__promised_columns(at.staged)) -%}
+  {%- do adapter.check_marked_columns(at.table, at.staged, model, graph) -%}
   {%- do contracts__check_column_origins(at.staged) -%}
   {%- do adapter.check_keys(at.staged, model, graph) -%}
   {%- do adapter.create_view(at.table, get_create_view_as_sql(at.table, compiled_code)) -%}

@@ -1,4 +1,4 @@
-"""Reads what a build recorded: target/column_lineage.json, with dbt's manifest beside it."""
+"""What a build recorded of the columns, with what dbt's manifest beside it says of them."""
 
 import json
 from collections import defaultdict
@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-import jsonschema
+from dbt_spark_contracts.lineage import record
+from dbt_spark_contracts.lineage.record import Column, Derivation, Origin
 
-SCHEMA_VERSION = 1
+# Of dbt 1.8 and later.
+MANIFEST_VERSION = "https://schemas.getdbt.com/dbt/manifest/v12.json"
+# What a model's meta calls the columns that may pass untraced, with a reason each.
+ALLOWED = "untraced_allowed"
 NOT_RECORDED = "the model was not built when this was recorded"
 NOT_A_COLUMN = "no column of what was recorded of this model"
 
@@ -43,28 +46,27 @@ class Place(NamedTuple):
     column: str
 
 
-class Origin(NamedTuple):
-    """Where something comes from, and how; `field` is the part of it that does, or empty.
-
-    `masking`: it does not tell the column's value.
-    """
-
-    place: Place
-    kind: str
-    field: str = ""
-    masking: bool = False
+def place_of(origin: Origin) -> Place:
+    """The column that an origin names."""
+    return Place(origin.node, origin.column)
 
 
 @dataclass
-class Column:
-    """A column: what the contract says of it, and where it comes from."""
+class NodeColumn(Column):
+    """A column as it was recorded, with its name and what its contract says of it.
 
-    name: str
-    data_type: str = ""
+    Attributes:
+        name: Its name.
+        description: What its contract says of it, in one line.
+        marks: Its marks.
+        known: Why it is known where it comes from, though Spark's plan does not show it: the reason
+            that the model's meta gives for it.
+    """
+
+    name: str = ""
     description: str = ""
     marks: list[str] = field(default_factory=list)
-    origins: list[Origin] = field(default_factory=list)
-    untraced: list[str] = field(default_factory=list)
+    known: str = ""
 
 
 @dataclass
@@ -77,12 +79,13 @@ class Node:
     layer: str
     relation: str
     description: str = ""
-    columns: dict[str, Column] = field(default_factory=dict)
-    row_origins: list[Origin] = field(default_factory=list)
-    rows_untraced: list[str] = field(default_factory=list)
+    columns: dict[str, NodeColumn] = field(default_factory=dict)
+    rows: Derivation = field(default_factory=Derivation)
     reads: list[str] = field(default_factory=list)  # nodes, as dbt knows
     checksum: str = ""
     changed: bool = False  # the model's file, since it was recorded
+    reasons: dict[str, str] = field(default_factory=dict)  # meta untraced_allowed, by column
+    sources: list[str] = field(default_factory=list)  # what its code reads: see `known_roots`
 
 
 @dataclass
@@ -106,7 +109,7 @@ class Lineage:
     nodes: dict[str, Node]
     exposures: list[Exposure]
 
-    def column(self, place: Place) -> Column:
+    def column(self, place: Place) -> NodeColumn:
         """The column at a place that `find` or an origin gave."""
         return self.nodes[place.node].columns[place.column]
 
@@ -121,7 +124,7 @@ class Lineage:
         for node in self.nodes.values():
             for column in node.columns.values():
                 for origin in column.origins:
-                    found[origin.place].append((Place(node.id, column.name), origin))
+                    found[place_of(origin)].append((Place(node.id, column.name), origin))
         return found
 
     @cached_property
@@ -129,8 +132,8 @@ class Lineage:
         """Of each place, the nodes whose rows it decides, and how."""
         found = defaultdict(list)
         for node in self.nodes.values():
-            for origin in node.row_origins:
-                found[origin.place].append((node.id, origin))
+            for origin in node.rows.origins:
+                found[place_of(origin)].append((node.id, origin))
         return found
 
     @cached_property
@@ -138,7 +141,7 @@ class Lineage:
         """Of each node, the nodes that read it, by what was recorded or as dbt knows."""
         found = defaultdict(set)
         for node in self.nodes.values():
-            for read in [*node.reads, *(origin.place.node for origin in all_origins(node))]:
+            for read in [*node.reads, *(origin.node for origin in all_origins(node))]:
                 found[read].add(node.id)
         return found
 
@@ -186,80 +189,77 @@ def close(name: str, names: Iterable[str]) -> str:
 def all_origins(node: Node) -> list[Origin]:
     """The origins of a node's columns and of its rows."""
     columns = (origin for column in node.columns.values() for origin in column.origins)
-    return [*columns, *node.row_origins]
+    return [*columns, *node.rows.origins]
 
 
 def read(target: Path) -> Lineage:
-    """What the last build recorded, from dbt's target folder. Raises CannotShow."""
-    recorded = load(target / "column_lineage.json")
-    manifest = load(target / "manifest.json")
-    check(recorded, target / "column_lineage.json")
+    """What the last build recorded.
+
+    Args:
+        target: dbt's target folder.
+
+    Raises:
+        CannotShow: If it has no artifacts, or none that can be read here.
+    """
+    file = target / record.FILE_NAME
+    try:
+        recorded = record.read(file)
+    except FileNotFoundError:
+        raise CannotShow(f"there is no {file}: run `dbt build` first") from None
+    except record.Unreadable as error:
+        raise CannotShow(str(error)) from None
+    manifest = read_manifest(target / "manifest.json")
     nodes = {}
     for of_dbt in known_to_dbt(manifest):
         node = described(of_dbt)
         nodes[node.id] = node
     make_labels_unique(nodes)
-    for key, record in recorded["nodes"].items():
+    for key, model in recorded.models.items():
         # A model that is gone since has no entry in the manifest any more.
         label = key.split(".", 2)[-1]
-        gone = Node(key, label, "model", "gone", "", checksum=record["checksum"])
-        node = nodes.setdefault(key, gone)
-        add_record(node, record)
+        gone = Node(key, label, "model", "gone", "", checksum=model.checksum)
+        add_record(nodes.setdefault(key, gone), model)
     for node in nodes.values():
-        if node.kind in ("model", "snapshot") and node.id not in recorded["nodes"]:
-            node.rows_untraced = [NOT_RECORDED]
+        if node.kind in ("model", "snapshot") and node.id not in recorded.models:
+            node.rows.untraced = [NOT_RECORDED]
             for column in node.columns.values():
                 column.untraced = [NOT_RECORDED]
     for origin in [origin for node in list(nodes.values()) for origin in all_origins(node)]:
-        add_place(nodes, origin.place)
-    metadata = recorded["metadata"]
+        add_place(nodes, place_of(origin))
+    for node in nodes.values():
+        known_roots(node, nodes)
     return Lineage(
-        metadata["project_name"],
-        metadata["generated_at"],
-        set(recorded["nodes"]),
+        recorded.metadata.project_name,
+        recorded.metadata.generated_at,
+        set(recorded.models),
         nodes,
         [exposure(each, nodes) for each in manifest["exposures"].values()],
     )
 
 
-def load(file: Path) -> dict:
-    """The JSON object in a file. Raises CannotShow if there is none."""
+def read_manifest(file: Path) -> dict:
+    """dbt's manifest.
+
+    Args:
+        file: The file.
+
+    Raises:
+        CannotShow: If there is none, or it is broken, or of another version.
+    """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        manifest = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CannotShow(f"there is no {file}: run `uv run dbt build` first") from None
-    except (OSError, ValueError) as error:
-        raise CannotShow(f"{file} cannot be read ({error}): run `uv run dbt build`") from None
-    if not isinstance(content, dict):
-        raise CannotShow(f"{file} is no JSON object: run `uv run dbt build`")
-    return content
-
-
-def check(recorded: dict, file: Path) -> None:
-    """Raises CannotShow if this is no column lineage of the version that is known here."""
-    metadata = recorded.get("metadata")
-    version = metadata.get("schema_version") if isinstance(metadata, dict) else None
-    if version != SCHEMA_VERSION:
+        raise CannotShow(f"there is no {file}: run `dbt build` first") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise CannotShow(f"{file} is broken ({error}): run `dbt build`") from None
+    metadata = manifest.get("metadata") if isinstance(manifest, dict) else None
+    version = metadata.get("dbt_schema_version") if isinstance(metadata, dict) else None
+    if version != MANIFEST_VERSION:
         raise CannotShow(
-            f"{file} has schema_version {version}, and {SCHEMA_VERSION} is known here: "
-            "run `uv run dbt build` with this version of the project"
+            f"{file} is {version or 'no manifest'}, and {MANIFEST_VERSION} is known here: "
+            "run `dbt build` with the dbt of this project"
         )
-    error = jsonschema.exceptions.best_match(
-        jsonschema.Draft202012Validator(schema()).iter_errors(recorded)
-    )
-    if error:
-        path = "/".join(map(str, error.absolute_path))
-        raise CannotShow(f"{file} is broken at {path} ({error.message}): run `uv run dbt build`")
-
-
-def schema() -> dict:
-    """The JSON Schema of column_lineage.json."""
-    # Not importlib.resources: that imports the plugin, and with it dbt and Spark.
-    spec = find_spec("dbt_spark_contracts")
-    assert spec and spec.submodule_search_locations  # it is a package of this project
-    (package,) = spec.submodule_search_locations
-    file = Path(package) / "column_lineage.schema.json"
-    return json.loads(file.read_text(encoding="utf-8"))
+    return manifest
 
 
 def known_to_dbt(manifest: dict) -> list[dict]:
@@ -276,11 +276,11 @@ def known_to_dbt(manifest: dict) -> list[dict]:
 def described(of_dbt: dict) -> Node:
     """A node as dbt describes it, not yet with what was recorded."""
     columns = {
-        column["name"]: Column(
-            column["name"],
-            column.get("data_type") or "",
-            " ".join((column.get("description") or "").split()),
-            [mark for mark, value in meta(column).items() if value is True],
+        column["name"]: NodeColumn(
+            data_type=column.get("data_type") or "",
+            name=column["name"],
+            description=" ".join((column.get("description") or "").split()),
+            marks=[mark for mark, value in meta(column).items() if value is True],
         )
         for column in of_dbt["columns"].values()
     }
@@ -294,12 +294,13 @@ def described(of_dbt: dict) -> Node:
         columns,
         reads=(of_dbt.get("depends_on") or {}).get("nodes", []),
         checksum=(of_dbt.get("checksum") or {}).get("checksum", ""),
+        reasons=allowed if isinstance(allowed := meta(of_dbt).get(ALLOWED), dict) else {},
     )
 
 
-def meta(column: dict) -> dict:
-    """A column's meta, which dbt has in two places."""
-    return {**(column.get("meta") or {}), **((column.get("config") or {}).get("meta") or {})}
+def meta(of_dbt: dict) -> dict:
+    """The meta of a node or a column, which dbt has in two places."""
+    return {**(of_dbt.get("meta") or {}), **((of_dbt.get("config") or {}).get("meta") or {})}
 
 
 def label(of_dbt: dict) -> str:
@@ -327,31 +328,33 @@ def make_labels_unique(nodes: dict[str, Node]) -> None:
         node.label = f"{node.id.split('.')[1]}.{node.label}"
 
 
-def add_record(node: Node, record: dict) -> None:
+def add_record(node: Node, model: record.Model) -> None:
     """Adds what was recorded of a node. Its columns are those, in that order."""
     contract, node.columns = node.columns, {}
-    for name, recorded in record["columns"].items():
-        column = node.columns[name] = contract.get(name) or Column(name)
-        column.data_type = recorded["data_type"]
-        column.origins = origins(recorded)
-        column.untraced = recorded["untraced"]
-    node.relation = record["relation_name"].replace("`", "")
-    node.row_origins = origins(record["rows"])
-    node.rows_untraced = record["rows"]["untraced"]
-    node.changed = record["checksum"] != node.checksum
+    for name, recorded in model.columns.items():
+        column = node.columns[name] = contract.get(name) or NodeColumn(name=name)
+        column.data_type = recorded.data_type
+        column.origins = recorded.origins
+        column.untraced = recorded.untraced
+    node.relation = model.relation_name.replace("`", "")
+    node.rows = model.rows
+    node.changed = model.checksum != node.checksum
 
 
-def origins(recorded: dict) -> list[Origin]:
-    """The recorded origins of a column or of rows."""
-    return [
-        Origin(
-            Place(each["node"], each["column"]),
-            each["kind"],
-            each.get("field", ""),
-            each.get("masking", False),
-        )
-        for each in recorded["origins"]
-    ]
+def known_roots(node: Node, nodes: dict[str, Node]) -> None:
+    """Marks the columns of a node of which it is known that the model's code reads them.
+
+    Such a node reads sources alone, and its yml gives the reason why a column that no plan shows
+    may pass. Of another, or without the reason, a column that is not traced is not known.
+    """
+    if not node.reads or any(nodes[key].kind != "source" for key in node.reads if key in nodes):
+        return
+    reasons = {name.lower(): reason for name, reason in node.reasons.items()}
+    for column in node.columns.values():
+        if column.untraced and not column.origins:
+            column.known = str(reasons.get(column.name.lower(), ""))
+    if any(column.known for column in node.columns.values()):
+        node.sources = [key for key in node.reads if key in nodes]
 
 
 def add_place(nodes: dict[str, Node], place: Place) -> None:
@@ -360,7 +363,7 @@ def add_place(nodes: dict[str, Node], place: Place) -> None:
     node = nodes.setdefault(place.node, table)
     if place.column not in node.columns:
         reason = [NOT_A_COLUMN] if node.kind in ("model", "snapshot") else []
-        node.columns[place.column] = Column(place.column, untraced=reason)
+        node.columns[place.column] = NodeColumn(untraced=reason, name=place.column)
 
 
 def exposure(of_dbt: dict, nodes: dict[str, Node]) -> Exposure:

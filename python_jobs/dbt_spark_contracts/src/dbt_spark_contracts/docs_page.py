@@ -1,0 +1,86 @@
+"""Makes dbt's docs pages safe from the texts that they show.
+
+dbt writes a project's texts into a script of the static page as they are, so that a `</script>` in
+a description ends it. Here they stand in elements of their own, as JSON without a `<`. A content
+security policy lets the browser run the page's own scripts, by their hashes, and nothing else.
+"""
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+from dbt_spark_contracts.compat import dbt_docs
+
+# The pages that dbt writes, and whether the data is in them.
+PAGES = {"index.html": False, "static_index.html": True}
+
+_POLICY = '<meta http-equiv="Content-Security-Policy" content="'
+_HEAD = '<meta charset="utf-8">'
+# dbt's script keeps columns and metas by their names, of which one may be __proto__.
+_FIRST = "<script>delete Object.prototype.__proto__</script>"
+
+
+def protect(folder: Path) -> None:
+    """Write the docs pages in dbt's target folder anew, those that dbt has just written.
+
+    Args:
+        folder: dbt's target folder.
+
+    Raises:
+        DbtRuntimeError: If dbt's page is not the one that is known here.
+    """
+    for name, is_static in PAGES.items():
+        file = folder / name
+        data = [folder / each for each in dbt_docs.INLINE] if is_static else []
+        if all(each.exists() for each in [file, *data]) and not _is_protected(file):
+            file.write_text(page(data), encoding="utf-8", newline="\n")
+
+
+def page(data: list[Path]) -> str:
+    """The page, as a text.
+
+    Args:
+        data: The files of data that it has in itself; nothing, if it asks a server for them.
+
+    Raises:
+        DbtRuntimeError: If dbt's page is not the one that is known here.
+    """
+    text = dbt_docs.page()
+    elements = []
+    for file in data:
+        place = dbt_docs.INLINE[file.name]
+        if text.count(place) != 1:
+            raise dbt_docs.unknown_page()
+        text = text.replace(
+            place, f'JSON.parse(document.getElementById("{file.name}").textContent)'
+        )
+        content = as_text_of_a_script(file.read_text(encoding="utf-8"))
+        elements.append(f'<script id="{file.name}" type="application/json">{content}</script>')
+    start, head, rest = text.partition(_HEAD)
+    body, end, nothing = rest.rpartition("</body>")
+    if not head or not end:
+        raise dbt_docs.unknown_page()
+    policy = f'{_POLICY}{policy_of(_FIRST + text)}">'
+    return "".join([start, head, policy, _FIRST, body, *elements, end, nothing])
+
+
+def as_text_of_a_script(json: str) -> str:
+    """The same JSON without a letter that HTML takes notice of; such stand in its texts only."""
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", json)
+
+
+def policy_of(html: str) -> str:
+    """What the browser may run of a page: the scripts that stand in it now.
+
+    Pictures and styles may be of anywhere, as Markdown has them.
+    """
+    scripts = re.findall(r"<script(?: defer(?:=\"defer\")?)?>(.*?)</script>", html, re.DOTALL)
+    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
+    hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    return f"script-src {hashes}; object-src 'none'; base-uri 'none'; frame-src 'none'"
+
+
+def _is_protected(file: Path) -> bool:
+    with file.open(encoding="utf-8") as opened:
+        return _POLICY in opened.read(2000)

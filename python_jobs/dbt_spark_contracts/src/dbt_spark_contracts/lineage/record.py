@@ -1,0 +1,210 @@
+"""target/column_lineage.json as classes: what a build records, and what all that show it read.
+
+Knows neither dbt nor Spark, so that what only shows it starts at once. Schema: docs/lineage.md
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dbt_spark_contracts.lineage.values import (
+    CONDITION,
+    DIRECT,
+    FILTER,
+    GROUP,
+    JOIN,
+    SORT,
+    WINDOW,
+    Origin,
+)
+
+FILE_NAME = "column_lineage.json"
+SCHEMA_VERSION = 1
+
+COLUMN_KINDS = (*DIRECT, CONDITION, WINDOW)
+ROW_KINDS = (FILTER, JOIN, GROUP, SORT)
+
+
+class Unreadable(ValueError):
+    """Why a file is no column lineage that can be read here, and the way out, in one line."""
+
+
+@dataclass
+class Derivation:
+    """Where something comes from.
+
+    Attributes:
+        origins: The columns that it comes from.
+        untraced: Why that is not all, in words; nothing if it is.
+        fingerprint: Changes when it is derived in another way.
+    """
+
+    origins: list[Origin] = field(default_factory=list)
+    untraced: list[str] = field(default_factory=list)
+    fingerprint: str = ""
+
+    def as_dict(self) -> dict:
+        """As the file has it."""
+        return {
+            "origins": [origin.as_dict() for origin in self.origins],
+            "untraced": self.untraced,
+            "fingerprint": self.fingerprint,
+        }
+
+
+@dataclass
+class Column(Derivation):
+    """A column of a model: its type, and where it comes from."""
+
+    data_type: str = ""
+
+    def as_dict(self) -> dict:
+        """As the file has it."""
+        return {"data_type": self.data_type, **super().as_dict()}
+
+
+@dataclass
+class Model:
+    """A model: its table, the checksum of its file, its columns in order, and its rows."""
+
+    relation_name: str = ""
+    checksum: str = ""
+    columns: dict[str, Column] = field(default_factory=dict)
+    rows: Derivation = field(default_factory=Derivation)
+
+    def as_dict(self) -> dict:
+        """As the file has it."""
+        return {
+            "relation_name": self.relation_name,
+            "checksum": self.checksum,
+            "columns": {name: column.as_dict() for name, column in self.columns.items()},
+            "rows": self.rows.as_dict(),
+        }
+
+
+@dataclass
+class Metadata:
+    """Of which project a file is, and which run has written it, and when (UTC)."""
+
+    generated_at: str
+    invocation_id: str
+    project_name: str
+    schema_version: int = SCHEMA_VERSION
+
+    def as_dict(self) -> dict:
+        """As the file has it."""
+        return asdict(self)
+
+
+@dataclass
+class Record:
+    """A file: its metadata, and the models by dbt's unique_id."""
+
+    metadata: Metadata
+    models: dict[str, Model]
+
+
+def read(path: Path) -> Record:
+    """The column lineage in a file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        Unreadable: If it is broken, or of another version.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise _broken(path, str(error)) from None
+    metadata = found.get("metadata") if isinstance(found, dict) else None
+    version = metadata.get("schema_version") if isinstance(metadata, dict) else None
+    if version is not None and (version != SCHEMA_VERSION or isinstance(version, bool)):
+        raise Unreadable(
+            f"{path} has schema_version {version}, and {SCHEMA_VERSION} is known here: "
+            "run `dbt build` with the version of dbt-spark-contracts that is installed here"
+        )
+    try:
+        return _record(found)
+    except _Wrong as error:
+        raise _broken(path, str(error)) from None
+
+
+def _broken(path: Path, reason: str) -> Unreadable:
+    return Unreadable(f"{path} is broken ({reason}): delete it and run `dbt build`")
+
+
+class _Wrong(ValueError):
+    """What of a file is not as the schema has it, and where."""
+
+
+def _record(found: Any) -> Record:
+    _object(found, "the file", metadata=dict, nodes=dict)
+    metadata = found["metadata"]
+    texts = {"generated_at": str, "invocation_id": str, "project_name": str}
+    _object(metadata, "metadata", schema_version=int, **texts)
+    return Record(Metadata(**metadata), _each(found["nodes"], "nodes", _model))
+
+
+def _model(found: Any, where: str) -> Model:
+    _object(found, where, relation_name=str, checksum=str, columns=dict, rows=dict)
+    columns = _each(found["columns"], f"{where}.columns", _column)
+    rows = _derivation(found["rows"], f"{where}.rows")
+    return Model(found["relation_name"], found["checksum"], columns, rows)
+
+
+def _column(found: Any, where: str) -> Column:
+    _object(found, where, data_type=str, origins=list, untraced=list, fingerprint=str)
+    return Column(**_parts(found, where, COLUMN_KINDS), data_type=found["data_type"])
+
+
+def _derivation(found: Any, where: str) -> Derivation:
+    _object(found, where, origins=list, untraced=list, fingerprint=str)
+    return Derivation(**_parts(found, where, ROW_KINDS))
+
+
+def _parts(found: dict, where: str, kinds: tuple[str, ...]) -> dict:
+    if not all(isinstance(reason, str) for reason in found["untraced"]):
+        raise _Wrong(f"{where}.untraced has to be texts")
+    origins = [_origin(each, f"{where}.origins", kinds) for each in found["origins"]]
+    return {
+        "origins": origins,
+        "untraced": found["untraced"],
+        "fingerprint": found["fingerprint"],
+    }
+
+
+def _origin(found: Any, where: str, kinds: tuple[str, ...]) -> Origin:
+    optional = {"masking": bool, "field": str}
+    there = {name: type_ for name, type_ in optional.items() if name in found}
+    _object(found, where, node=str, column=str, kind=str, **there)
+    if found["kind"] not in kinds:
+        raise _Wrong(f"{where} has the kind {found['kind']}, and not {', '.join(kinds)}")
+    return Origin(**found)
+
+
+def _each(found: dict, where: str, make: Callable[[Any, str], Any]) -> dict:
+    return {name: make(each, f"{where}.{name}") for name, each in found.items()}
+
+
+def _object(found: Any, where: str, **types: type) -> None:
+    """Raises _Wrong unless it is an object of exactly these names, with values of these types."""
+    if not isinstance(found, dict):
+        raise _Wrong(f"{where} has to be an object")
+    if found.keys() != types.keys():
+        missing, unknown = sorted(types.keys() - found.keys()), sorted(found.keys() - types.keys())
+        raise _Wrong(f"{where} lacks {', '.join(missing)}" if missing
+                     else f"{where} has {', '.join(unknown)}, which is not known")  # fmt: skip
+    for name, type_ in types.items():
+        if not isinstance(found[name], type_):
+            raise _Wrong(f"{where}.{name} has to be {_IN_JSON[type_]}")
+
+
+_IN_JSON = {
+    str: "a text", list: "a list", dict: "an object", int: "a number", bool: "true or false",
+}  # fmt: skip

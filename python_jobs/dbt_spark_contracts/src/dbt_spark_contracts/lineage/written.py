@@ -1,0 +1,125 @@
+"""What rows a statement would write: each of its writes, as the DataFrame that it takes them from.
+
+Read from Spark's parsed plan and analyzed, as a model is; nothing is run.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dbt_spark_contracts.compat.pyspark import (
+    column_of,
+    elements,
+    frame_of,
+    kind_of_java,
+    sql_parser,
+    with_child,
+)
+from dbt_spark_contracts.schemas import quoted
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+# Without one of these words, a statement is none that is looked for.
+_WORDS = re.compile(r"\b(insert|update|merge)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Write:
+    """One write of a statement.
+
+    Attributes:
+        table: The table's name in SQL.
+        rows: What is written, by the names of the table's columns; a part of them, or all.
+    """
+
+    table: str
+    rows: "DataFrame"
+
+
+def may_write(sql: str) -> bool:
+    """Can the statement be one that writes rows? By its words, without Spark."""
+    return _WORDS.search(sql) is not None
+
+
+def writes(session: "SparkSession", sql: str) -> list[Write]:
+    """The writes of a statement; none, if it has no sense, which Spark says when it runs."""
+    try:
+        return [*_writes(session, sql_parser(session).parsePlan(sql), ())]
+    except Exception:
+        return []
+
+
+def _writes(session: "SparkSession", plan: Any, outer: tuple) -> Iterator[Write]:
+    """Those of a plan, within these `with` clauses."""
+    kind = kind_of_java(plan)
+    if kind == "UnresolvedWith":
+        yield from _writes(session, plan.child(), (*outer, plan))
+    elif kind == "Union":  # of several inserts
+        for child in elements(plan.children()):
+            yield from _writes(session, child, outer)
+    elif kind in ("InsertIntoStatement", "OverwriteByExpression"):
+        yield from _of_insert(session, plan, outer)
+    elif kind == "UpdateTable":
+        target = plan.table()
+        yield Write(_name(target), _assigned(frame_of(session, target), plan.assignments()))
+    elif kind == "MergeIntoTable":
+        yield from _of_merge(session, plan)
+
+
+def _of_insert(session: "SparkSession", plan: Any, outer: tuple) -> Iterator[Write]:
+    query = plan.query()
+    for clause in reversed(outer):
+        query = with_child(session, clause, query)
+    rows, table = frame_of(session, query), _name(plan.table())
+    names: list[str] = []
+    fixed: set[str] = set()
+    if kind_of_java(plan) == "InsertIntoStatement":  # `replace where` is by position
+        names = rows.columns if plan.byName() else [*elements(plan.userSpecifiedCols())]
+        fixed = {key.lower() for key in _fixed(plan.partitionSpec())}
+    if not names:
+        names = [name for name in session.table(table).columns if name.lower() not in fixed]
+    yield Write(table, rows.toDF(*names))
+
+
+def _fixed(partitions: Any) -> Iterator[str]:
+    """The partition columns whose values an insert names itself."""
+    for pair in elements(partitions.toSeq()):
+        if pair.productElement(1).isDefined():
+            yield pair.productElement(0)
+
+
+def _of_merge(session: "SparkSession", plan: Any) -> Iterator[Write]:
+    table = _name(plan.targetTable())
+    source = frame_of(session, plan.sourceTable())
+    target = frame_of(session, plan.targetTable())
+    both = target.join(source, column_of(session, plan.mergeCondition()))
+    for actions in (plan.matchedActions(), plan.notMatchedActions()):
+        for action in elements(actions):
+            kind = kind_of_java(action)
+            if kind in ("UpdateStarAction", "InsertStarAction"):
+                yield Write(table, source)
+            elif kind == "UpdateAction":
+                yield Write(table, _assigned(both, action.assignments()))
+            elif kind == "InsertAction":
+                yield Write(table, _assigned(source, action.assignments()))
+    for action in elements(plan.notMatchedBySourceActions()):
+        if kind_of_java(action) == "UpdateAction":
+            yield Write(table, _assigned(target, action.assignments()))
+
+
+def _assigned(rows: "DataFrame", assignments: Any) -> "DataFrame":
+    """The columns that are set, of these rows."""
+    columns: list[Column] = []
+    for assignment in elements(assignments):
+        *_, name = elements(assignment.key().nameParts())
+        columns.append(column_of(rows.sparkSession, assignment.value()).alias(name))
+    return rows.select(*columns)
+
+
+def _name(target: Any) -> str:
+    """The name of the table that is written, which may have an alias."""
+    while kind_of_java(target) == "SubqueryAlias":
+        target = target.child()
+    return ".".join(map(quoted, elements(target.multipartIdentifier())))

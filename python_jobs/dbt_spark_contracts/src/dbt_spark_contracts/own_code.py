@@ -1,0 +1,143 @@
+"""What a Python model's own code may not do: a table is written in one place, the materialization.
+
+What it wrote by itself would go past the run's branch, its lock and all contracts, and what it read
+back of that would have no marks. Also what all models of a command share, it may not change.
+"""
+
+import functools
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dbt_common.exceptions import DbtRuntimeError
+from pyspark import RDD
+from pyspark.sql import SparkSession
+from pyspark.sql.catalog import Catalog
+from pyspark.sql.conf import RuntimeConfig
+from pyspark.sql.readwriter import DataFrameWriter, DataFrameWriterV2
+from pyspark.sql.streaming import DataStreamWriter
+
+from dbt_spark_contracts.compat.pyspark import formatted_sql
+from dbt_spark_contracts.lineage import watch
+from dbt_spark_contracts.materializations import UNAUDITED
+from dbt_spark_contracts.plan.tree import names
+from dbt_spark_contracts.publish import statements
+from dbt_spark_contracts.spark.session import BRANCH
+
+_WRITERS = {
+    DataFrameWriter: names("csv insertInto jdbc json orc parquet save saveAsTable text"),
+    DataFrameWriterV2: names("append create createOrReplace overwrite overwritePartitions replace"),
+    DataStreamWriter: names("start toTable"),
+    Catalog: names("createExternalTable createTable recoverPartitions"),
+    RDD: names("""
+        saveAsHadoopDataset saveAsHadoopFile saveAsNewAPIHadoopDataset saveAsNewAPIHadoopFile
+        saveAsPickleFile saveAsSequenceFile saveAsTextFile
+    """),
+}  # fmt: skip
+_SHARED = {Catalog: names("setCurrentCatalog setCurrentDatabase"), SparkSession: names("stop")}
+
+_lock = threading.Lock()
+_is_watching = False
+
+
+@dataclass(frozen=True)
+class OwnCode:
+    """The code of one Python model.
+
+    Attributes:
+        name: The model's name.
+        may_write: Whether the model's meta says why it writes by itself.
+    """
+
+    name: str
+    may_write: bool
+
+    @classmethod
+    def of(cls, name: str, meta: Mapping) -> "OwnCode":
+        """That of a model with this meta."""
+        _watch()
+        return cls(name, bool(str(meta.get(UNAUDITED) or "").strip()))
+
+    def refuse_to_write(self, what: str) -> None:
+        """Raises DbtRuntimeError, in one line, if the model may not write by itself."""
+        if not self.may_write:
+            raise DbtRuntimeError(
+                f"{self.name}: `{what}` is not run: no branch of this run would hold it, and no "
+                "contract. Let model() return the rows, which its materialization writes, or say "
+                f"why it is right in the model's meta, as `{UNAUDITED}: …`."
+            )
+
+    def refuse_to_change(self, what: str) -> None:
+        """Raises DbtRuntimeError, in one line: all models of the command share that."""
+        raise DbtRuntimeError(
+            f"{self.name}: `{what}` is not run: all models of this run share what it changes. "
+            "Leave it out, and write the names of tables in full."
+        )
+
+    def check_sql(self, session: SparkSession, text: str) -> None:
+        """Raises DbtRuntimeError, in one line, if the statement does more than read."""
+        found = statements.own_effect(session, text)
+        if found == statements.WRITES:
+            self.refuse_to_write(statements.shortened(text))
+        elif found == statements.SHARED:
+            self.refuse_to_change(statements.shortened(text))
+
+
+def _watch() -> None:
+    """Have pyspark's classes ask, from now on, when a model's own code calls them."""
+    global _is_watching
+    with _lock:
+        if _is_watching:
+            return
+        _is_watching = True
+    for owner, methods in _WRITERS.items():
+        for name in sorted(methods):
+            _ask_before(owner, name, functools.partial(_write, f"{owner.__name__}.{name}"))
+    for owner, methods in _SHARED.items():
+        for name in sorted(methods):
+            _ask_before(owner, name, functools.partial(_change, f"{owner.__name__}.{name}"))
+    for name in ("set", "unset"):
+        _ask_before(RuntimeConfig, name, functools.partial(_configure, name))
+    _ask_before(SparkSession, "sql", _sql)
+
+
+def _ask_before(owner: type, name: str, ask: Callable[..., None]) -> None:
+    function = getattr(owner, name)
+
+    @functools.wraps(function)
+    def asking(self: Any, *arguments: Any, **options: Any) -> Any:
+        codes = {collected.own_code for collected in watch.collecting() if collected.own_code}
+        if codes:
+            with watch.unwatched():  # it may call others of these
+                ask(_any_of(codes), self, *arguments, **options)
+        return function(self, *arguments, **options)
+
+    setattr(owner, name, asking)
+
+
+def _any_of(codes: set[OwnCode]) -> OwnCode:
+    """The code of that model; of a thread that a model has started, of each that it may be."""
+    if len(codes) == 1:
+        return next(iter(codes))
+    name = " or ".join(sorted(code.name for code in codes))
+    return OwnCode(name, all(code.may_write for code in codes))
+
+
+def _write(what: str, code: OwnCode, *_: Any, **__: Any) -> None:
+    code.refuse_to_write(f"{what}(…)")
+
+
+def _change(what: str, code: OwnCode, *_: Any, **__: Any) -> None:
+    code.refuse_to_change(f"{what}(…)")
+
+
+def _configure(what: str, code: OwnCode, _: Any, key: str, *__: Any, **___: Any) -> None:
+    if key == BRANCH:
+        code.refuse_to_change(f"spark.conf.{what}('{BRANCH}')")
+
+
+def _sql(
+    code: OwnCode, session: SparkSession, sqlQuery: str, args: Any = None, **values: Any
+) -> None:
+    code.check_sql(session, formatted_sql(session, sqlQuery, values) if values else sqlQuery)

@@ -1,0 +1,82 @@
+"""What a hook writes into a table of the project is held against the marks, as its model is."""
+
+import pytest
+import yaml
+
+T, CLEAN = "{{ ref('t') }}", "{{ this.schema }}.clean"
+SILVER = "{{ this.schema }}_silver.t"
+# By the hook: whether it hands a marked value on.
+HOOKS = {
+    "insert": (f"insert into {CLEAN} select policy, 1 from {SILVER}", True),
+    "insert_some": (f"insert into {CLEAN} (n, x) select 1, policy from {SILVER}", True),
+    "insert_by_name": (f"insert into {CLEAN} by name select policy as x from {SILVER}", True),
+    "insert_of_a_with": (
+        f"with a as (select policy from {SILVER}) insert into {CLEAN} select policy, 1 from a",
+        True,
+    ),
+    "several": (
+        f"from {SILVER} insert into {CLEAN} select car, 1 insert into {CLEAN} select policy, 1",
+        True,
+    ),
+    "overwrite": (f"insert overwrite {CLEAN} select policy, 1 from {SILVER}", True),
+    "replace_where": (
+        f"insert into {CLEAN} replace where true select policy, 1 from {SILVER}",
+        True,
+    ),
+    "merge_all": (
+        f"merge into {CLEAN} a using (select policy as x, n from {SILVER}) b on a.n = b.n "
+        "when matched then update set * when not matched then insert *",
+        True,
+    ),
+    "merge_some": (
+        f"merge into {CLEAN} a using {SILVER} b on a.n = b.n "
+        "when matched then update set x = concat(b.policy, '') "
+        "when not matched then insert (x, n) values (b.car, b.n)",
+        True,
+    ),
+    "update": (f"update {CLEAN} set x = (select max(policy) from {SILVER})", True),
+    "update_within": (f"update {SILVER} set car = policy", True),
+    "insert_of_clean": (f"insert into {CLEAN} select car, 1 from {SILVER}", False),
+    "merge_by_what_is_marked": (
+        f"merge into {CLEAN} a using {SILVER} b on a.x = b.policy "
+        "when not matched then insert (x, n) values (b.car, b.n)",
+        False,
+    ),
+    "update_of_what_is_marked": (f"update {SILVER} set policy = upper(policy)", False),
+    "delete": (f"delete from {CLEAN} where x in (select policy from {SILVER})", False),
+    "of_literals": (f"insert into {CLEAN} values ('a', 1)", False),
+    "into_its_own_table": ("insert into {{ this }} select policy, 'x', 1 from " + SILVER, True),
+}
+
+
+@pytest.fixture(scope="module")
+def built(dbt, tmp_path_factory, module_schema):
+    from tests.support.dbt_runner import make_project
+
+    policy = {"name": "policy", "config": {"meta": {"pii": True}}}
+    models = [
+        {"name": "t", "config": {"schema": "silver"}, "columns": [policy]},
+        {"name": "h_into_its_own_table", "columns": [policy]},
+    ]
+    files = {
+        "models/t.sql": "select 'P' as policy, 'k' as car, 1 as n",
+        "models/clean.sql": "select 'x' as x, 1 as n",
+        "models/models.yml": yaml.safe_dump({"models": models}),
+    }
+    for name, (hook, _) in HOOKS.items():
+        query = "select 'k' as policy, 'k' as car, 1 as n"
+        head = f'{{{{ config(post_hook="{hook}") }}}}\n-- depends_on: {T} {{{{ ref("clean") }}}}\n'
+        files[f"models/h_{name}.sql"] = head + query
+    project = make_project(dbt, tmp_path_factory.mktemp("hooks"), files)
+    return project("run", "--threads", "1", schema=module_schema)
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_a_hook(built, name):
+    _, is_leak = HOOKS[name]
+    message = built.message[f"h_{name}"]
+    if is_leak:
+        assert built.status[f"h_{name}"] == "error", message
+        assert "is not run: " in message and "t.policy" in message
+    else:
+        assert built.status[f"h_{name}"] == "success", message
