@@ -77,7 +77,8 @@ class Project:
 
     def _options(self, root: Path | None) -> tuple:
         where = ("--project-dir", root or self.root, "--profiles-dir", self.profiles)
-        log = ("--log-path", self.root / LOGS, "--log-level", "none")
+        # Without its own level the file has that of the terminal.
+        log = ("--log-path", self.root / LOGS, "--log-level", "none", "--log-level-file", "debug")
         return ("--target", self.target, *where, *log)
 
     def read(self, file: str) -> list[str]:
