@@ -1,16 +1,15 @@
 """The pull request check, run in a copy of this repository as its author would run it."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from python_jobs import check_pull_request
-from tests.support.dbt_runner import ROOT
+from python_jobs.check_pull_request.base import commit_of
+from python_jobs.check_pull_request.locate import Locator
+from python_jobs.check_pull_request.problem import CannotCheck
+from python_jobs.check_pull_request.project import Project
+from tests.support.repository import Repository
 
 GOLD_YML = "models/gold/_gold__models.yml"
 CURRENT_STATE = "models/gold/gold_car_current_state.py"
@@ -35,55 +34,6 @@ VERSIONS = """    latest_version: 1
 """
 
 
-class Repository:
-    """A copy of this project's files, as `main` of a git repository of its own."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        files = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-        listed = subprocess.run(files, cwd=ROOT, capture_output=True, text=True, check=True)
-        for name in filter(None, listed.stdout.split("\0")):
-            if (ROOT / name).is_file():
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, root / name)
-        self.git("init", "--quiet", "--initial-branch", "main")
-        self.commit()
-
-    def git(self, *args: str) -> str:
-        identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-        done = subprocess.run(
-            ["git", *identity, *args], cwd=self.root, capture_output=True, text=True, check=True
-        )
-        return done.stdout
-
-    def commit(self) -> None:
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", "A change")
-
-    def python(self, *args: str, **variables: str) -> subprocess.CompletedProcess:
-        """`python -m *args` in the repository, on a machine that knows nothing of GitHub."""
-        ours = ("GITHUB_", "LAKEHOUSE_", "DBT_")
-        plain = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        plain["DBT_SPARK_POOL"] = "off"  # no Java is started beside these
-        command = [sys.executable, "-m", *args]
-        return subprocess.run(
-            command, cwd=self.root, env=plain | variables, capture_output=True, text=True
-        )
-
-    def check(self, *args: str, **variables: str) -> subprocess.CompletedProcess:
-        """Commits what was changed and checks it as a pull request to `main`."""
-        if self.git("status", "--porcelain"):
-            self.commit()
-        return self.python("python_jobs.check_pull_request", "--base", "main", *args, **variables)
-
-    def change(self, file: str, old: str, new: str) -> int:
-        """Replaces text that stands in a file, once or first, and tells the line where it began."""
-        text = (self.root / file).read_text(encoding="utf-8")
-        assert old in text, f"{file} no longer holds {old!r}"
-        (self.root / file).write_text(text.replace(old, new, 1), encoding="utf-8")
-        return text[: text.index(old)].count("\n") + 1
-
-
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
     return Repository(tmp_path_factory.mktemp("repository"))
@@ -93,12 +43,9 @@ def repository(tmp_path_factory):
 def branch(repository):
     """The repository on a new branch, to be changed."""
     main = repository.git("rev-parse", "main").strip()
-    repository.git("switch", "--quiet", "--create", "change")
+    repository.begin_branch()
     yield repository
-    repository.git("switch", "--quiet", "--force", "main")
-    repository.git("clean", "--quiet", "--force", "-d")
-    repository.git("reset", "--quiet", "--hard", main)
-    repository.git("branch", "--quiet", "--delete", "--force", "change")
+    repository.end_branch(main)
 
 
 def add_version_2_without_gas_type(branch):
@@ -148,7 +95,12 @@ def test_unchanged_branch_passes_though_main_went_on(branch, tmp_path):
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "Modified: nothing" in checked.stdout
     assert "- nothing that a model computes\n" in checked.stdout
-    assert "ci_gold.gold_car_current_state" in checked.stdout  # it was built
+    # A line a step, and not dbt's log.
+    assert "Building the working tree without rows … done (" in checked.stdout
+    assert "ci_gold.gold_car_current_state" not in checked.stdout + checked.stderr
+    assert "OK created python table model ci_gold.gold_car_current_state" in (
+        branch.root / "logs/dbt.log"
+    ).read_text(encoding="utf-8")
     # Nothing stays behind: no table, no work tree, no file that git sees.
     assert not warehouse.exists() and not (branch.root / ".lakehouse").exists()
     assert len(branch.git("worktree", "list").splitlines()) == 1
@@ -246,7 +198,7 @@ def test_removed_and_retyped_columns_are_all_named(branch):
         "Columns with data_type changes: trip_count (bigint -> int)"
     ) in checked.stdout
     assert "docs/pull_requests.md" in checked.stdout
-    assert f"Modified: {GOLD_YML}, {CURRENT_STATE}, models/gold/gold_fuel" in checked.stdout
+    assert f"Modified: {GOLD_YML}, {CURRENT_STATE}\n" in checked.stdout
     assert "::error" not in checked.stdout
 
 
@@ -299,8 +251,9 @@ def test_both_versions_are_built(branch):
     checked = branch.check()
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "ci_gold.gold_car_current_state " in checked.stdout
-    assert "ci_gold.gold_car_current_state_v2 " in checked.stdout
+    log = (branch.root / "logs/dbt.log").read_text(encoding="utf-8")
+    assert "OK created python table model ci_gold.gold_car_current_state " in log
+    assert "OK created python table model ci_gold.gold_car_current_state_v2 " in log
 
 
 def test_first_version_must_keep_the_promise(branch):
@@ -356,16 +309,14 @@ def test_project_that_does_not_parse(branch):
     assert f"::error file={CURRENT_STATE},line={line}::" in checked.stdout
 
 
-def test_unknown_base(repository, tmp_path, monkeypatch):
-    monkeypatch.setattr(check_pull_request, "ROOT", repository.root)
-    with pytest.raises(check_pull_request.CannotCheck, match="git knows no origin/main: fetch it"):
-        check_pull_request.base_state("origin/main", tmp_path, build=False)
+def test_unknown_base(repository):
+    with pytest.raises(CannotCheck, match="git knows no origin/main: fetch it"):
+        commit_of(Project(repository.root, repository.root), "origin/main")
 
 
-def test_no_git_repository(tmp_path, monkeypatch):
-    monkeypatch.setattr(check_pull_request, "ROOT", tmp_path)
-    with pytest.raises(check_pull_request.CannotCheck, match="this is no git repository"):
-        check_pull_request.base_state("main", tmp_path, build=False)
+def test_no_git_repository(tmp_path):
+    with pytest.raises(CannotCheck, match="this is no git repository"):
+        commit_of(Project(tmp_path, tmp_path), "main")
 
 
 @pytest.mark.parametrize(
@@ -380,19 +331,7 @@ def test_no_git_repository(tmp_path, monkeypatch):
         ("with a as (select x from t)\nselect *\nfrom a", 2),
     ],
 )
-def test_line_that_puts_a_column_out(tmp_path, monkeypatch, text, line):
-    monkeypatch.setattr(check_pull_request, "ROOT", tmp_path)
-    (tmp_path / "model").write_text(text)
-    assert check_pull_request.in_model("model", "x") == ("model", line)
-
-
-def test_error_of_a_python_model_is_pinned_to_its_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(check_pull_request, "ROOT", tmp_path)
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "a.py").touch()
-    error = (
-        "Runtime Error in model a (models/a.py)\n  KeyError: 'x'\n"
-        '    File "models/a.py", line 7, in model\n      return y["x"]'
-    )
-    problem = check_pull_request.failure("model a failed", error)
-    assert problem.places == [("models/a.py", 7, "model a failed: KeyError: 'x'")]
+def test_line_that_puts_a_column_out(tmp_path, text, line):
+    repository = Repository(tmp_path, {"model": text})
+    locator = Locator(Project(repository.root, repository.root))
+    assert locator.in_model("model", "x", "told") == ("model", line, "told")

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from dbt_common.exceptions import DbtRuntimeError
+from dbt_common.exceptions import CompilationError, DbtRuntimeError
 
 _TRACEBACK = "Traceback (most recent call last):\n"
 _DISK_FULL = "No space left on device"
@@ -18,6 +18,35 @@ _SPARKS = r"site-packages[/\\]pyspark[/\\]|pyspark\.zip[/\\]"
 
 # The local folders that the process's Spark writes to, which it does not name when one is full.
 local_folders: list[str] = []
+
+
+class PromiseBroken(CompilationError):
+    """A staged model breaks what its contract or its marks promise.
+
+    Args:
+        rule: Which promise: leak or key.
+        lines: A column, or "" where it is of none, and what is wrong, in words.
+        begins: What stands above the lines.
+        ways_out: What to do about it.
+
+    Attributes:
+        rule: As above, for programs that read more than the text; so are the two below.
+        lines: As above.
+        ways_out: As above.
+    """
+
+    def __init__(
+        self,
+        rule: str,
+        lines: Iterable[tuple[str, str]],
+        begins: str = "",
+        ways_out: Iterable[str] = (),
+    ) -> None:
+        self.rule = rule
+        self.lines = list(lines)
+        self.ways_out = list(ways_out)
+        told = "\n".join(line for _, line in self.lines)
+        super().__init__("\n\n".join(part for part in (begins, told, *self.ways_out) if part))
 
 
 def explain(error: BaseException, frames: Iterable[str] = ()) -> str:

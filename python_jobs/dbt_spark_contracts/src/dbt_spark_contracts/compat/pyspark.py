@@ -57,6 +57,11 @@ def analyzed_plan(frame: "DataFrame") -> Any:
     return frame._jdf.queryExecution().analyzed()
 
 
+def optimized_plan(frame: "DataFrame") -> Any:
+    """The optimized plan of a DataFrame: Spark's Java object. No Spark job."""
+    return frame._jdf.queryExecution().optimizedPlan()
+
+
 def frame_of(session: "SparkSession", plan: Any) -> "DataFrame":
     """The DataFrame of a plan that the parser has made: analyzed, and not run."""
     from pyspark.sql import DataFrame

@@ -16,6 +16,7 @@ from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.contract import check, constraints, keys, table
 from dbt_spark_contracts.contract.check import Drift
 from dbt_spark_contracts.contract.promise import Promise, promise
+from dbt_spark_contracts.errors import PromiseBroken
 from dbt_spark_contracts.nodes import is_enforced
 from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.schemas import Change, plain
@@ -91,7 +92,7 @@ class ContractDoors(metaclass=AdapterMeta):
         for found in sums:
             warn_or_error(JinjaLogWarning(msg=keys.multiplied(model, found)))
         if lines:
-            raise CompilationError("\n".join(lines))
+            raise PromiseBroken("key", (("", line) for line in lines))
 
     @available
     def get_drift(self, made: Promise) -> Drift:

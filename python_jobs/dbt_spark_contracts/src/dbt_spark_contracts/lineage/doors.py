@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
+from dbt_spark_contracts.errors import PromiseBroken
 from dbt_spark_contracts.lineage import marks, watch, written, wrong_marks
 from dbt_spark_contracts.lineage.marks import Memories, Nodes
 from dbt_spark_contracts.lineage.memory import Memory, keep, recall, united
@@ -60,7 +61,7 @@ class LineageDoors(metaclass=AdapterMeta):
             The marks that a snapshot's columns take over.
 
         Raises:
-            CompilationError: With a line for each column that hands on what it may not, or of
+            PromiseBroken: With a line for each column that hands on what it may not, or of
                 which that cannot be told.
         """
         project = self.project_of(graph)
@@ -76,7 +77,7 @@ class LineageDoors(metaclass=AdapterMeta):
         ways_out = [marks.WAY_OUT] if lines else []
         unknown = marks.untraced(model, entry, nodes)
         if unknown and marks.must_be_traced(model, nodes):
-            lines += unknown.values()
+            lines += unknown.items()
             ways_out.append(marks.WAY_OUT_OF_UNTRACED % next(iter(unknown)))
         elif unknown and (parents := marks.reads_marked(model, nodes)):
             for line in unknown.values():
@@ -84,7 +85,7 @@ class LineageDoors(metaclass=AdapterMeta):
                 warn_or_error(JinjaLogWarning(msg=may_be))
         if lines:
             told = "This model hands on columns that have to stay where they are."
-            raise CompilationError("\n\n".join([told, "\n".join(lines), *ways_out]))
+            raise PromiseBroken("leak", lines, told, ways_out)
         return marks.inherited(model, entry, nodes)
 
     @available
@@ -138,7 +139,8 @@ class LineageDoors(metaclass=AdapterMeta):
                 continue  # who reads it cannot trace it
             entry, _, nodes = self._traced(project, write.rows, target)
             unknown = list(marks.untraced(target, entry, nodes).values())
-            if lines := [*marks.leaks_of_columns(target, entry, nodes), *unknown]:
+            leaks = (line for _, line in marks.leaks_of_columns(target, entry, nodes))
+            if lines := [*leaks, *unknown]:
                 raise DbtRuntimeError(
                     f"`{shortened(sql)}` is not run: {'; '.join(lines)}. Let its model return the "
                     "rows, or mark the columns that they go to."

@@ -47,7 +47,7 @@ Nodes = Mapping[str, dict]
 Memories = Mapping[str, Memory | None]
 
 
-def leaks(model: dict, entry: dict, nodes: Nodes) -> list[str]:
+def leaks(model: dict, entry: dict, nodes: Nodes) -> list[tuple[str, str]]:
     """What the model hands on of marked columns and may not, and what an allowance lacks.
 
     Args:
@@ -56,15 +56,16 @@ def leaks(model: dict, entry: dict, nodes: Nodes) -> list[str]:
         nodes: All nodes, as dbt's graph has them.
 
     Returns:
-        A line for each.
+        The column, or "" for an allowance, and a line for each.
     """
-    return [*_wrong_allowances(model, entry), *leaks_of_columns(model, entry, nodes)]
+    wrong = (("", line) for line in _wrong_allowances(model, entry))
+    return [*wrong, *leaks_of_columns(model, entry, nodes)]
 
 
-def leaks_of_columns(model: dict, entry: dict, nodes: Nodes) -> list[str]:
+def leaks_of_columns(model: dict, entry: dict, nodes: Nodes) -> list[tuple[str, str]]:
     """The same of some of its columns, whatever its allowances say of others."""
     found = [
-        line
+        (column, line)
         for column, lineage in entry["columns"].items()
         for origin in lineage["origins"]
         if (line := _leak(model, column, origin, nodes))

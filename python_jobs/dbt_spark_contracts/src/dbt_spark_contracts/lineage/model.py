@@ -57,26 +57,24 @@ def trace(
             names, relations_of(frame), files or {}, is_query, collected, tuple(volatile), EPHEMERAL
         )
         table = reader.read(analyzed_plan(frame))
-        found_columns, found_rows = table.columns, table.rows
-        found = [column.name for column in found_columns]
+        columns, rows = table.columns, table.rows
+        found = [column.name for column in columns]
         if found != frame.columns:
             raise ValueError(f"it has the columns {', '.join(found)}")
     except Exception as error:
         # No reason to stop a build by itself, nor to take the columns for clean.
         reason = f"a plan that cannot be read ({explain(error)})"
         unknown = Value(untraced=frozenset([reason]))
-        found_columns, found_rows = [PlanColumn(name, unknown) for name in frame.columns], unknown
-    columns = {
+        columns, rows = [PlanColumn(name, unknown) for name in frame.columns], unknown
+    made = {
         field.name: _column(field, column, own, checksum)
-        for field, column in zip(frame.schema.fields, found_columns, strict=True)
+        for field, column in zip(frame.schema.fields, columns, strict=True)
     }
-    rows = Derivation(
-        _origins("", found_rows.whole(), own),
-        sorted(found_rows.untraced),
-        _fingerprint(found_rows, checksum),
+    chosen = Derivation(
+        _origins("", rows.whole(), own), sorted(rows.untraced), _fingerprint(rows, checksum)
     )
     relation = next((n for n, node in names.items() if node == own), model["relation_name"])
-    return Model(relation, checksum, columns, rows).as_dict()
+    return Model(relation, checksum, made, chosen).as_dict()
 
 
 def _column(field, column: PlanColumn, own: str, checksum: str) -> Column:

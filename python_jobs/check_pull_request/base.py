@@ -1,0 +1,181 @@
+"""The commit where the branch began: its files, its manifest and, of a build, its lineage."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import dbt_spark_contracts
+import yaml
+from dbt_spark_contracts.lineage.record import FILE_NAME
+
+from python_jobs.check_pull_request.problem import CannotCheck
+from python_jobs.check_pull_request.project import Project
+from python_jobs.check_pull_request.steps import step
+
+BASES_KEPT = 10  # two for a commit
+PARSED, LINEAGE_OF_BASE = "state", "lineage_of_base"
+KEPT = {PARSED: ["manifest.json"], LINEAGE_OF_BASE: ["manifest.json", FILE_NAME]}
+# The build's schemas of the base. The profile has to read it: see `require_own_tables`.
+SCHEMA = "LAKEHOUSE_SCHEMA"
+HOME = "LAKEHOUSE_HOME"
+
+
+@dataclass(frozen=True)
+class Base:
+    """The commit where the branch began.
+
+    Attributes:
+        name: The branch or commit that the pull request goes to.
+        commit: The commit.
+        tree: The project's folder in a work tree of that commit.
+        manifest: The folder of its manifest.
+        lineage: The folder of its lineage; nothing is in it if it does not build.
+    """
+
+    name: str
+    commit: str
+    tree: Path
+    manifest: Path
+    lineage: Path
+
+
+def commit_of(project: Project, base: str) -> str:
+    """The commit where the branch began.
+
+    It is that commit, and not `base` itself: what `base` got since was not removed here.
+
+    Raises:
+        CannotCheck: If git knows no such commit.
+    """
+    project.repository()
+    unknown = f"git knows no {base}: fetch it, or name another branch or commit with --base"
+    project.git("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}", otherwise=unknown)
+    unrelated = f"{base} and this branch have no commit in common: fetch the whole history"
+    return project.git("merge-base", base, "HEAD", otherwise=unrelated)
+
+
+@contextmanager
+def base_of(project: Project, base: str, folder: Path, build: bool) -> Iterator[Base]:
+    """The commit where the branch began, in a work tree that is there for the time being.
+
+    Its artifacts are kept for the next check, and copied, because a check changes them.
+
+    Args:
+        project: The project.
+        base: The branch or commit that the pull request goes to.
+        folder: Where the work tree and the artifacts go.
+        build: Whether the commit's column lineage is needed, for which it is built.
+
+    Raises:
+        CannotCheck: If git knows no such commit, or the commit does not parse.
+    """
+    commit = commit_of(project, base)
+    if build:
+        require_own_tables(project)
+    tree = folder / "base"
+    project.git("worktree", "add", "--detach", str(tree), commit)
+    try:
+        inside = tree / project.within()
+        if not (inside / "dbt_project.yml").is_file():
+            raise CannotCheck(f"{base} ({commit[:9]}) has no dbt_project.yml to compare with")
+        made = Base(base, commit, inside, folder / PARSED, folder / LINEAGE_OF_BASE)
+        _take_artifacts(project, made, folder, build)
+        yield made
+    finally:
+        project.git("worktree", "remove", "--force", str(tree))
+
+
+def require_own_tables(project: Project) -> None:
+    """Raises CannotCheck if a build would go to tables that are somebody's.
+
+    The check names a folder and a schema of its own by these variables.
+    """
+    file = project.profiles / "profiles.yml"
+    profiles = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    outputs = [each.get("outputs", {}) for each in profiles.values() if isinstance(each, dict)]
+    told = str([each[project.target] for each in outputs if project.target in each])
+    if missing := [name for name in (HOME, SCHEMA) if name not in told]:
+        raise CannotCheck(
+            f"the target {project.target} of profiles.yml reads no {' and no '.join(missing)}, so "
+            "a build would write to its own tables: let it, or add --no-build"
+        )
+
+
+def _take_artifacts(project: Project, base: Base, folder: Path, build: bool) -> None:
+    """Copy what is kept of the commit, or make it and keep it."""
+    kept_in = project.state / "bases"
+    wanted = [PARSED, LINEAGE_OF_BASE] if build else [PARSED]
+    code = _checking_code(project)
+    kept = {name: kept_in / f"{base.commit[:12]}-{code[:12]}-{name}" for name in wanted}
+    try:
+        for name, artifacts in kept.items():
+            shutil.copytree(artifacts, folder / name, dirs_exist_ok=True)
+    except OSError:  # not there, or just being deleted
+        error = _make_artifacts(project, base, build)
+        if error:
+            said = " ".join(str(error).split())
+            raise CannotCheck(f"{base.name} ({base.commit[:9]}) does not parse: {said}") from error
+        for name, artifacts in kept.items():
+            _keep(folder / name, KEPT[name], artifacts)
+
+
+def _make_artifacts(project: Project, base: Base, build: bool) -> BaseException | None:
+    """Parse, and build if asked for, the commit. Out: why it does not parse."""
+    with step(f"Reading {base.name} ({base.commit[:9]})"):
+        # A package may be a folder of the commit, so its packages are not the working tree's.
+        error = project.install_packages(base.tree)
+        error = error or project.dbt("parse", root=base.tree, state=base.manifest).exception
+    if build and not error:
+        with step(f"Building {base.name} without rows"):
+            build_empty(project, base)
+    return error
+
+
+def build_empty(project: Project, base: Base) -> None:
+    """Build the commit's tables with no rows, in schemas of their own; if it fails, it fails."""
+    without_tests = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
+    own = os.environ.get(SCHEMA)
+    os.environ[SCHEMA] = f"{own}_base" if own else "base"
+    try:
+        project.dbt("build", "--empty", *without_tests, root=base.tree, state=base.lineage)
+    finally:
+        del os.environ[SCHEMA]
+        if own:
+            os.environ[SCHEMA] = own
+
+
+def _checking_code(project: Project) -> str:
+    """A hash of what, besides a commit, its artifacts are made by: this code, and its libraries."""
+    code = hashlib.sha256(json.dumps([project.target, str(project.within())]).encode())
+    guard = Path(dbt_spark_contracts.__file__).parent
+    own = sorted([*Path(__file__).parent.rglob("*.py"), *guard.rglob("*.py")])
+    for file in [project.profiles / "profiles.yml", *own]:
+        code.update(file.read_bytes() if file.is_file() else b"")
+    for name in ("dbt-core", "dbt-spark", "pyspark"):
+        code.update(f"{name} {version(name)}".encode())
+    return code.hexdigest()
+
+
+def _keep(made: Path, names: list[str], kept: Path) -> None:
+    """Keep these files of a base as `kept`, all or none, and of other bases the newest few."""
+    if not all((made / name).is_file() for name in names):
+        return  # the base does not build
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".") as folder:
+        whole = Path(folder) / "whole"
+        whole.mkdir()
+        for name in names:
+            shutil.copy(made / name, whole)
+        with contextlib.suppress(OSError):  # a check beside this one has made the same
+            whole.rename(kept)
+    bases = sorted(kept.parent.glob("[!.]*"), key=lambda base: base.stat().st_mtime)
+    for old in bases[:-BASES_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)

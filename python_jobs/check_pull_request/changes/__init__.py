@@ -1,0 +1,36 @@
+"""What differs between the base and the working tree, and which nodes it reaches."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from python_jobs.check_pull_request.changes import (
+    code,
+    exposures,
+    imports,
+    macros,
+    seeds,
+    settings,
+)
+from python_jobs.check_pull_request.changes.change import Change
+from python_jobs.check_pull_request.manifest import Manifest
+from python_jobs.check_pull_request.project import Project
+
+
+def what_changed(
+    project: Project, tree: Path, before: Manifest, after: Manifest
+) -> Iterator[Change]:
+    """Each difference that the files and the manifests show, in the order of its reach.
+
+    Args:
+        project: The project, whose files are those of the working tree.
+        tree: The project's folder in a work tree of the base.
+        before: The base's manifest.
+        after: The working tree's.
+    """
+    yield from settings.of_profiles(project, tree, after)
+    yield from settings.of_vars(project.root, tree, before, after)
+    yield from macros.changed(before, after)
+    yield from seeds.changed(project.root, tree, before, after)
+    yield from imports.changed(project.root, tree, before, after)
+    yield from code.changed(before, after)
+    yield from exposures.changed(before, after)

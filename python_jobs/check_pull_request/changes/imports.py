@@ -1,0 +1,121 @@
+"""Modules of the project that Python models import, also through others; read, and never run."""
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from python_jobs.check_pull_request.changes.change import Change, Reach
+from python_jobs.check_pull_request.manifest import Manifest, file_of, names
+
+# Folders that hold no module of the project.
+NOT_OURS = (".venv", "venv", "site-packages", "node_modules", "target", "dbt_packages")
+
+
+def changed(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterator[Change]:
+    """Each module that is another, and the models that import it."""
+    old, new = (_imported(folder, state) for folder, state in ((tree, before), (root, after)))
+    for file in sorted(old.keys() | new.keys()):
+        texts = [_text(folder / file) for folder in (tree, root)]
+        if texts[0] == texts[1]:
+            continue
+        models = old.get(file, set()) | new.get(file, set())
+        # A module that is new to its models is new in their code, which is told by itself.
+        how = "is new" if texts[0] is None else "is gone" if texts[1] is None else "is another"
+        yield Change(
+            "import",
+            f"the module {file} {how}: imported by {names(models)}",
+            file if texts[1] is not None else "",
+            dict.fromkeys(models, Reach.QUERY),
+        )
+
+
+def modules_of(root: Path, source: str) -> set[str]:
+    """The project's files that a source imports, also through others.
+
+    Args:
+        root: The project's folder.
+        source: The text of a Python model, or of a module at the project's root.
+    """
+    found: set[str] = set()
+    reached = set(_files(root, _names(source, [])))
+    while reached:
+        file = reached.pop()
+        if file in found:
+            continue
+        found.add(file)
+        package = [*Path(file).parent.parts]
+        reached |= set(_files(root, _names(_text(root / file) or "", package)))
+    return found
+
+
+def _imported(root: Path, state: Manifest) -> dict[str, set[str]]:
+    """The models that import each module, by the module's file."""
+    found: dict[str, set[str]] = {}
+    for key, node in state.nodes.items():
+        if node.get("language") == "python" and file_of(node):
+            for file in modules_of(root, node["raw_code"]):
+                found.setdefault(file, set()).add(key)
+    return found
+
+
+def _names(source: str, package: list[str]) -> Iterator[str]:
+    """The full names of what a source may import; of `from a import b`, a and a.b.
+
+    An import within a function, or one by importlib with a constant name, counts too.
+    """
+    try:
+        syntax = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(syntax):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            # `from ..a import b`: two dots leave the package.
+            above = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield module
+            yield from (f"{module}.{alias.name}".lstrip(".") for alias in node.names)
+        elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
+            yield from _constants(node)
+        elif isinstance(node, ast.Call) and _called(node) in ("addPyFile", "addFile"):
+            # Spark hands the file to its workers.
+            yield from (text.removesuffix(".py").replace("/", ".") for text in _constants(node))
+
+
+def _called(call: ast.Call) -> str:
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
+
+
+def _constants(call: ast.Call) -> list[str]:
+    values = [each.value for each in call.args[:1] if isinstance(each, ast.Constant)]
+    return [value for value in values if isinstance(value, str)]
+
+
+def _files(root: Path, modules: Iterable[str]) -> Iterator[str]:
+    """The project's files that importing these modules runs: they, and the packages around them."""
+    for module in modules:
+        parts = [part for part in module.split(".") if part]
+        for folder in _import_roots(root):
+            for end in range(1, len(parts) + 1):
+                path = folder.joinpath(*parts[:end])
+                for file in (path.with_suffix(".py"), path / "__init__.py"):
+                    if file.is_file():
+                        yield file.relative_to(root).as_posix()
+
+
+def _import_roots(root: Path) -> list[Path]:
+    """The project's folders that Python imports from: its root, and those of PYTHONPATH in it."""
+    found = [root]
+    # The base's tree has the same folders as the working tree, where this process runs.
+    for base in (Path.cwd(), root):
+        for entry in sys.path:
+            path = Path(entry)
+            if path.is_relative_to(base) and not set(NOT_OURS) & set(path.parts):
+                found.append(root / path.relative_to(base))
+    return list(dict.fromkeys(found))
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None

@@ -1,0 +1,115 @@
+"""Defaults of vars in dbt_project.yml, and the settings of profiles.yml."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from python_jobs.check_pull_request.changes.change import Change, Reach
+from python_jobs.check_pull_request.changes.macros import Calls
+from python_jobs.check_pull_request.manifest import Manifest, names
+from python_jobs.check_pull_request.project import Project
+
+PROJECT_FILE = "dbt_project.yml"
+PROFILES_FILE = "profiles.yml"
+
+# Settings of a profile that decide how fast, where or as whom, and not about any row.
+HARMLESS = (
+    r"threads|host|port|user|token|retry_all|connect_\w+|query_\w+|poll_interval|schema"
+    r"|spark\.(master|driver\.\w+|executor\.\w+|ui\..*|eventLog\..*|dbt\..*|checkpoint\..*)"
+)
+
+
+def of_vars(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterator[Change]:
+    """Each var whose default is another, and the nodes that read it."""
+    old, new = (_read(folder / PROJECT_FILE).get("vars") or {} for folder in (tree, root))
+    if old == new:
+        return
+    packages = {macro["package_name"] for macro in after.macros.values()} | {after.project}
+    calls = [(before, Calls(before)), (after, Calls(after))]
+    for package, name in sorted({*_defaults(old, packages), *_defaults(new, packages)}):
+        was, now = (_defaults(each, packages).get((package, name)) for each in (old, new))
+        if was == now:
+            continue
+        reaches: dict[str, Reach] = {}
+        for state, called in calls:
+            reaches |= _readers(state, called, name)
+        of = f"{package}." if package else ""
+        where = f": read by {names(reaches)}" if reaches else ": no model reads it"
+        text = f"the var {of}{name} is {_told(now)} by default, and was {_told(was)}{where}"
+        yield Change("var", text, PROJECT_FILE, reaches)
+
+
+def of_profiles(project: Project, tree: Path, after: Manifest) -> Iterator[Change]:
+    """Each setting of the project's profiles.yml that is another; a Spark setting reaches all."""
+    file = project.profiles / PROFILES_FILE
+    if not file.resolve().is_relative_to(project.root.resolve()):
+        return
+    old_file = tree / file.resolve().relative_to(project.root.resolve())
+    old, new = (dict(_flat(_read(each))) for each in (old_file, file))
+    for path in sorted(old.keys() | new.keys()):
+        was, now = old.get(path), new.get(path)
+        if was == now:
+            continue
+        name = next((part for part in reversed(path) if not part.isdigit()), "")
+        is_harmless = re.fullmatch(HARMLESS, name) or path[-1] == "target"
+        reaches = {} if is_harmless else dict.fromkeys(after.nodes, Reach.ALL)
+        where = ", which decides about no row" if is_harmless else ", which every model may feel"
+        text = f"{'.'.join(path)} is {_told(now)}, and was {_told(was)}{where}"
+        yield Change("profile", text, PROFILES_FILE, reaches)
+
+
+def _defaults(variables: dict, packages: set[str]) -> dict[tuple[str, str], Any]:
+    """The vars by package, "" for all of them, and name."""
+    found: dict[tuple[str, str], Any] = {}
+    for name, value in variables.items():
+        if name in packages and isinstance(value, dict):
+            found |= {(name, own): each for own, each in value.items()}
+        else:
+            found["", name] = value
+    return found
+
+
+def _readers(state: Manifest, calls: Calls, name: str) -> dict[str, Reach]:
+    """The nodes that read a var in their code or config, or by a macro.
+
+    One of a package may be read by nodes of others, through its macros.
+    """
+    macros = {key for key, macro in state.macros.items() if _reads(macro["macro_sql"], name)}
+    found: dict[str, Reach] = {}
+    for key, node in state.nodes.items():
+        if _reads(node.get("raw_code") or "", name):
+            found[key] = Reach.QUERY
+        # What a config is rendered to is told by itself; what its hooks do is not.
+        if _reads(str(node.get("unrendered_config")), name):
+            found[key] = Reach.ALL
+        for reach, called in calls.of(node).items():
+            if called & macros:
+                found[key] = min(reach, found.get(key, reach), key=list(Reach).index)
+    return found
+
+
+def _reads(text: str, name: str) -> bool:
+    """Does a text of Jinja ask for the var, or for one whose name it works out?"""
+    own = rf"""\bvar\s*\(\s*(["']){re.escape(name)}\1"""
+    computed = r"""\bvar\s*\(\s*[^"'\s)]"""
+    return bool(re.search(own, text) or re.search(computed, text))
+
+
+def _flat(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _flat(each, (*path, str(key)))
+    else:
+        yield path, value
+
+
+def _read(file: Path) -> dict:
+    read = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return read if isinstance(read, dict) else {}
+
+
+def _told(value: Any) -> str:
+    return "not set" if value is None else str(value)

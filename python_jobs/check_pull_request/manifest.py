@@ -1,0 +1,84 @@
+"""dbt's manifest.json, as a check reads it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from dbt_spark_contracts.lineage.artifact import short_name
+
+# What holds rows, or makes them. Tests, hooks and analyses are none.
+HOLDERS = ("model", "snapshot", "seed", "source", "function")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One state of the project.
+
+    Attributes:
+        raw: The whole of manifest.json.
+    """
+
+    raw: dict
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """The manifest of a target folder."""
+        return cls(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+
+    @property
+    def project(self) -> str:
+        """The name of the project."""
+        return self.raw["metadata"]["project_name"]
+
+    @cached_property
+    def nodes(self) -> dict[str, dict]:
+        """Models, snapshots, seeds, sources and functions, by unique id."""
+        every = {**self.raw["nodes"], **self.raw["sources"], **self.raw.get("functions", {})}
+        return {key: node for key, node in every.items() if node["resource_type"] in HOLDERS}
+
+    @property
+    def hooks(self) -> dict[str, dict]:
+        """What runs at the start and the end of a command."""
+        nodes = self.raw["nodes"]
+        return {key: node for key, node in nodes.items() if node["resource_type"] == "operation"}
+
+    @property
+    def macros(self) -> dict[str, dict]:
+        """All macros, of packages too."""
+        return self.raw["macros"]
+
+    @property
+    def exposures(self) -> dict[str, dict]:
+        """Who reads the tables."""
+        return self.raw["exposures"]
+
+    def downstream(self, of: Iterable[str]) -> set[str]:
+        """The nodes that read these ones, or what reads them, without these ones."""
+        begun = set(of)
+        found: set[str] = set()
+        reached = begun
+        while reached:
+            reached = {
+                key
+                for key, node in self.nodes.items()
+                if key not in found and parents(node) & reached
+            }
+            found |= reached
+        return found - begun
+
+
+def parents(node: dict) -> set[str]:
+    """The unique ids of what a node refers to."""
+    return set((node.get("depends_on") or {}).get("nodes") or ())
+
+
+def names(of: Iterable[str]) -> str:
+    """What people call these nodes, in one text."""
+    return ", ".join(sorted(map(short_name, of)))
+
+
+def file_of(node: dict) -> str:
+    """The file of the project that makes a node."""
+    return node.get("original_file_path") or ""

@@ -1,0 +1,48 @@
+"""What a check finds wrong, and why it could not check."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class CannotCheck(Exception):
+    """Why there is nothing to compare with, in one line."""
+
+
+class Place(NamedTuple):
+    """Where a problem shows: a file of the repository, or "", and what to say there."""
+
+    file: str
+    line: int
+    text: str
+
+
+@dataclass
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        rule: The kind of problem, a key of RULES.
+        title: What is wrong, in a few words.
+        places: Where.
+        details: More lines, as Markdown.
+    """
+
+    rule: str
+    title: str
+    places: list[Place]
+    details: list[str] = field(default_factory=list)
+
+
+# The kinds of problems, for JSON and SARIF.
+RULES = {
+    "parse": "The project does not parse.",
+    "node-failed": "A model, a seed, a snapshot or a data test fails in a build without rows.",
+    "contract": "A model's query does not have the columns that its contract names.",
+    "leak": "A model hands on a column that has to stay where it is.",
+    "key": "A model's query has more rows than a key of its contract allows.",
+    "breaking-change": "A contract that readers rely on changes.",
+    "moved": "A model with a contract gets another schema or name, so readers lose its table.",
+    "lost-mark": "A column loses the mark that keeps it from readers.",
+    "no-contract": "A model has no contract in a schema where contracts are compulsory.",
+    "exposure": "An exposure reads a column that is not there.",
+}

@@ -1,0 +1,474 @@
+"""Whatever changes in a pull request is named with what it touches: on a small project, without a
+build, by dbt's graph; and by the lineage of two builds."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from dbt_spark_contracts.spark import session
+
+from python_jobs.check_pull_request.changes.imports import modules_of
+from python_jobs.check_pull_request.check import Checked, check
+from python_jobs.check_pull_request.project import Project
+from tests.support.dbt_runner import ROOT, environment
+from tests.support.repository import Repository
+
+SETTINGS = """
+name: fleet
+profile: lakehouse
+flags: {send_anonymous_usage_stats: false}
+vars:
+  factor: 3
+  contracts_required_in: [gold]
+  fleet: {least: 1}
+models:
+  +file_format: iceberg
+  +materialized: table
+  fleet: {gold: {+schema: gold}}
+seeds: {+file_format: iceberg}
+on-run-start: ["{{ begin_run() }}", "{{ greet() }}"]
+on-run-end: "{{ end_run() }}"
+"""
+CONTRACT = """
+models:
+  - name: gold_worth
+    config: {contract: {enforced: true}}
+    columns:
+      - name: id
+        data_type: bigint
+      - name: worth
+        data_type: bigint
+  - name: gold_alerts
+    config: {contract: {enforced: true}}
+    columns:
+      - name: id
+        data_type: bigint
+      - name: grade
+        data_type: string
+      - name: bound
+        data_type: bigint
+"""
+EXPOSURES = """
+exposures:
+  - name: desk
+    type: dashboard
+    owner: {name: The desk, email: desk@example.org}
+    config: {meta: {columns: {gold_alerts: [id, grade]}}}
+    depends_on: [ref('gold_alerts')]
+  - name: board
+    type: dashboard
+    owner: {name: The board, email: board@example.org}
+    depends_on: [ref('gold_worth'), ref('gold_alerts')]
+"""
+FILES = {
+    ".gitignore": "target/\nlogs/\ndbt_packages/\n__pycache__/\npackage-lock.yml\n",
+    "dbt_project.yml": SETTINGS,
+    "packages.yml": "packages: [{local: tools}]\n",
+    "tools/dbt_project.yml": "name: tools\nconfig-version: 2\n",
+    "tools/macros/tools.sql": (
+        "{% macro times(x) %}{{ x }} * {{ var('factor') }}{% endmacro %}\n"
+        "{% macro audit() %}select 1{% endmacro %}\n"
+    ),
+    "macros/own.sql": (
+        "{% macro counted(x) %}{{ inner_of(x) }}{% endmacro %}\n"
+        "{% macro inner_of(x) %}cast({{ x }} as bigint){% endmacro %}\n"
+        "{% macro after_it() %}select 1{% endmacro %}\n"
+        "{% macro greet() %}select 1{% endmacro %}\n"
+        "{% macro unused() %}1{% endmacro %}\n"
+        "{% materialization noted, adapter='spark' %}"
+        "{{ return({'relations': [noted_as()]}) }}{% endmaterialization %}\n"
+        "{% macro noted_as() %}{{ return(this) }}{% endmacro %}\n"
+    ),
+    "seeds/events.csv": "id,worth\n1,10\n2,20\n",
+    "seeds/rules.csv": "grade,bound\nhigh,15\nlow,5\n",
+    "seeds/schema.yml": """
+seeds:
+  - {name: events, config: {column_types: {id: bigint, worth: bigint}}}
+  - {name: rules, config: {column_types: {grade: string, bound: bigint}}}
+""",
+    "models/silver_events.sql": (
+        "select {{ counted('id') }} as id, {{ tools.times('worth') }} as worth\n"
+        "from {{ ref('events') }} where id >= {{ var('least') }}\n"
+    ),
+    "models/gold/gold_worth.sql": (
+        "{{ config(post_hook='{{ after_it() }}') }}\n"
+        "select id, worth from {{ ref('silver_events') }}\n"
+    ),
+    "models/gold/gold_alerts.py": """
+from pyspark.sql import functions as F
+
+from shared.grades import grade_of
+
+
+def model(dbt, spark):
+    events, rules = dbt.ref("silver_events"), dbt.ref("rules")
+    broken = events.join(rules, events.worth > rules.bound)
+    return broken.select("id", grade_of(F.col("grade")).alias("grade"), "bound")
+""",
+    "models/gold/schema.yml": CONTRACT,
+    "models/exposures.yml": EXPOSURES,
+    "shared/__init__.py": "",
+    "shared/grades.py": (
+        "from pyspark.sql import functions as F\n\nfrom shared.texts import PREFIX\n\n\n"
+        "def grade_of(column):\n    return F.concat(F.lit(PREFIX), column)\n"
+    ),
+    "shared/texts.py": 'PREFIX = "g:"\n',
+}
+SILVER, WORTH, ALERTS = "silver_events", "gold_worth", "gold_alerts"
+
+
+@dataclass
+class Branch:
+    """A branch of the small project, and its check in this process."""
+
+    repository: Repository
+    folder: Path
+    environment: dict = field(default_factory=dict)
+    profiles: Path = ROOT
+
+    def check(self, build: bool = False) -> Checked:
+        project = Project(self.repository.root, self.profiles)
+        folder = self.folder / "needed"
+        folder.mkdir()
+        with environment(**self.environment):
+            return check(project, "main", folder, build)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    return Repository(tmp_path_factory.mktemp("fleet"), FILES)
+
+
+@pytest.fixture
+def branch(repository, dbt, module_schema, tmp_path, monkeypatch):
+    monkeypatch.chdir(repository.root)
+    main = repository.git("rev-parse", "main").strip()
+    repository.begin_branch()
+    yield Branch(
+        repository, tmp_path, {"LAKEHOUSE_HOME": str(dbt.home), "LAKEHOUSE_SCHEMA": module_schema}
+    )
+    repository.end_branch(main)
+
+
+def told(checked: Checked) -> dict[str, str]:
+    """The text of each change, by its kind."""
+    return {change.kind: change.text for change in checked.changes}
+
+
+def touched(checked: Checked) -> dict[str, list[str]]:
+    """The exposures that read each touched model."""
+    return {
+        each.model: [exposure["name"] for exposure in each.exposures]
+        for each in checked.radius.touched
+    }
+
+
+def test_nothing(branch):
+    checked = branch.check()
+    assert (checked.changes, checked.radius.touched, checked.problems) == ([], [], [])
+
+
+def test_moved_model(branch):
+    branch.repository.change(
+        "models/gold/schema.yml",
+        "  - name: gold_alerts\n    config: {",
+        "  - name: gold_alerts\n    config: {alias: alerts, ",
+    )
+    checked = branch.check()
+    moved = "gold_alerts moves from {0}_gold.gold_alerts to {0}_gold.alerts"
+    schema = branch.environment["LAKEHOUSE_SCHEMA"]
+    assert told(checked)["moved"] == moved.format(schema)
+    assert touched(checked) == {ALERTS: ["board", "desk"]}
+    (problem,) = checked.problems
+    assert problem.rule == "moved"
+    assert problem.places[0].file == "models/gold/schema.yml"
+    assert problem.details[1] == "Read by: board (The board), desk (The desk)."
+
+
+def test_model_without_contract_that_moves_is_named_with_its_readers(branch):
+    branch.repository.change("dbt_project.yml", "{gold: ", "{silver_events: {+schema: s}, gold: ")
+    checked = branch.check()
+    assert told(checked)["moved"].endswith("_s.silver_events; read by gold_alerts, gold_worth")
+    assert not checked.problems
+
+
+def test_macro_that_moves_all(branch):
+    macro = "{% macro generate_alias_name(n=none, node=none) %}new_{{ node.name }}{% endmacro %}\n"
+    branch.repository.write("macros/alias.sql", macro)
+    checked = branch.check()
+    moved = [change.text for change in checked.changes if change.kind == "moved"]
+    assert len(moved) == 5
+    assert {problem.rule for problem in checked.problems} == {"moved"}
+
+
+def test_changed_seed(branch):
+    branch.repository.change("seeds/rules.csv", "low,5", "low,6")
+    checked = branch.check()
+    (change,) = checked.changes
+    assert change.text == "the seed rules has other rows: bound"
+    assert change.details == ["low: bound is 6, and was 5"]
+    assert touched(checked) == {ALERTS: ["board", "desk"]}
+
+
+@pytest.mark.parametrize(
+    ("csv", "first", "details"),
+    [
+        ("grade,bound\nhigh,15\n", "1 rows, and 2 before", ["gone: low, 5"]),
+        ("grade,bound\nhigh,15\nlow,5\nmid,9\n", "3 rows, and 2 before", ["new: mid, 9"]),
+        ("grade,bound,more\nhigh,15,1\nlow,5,2\n", "columns: more is new", []),
+        ("bound,grade\n15,high\n5,low\n", "columns: in another order", []),
+    ],
+)
+def test_seed_that_has_other_rows(branch, csv, first, details):
+    branch.repository.write("seeds/rules.csv", csv)
+    (change,) = branch.check().changes
+    assert change.text == f"the seed rules has other rows: {first}"
+    assert change.details == details
+
+
+@pytest.mark.parametrize("file", ["shared/grades.py", "shared/texts.py", "shared/__init__.py"])
+def test_module_of_a_python_model(branch, file):
+    """The one that it imports, one that this one imports, and the package around them."""
+    branch.repository.write(file, (branch.repository.root / file).read_text() + "# changed\n")
+    checked = branch.check()
+    assert told(checked) == {"import": f"the module {file} is another: imported by gold_alerts"}
+    assert touched(checked) == {ALERTS: ["board", "desk"]}
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import shared.grades as g",
+        "from shared import grades",
+        "def f():\n    from shared.grades import grade_of",
+        "import importlib\nimportlib.import_module('shared.grades')",
+        "try:\n    import shared.grades\nexcept ImportError:\n    pass",
+    ],
+)
+def test_ways_to_import_a_module(repository, imports):
+    found = modules_of(repository.root, imports)
+    assert found == {"shared/__init__.py", "shared/grades.py", "shared/texts.py"}
+
+
+def test_import_within_a_package(tmp_path):
+    for file, text in {
+        "a/__init__.py": "",
+        "a/b.py": "from . import c\nfrom .d.e import x\n",
+        "a/c.py": "import os, json\n",
+        "a/d/__init__.py": "",
+        "a/d/e.py": "from ..f import x\n",
+        "a/f.py": "x = 1\n",
+    }.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    files = {"a/__init__.py", "a/b.py", "a/c.py", "a/d/__init__.py", "a/d/e.py", "a/f.py"}
+    assert modules_of(tmp_path, "from a import b") == files
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "models"),
+    [
+        ("macros/own.sql", "{{ inner_of(x) }}", "{{ inner_of(x) }} ", {WORTH, ALERTS}),
+        ("macros/own.sql", "as bigint)", "as  bigint)", {WORTH, ALERTS}),  # called by a macro
+        ("macros/own.sql", "after_it() %}select 1", "after_it() %}select 2", {WORTH}),  # a hook's
+        ("tools/macros/tools.sql", "{{ x }} *", "{{ x }}  *", {WORTH, ALERTS}),  # a package's
+        ("macros/own.sql", "greet() %}select 1", "greet() %}select 2", {WORTH, ALERTS}),
+        ("macros/own.sql", "unused() %}1", "unused() %}2", set()),
+    ],
+    ids=["macro", "macro of a macro", "hook", "package", "on-run-start", "unused"],
+)
+def test_changed_macro(branch, file, old, new, models):
+    branch.repository.change(file, old, new)
+    checked = branch.check()
+    assert {change.kind for change in checked.changes} == {"macro"}
+    assert models <= set(touched(checked))
+    if models == {WORTH}:
+        assert touched(checked) == {WORTH: ["board"]}
+    if not models:
+        assert told(checked)["macro"] == "the macro unused is another: no model uses it"
+        assert touched(checked) == {}
+
+
+def test_macro_of_a_materialization(branch):
+    """dbt does not tell which materialization a SQL model has among its macros."""
+    branch.repository.git("switch", "--quiet", "main")
+    branch.repository.write("models/noted.sql", "{{ config(materialized='noted') }}\nselect 1 as x")
+    branch.repository.commit()
+    branch.repository.git("switch", "--quiet", "--force-create", "change")
+    branch.repository.change("macros/own.sql", "{{ return(this) }}", "{{ return( this) }}")
+    checked = branch.check()
+    assert told(checked)["macro"] == "the macro noted_as is another: used by noted"
+
+
+def test_new_macro_that_takes_the_place_of_dbts(branch):
+    branch.repository.write(
+        "macros/run.sql", "{% macro contracts__overwrite(a, b, c, d) %}{% endmacro %}\n"
+    )
+    checked = branch.check()
+    assert told(checked)["macro"].startswith("the macro contracts__overwrite is new: used by ")
+    assert {WORTH, ALERTS} <= set(touched(checked))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (
+            "least: 1",
+            "least: 2",
+            "the var fleet.least is 2 by default, and was 1: read by silver_events",
+        ),
+        (
+            "factor: 3",
+            "factor: 4",
+            "the var factor is 4 by default, and was 3: read by silver_events",
+        ),
+    ],
+)
+def test_default_of_a_var(branch, old, new, text):
+    branch.repository.change("dbt_project.yml", old, new)
+    checked = branch.check()
+    assert told(checked) == {"var": text}
+    assert touched(checked) == {WORTH: ["board"], ALERTS: ["board", "desk"]}
+
+
+@pytest.mark.parametrize("config", ["+materialized: view", "+partition_by: id"])
+def test_config(branch, config):
+    branch.repository.change("dbt_project.yml", "{gold: ", f"{{silver_events: {{{config}}}, gold: ")
+    checked = branch.check()
+    name, value = config.removeprefix("+").split(": ")
+    assert told(checked)["config"].startswith(f"silver_events: {name} is {value}, and was ")
+    assert touched(checked) == {WORTH: ["board"], ALERTS: ["board", "desk"]}
+
+
+def test_setting_of_the_profile(branch, tmp_path):
+    profile = (ROOT / "profiles.yml").read_text()
+    branch.repository.git("switch", "--quiet", "main")
+    branch.repository.write("profiles.yml", profile)
+    branch.repository.commit()
+    branch.repository.git("switch", "--quiet", "--force-create", "change")
+    branch.profiles = branch.repository.root
+    old = 'spark.sql.ansi.enabled: "false"'
+    branch.repository.change("profiles.yml", old, old.replace("false", "true"))
+    branch.repository.change("profiles.yml", "threads: 4", "threads: 5")
+    checked = branch.check()
+    texts = [change.text for change in checked.changes]
+    assert any("spark.sql.ansi.enabled is true, and was false" in text for text in texts)
+    assert any("threads is 5, and was 4, which decides about no row" in text for text in texts)
+    assert set(touched(checked)) == {WORTH, ALERTS}
+
+
+def test_new_model_without_contract_where_it_is_compulsory(branch):
+    branch.repository.write("models/gold/gold_new.sql", "select 1 as x")
+    branch.repository.write("models/silver_new.sql", "select 1 as x")
+    checked = branch.check()
+    (problem,) = checked.problems
+    text = "gold_new has no contract, which is compulsory in gold"
+    assert (problem.rule, [*problem.places]) == (
+        "no-contract",
+        [("models/gold/gold_new.sql", 1, text)],
+    )
+
+
+def test_model_that_was_there_without_contract(branch):
+    branch.repository.git("switch", "--quiet", "main")
+    branch.repository.write("models/gold/gold_old.sql", "select 1 as x")
+    branch.repository.commit()
+    branch.repository.git("switch", "--quiet", "--force-create", "change")
+    branch.repository.change("models/gold/gold_old.sql", "1", "2")
+    assert not branch.check().problems
+
+
+def test_exposure_that_loses_its_column(branch):
+    branch.repository.change("models/gold/schema.yml", "grade\n", "grades\n")
+    checked = branch.check()
+    by_rule = {problem.rule: problem for problem in checked.problems}
+    assert set(by_rule) == {"breaking-change", "exposure"}
+    assert by_rule["exposure"].title == "The exposure desk (The desk) loses a column"
+    (place,) = by_rule["exposure"].places
+    assert place == ("models/exposures.yml", 3, "desk reads gold_alerts.grade, which is not there")
+    assert "Read by: board (The board), desk (The desk)." in by_rule["breaking-change"].details
+
+
+def test_exposure_that_is_gone_or_reads_less(branch):
+    branch.repository.change("models/exposures.yml", "ref('gold_worth'), ", "")
+    assert told(branch.check())["exposure"] == (
+        "the exposure board does not read gold_worth any more"
+    )
+
+
+def test_every_breaking_change_of_models_with_versions_is_told(branch):
+    """dbt itself stops at the first."""
+    branch.repository.git("switch", "--quiet", "main")
+    versions = "    latest_version: 1\n    versions: [{v: 1, config: {alias: %s}}]\n"
+    yml = FILES["models/gold/schema.yml"]
+    for name, suffix in ((WORTH, "sql"), (ALERTS, "py")):
+        head = f"  - name: {name}\n"
+        yml = yml.replace(head, head + versions % name)
+        branch.repository.git(
+            "mv", f"models/gold/{name}.{suffix}", f"models/gold/{name}_v1.{suffix}"
+        )
+    branch.repository.write("models/gold/schema.yml", yml)
+    branch.repository.commit()
+    branch.repository.git("switch", "--quiet", "--force-create", "change")
+    branch.repository.write(
+        "models/gold/schema.yml", yml.replace("data_type: bigint", "data_type: int")
+    )
+    breaking = [p for p in branch.check().problems if p.rule == "breaking-change"]
+    texts = sorted(place.text for problem in breaking for place in problem.places)
+    assert texts == [
+        f"{name}: Columns with data_type changes: {column} (bigint -> int)"
+        for name, column in ((ALERTS, "bound"), (ALERTS, "id"), (WORTH, "id"), (WORTH, "worth"))
+    ]
+
+
+def drop_tables(prefix: str) -> None:
+    """What a build has left: the next one is of another branch."""
+    spark = session.get()
+    for namespace in (row.namespace for row in spark.sql("show namespaces").collect()):
+        if namespace.startswith(prefix):
+            for row in spark.sql(f"show tables in {namespace}").collect():
+                spark.sql(f"drop table {namespace}.{row.tableName}")
+
+
+@pytest.fixture
+def built(branch):
+    yield branch
+    drop_tables(branch.environment["LAKEHOUSE_SCHEMA"])
+
+
+def columns(checked: Checked) -> dict[str, tuple]:
+    """The touched columns of each model, and whether its rows may be others."""
+    return {each.model: (each.columns, each.by_rows) for each in checked.radius.touched}
+
+
+def test_threshold_of_a_seed_reaches_the_columns_that_are_made_of_it(built):
+    built.repository.change("seeds/rules.csv", "low,5", "low,6")
+    checked = built.check(build=True)
+    assert not checked.problems
+    # The rows are joined by it.
+    assert columns(checked) == {ALERTS: (["bound"], True)}
+    assert touched(checked) == {ALERTS: ["board", "desk"]}
+
+
+def test_column_of_a_seed_that_nothing_is_joined_by(built):
+    """An exposure that says which columns it reads is named for those."""
+    built.repository.change("seeds/rules.csv", "low,5", "lower,5")
+    assert columns(built.check(build=True)) == {ALERTS: (["grade"], False)}
+
+
+def test_proven_no_change(built):
+    repository = built.repository
+    sql = "models/gold/gold_worth.sql"
+    repository.change(sql, "select id, worth from", "with e as (select * from")
+    repository.change(sql, "silver_events') }}", "silver_events') }}) select e.id, e.worth from e")
+    repository.change("shared/grades.py", "F.concat(F.lit(PREFIX), column)", "made(column)")
+    repository.change(
+        "shared/grades.py",
+        "\n\ndef",
+        "\n\ndef made(c):\n    return F.concat(F.lit(PREFIX), c)\n\n\ndef",
+    )
+    checked = built.check(build=True)
+    assert not checked.problems
+    assert {change.kind for change in checked.changes} == {"code", "import"}
+    assert checked.proven == [ALERTS, WORTH]
+    assert columns(checked) == {}

@@ -1,0 +1,87 @@
+"""A git repository of a dbt project, with a branch to be checked as a pull request."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.dbt_runner import ROOT
+
+
+class Repository:
+    """A dbt project as `main` of a git repository of its own.
+
+    Args:
+        root: Its folder.
+        files: The project's files; without, those of this repository.
+    """
+
+    def __init__(self, root: Path, files: dict[str, str] | None = None) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+        for path, text in (files or {}).items():
+            self.write(path, text)
+        if files is None:
+            self._copy_this_one()
+        self.git("init", "--quiet", "--initial-branch", "main")
+        self.commit()
+
+    def _copy_this_one(self) -> None:
+        files = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+        listed = subprocess.run(files, cwd=ROOT, capture_output=True, text=True, check=True)
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).is_file():
+                (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, self.root / name)
+
+    def git(self, *args: str) -> str:
+        identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+        done = subprocess.run(
+            ["git", *identity, *args], cwd=self.root, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def commit(self) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "A change")
+
+    def begin_branch(self) -> None:
+        """Go to a new branch."""
+        self.git("switch", "--quiet", "--create", "change")
+
+    def end_branch(self, main: str) -> None:
+        """Go back to `main` as that commit, and forget the branch."""
+        self.git("switch", "--quiet", "--force", "main")
+        self.git("clean", "--quiet", "--force", "-d")
+        self.git("reset", "--quiet", "--hard", main)
+        self.git("branch", "--quiet", "--delete", "--force", "change")
+
+    def python(self, *args: str, **variables: str) -> subprocess.CompletedProcess:
+        """`python -m *args` in the repository, on a machine that knows nothing of GitHub."""
+        ours = ("GITHUB_", "LAKEHOUSE_", "DBT_")
+        plain = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        plain["DBT_SPARK_POOL"] = "off"  # no Java is started beside these
+        command = [sys.executable, "-m", *args]
+        return subprocess.run(
+            command, cwd=self.root, env=plain | variables, capture_output=True, text=True
+        )
+
+    def check(self, *args: str, **variables: str) -> subprocess.CompletedProcess:
+        """Commits what was changed and checks it as a pull request to `main`."""
+        if self.git("status", "--porcelain"):
+            self.commit()
+        return self.python("python_jobs.check_pull_request", "--base", "main", *args, **variables)
+
+    def write(self, file: str, text: str) -> None:
+        """Writes a file."""
+        path = self.root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def change(self, file: str, old: str, new: str) -> int:
+        """Replaces text that stands in a file, once or first, and tells the line where it began."""
+        text = (self.root / file).read_text(encoding="utf-8")
+        assert old in text, f"{file} no longer holds {old!r}"
+        self.write(file, text.replace(old, new, 1))
+        return text[: text.index(old)].count("\n") + 1
