@@ -39,10 +39,26 @@ records as (
         source_file,
         ingested_at,
         raw_record,
-        read_error,
-        coalesce(csv_as_json, {{ keep_numbers('raw_record', text_paths) }}) as event_json
+        csv_as_json,
+        read_error
     from {{ ref('bronze_car_events') }}
     where {{ of_new_builds(ref('bronze_car_events')) }}
+
+),
+
+{# Most events are plain: read whole by one typed parse. The steps below have something to do for the others alone. #}
+quickly_read as (
+
+{{ plain_events('records', columns) }}
+
+),
+
+to_read as (
+
+    select
+        *,
+        case when plain is null then coalesce(csv_as_json, {{ keep_numbers('raw_record', text_paths) }}) end as event_json
+    from quickly_read
 
 ),
 
@@ -51,7 +67,7 @@ parsed as (
     select
         *,
         {{ parse_json_events('event_json', paths) }} as parsed
-    from records
+    from to_read
 
 ),
 
@@ -79,8 +95,12 @@ texts as (
     select
         *,
         {%- for column in columns %}
-        {%- set name = column.name ~ ('_text' if column in typed_columns else '') %}
-        {{ event_text(column.path) }} as {{ name }}{{ ',' if not loop.last }}
+        {%- set text = event_text(column.path) %}
+        {%- if column in typed_columns %}
+        {{ text }} as {{ column.name }}_text{{ ',' if not loop.last }}
+        {%- else %}
+        {{ plain_or(column, text) }} as {{ column.name }}{{ ',' if not loop.last }}
+        {%- endif %}
         {%- endfor %}
     from inspected
 
@@ -91,7 +111,7 @@ typed as (
     select
         *,
         {%- for column in typed_columns %}
-        {{ read_text(column.name ~ '_text', column.type) }} as {{ column.name }}{{ ',' if not loop.last }}
+        {{ plain_or(column, read_text(column.name ~ '_text', column.type)) }} as {{ column.name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from texts
 
@@ -101,12 +121,14 @@ examined as (
 
     select
         *,
-        concat_ws(
-            '; ',
-            {%- for condition, words in problems %}
-            case when {{ condition }} then {{ words }} end{{ ',' if not loop.last }}
-            {%- endfor %}
-        ) as problems
+        case
+            when plain is null then concat_ws(
+                '; ',
+                {%- for condition, words in problems %}
+                case when {{ condition }} then {{ words }} end{{ ',' if not loop.last }}
+                {%- endfor %}
+            )
+        end as problems
     from typed
 
 ),
@@ -117,6 +139,7 @@ judged as (
         *,
         case
             when read_error is not null then read_error
+            when plain is not null then null
             {%- for condition, words in not_one_event('event_json') %}
             when {{ condition }} then {{ words }}
             {%- endfor %}
