@@ -46,7 +46,7 @@ records as (
 
 ),
 
-{# Most events are plain: read whole by one typed parse. The steps below have something to do for the others alone. #}
+{# Most events are plain, and read whole by one typed parse. What follows has work to do for the others alone. #}
 quickly_read as (
 
 {{ plain_events('records', columns) }}
@@ -57,7 +57,9 @@ to_read as (
 
     select
         *,
-        case when plain is null then coalesce(csv_as_json, {{ keep_numbers('raw_record', text_paths) }}) end as event_json
+        case
+            when plain is null then coalesce(csv_as_json, {{ keep_numbers('raw_record', text_paths) }})
+        end as event_json
     from quickly_read
 
 ),
@@ -111,7 +113,8 @@ typed as (
     select
         *,
         {%- for column in typed_columns %}
-        {{ plain_or(column, read_text(column.name ~ '_text', column.type)) }} as {{ column.name }}{{ ',' if not loop.last }}
+        {%- set careful = read_text(column.name ~ '_text', column.type) %}
+        {{ plain_or(column, careful) }} as {{ column.name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from texts
 

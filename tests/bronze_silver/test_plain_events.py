@@ -23,27 +23,33 @@ QUICK = "then quick_event"
 # In the place of a value. Some are none, some are another type's, some are read as another value.
 # fmt: off
 VALUES = [
-    "null", "true", "false", "{}", "[]", '""', '" "', "0", "-0", "-0.0", "1.10", "1e2", "1E400", "-1e-400", "2147483648",
-    "2025.0", "2025.5", "01", "+1", ".5", "1.", "0x1F", "NaN", '"NaN"', "Infinity", '"Infinity"', "9" * 30, "0." + "1" * 40,
-    "9" * 1001, "0." + "3" * 1200, '"1"', '"1.10"', '"2025"', '"1e5"', '"true"', '"null"', '" 1"', '{"a":1}', '{"a":"b"}',
-    '{"a:b":"c"}', '[1]', '"[1]"', '"{"', '"]"', '"a:b"', '"::"', '"a,b"', '"\\u0041"', '"a\\"b"', '"\\ud800"', '"a\\nb"',
-    '"\t"', '"\x7f"', '"\u00a0"', '"\u2028"', '"Citro\u00ebn"', '"\U0001f697"', "'x'", "x", "",
-    '"2025-11-04T14:30:00Z"', '"2025-11-04T14:30:00.5Z"', '"2025-11-04T14:30:00.1234567Z"', '"2025-11-04T14:30Z"',
-    '"2025-11-04T14:30:00+02:00"', '"2025-11-04T14:30:00"', '"2025-11-04 14:30:00Z"', '"2025-11-04t14:30:00z"',
-    '"2025-11-04T24:00:00Z"', '"2025-11-04T23:59:60Z"', '"2025-02-29T00:00:00Z"', '"2024-02-29T00:00:00Z"', '"0000-01-01T00:00:00Z"',
-    '"0001-01-01T00:00:00Z"', '"9999-12-31T23:59:59.999999Z"', '"10000-01-01T00:00:00Z"', '"2025-11-04T14:30:00,5Z"',
-    '"2025-01-01T00:00:00Z,2025-01-01T00:00:00Z"', '"2025-11-04T14:30:00Z "', '" 2025-11-04T14:30:00Z"', '"2025-1-4T14:30:00Z"',
-    '"2025-11-04"', '"2025-02-29"', '"0000-01-01"', '"0001-01-01"', '"2025-11-4"', '"2025-11-04 "', '"2025"', '"2025-11"', "20251104",
+    "null", "true", "false", "{}", "[]", '""', '" "', "0", "-0", "-0.0", "1.10", "1e2", "1E400",
+    "-1e-400", "2147483648", "2025.0", "2025.5", "01", "+1", ".5", "1.", "0x1F", "NaN", '"NaN"',
+    "Infinity", '"Infinity"', "9" * 30, "0." + "1" * 40, "9" * 1001, "0." + "3" * 1200, '"1"',
+    '"1.10"', '"2025"', '"1e5"', '"true"', '"null"', '" 1"', '{"a":1}', '{"a":"b"}', '{"a:b":"c"}',
+    '[1]', '"[1]"', '"{"', '"]"', '"a:b"', '"::"', '"a,b"', '"\\u0041"', '"a\\"b"', '"\\ud800"',
+    '"a\\nb"', '"\t"', '"\x7f"', '"\u00a0"', '"\u2028"', '"Citro\u00ebn"', '"\U0001f697"', "'x'",
+    "x", "", '"2025-11-04T14:30:00Z"', '"2025-11-04T14:30:00.5Z"',
+    '"2025-11-04T14:30:00.1234567Z"', '"2025-11-04T14:30Z"', '"2025-11-04T14:30:00+02:00"',
+    '"2025-11-04T14:30:00"', '"2025-11-04 14:30:00Z"', '"2025-11-04t14:30:00z"',
+    '"2025-11-04T24:00:00Z"', '"2025-11-04T23:59:60Z"', '"2025-02-29T00:00:00Z"',
+    '"2024-02-29T00:00:00Z"', '"0000-01-01T00:00:00Z"', '"0001-01-01T00:00:00Z"',
+    '"9999-12-31T23:59:59.999999Z"', '"10000-01-01T00:00:00Z"', '"2025-11-04T14:30:00,5Z"',
+    '"2025-01-01T00:00:00Z,2025-01-01T00:00:00Z"', '"2025-11-04T14:30:00Z "',
+    '" 2025-11-04T14:30:00Z"', '"2025-1-4T14:30:00Z"', '"2025-11-04"', '"2025-02-29"',
+    '"0000-01-01"', '"0001-01-01"', '"2025-11-4"', '"2025-11-04 "', '"2025"', '"2025-11"',
+    "20251104",
 ]
 # In the place of a key, or before it.
 KEYS = [
-    '"x":1,{}', '"x":"y",{}', '"x":null,{}', '"x":{{"event_id":"z"}},{}', '"{name}":1,{}', '"{name}":"y",{}', '"{name}":null,{}',
-    '"x:y":1,{}', '"":1,{}', '"{name} ":1,{}', '"\\u0065vent_id":"z",{}', " {}", "\n\t{}", '"x":"y:z",{}', '"x":[1],{}',
+    '"x":1,{}', '"x":"y",{}', '"x":null,{}', '"x":{{"event_id":"z"}},{}', '"{name}":1,{}',
+    '"{name}":"y",{}', '"{name}":null,{}', '"x:y":1,{}', '"":1,{}', '"{name} ":1,{}',
+    '"\\u0065vent_id":"z",{}', " {}", "\n\t{}", '"x":"y:z",{}', '"x":[1],{}',
 ]
 # Of a whole record.
 WHOLE = [
-    "{} ", " {}", "\ufeff{}", "{}{{}}", "{}x", "{},{}", "[{}]", "{}]", "{}],[{}", "{}],\"more\":[{}", '{{"a":{}}}', "{}}}", "",
-    "null", "1", '"text"', "{{}}", "{}\x00",
+    "{} ", " {}", "\ufeff{}", "{}{{}}", "{}x", "{},{}", "[{}]", "{}]", "{}],[{}",
+    "{}],\"more\":[{}", '{{"a":{}}}', "{}}}", "", "null", "1", '"text"', "{{}}", "{}\x00",
 ]
 # fmt: on
 
@@ -68,7 +74,7 @@ def changed(text: str, rng: Random) -> str:
         return text
     if kind < 0.35:
         return before + rng.choice(KEYS).format(key, name=name) + after
-    value = after[: after.find(after[0] == '"' and '"' or ",", 1) + (after[0] == '"')]
+    value = after[: after.find((after[0] == '"' and '"') or ",", 1) + (after[0] == '"')]
     if kind < 0.45:  # spaces where JSON allows them
         return f'{before}"{name}" : {after}'
     return before + key + rng.choice(VALUES) + after[len(value) :]
@@ -105,14 +111,16 @@ def test_both_ways_give_the_same_values(spark, sql, seed, request):
     frame.createOrReplaceTempView("records_of_both_ways")
     both = spark.sql(sql)
     careful = spark.sql(sql.replace(QUICK, f"and false {QUICK}"))
-    whole = F.to_json(F.struct(*(F.col(name) for name in both.columns)), {"ignoreNullFields": "false"})
+    whole = F.to_json(
+        F.struct(*(F.col(name) for name in both.columns)), {"ignoreNullFields": "false"}
+    )
     ways = (
         both.select("record_id", whole.alias("both"))
         .join(careful.select("record_id", whole.alias("careful")), "record_id")
         .cache()
     )
     assert ways.count() == len(rows)
-    texts = dict((row[0], row[3]) for row in rows)
+    texts = {row[0]: row[3] for row in rows}
     differ = ways.where("both != careful").collect()
     assert not differ, [(texts[row.record_id], row.both, row.careful) for row in differ[:3]]
     frame.unpersist()
@@ -123,7 +131,7 @@ def test_the_quick_way_is_taken(spark, sql):
     """By what the generator sends; not by an escape or an unknown key. Spaces do no harm."""
     lines = plain_events()
     rows = [(str(number), "a", None, text, None, None) for number, text in enumerate(lines)]
-    for number, (sent, instead) in enumerate([("_", "\\u005f"), ("}}", "},\"x\":1}"), (":", ": ")]):
+    for number, (sent, instead) in enumerate([("_", "\\u005f"), ("}}", '},"x":1}'), (":", ": ")]):
         rows.append((f"x{number}", "a", None, lines[0].replace(sent, instead, 1), None, None))
     spark.createDataFrame(rows, COLUMNS).createOrReplaceTempView("records_of_both_ways")
     taken = sql.rpartition("select\n    record_id")[0] + "select record_id, plain from judged"
