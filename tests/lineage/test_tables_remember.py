@@ -77,6 +77,14 @@ def test_a_mark_of_today_reaches_what_was_built_before_it(project):
     assert told in result.message["gold_x"]
 
 
+def test_a_table_that_has_no_row_yet_hands_nothing_on(project):
+    """That of a first build which published nothing, as one with `--empty`."""
+    (project.dir / "dbt_project.yml").write_text(AUDITED)
+    assert project("run", "--empty").success
+    result = project("run", "-s", "gold_x", models__yml=YML.format(silver_t=MARKED, between=CLEAN))
+    assert result.success, result.text
+
+
 def test_what_could_not_be_traced_is_remembered(project):
     marked = YML.format(silver_t=MARKED, between=CLEAN)
     files = {"between__sql": None, "between__py": UDF, "models__yml": marked}

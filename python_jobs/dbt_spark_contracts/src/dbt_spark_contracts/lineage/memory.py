@@ -93,12 +93,14 @@ def recall(
     found = []
     for each in dict.fromkeys(snapshots):
         snapshot = newest if each is None else each
-        if snapshot is None:
-            continue  # it has no rows yet
+        if snapshot is None or _is_empty(loaded, snapshot):
+            continue
         memory = _of_snapshot(session, loaded, records, snapshot)
         if memory is None:
             return None
         found.append(memory)
+    if not found:  # without a row it holds nothing of any column
+        return {field.name().lower(): Made() for field in loaded.schema().columns()}
     return united(found)
 
 
@@ -140,6 +142,12 @@ def keep(
             update.remove(f"{PROPERTY}{number}")
     order = 1 + max((order for order, _ in records.values()), default=0)
     update.set(f"{PROPERTY}{snapshot}", _written(order, memory)).commit()
+
+
+def _is_empty(loaded: Any, snapshot: int) -> bool:
+    """Has the snapshot no row? The first one of an audited table has none, and no record either."""
+    there = loaded.snapshot(snapshot)
+    return there is not None and there.summary().get("total-records") == "0"
 
 
 def _of_snapshot(
