@@ -48,21 +48,20 @@
 
 {#
     leaf_type: the type that each path's value is read as (string: a number, object or array is given as its
-    JSON text); leaf_types: others, by path. Out: SQL of a struct: `events`, an array of a struct nested like the paths, one element for
+    JSON text). Out: SQL of a struct: `events`, an array of a struct nested like the paths, one element for
     each JSON value in the text; `is_whole`, null where the text ends early or brackets in it close too
     early; and `_corrupt_record`, not null where the text is no JSON object or an inner object is none.
 #}
-{% macro spark__parse_json_events(json, paths, leaf_type='string', leaf_types={}) %}
+{% macro spark__parse_json_events(json, paths, leaf_type='string') %}
   {%- set tree = {} -%}
   {%- for path in paths -%}
     {%- set place = namespace(node=tree) -%}
-    {%- for name in path.split('.')[:-1] -%}
+    {%- for name in path.split('.') -%}
       {%- do place.node.update({name: place.node.get(name, {})}) -%}
       {%- set place.node = place.node[name] -%}
     {%- endfor -%}
-    {%- do place.node.update({path.split('.')[-1]: leaf_types.get(path, leaf_type)}) -%}
   {%- endfor -%}
-  {%- set schema = 'struct<events:array<' ~ spark_struct_type(tree) ~ '>,is_whole:boolean,_corrupt_record:string>' -%}
+  {%- set schema = 'struct<events:array<' ~ spark_struct_type(tree, leaf_type) ~ '>,is_whole:boolean,_corrupt_record:string>' -%}
   {#- Spark reads one value and is silent about what follows it: so the text stands in the middle of one. -#}
   {%- set text = "concat('{\"events\":[', " ~ json ~ ", '],\"is_whole\":true}')" -%}
   {{- return("from_json(" ~ text ~ ", '" ~ schema ~ "', map('allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false'))") -}}
@@ -262,11 +261,11 @@
   {{- return(problems) -}}
 {% endmacro %}
 
-{#- In: a tree of names (dicts; a leaf is its type). Out: Spark's struct type of it. -#}
-{% macro spark_struct_type(tree) %}
+{#- In: a tree of names (dicts; a leaf is empty), the leaves' type. Out: Spark's struct type of it. -#}
+{% macro spark_struct_type(tree, leaf_type) %}
   {%- set fields = [] -%}
   {%- for name, inner in tree.items() -%}
-    {%- do fields.append('`' ~ name ~ '`:' ~ (spark_struct_type(inner) if inner is mapping else inner)) -%}
+    {%- do fields.append('`' ~ name ~ '`:' ~ (spark_struct_type(inner, leaf_type) if inner else leaf_type)) -%}
   {%- endfor -%}
   {{- return('struct<' ~ fields | join(',') ~ '>') -}}
 {% endmacro %}

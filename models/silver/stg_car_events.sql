@@ -39,28 +39,10 @@ records as (
         source_file,
         ingested_at,
         raw_record,
-        csv_as_json,
-        read_error
+        read_error,
+        coalesce(csv_as_json, {{ keep_numbers('raw_record', text_paths) }}) as event_json
     from {{ ref('bronze_car_events') }}
     where {{ of_new_builds(ref('bronze_car_events')) }}
-
-),
-
-{# Most events are plain, and read whole by one typed parse. What follows has work to do for the others alone. #}
-quickly_read as (
-
-{{ plain_events('records', columns) }}
-
-),
-
-to_read as (
-
-    select
-        *,
-        case
-            when plain is null then coalesce(csv_as_json, {{ keep_numbers('raw_record', text_paths) }})
-        end as event_json
-    from quickly_read
 
 ),
 
@@ -69,7 +51,7 @@ parsed as (
     select
         *,
         {{ parse_json_events('event_json', paths) }} as parsed
-    from to_read
+    from records
 
 ),
 
@@ -97,12 +79,8 @@ texts as (
     select
         *,
         {%- for column in columns %}
-        {%- set text = event_text(column.path) %}
-        {%- if column in typed_columns %}
-        {{ text }} as {{ column.name }}_text{{ ',' if not loop.last }}
-        {%- else %}
-        {{ plain_or(column, text) }} as {{ column.name }}{{ ',' if not loop.last }}
-        {%- endif %}
+        {%- set name = column.name ~ ('_text' if column in typed_columns else '') %}
+        {{ event_text(column.path) }} as {{ name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from inspected
 
@@ -113,8 +91,7 @@ typed as (
     select
         *,
         {%- for column in typed_columns %}
-        {%- set careful = read_text(column.name ~ '_text', column.type) %}
-        {{ plain_or(column, careful) }} as {{ column.name }}{{ ',' if not loop.last }}
+        {{ read_text(column.name ~ '_text', column.type) }} as {{ column.name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from texts
 
@@ -124,14 +101,12 @@ examined as (
 
     select
         *,
-        case
-            when plain is null then concat_ws(
-                '; ',
-                {%- for condition, words in problems %}
-                case when {{ condition }} then {{ words }} end{{ ',' if not loop.last }}
-                {%- endfor %}
-            )
-        end as problems
+        concat_ws(
+            '; ',
+            {%- for condition, words in problems %}
+            case when {{ condition }} then {{ words }} end{{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as problems
     from typed
 
 ),
@@ -142,7 +117,6 @@ judged as (
         *,
         case
             when read_error is not null then read_error
-            when plain is not null then null
             {%- for condition, words in not_one_event('event_json') %}
             when {{ condition }} then {{ words }}
             {%- endfor %}
