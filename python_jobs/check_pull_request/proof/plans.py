@@ -5,13 +5,13 @@ nothing. Of a table itself it may know much, for instance the largest value, and
 plan. (Spark 3.5 also takes two reads of an Iceberg table for different ones.)
 """
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts.compat import pyspark as compat
-from dbt_spark_contracts.plan.nodes import analyzed_plan
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -27,6 +27,7 @@ NO_FUNCTION_OF_TABLES = re.compile(
     r"|Current|Now$|LocalTimestamp|UnixTimestamp|Rand|Uuid|Shuffle$|SparkPartitionID|InputFile"
     r"|^(First|Last|NthValue|CollectList|CollectSet|AnyValue|MaxBy|MinBy|Mode)$"
     r"|Monotonically|SparkVersion|Sample|Command|Streaming|EventTime|AesEncrypt|Generator$"
+    r"|^Expand$"  # of some, Spark does not write down what they compute
 )
 
 # A plan's text shows all columns of a step.
@@ -97,9 +98,12 @@ def _whole_texts(session: "SparkSession") -> Iterator[None]:
 
 def _is_function(frame: "DataFrame") -> bool:
     """Is all of the analyzed plan a function of stand-ins?"""
-    if not compat.analyzed_plan(frame).deterministic():
+    plan = compat.analyzed_plan(frame)
+    if not plan.deterministic():
         return False
-    return all(_is_known(name) for name in _classes(analyzed_plan(frame)))
+    # Whole: what the guard reads of a plan leaves out what is no value of a column.
+    classes = {*_classes(json.loads(plan.toJSON()))}
+    return bool(classes) and all(map(_is_known, classes))
 
 
 def _is_known(name: str) -> bool:
