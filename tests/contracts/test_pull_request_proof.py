@@ -33,6 +33,10 @@ SAME = [
         "select a, m from (select a, (select max(b) from {t}) m from {t})",
     ),
     ("select a from {t} where true", "select a from {t}"),
+    (
+        "select a, row_number() over (partition by a order by b) as x from {t}",
+        "select e.a, row_number() over (partition by e.a order by e.b) as x from {t} e",
+    ),
 ]
 NOT_SAME = [
     ("select a, b from {t}", "select b as a, a as b from {t}"),

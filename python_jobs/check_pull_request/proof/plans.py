@@ -24,7 +24,7 @@ _STAND_IN = f"{_SQL}.execution.LogicalRDD"
 NO_FUNCTION_OF_TABLES = re.compile(
     r"Python|Pandas|Arrow|UDF|UDAF|UDTF|UserDefined|ScalaAggregator|Script|External|Reflection"
     r"|ApplyFunction|Invoke|CallMethod|TypedColumn|MapPartitions|MapElements|MapGroups|AppendColumns"
-    r"|Current|Now$|LocalTimestamp|UnixTimestamp|Rand|Uuid|Shuffle$|SparkPartitionID|InputFile"
+    r"|Current(?!Row$)|Now$|LocalTimestamp|UnixTimestamp|Rand|Uuid|Shuffle$|SparkPartitionID|InputFile"
     r"|^(First|Last|NthValue|CollectList|CollectSet|AnyValue|MaxBy|MinBy|Mode)$"
     r"|Monotonically|SparkVersion|Sample|Command|Streaming|EventTime|AesEncrypt|Generator$"
     r"|^Expand$"  # of some, Spark does not write down what they compute
