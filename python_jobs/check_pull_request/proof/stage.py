@@ -63,6 +63,8 @@ def with_same_plan(project: Project, sides: tuple[Side, Side], wanted: list[str]
 
 def _compiled(project: Project, side: Side, wanted: list[str]) -> dict[str, str]:
     """The models' code, as dbt hands it to Spark."""
+    if not (side.root / "dbt_packages").is_dir():  # of a base whose manifest was kept
+        project.install_packages(side.root)
     selected = [".".join(side.manifest.nodes[key]["fqn"]) for key in wanted]
     command = ("compile", "--no-introspect", "--no-populate-cache", "--select", *selected)
     done = project.dbt(*command, root=side.root, state=side.state)
