@@ -16,6 +16,7 @@ from dbt_spark_contracts.lineage.record import Column as RecordedColumn
 
 from python_jobs.check_pull_request.changes.change import Change, Reach
 from python_jobs.check_pull_request.exposures import columns_read, reader, readers
+from python_jobs.check_pull_request.manifest import parents
 
 # A column by its model's dbt id and its name.
 Column = tuple[str, str]
@@ -212,7 +213,7 @@ def spread(
                     rows.add(model)
             for model in _without_lineage(state):
                 reached = rows | whole | {node for node, _ in columns}
-                if {*_refs(state.manifest["nodes"][model])} & reached:
+                if parents(state.manifest["nodes"][model]) & reached:
                     whole.add(model)
                     rows.add(model)
     return columns, rows, whole
@@ -283,11 +284,7 @@ def _parents(lineage: Model) -> set[str]:
 def _without_lineage(state: State) -> list[str]:
     """The models and snapshots of which only dbt's graph tells what they read."""
     nodes = state.manifest["nodes"]
-    return [key for key in _models(nodes) if key not in state.models and _refs(nodes[key])]
-
-
-def _refs(node: dict) -> list[str]:
-    return (node.get("depends_on") or {}).get("nodes") or []
+    return [key for key in _models(nodes) if key not in state.models and parents(nodes[key])]
 
 
 def _models(nodes: dict[str, dict]) -> list[str]:

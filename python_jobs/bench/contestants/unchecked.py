@@ -3,14 +3,14 @@
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from python_jobs.bench.contestants.base import ROOT, Contestant, Step
-from python_jobs.bench.contestants.ours import POOL_OFF, options
-from python_jobs.bench.gold import read_iceberg
+from python_jobs.bench.contestants.ours import POOL_OFF, options, ours
 
 # What the project is made of, as far as a build reads it.
 FOLDERS = ("models", "macros", "seeds", "tests/generic", "tests/singular")
@@ -28,15 +28,11 @@ def unchecked(place: Path, landing: Path) -> Contestant:
     dbt = [sys.executable, "-m", "python_jobs.bench.rivals.dbt_unchecked", "build"]
     where = ["--project-dir", str(project), "--profiles-dir", str(project)]
     build = [*dbt, "--exclude-resource-type", "unit_test", *where, *options(place, landing)]
-    tables = place / "home" / "warehouse"
-    return Contestant(
+    return replace(
+        ours(place, landing),
         key="N",
         title="D without contracts, marks, and the checks that read plans",
-        tables=tables,
-        folder=ROOT,
-        environment={"LAKEHOUSE_HOME": str(place / "home")},
         steps=[Step("N", [build], environment=POOL_OFF)],
-        read_gold=lambda: read_iceberg(tables),
     )
 
 

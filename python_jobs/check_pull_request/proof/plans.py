@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts.compat import pyspark as compat
+from dbt_spark_contracts.spark_plan import is_deterministic
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -98,9 +99,9 @@ def _whole_texts(session: "SparkSession") -> Iterator[None]:
 
 def _is_function(frame: "DataFrame") -> bool:
     """Is all of the analyzed plan a function of stand-ins?"""
-    plan = compat.analyzed_plan(frame)
-    if not plan.deterministic():
+    if not is_deterministic(frame):
         return False
+    plan = compat.analyzed_plan(frame)
     # Whole: what the guard reads of a plan leaves out what is no value of a column.
     classes = {*_classes(json.loads(plan.toJSON()))}
     return bool(classes) and all(map(_is_known, classes))

@@ -5,7 +5,6 @@ back of that would have no marks. Also what all models of a command share, it ma
 """
 
 import functools
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from pyspark.sql.streaming import DataStreamWriter
 from dbt_spark_contracts.compat.pyspark import formatted_sql
 from dbt_spark_contracts.lineage import watch
 from dbt_spark_contracts.materializations import UNAUDITED
+from dbt_spark_contracts.once import once
 from dbt_spark_contracts.plan.tree import names
 from dbt_spark_contracts.publish import statements
 from dbt_spark_contracts.spark.session import BRANCH
@@ -36,9 +36,6 @@ _WRITERS = {
     """),
 }  # fmt: skip
 _SHARED = {Catalog: names("setCurrentCatalog setCurrentDatabase"), SparkSession: names("stop")}
-
-_lock = threading.Lock()
-_is_watching = False
 
 
 @dataclass(frozen=True)
@@ -84,13 +81,9 @@ class OwnCode:
             self.refuse_to_change(statements.shortened(text))
 
 
+@once
 def _watch() -> None:
     """Have pyspark's classes ask, from now on, when a model's own code calls them."""
-    global _is_watching
-    with _lock:
-        if _is_watching:
-            return
-        _is_watching = True
     for owner, methods in _WRITERS.items():
         for name in sorted(methods):
             _ask_before(owner, name, functools.partial(_write, f"{owner.__name__}.{name}"))

@@ -16,6 +16,7 @@ from pyspark.sql.group import GroupedData
 
 from dbt_spark_contracts.compat.pyspark import grouped_frame
 from dbt_spark_contracts.lineage.relations import column_ids
+from dbt_spark_contracts.once import once
 from dbt_spark_contracts.plan.tree import names
 
 if TYPE_CHECKING:
@@ -69,8 +70,6 @@ class Collected:
 _this_thread = threading.local()
 _running: list[Collected] = []
 _kept: dict[str, Collected] = {}
-_lock = threading.Lock()
-_is_watching = False
 
 
 # The sources of files that were handed to models, by Spark's numbers of the columns.
@@ -132,27 +131,23 @@ def collecting() -> list[Collected]:
     return [other for other in _running if other.is_of(threading.current_thread())]
 
 
+@once
 def _watch() -> None:
     """Have pyspark's classes tell what is collected, from now on."""
-    global _is_watching
-    with _lock:
-        if _is_watching:
-            return
-        _is_watching = True
-        for name in dir(DataFrame):
-            if name.startswith("__") or name in STAYS_IN_SPARK:
-                continue
-            found = getattr(DataFrame, name)
-            if isinstance(found, property) and found.fget:
-                setattr(DataFrame, name, property(_told(found.fget, _frame)))
-            elif callable(found):
-                setattr(DataFrame, name, _told(found, _frame))
-        GroupedData.pivot = _told(GroupedData.pivot, _pivoted)
-        for owner, name in _OF_RDDS:
-            setattr(owner, name, _told(getattr(owner, name), _rdd))
-        # A Python function adds to it wherever Spark runs, in a count too.
-        value = Accumulator.value
-        Accumulator.value = property(_told(value.fget, _accumulated), value.fset)
+    for name in dir(DataFrame):
+        if name.startswith("__") or name in STAYS_IN_SPARK:
+            continue
+        found = getattr(DataFrame, name)
+        if isinstance(found, property) and found.fget:
+            setattr(DataFrame, name, property(_told(found.fget, _frame)))
+        elif callable(found):
+            setattr(DataFrame, name, _told(found, _frame))
+    GroupedData.pivot = _told(GroupedData.pivot, _pivoted)
+    for owner, name in _OF_RDDS:
+        setattr(owner, name, _told(getattr(owner, name), _rdd))
+    # A Python function adds to it wherever Spark runs, in a count too.
+    value = Accumulator.value
+    Accumulator.value = property(_told(value.fget, _accumulated), value.fset)
 
 
 def _told(function: Callable, tell: Callable) -> Callable:
