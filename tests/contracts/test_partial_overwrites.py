@@ -207,3 +207,25 @@ def test_a_merge_takes_what_is_another_value_each_time(small_project, spark, sch
     assert sorted(after) == [0, 1, 2, 3]
     assert after[0] == before[0] and after[1] != before[1]
     assert len(set(after.values())) == 4
+
+
+def test_a_merge_on_columns_of_any_name(small_project, spark, schema):
+    """Keys, and the columns that are updated; one that is not there is told on the first run."""
+    merged = "{{ config(materialized='incremental', %s) }} select "
+    row = "1 as `x.y`, named_struct('z', 2) as s, {{ var('n') }} as `A ``b`, {{ var('n') }} as c"
+    updates = "unique_key=['X.y', 's.z'], merge_update_columns=['a `b']"
+    files = {
+        "models/merged.sql": merged % updates + row,
+        "models/quoted.sql": merged % "unique_key='`x.y`'" + row,
+        "models/no_key.sql": merged % "unique_key=['c', 'nope']" + row,
+    }
+    project = small_project(files)
+    for n in (1, 2):
+        result = project("run", schema=schema, n=n)
+        told = "unique_key is nope, and the model returns no column of that name: x.y, s, A `b, c."
+        assert told in result.message["no_key"]
+        assert {result.status[name] for name in ("merged", "quoted")} == {"success"}, result.text
+    for name, expected in {"merged": (2, 1), "quoted": (2, 2)}.items():
+        spark.sql(f"refresh table {schema}.{name}")
+        (found,) = spark.table(f"{schema}.{name}").collect()
+        assert found[2:] == expected

@@ -234,6 +234,37 @@ def test_a_table_of_any_name_is_published(small_project, spark, schema):
     assert spark.table(f"{schema}.n").columns == ["id"]
 
 
+ALIASES = ["Weird.Table 1", "it's", "x-y", "2b", "back`tick", "back\\slash", "a.snapshots", "select"]
+
+
+def test_names_that_need_quotes_have_them(small_project, spark, schema):
+    """Whatever the project says of quotes: of models, seeds and snapshots."""
+    hooks = {"on-run-start": "{{ begin_run() }}", "on-run-end": "{{ end_run() }}"}
+    models = [{"name": f"m{n}", "config": {"alias": alias}} for n, alias in enumerate(ALIASES)]
+    compared = {"strategy": "check", "check_cols": ["id"], "unique_key": "id"}
+    snapshot = {"name": "sn", "relation": "ref('m0')", "config": {"alias": "a sna.p", **compared}}
+    described = {
+        "models": models,
+        "seeds": [{"name": "s", "config": {"alias": "a seed. of"}}],
+        "snapshots": [snapshot],
+    }
+    files = {f"models/{model['name']}.sql": "select 1 as id" for model in models}
+    files |= {
+        "models/reads.sql": "select count(*) as n from {{ ref('m0') }} join {{ ref('s') }} on true",
+        "models/m.yml": yaml.safe_dump(described),
+        "seeds/s.csv": "id\n1\n",
+    }
+    others = {"snapshots": {"+file_format": "iceberg"}, "seeds": {"+file_format": "iceberg"}}
+    project = small_project({"dbt_project.yml": project_yml(**hooks, **others), **files})
+    for _ in range(2):
+        result = project("build", schema=schema)
+        assert result.success, result.text
+        assert f"Published {len(ALIASES) + 3} tables." in result.text
+    for alias in (*ALIASES, "a seed. of", "a sna.p"):
+        name = alias.replace("`", "``")
+        assert spark.table(f"{schema}.`{name}`").count() == 1
+
+
 def test_comments_of_views(small_project):
     """The folder catalog has no views: the statement's text."""
     project = small_project({"models/m.sql": "select 1 as id"})
@@ -242,6 +273,7 @@ def test_comments_of_views(small_project):
 
 
 def test_what_has_no_meaning_is_refused(small_project, schema):
+    listed = "{{ config(tblproperties=['a']) }} select 1 as id"
     configs = {
         "sql_header": "'select 1;'",
         "clustered_by": "['id']",
@@ -251,7 +283,8 @@ def test_what_has_no_meaning_is_refused(small_project, schema):
         f"models/{name}.sql": f"{{{{ config({name}={value}) }}}} select 1 as id"
         for name, value in configs.items()
     }
-    result = small_project(models)("run", schema=schema)
+    result = small_project({**models, "models/listed.sql": listed})("run", schema=schema)
     assert not result.success
+    assert "tblproperties must be a mapping" in result.message["listed"]
     for name in configs:
         assert f"{name} has no meaning for an Iceberg table here" in result.message[name]

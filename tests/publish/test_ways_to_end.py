@@ -208,6 +208,45 @@ def test_a_written_table_that_cannot_be_told_stops_the_publish(spark, monkeypatc
     assert branches.written(spark, []) == []
 
 
+def test_hooks_that_are_there_twice(small_project, schema):
+    """Of a package and of the project, say. An operation takes no lock from a build's own hook."""
+    twice = project_yml('["{{ begin_run() }}", "{{ begin_run() }}"]', '["{{ end_run() }}"]')
+    again = "{% macro nightly() %}{% do maintain(3) %}{% do roll_back('2999-01-01') %}{% endmacro %}"
+    hook = "{% macro in_a_hook() %}{% if execute %}{% do maintain() %}{% endif %}{% endmacro %}"
+    files = {"dbt_project.yml": twice, "macros/m.sql": again + hook, **MODELS}
+    project = small_project(files)
+    for command in (["build"], ["run-operation", "nightly"], ["build"]):
+        result = project(*command, schema=schema)
+        assert result.success, result.text
+    assert result.said[-1] == "Published 2 tables."
+    (project.project_dir / "models/b.sql").write_text(
+        "{{ config(post_hook='{{ in_a_hook() }}') }} select id from {{ ref('a') }}"
+    )
+    result = project("build", schema=schema)
+    assert "it is no hook, but a command of its own, `dbt run-operation maintain`" in result.text
+    assert "held back on the branch" in result.said[-1]
+
+
+def test_parameters_that_are_none(project, worth):
+    assert project("build").success
+    for told, variables in {
+        "write_audit_publish must be true or false: 'false'": {"write_audit_publish": "false"},
+        "write_audit_publish must be true or false: None": {"write_audit_publish": None},
+        "lock_wait_seconds must be a number of seconds: nan": {"lock_wait_seconds": float("nan")},
+    }.items():
+        result = project("build", worth=11, **variables)
+        assert not result.success and told in result.text
+    for operation, argument, told in (
+        ("maintain", "{keep_days: .inf}", "from 0 to 36500, and is inf"),
+        ("maintain", "{keep_days: .nan}", "from 0 to 36500, and is nan"),
+        ("publish", "{branch: 5}", "5 is no branch of a run"),
+        ("publish", "{branch: null}", "None is no branch of a run"),
+    ):
+        result = project("run-operation", operation, "--args", argument)
+        assert not result.success and told in result.text
+    assert worth() == [10]
+
+
 def test_a_project_without_the_hooks_writes_to_main(small_project, read, schema):
     result = small_project(MODELS)("build", schema=schema, worth=11)
     assert result.status["a"] == "success" and result.status["a_is_10"] == "fail"

@@ -6,6 +6,8 @@ from dbt_common.exceptions import DbtRuntimeError
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from dbt_spark_contracts.schemas import quoted
+
 
 def window(frame: DataFrame, event_time: str, batch: dict) -> str:
     """The window of a batch, [start, end), as a SQL condition on a model's rows.
@@ -39,7 +41,8 @@ def window(frame: DataFrame, event_time: str, batch: dict) -> str:
             f"event_time {event_time} is a {kind}: cast it to timestamp, timestamp_ntz or date."
         )
     first, last = (f"{kind} '{time.strftime(form[kind])}'" for time in (start, end))
-    return f"`{found[0].name}` >= {first} and `{found[0].name}` < {last}"
+    column = quoted(found[0].name)
+    return f"{column} >= {first} and {column} < {last}"
 
 
 def limited(frame: DataFrame, event_time: str, within: str, is_filtered: bool) -> DataFrame:
@@ -56,7 +59,7 @@ def limited(frame: DataFrame, event_time: str, within: str, is_filtered: bool) -
         allowed = f"({within}) is true"
     else:
         said = "that is null, so that it is in no batch: leave it out"
-        allowed = f"`{name}` is not null"
+        allowed = f"{quoted(name)} is not null"
     text = f"The model returned a row whose event_time {name} is {said}."
     # Not deterministic to Spark, so that no row is judged that the model itself leaves out later.
     judged = F.when(F.expr(allowed) & (F.rand() >= 0), F.expr(within))

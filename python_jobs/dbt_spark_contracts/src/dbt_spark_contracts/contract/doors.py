@@ -13,9 +13,9 @@ from dbt_common.exceptions import CompilationError, DbtRuntimeError
 
 from dbt_spark_contracts import schemas, tables
 from dbt_spark_contracts.connection import explained
-from dbt_spark_contracts.contract import check, constraints, keys, table
+from dbt_spark_contracts.contract import check, constraints, keys, merge, table
 from dbt_spark_contracts.contract.check import Drift
-from dbt_spark_contracts.contract.promise import Promise, promise
+from dbt_spark_contracts.contract.promise import Promise, listed, promise
 from dbt_spark_contracts.errors import PromiseBroken
 from dbt_spark_contracts.nodes import is_enforced
 from dbt_spark_contracts.publish import tell
@@ -63,6 +63,14 @@ class ContractDoors(metaclass=AdapterMeta):
         """Hold the staged view against the promise: see `check_staged`."""
         with explained():
             check.check_staged(self.invocation.rows_of(made.staged), made)
+
+    @available
+    def merge_columns(self, staged: Any, config: str, names: Any) -> list[str]:
+        """The columns that this config of a merge names: see `merge.columns`."""
+        if not (wanted := listed(names)):
+            return []
+        with explained():
+            return merge.columns(self.invocation.rows_of(str(staged)), config, wanted)
 
     @available
     def check_keys(self, staged: Any, model: dict, graph: dict) -> None:

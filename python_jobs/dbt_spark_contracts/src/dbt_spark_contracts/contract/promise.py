@@ -1,7 +1,7 @@
 """What a model, snapshot or seed promises of its table: columns, checks, layout, properties."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +136,7 @@ def promise(
         policy=schema_change_policy(config, full_refresh),
         replaces=full_refresh or config["materialized"] in ("table", "seed"),
         full_refresh=full_refresh,
-        keys=[*map(str.lower, listed(config.get("unique_key")))],
+        keys=[schemas.plain(key).lower() for key in listed(config.get("unique_key"))],
         is_merged_in_part=bool(
             config.get("merge_update_columns") or config.get("merge_exclude_columns")
         ),
@@ -266,9 +266,14 @@ def listed(value: Any) -> list[str]:
 
 
 def _properties(model: dict) -> dict[str, str]:
+    told = model["config"].get("tblproperties") or {}
+    if not isinstance(told, Mapping):
+        raise CompilationError(
+            f"{model['name']}: tblproperties must be a mapping, as `{{name: value}}`, and is {told!r}."
+        )
     wanted = {
         str(name): str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in (model["config"].get("tblproperties") or {}).items()
+        for name, value in told.items()
     }
     if reserved := [name for name in wanted if name in RESERVED]:
         raise CompilationError(

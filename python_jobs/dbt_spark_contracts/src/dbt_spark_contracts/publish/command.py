@@ -34,8 +34,12 @@ class Command:
     def __post_init__(self) -> None:
         for name in ("lock_seconds", "lock_wait_seconds"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            if not is_number(value) or not value >= 0:  # NaN is not, either
                 raise DbtRuntimeError(f"The var {name} must be a number of seconds: {value!r}.")
+        if not isinstance(self.audits, bool):
+            raise DbtRuntimeError(
+                f"The var write_audit_publish must be true or false: {self.audits!r}."
+            )
         if not 1 <= self.lock_seconds <= LONGEST_TERM:
             raise DbtRuntimeError(
                 f"The var lock_seconds must be from 1 to {LONGEST_TERM:.0f}: {self.lock_seconds}."
@@ -51,6 +55,11 @@ def suffix(invocation_id: str) -> str:
     return f"_{invocation_id[:8]}"
 
 
-def is_run_name(name: str) -> bool:
+def is_run_name(name: object) -> bool:
     """Is this a name that `run_name` makes?"""
-    return RUN_NAME.fullmatch(name) is not None
+    return isinstance(name, str) and RUN_NAME.fullmatch(name) is not None
+
+
+def is_number(value: object) -> bool:
+    """Is this a number, as YAML has it?"""
+    return isinstance(value, int | float) and not isinstance(value, bool)

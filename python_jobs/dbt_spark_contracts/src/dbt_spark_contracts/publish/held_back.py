@@ -130,6 +130,14 @@ def locked(other: Record) -> str:
     )
 
 
+def has_the_lock(operation: str) -> str:
+    """Why an operation does not run in a hook of a build."""
+    return (
+        f"{operation} changes tables that this command has locked for itself: it is no hook, but "
+        f"a command of its own, `dbt run-operation {operation}`."
+    )
+
+
 def lost(other: "Record | None") -> str:
     """Why this command may not publish."""
     by = f" by {_who(other)}" if other else ""

@@ -8,13 +8,16 @@ from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.publish import branches, java, log, tell
 from dbt_spark_contracts.publish.branches import MAIN, Move
-from dbt_spark_contracts.publish.command import BUILD, Command, is_run_name
+from dbt_spark_contracts.publish.command import BUILD, Command, is_number, is_run_name
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
 
 # Files that no snapshot knows are deleted when they are so old (Iceberg's own default): a writer
 # that has no lease may be about to commit a younger one.
 ORPHANS_AFTER = timedelta(days=3)
+
+# The longest time that `maintain` keeps snapshots for: a hundred years.
+MOST_DAYS = 36_500
 
 
 def publish(run: Run, command: Command, nodes: dict[str, dict], branch: str) -> None:
@@ -92,8 +95,10 @@ def maintain(run: Run, command: Command, nodes: dict[str, dict], keep_days: floa
     than `keep_days` expire, and files that no snapshot knows are deleted when they are old enough.
     Raises DbtRuntimeError if a build runs.
     """
-    if isinstance(keep_days, bool) or not isinstance(keep_days, int | float) or keep_days < 0:
-        raise DbtRuntimeError(f"keep_days must be a number of days, and is {keep_days!r}.")
+    if not is_number(keep_days) or not 0 <= keep_days <= MOST_DAYS:
+        raise DbtRuntimeError(
+            f"keep_days must be a number of days, from 0 to {MOST_DAYS}, and is {keep_days!r}."
+        )
     run.lock(command, nodes, "maintain")
     spark = session.get()
     with explained():

@@ -109,11 +109,17 @@ class Run:
         Returns:
             The runs that were cleared up after.
 
-        Raises DbtRuntimeError, in one line, if another build runs.
+        Raises DbtRuntimeError, in one line, if another build runs, or if this command has the
+        lease already: an operation in a hook of a build would change the tables under it.
         """
+        name = command.run_name(kind)
+        if self._log and self.lease:
+            if command.which in WRITES:
+                raise DbtRuntimeError(held_back.has_the_lock(kind))
+            self.lease.rename(name)  # one macro may call several operations
+            return []
         self.command, self._nodes = command, nodes
         spark = session.get()
-        name = command.run_name(kind)
         with explained():
             store = LeaseTable(spark, self.lock_table)
             tell.change(f"lock: take, for {name}")
@@ -203,7 +209,7 @@ class Run:
         main. Raises DbtRuntimeError, in one line, if another build runs, or if the branch of the
         run that a `dbt retry` takes up cannot be gone on with.
         """
-        if command.which not in WRITES:
+        if command.which not in WRITES or self.is_begun:  # a package's hook may call it too
             return
         self.lock(command, graph["nodes"])
         spark = session.get()

@@ -25,11 +25,14 @@
 
 {#
     Out: the relation of the temporary view that this model is staged as. All threads share one
-    session, so the schema is part of its name, and so is the batch of a microbatch model.
+    session, so the schema is part of its name, and so is the batch of a microbatch model. It needs no quotes.
 #}
 {% macro contracts__staged_view() %}
   {%- set batch = '__' ~ model.batch.id if model.batch else '' -%}
-  {{ return(api.Relation.create(identifier=this.schema ~ '__' ~ this.identifier ~ batch ~ '__dbt_stage')) }}
+  {%- set name = this.schema ~ '__' ~ this.identifier ~ batch -%}
+  {%- set word = modules.re.sub('[^A-Za-z0-9_]', '_', name) -%}
+  {%- set same = '' if word == name else '__' ~ local_md5(name) -%}
+  {{ return(api.Relation.create(identifier=word ~ same ~ '__dbt_stage')) }}
 {% endmacro %}
 
 {#-

@@ -1,9 +1,24 @@
 {#- How the rows of an incremental model come into its table, by its incremental_strategy. -#}
 
-{#- Out: the model's incremental strategy. Raises dbt-spark's compiler error if it knows none of that name. -#}
+{#- Out: the model's incremental strategy, told on the first run as on later ones. Raises dbt-spark's compiler error if it knows none of that name. -#}
 {% macro contracts__incremental_strategy() %}
   {%- set strategy = config.get('incremental_strategy') or ('merge' if config.get('unique_key') else 'append') -%}
   {{ return(dbt_spark_validate_get_incremental_strategy(strategy, 'iceberg')) }}
+{% endmacro %}
+
+{#
+    Out: the unique_key of a model that is merged, as columns of SQL, whatever their names are. Raises a compiler
+    error on the first run, too, if the model returns no such column.
+#}
+{% macro contracts__merge_keys(at, strategy) %}
+  {%- set keys = config.get('unique_key') if strategy == 'merge' else none -%}
+  {{- return(adapter.merge_columns(at.staged, 'unique_key', keys)) -}}
+{% endmacro %}
+
+{#- dbt's own, but that the columns may have any names. -#}
+{% macro spark__get_merge_update_columns(merge_update_columns, merge_exclude_columns, dest_columns) %}
+  {%- set updated = adapter.merge_columns(contracts__staged_view(), 'merge_update_columns', merge_update_columns) -%}
+  {{- return(default__get_merge_update_columns(updated, merge_exclude_columns, dest_columns)) -}}
 {% endmacro %}
 
 {#
@@ -58,9 +73,9 @@
     Writes the staged rows by the strategy: dbt-spark's SQL for merge and append; replaced partitions, and a
     replaced window, by Spark's own commands, which depend on no session's setting.
 
-    In: the strategy, the window of a microbatch.
+    In: the strategy, the keys of a merge, the window of a microbatch.
 #}
-{% macro contracts__write_incrementally(at, strategy, window) %}
+{% macro contracts__write_incrementally(at, strategy, keys, window) %}
   {%- if strategy == 'insert_overwrite' -%}
     {%- do adapter.overwrite_partitions(at.table, at.staged) -%}
   {%- elif strategy == 'microbatch' -%}
@@ -71,7 +86,7 @@
     {%- endif -%}
     {%- call statement('write') -%}
       {{ dbt_spark_get_incremental_sql(
-          strategy, at.staged, at.table, at.existing, config.get('unique_key'),
+          strategy, at.staged, at.table, at.existing, keys,
           config.get('predicates') or config.get('incremental_predicates')
       ) }}
     {%- endcall -%}

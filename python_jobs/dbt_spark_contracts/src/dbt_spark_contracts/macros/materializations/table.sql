@@ -7,22 +7,5 @@
     and a compiler error, naming the columns, if the existing table does not.
 #}
 {% materialization table, adapter='spark', supported_languages=['sql', 'python'] %}
-  {%- set at = contracts__begin() -%}
-  {{ contracts__run_hooks(pre_hooks) }}
-
-  {#- 1. stage -#}
-  {%- do contracts__stage(at.staged) -%}
-
-  {#- 2. check, before anything is computed -#}
-  {%- set checked = contracts__check(at) -%}
-  {%- do contracts__checkpoint(at) -%}
-
-  {#- 3. the table -#}
-  {%- set names = contracts__prepare_table(at, checked) -%}
-
-  {#- 4. write -#}
-  {%- do contracts__overwrite(at, names) -%}
-
-  {#- 5. publish: at the end of the run, end_run does -#}
-  {{ return(contracts__end(at, checked)) }}
+  {{ return(contracts__make_table()) }}
 {% endmaterialization %}
