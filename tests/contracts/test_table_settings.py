@@ -234,7 +234,7 @@ def test_a_table_of_any_name_is_published(small_project, spark, schema):
     assert spark.table(f"{schema}.n").columns == ["id"]
 
 
-ALIASES = ["Weird.Table 1", "it's", "x-y", "2b", "back`tick", "back\\slash", "a.snapshots", "select"]
+ALIASES = ["Weird.Table 1", "it's", "x-y", "2b", "back`tick", "back\\slash", "a.snapshots"]
 
 
 def test_names_that_need_quotes_have_them(small_project, spark, schema):
@@ -283,8 +283,11 @@ def test_what_has_no_meaning_is_refused(small_project, schema):
         f"models/{name}.sql": f"{{{{ config({name}={value}) }}}} select 1 as id"
         for name, value in configs.items()
     }
-    result = small_project({**models, "models/listed.sql": listed})("run", schema=schema)
+    granted = "{{ config(grants={'select': ['someone']}) }} select 1 as id"
+    models |= {"models/listed.sql": listed, "models/granted.sql": granted}
+    result = small_project(models)("run", schema=schema)
     assert not result.success
+    assert "grants cannot be kept: this Spark has no statement `grant`" in result.message["granted"]
     assert "tblproperties must be a mapping" in result.message["listed"]
     for name in configs:
         assert f"{name} has no meaning for an Iceberg table here" in result.message[name]

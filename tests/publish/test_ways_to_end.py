@@ -211,7 +211,8 @@ def test_a_written_table_that_cannot_be_told_stops_the_publish(spark, monkeypatc
 def test_hooks_that_are_there_twice(small_project, schema):
     """Of a package and of the project, say. An operation takes no lock from a build's own hook."""
     twice = project_yml('["{{ begin_run() }}", "{{ begin_run() }}"]', '["{{ end_run() }}"]')
-    again = "{% macro nightly() %}{% do maintain(3) %}{% do roll_back('2999-01-01') %}{% endmacro %}"
+    calls = "{% do maintain(3) %}{% do roll_back('2999-01-01') %}"
+    again = f"{{% macro nightly() %}}{calls}{{% endmacro %}}"
     hook = "{% macro in_a_hook() %}{% if execute %}{% do maintain() %}{% endif %}{% endmacro %}"
     files = {"dbt_project.yml": twice, "macros/m.sql": again + hook, **MODELS}
     project = small_project(files)

@@ -101,10 +101,9 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, sp
             self.Relation.create(
                 schema=schema_relation.schema,
                 identifier=name,
-                quote_policy={"identifier": "." in name},
                 type=RelationType.Table,
                 is_iceberg=True,
-            )
+            ).quote(identifier="." in name)
             for name in names
         ]
 

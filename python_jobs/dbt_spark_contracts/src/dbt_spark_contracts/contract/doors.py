@@ -10,8 +10,10 @@ from dbt_common.events.base_types import EventLevel
 from dbt_common.events.functions import fire_event, warn_or_error
 from dbt_common.events.types import Note
 from dbt_common.exceptions import CompilationError, DbtRuntimeError
+from pyspark.errors import ParseException
 
 from dbt_spark_contracts import schemas, tables
+from dbt_spark_contracts.compat.pyspark import sql_parser
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.contract import check, constraints, keys, merge, table
 from dbt_spark_contracts.contract.check import Drift
@@ -57,6 +59,20 @@ class ContractDoors(metaclass=AdapterMeta):
         if made.enforced:
             constraints.warn_of_others(type(self), model)
         return made
+
+    @available
+    def require_grants(self, relation: Any) -> None:
+        """Raises CompilationError, in one line, where Spark has no statement for dbt's `grants`.
+
+        Else it would be known once the table is written. An extension of Spark's may have one.
+        """
+        try:
+            sql_parser(session.get()).parsePlan("grant select on t to `someone`")
+        except ParseException:
+            raise CompilationError(
+                f"{relation}: grants cannot be kept: this Spark has no statement `grant`. Take "
+                "them out, and grant rights where the catalog or the storage has them."
+            ) from None
 
     @available
     def check_staged(self, made: Promise) -> None:

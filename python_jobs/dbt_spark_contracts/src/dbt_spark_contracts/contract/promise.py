@@ -269,7 +269,7 @@ def _properties(model: dict) -> dict[str, str]:
     told = model["config"].get("tblproperties") or {}
     if not isinstance(told, Mapping):
         raise CompilationError(
-            f"{model['name']}: tblproperties must be a mapping, as `{{name: value}}`, and is {told!r}."
+            f"{model['name']}: tblproperties must be a mapping, `{{name: value}}`, and is {told!r}."
         )
     wanted = {
         str(name): str(value).lower() if isinstance(value, bool) else str(value)

@@ -15,6 +15,7 @@
   }.items() if config.get(name) -%}
     {%- do exceptions.raise_compiler_error(this ~ ': ' ~ name ~ ' has no meaning for an Iceberg table here: ' ~ way_out ~ '.') -%}
   {%- endfor -%}
+  {%- if config.get('grants') %}{% do adapter.require_grants(this) %}{% endif -%}
   {%- do adapter.require_begun(this, contracts__command(), graph) -%}
   {{- return({
       'table': this.incorporate(type=type, is_iceberg=(type == 'table')),
