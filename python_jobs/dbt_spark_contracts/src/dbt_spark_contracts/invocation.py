@@ -3,7 +3,8 @@
 A program may run several in one process, also of several projects: what one of them has noted is
 none of the next one's. The plugin makes it, and lets the profile's credentials carry it: dbt hands
 these to all that it makes of ours. What belongs to the process is elsewhere, and says so: its Spark
-and Java (spark/session.py), and what is patched in dbt.
+and Java (spark/session.py), Java's listener to commits (publish/branches.py), the leases that have
+ended (publish/lease.py), and what is patched in dbt.
 """
 
 from collections.abc import Callable
