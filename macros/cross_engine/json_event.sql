@@ -20,8 +20,9 @@
   {%- set keys = [] -%}
   {%- for path in text_paths -%}{%- do keys.append(path.split('.')[-1]) -%}{%- endfor -%}
   {#- A key may be spelled by its characters' numbers, too. -#}
-  {%- set may_hold_one = json ~ " rlike '\"(" ~ keys | unique | join('|')
-      ~ ")\"\\\\s*:\\\\s*[-0-9]|[-+.0-9eE]{999}|\\\\\\\\u00[2-7]'" -%}
+  {%- set may_hold_one = "(" ~ json ~ " rlike '\"(?:" ~ keys | unique | join('|') ~ ")\"\\\\s*:\\\\s*[-0-9]' or "
+      ~ json ~ " rlike '[-+.0-9eE]{999}' or contains(" ~ json ~ ", '\\\\u00') and "
+      ~ json ~ " rlike '\\\\\\\\u00[2-7]')" -%}
   {#- Two characters that are in no JSON stand for what is escaped: then each quote begins or ends a string. -#}
   {%- set plain = "replace(replace(" ~ json ~ ", '\\\\\\\\', '\\u0001'), '\\\\\"', '\\u0002')" -%}
   {%- set is_plain = json ~ " not rlike '[\\u0001\\u0002]'" -%}
@@ -106,14 +107,14 @@
 {% endmacro %}
 
 {#-
-    In: the column of JSON text; the paths, and those of them that must hold text. Out: SQL of the columns,
-    comma separated, by which event_text and is_nested know of what is in `event`.
+    In: the column of JSON text; the paths, those of them that must hold text, and those that must hold numbers.
+    Out: SQL of the columns, comma separated, by which event_text, event_value and is_nested know of what is in `event`.
 -#}
-{% macro inspect_event(json, paths, text_paths) %}
-  {{- return(adapter.dispatch('inspect_event')(json, paths, text_paths)) -}}
+{% macro inspect_event(json, paths, text_paths, number_paths) %}
+  {{- return(adapter.dispatch('inspect_event')(json, paths, text_paths, number_paths)) -}}
 {% endmacro %}
 
-{% macro spark__inspect_event(json, paths, text_paths) %}
+{% macro spark__inspect_event(json, paths, text_paths, number_paths) %}
   {#- A text that begins like an object or an array may be one, or a text: only then is it looked at again. -#}
   {%- set looks_nested -%}
     {%- for path in text_paths %}left(event.{{ path }}, 1) in ('{', '['){{ ' or ' if not loop.last }}{% endfor -%}
@@ -126,28 +127,39 @@
     ) -%}
   {%- endfor -%}
   {%- do columns.append(spark__repeated_keys(json, paths) ~ ' as repeated_keys') -%}
+  {%- do columns.append(spark__parse_json_events(json, number_paths, 'double') ~ '.events[0] as numbers') -%}
   {{- return(columns | join(',\n        ')) -}}
 {% endmacro %}
 
 {#
     Out: SQL of an array of the keys that an object has twice, in the event or on a path. The objects are looked at
     only if the text has more keys than were read from it: one that has another name, is null, or comes again.
+
+    Each key has a colon. Without a backslash, the values that were read have as many colons as in the text; so the
+    texts have equally many only if each key was read.
 #}
 {% macro spark__repeated_keys(json, paths) %}
+  {%- set read_back = "to_json(event, map('ignoreNullFields', 'true'))" -%}
   {%- set keys_in_text = "regexp_count(" ~ json ~ ", '(?:\"|\\\\\\\\u0022)\\\\s*(?::|\\\\\\\\u003[aA])')" -%}
-  {%- set keys_read = "regexp_count(to_json(event, map('ignoreNullFields', 'true')), '\":')" -%}
+  {%- set keys_read = "regexp_count(" ~ read_back ~ ", '\":')" -%}
+  {%- set colons = [] -%}
+  {%- for text in [json, read_back] -%}
+    {%- do colons.append("octet_length(" ~ text ~ ") - octet_length(replace(" ~ text ~ ", ':', ''))") -%}
+  {%- endfor -%}
+  {%- set has_more = "if(contains(" ~ json ~ ", '\\\\'), " ~ keys_in_text ~ " > " ~ keys_read ~ ", "
+      ~ colons | join(' > ') ~ ")" -%}
   {%- set objects = [] -%}
   {%- for path in inner_paths(paths) -%}{%- do objects.append('$.' ~ path) -%}{%- endfor -%}
   {%- set keys = "transform(array('$', '" ~ objects | join("', '") ~ "'), path -> json_object_keys(get_json_object(" ~ json ~ ", path)))" -%}
   {%- set repeated = "transform(" ~ keys ~ ", keys -> filter(keys, (key, i) -> array_position(keys, key) <= i))" -%}
   {{- return(
-      'case\n            when ' ~ keys_in_text ~ ' > ' ~ keys_read ~ '\n            then flatten(filter('
+      'case\n            when ' ~ has_more ~ '\n            then flatten(filter('
       ~ repeated ~ ', keys -> keys is not null))\n        end'
   ) -}}
 {% endmacro %}
 
 {#- `texts`, a map from each path to its text. -#}
-{% macro athena__inspect_event(json, paths, text_paths) %}
+{% macro athena__inspect_event(json, paths, text_paths, number_paths) %}
   {%- set texts = [] -%}
   {%- for path in paths -%}
     {%- set at = "(event, '$." ~ path ~ "')" -%}
@@ -173,6 +185,34 @@
 
 {% macro athena__event_text(path) %}
   {{- return("texts['" ~ path ~ "']") -}}
+{% endmacro %}
+
+{#
+    In: one of event_columns(), no text. Out: SQL of its value; null where there is none, and where the text in the
+    column `<name>_text` is none of its type.
+#}
+{% macro event_value(column) %}
+  {{- return(adapter.dispatch('event_value')(column)) -}}
+{% endmacro %}
+
+{% macro spark__event_value(column) %}
+  {%- set careful = read_text(column.name ~ '_text', column.type) -%}
+  {#- What the parser reads as a number is one beyond doubt. What it does not may be one still: '12.5', as a text. -#}
+  {%- set number = 'numbers.' ~ column.path -%}
+  {%- if column.type == 'double' -%}
+    {{- return("case when abs(" ~ number ~ ") < double('Infinity') then " ~ number ~ " + 0D else " ~ careful ~ " end") -}}
+  {%- elif column.type == 'int' -%}
+    {{- return(
+        "case when abs(" ~ number ~ ") <= 2147483647 and " ~ number ~ " = floor(" ~ number ~ ")"
+        ~ " then cast(" ~ number ~ " as int) else " ~ careful ~ " end"
+    ) -}}
+  {%- endif -%}
+  {{- return(careful) -}}
+{% endmacro %}
+
+{#- Trino's parser keeps each value as JSON: all are read from their texts. -#}
+{% macro athena__event_value(column) %}
+  {{- return(read_text(column.name ~ '_text', column.type)) -}}
 {% endmacro %}
 
 {#- In: a path of inspect_event's text_paths. Out: SQL: is an object or an array there? -#}

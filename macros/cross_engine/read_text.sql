@@ -98,8 +98,11 @@
   {%- set whole = "if(substr(" ~ text ~ ", 17, 1) = ':', " ~ text
       ~ ", concat(left(" ~ text ~ ", 16), ':00', substr(" ~ text ~ ", 17)))" -%}
   {%- set cast = "cast(upper(translate(" ~ whole ~ ", ',', '.')) as timestamp)" -%}
+  {#- Most are written as Spark itself reads them, and are read at once. -#}
+  {%- set plain = "'^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?Z$'" -%}
   {{- return(
-      "case when " ~ text ~ " rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$'"
+      "case when " ~ text ~ " rlike " ~ plain ~ " then cast(" ~ text ~ " as timestamp)"
+      ~ " when " ~ text ~ " rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$'"
       ~ " and year(" ~ cast ~ ") between 1 and 9999 then " ~ cast ~ " end"
   ) -}}
 {% endmacro %}

@@ -5,6 +5,7 @@
 {%- set columns = event_columns() -%}
 {%- set paths = columns | map(attribute='path') | unique | list -%}
 {%- set text_paths = columns | selectattr('type', 'equalto', 'string') | map(attribute='path') | list -%}
+{%- set number_paths = columns | selectattr('type', 'in', ['int', 'double']) | map(attribute='path') | list -%}
 {%- set typed_columns = columns | rejectattr('type', 'equalto', 'string') | list -%}
 {%- set key_columns = columns | selectattr('name', 'in', ['event_id', 'car_chassis', 'event_primary_timestamp']) -%}
 
@@ -68,7 +69,7 @@ inspected as (
 
     select
         *,
-        {{ inspect_event('event_json', paths, text_paths) }}
+        {{ inspect_event('event_json', paths, text_paths, number_paths) }}
     from events
 
 ),
@@ -91,7 +92,7 @@ typed as (
     select
         *,
         {%- for column in typed_columns %}
-        {{ read_text(column.name ~ '_text', column.type) }} as {{ column.name }}{{ ',' if not loop.last }}
+        {{ event_value(column) }} as {{ column.name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from texts
 

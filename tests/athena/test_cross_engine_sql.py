@@ -46,7 +46,8 @@ RENDERED = {
     ),
     "read_text('a', 'string')": ("a", "a"),
     "keep_numbers('j', ['a.b'])": (
-        r"""if(j rlike '"(b)"\\s*:\\s*[-0-9]|[-+.0-9eE]{999}|\\\\u00[2-7]' and """
+        r"""if((j rlike '"(?:b)"\\s*:\\s*[-0-9]' or j rlike '[-+.0-9eE]{999}' """
+        r"""or contains(j, '\\u00') and j rlike '\\\\u00[2-7]') and """
         r"""j not rlike '[\u0001\u0002]', replace(replace(array_join(transform("""
         r"""split(replace(replace(j, '\\\\', '\u0001'), '\\"', '\u0002'), '"'), """
         r"""(part, i) -> if(i % 2 = 0, regexp_replace(part, '"""
@@ -73,7 +74,8 @@ LONG = {
     "text_to_timestamp('a')": (" as timestamp)", " as timestamp(6))"),
     "parse_json_events('j', ['a.b'])": ("from_json(", "try(cast(json_parse("),
     "first_event('j')": ("parsed.events[0]", "none_match(slice(parsed, 1, "),
-    "inspect_event('j', ['a.b'], ['a.b'])": (" as nested_arrays", " as texts"),
+    "inspect_event('j', ['a.b'], ['a.b'], ['a.c'])": (" as numbers", " as texts"),
+    "event_value({'name': 'a', 'type': 'int', 'path': 'b.c'})": ("floor(numbers.b.c)", "try_cast("),
     "not_one_event('j') | map('join', ', ') | join(', ')": ("get_json_object(", "is distinct from"),
     "broken_objects('j', ['a']) | map('join', ', ') | join(', ')": (
         "_corrupt_record is not null",

@@ -1,0 +1,153 @@
+"""What `stg_car_events` reads the quick way is what it reads the careful way, value for value.
+
+Both read the same records: plain events, and some with one or two changes that a quick way may be
+wrong about. What is expected comes from the model itself, with its quick ways closed.
+"""
+
+import io
+from collections import Counter
+from random import Random
+
+import pytest
+from pyspark.sql import functions as F
+
+from python_jobs.generate_landing import LEAVES, WRITERS, feed, parse_args
+from tests.support.chance import any_seed
+
+BRONZE = "ci_bronze.bronze_car_events"
+COLUMNS = (
+    "record_id string, source_file string, ingested_at timestamp, raw_record string, "
+    "csv_as_json string, read_error string"
+)
+# Each quick way in the model's SQL, and what closes it.
+QUICK = {
+    # Numbers that the parser reads as numbers: there is no such element.
+    ".events[0] as numbers": ".events[99] as numbers",
+    # No key but those that were read, by the colons: they are counted by patterns.
+    r"if(contains(event_json, '\\'), regexp_count(": "if(true, regexp_count(",
+    # Times as Spark reads them: the pattern fits none.
+    "rlike '^(?!0000)": "rlike '^(?!)",
+}
+# In the place of a value. Some are none, some are another type's, some are read as another value.
+# fmt: off
+VALUES = [
+    "null", "true", "false", "{}", "[]", '""', '" "', "0", "-0", "-0.0", "1.10", "1e2", "1E400",
+    "-1e-400", "2147483648", "2025.0", "2025.5", "01", "+1", ".5", "1.", "0x1F", "NaN", '"NaN"',
+    "Infinity", '"Infinity"', "9" * 30, "0." + "1" * 40, "9" * 1001, "0." + "3" * 1200, '"1"',
+    '"1.10"', '"2025"', '"1e5"', '"true"', '"null"', '" 1"', '{"a":1}', '{"a":"b"}', '{"a:b":"c"}',
+    '[1]', '"[1]"', '"{"', '"]"', '"a:b"', '"::"', '"a,b"', '"\\u0041"', '"a\\"b"', '"\\ud800"',
+    '"a\\nb"', '"\t"', '"\x7f"', '"\u00a0"', '"\u2028"', '"Citro\u00ebn"', '"\U0001f697"', "'x'",
+    "x", "", '"2025-11-04T14:30:00Z"', '"2025-11-04T14:30:00.5Z"',
+    '"2025-11-04T14:30:00.1234567Z"', '"2025-11-04T14:30Z"', '"2025-11-04T14:30:00+02:00"',
+    '"2025-11-04T14:30:00"', '"2025-11-04 14:30:00Z"', '"2025-11-04t14:30:00z"',
+    '"2025-11-04T24:00:00Z"', '"2025-11-04T23:59:60Z"', '"2025-02-29T00:00:00Z"',
+    '"2024-02-29T00:00:00Z"', '"0000-01-01T00:00:00Z"', '"0001-01-01T00:00:00Z"',
+    '"9999-12-31T23:59:59.999999Z"', '"10000-01-01T00:00:00Z"', '"2025-11-04T14:30:00,5Z"',
+    '"2025-01-01T00:00:00Z,2025-01-01T00:00:00Z"', '"2025-11-04T14:30:00Z "',
+    '" 2025-11-04T14:30:00Z"', '"2025-1-4T14:30:00Z"', '"2025-11-04"', '"2025-02-29"',
+    '"0000-01-01"', '"0001-01-01"', '"2025-11-4"', '"2025-11-04 "', '"2025"', '"2025-11"',
+    "20251104",
+]
+# In the place of a key, or before it.
+KEYS = [
+    '"x":1,{}', '"x":"y",{}', '"x":null,{}', '"x":{{"event_id":"z"}},{}', '"{name}":1,{}',
+    '"{name}":"y",{}', '"{name}":null,{}', '"x:y":1,{}', '"":1,{}', '"{name} ":1,{}',
+    '"\\u0065vent_id":"z",{}', " {}", "\n\t{}", '"x":"y:z",{}', '"x":[1],{}',
+]
+# Of a whole record.
+WHOLE = [
+    "{} ", " {}", "\ufeff{}", "{}{{}}", "{}x", "{},{}", "[{}]", "{}]", "{}],[{}",
+    "{}],\"more\":[{}", '{{"a":{}}}', "{}}}", "", "null", "1", '"text"', "{{}}", "{}\x00",
+]
+# fmt: on
+
+
+def plain_events() -> list[str]:
+    """Lines of the generator, without what it spoils."""
+    text = io.StringIO()
+    options = ["--events", "30", "--cars", "9", "--seed", "4", "--corrupt", "0", "--out", "unused"]
+    WRITERS["jsonl"](text, feed(parse_args(options), Counter()))
+    return text.getvalue().splitlines()
+
+
+def changed(text: str, rng: Random) -> str:
+    """An event with one of its values, its keys, or the whole of it changed."""
+    kind = rng.random()
+    if kind < 0.15:
+        return rng.choice(WHOLE).format(text, text)
+    name = rng.choice(LEAVES).rpartition(".")[2]
+    key = f'"{name}":'
+    before, found, after = text.partition(key)
+    if not found:
+        return text
+    if kind < 0.35:
+        return before + rng.choice(KEYS).format(key, name=name) + after
+    value = after[: after.find((after[0] == '"' and '"') or ",", 1) + (after[0] == '"')]
+    if kind < 0.45:  # spaces where JSON allows them
+        return f'{before}"{name}" : {after}'
+    return before + key + rng.choice(VALUES) + after[len(value) :]
+
+
+def records(rng: Random, number: int) -> list[tuple]:
+    """Rows of Bronze: as they were sent, or with one or two changes."""
+    lines = plain_events()
+    texts = [*lines, *WHOLE]
+    for _ in range(number):
+        text = changed(rng.choice(lines), rng)
+        texts.append(changed(text, rng) if rng.random() < 0.3 else text)
+    rows = [(str(number), "a.json", None, text, None, None) for number, text in enumerate(texts)]
+    rows.append(("csv", "a.csv", None, "a,b", lines[0], None))
+    rows.append(("unread", "a.json", None, lines[0], None, "cannot be read"))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def ways(dbt):
+    """The model's SQL on the view `sent`: as it is, and with its quick ways closed."""
+    result = dbt("compile", "--no-introspect", "--select", "stg_car_events")
+    assert result.success, result.text
+    code = result.code["stg_car_events"]
+    assert BRONZE in code
+    quick = careful = code.replace(BRONZE, "sent")
+    for way, closed in QUICK.items():
+        assert way in careful
+        careful = careful.replace(way, closed)
+    return quick, careful
+
+
+@pytest.mark.parametrize("seed", [3, pytest.param(None, marks=pytest.mark.full)])
+def test_both_ways_give_the_same_values(spark, ways, seed, request):
+    rng = Random(any_seed(request.node.nodeid) if seed is None else seed)
+    rows = records(rng, 1500 if seed else 20_000)
+    sent = spark.createDataFrame(rows, COLUMNS).repartition(2).cache()
+    sent.createOrReplaceTempView("sent")
+    read = []
+    for name, sql in zip(("quick", "careful"), ways, strict=True):
+        values = spark.sql(sql)
+        whole = F.to_json(F.struct(*values.columns), {"ignoreNullFields": "false"})
+        read.append(values.select("record_id", whole.alias(name)))
+    quick, careful = read
+    both = quick.join(careful, "record_id").cache()
+    assert both.count() == len(rows)
+    texts = {row[0]: row[3] for row in rows}
+    differ = both.where("quick != careful").collect()
+    assert not differ, [(texts[row.record_id], row.quick, row.careful) for row in differ[:3]]
+    both.unpersist()
+    sent.unpersist()
+
+
+def test_the_quick_ways_are_taken(spark, dbt, ways):
+    """By each number, each time and each object that the generator sends."""
+    lines = plain_events()
+    rows = [(str(number), "a", None, text, None, None) for number, text in enumerate(lines)]
+    spark.createDataFrame(rows, COLUMNS).createOrReplaceTempView("sent")
+    examined = ways[0].rpartition("select\n    record_id")[0]
+    (found,) = spark.sql(
+        f"""{examined} select
+            count(year) = count(numbers.vehicle_static_info.data.year) as years,
+            count_if(repeated_keys is not null) as looked_at,
+            count(year) > 20 as has_years
+        from judged"""
+    ).collect()
+    nulls = sum("null" in line for line in lines)
+    assert found.asDict() == {"years": True, "looked_at": nulls, "has_years": True}
