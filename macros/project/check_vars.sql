@@ -2,15 +2,33 @@
     on-run-start: "{{ check_vars() }}", before anything is written.
 
     Raises a compiler error for a var of the command line that nothing reads, which may be one that is mistyped, and
-    for a value that none of them has.
+    for a value that none of them has. (The guard itself holds lock_seconds and lock_wait_seconds to be numbers.)
 #}
 {% macro check_vars() %}
-  {%- set known = ['as_of_date', 'landing_path', 'lock_seconds', 'lock_wait_seconds', 'overwrite', 'write_audit_publish'] -%}
+  {%- set known = [
+      'as_of_date', 'contracts_required_in', 'landing_path', 'lock_seconds', 'lock_wait_seconds', 'overwrite',
+      'write_audit_publish',
+  ] -%}
   {%- for name in invocation_args_dict.get('vars') or {} if name not in known -%}
     {%- do exceptions.raise_compiler_error("There is no var '" ~ name ~ "': use " ~ known | join(', ') ~ '.') -%}
   {%- endfor -%}
   {%- do as_of_date() -%}
-  {%- if var('overwrite', none) not in (none, 'bronze_car_events') -%}
-    {%- do exceptions.raise_compiler_error("overwrite must be bronze_car_events, and is '" ~ var('overwrite') ~ "'.") -%}
+  {%- set wrong = [] -%}
+  {%- set landing = var('landing_path') -%}
+  {%- if landing is not string or landing != landing | trim or not landing -%}
+    {%- do wrong.append(['landing_path', "a folder or an object store's URL"]) -%}
   {%- endif -%}
+  {%- if var('overwrite', none) not in (none, 'bronze_car_events') -%}
+    {%- do wrong.append(['overwrite', 'bronze_car_events']) -%}
+  {%- endif -%}
+  {%- if var('write_audit_publish', true) is not boolean -%}
+    {%- do wrong.append(['write_audit_publish', 'true or false']) -%}
+  {%- endif -%}
+  {%- set layers = var('contracts_required_in', []) -%}
+  {%- if layers is string or layers is mapping or layers is not iterable -%}
+    {%- do wrong.append(['contracts_required_in', 'a list of folders of models, like [gold]']) -%}
+  {%- endif -%}
+  {%- for name, meant in wrong -%}
+    {%- do exceptions.raise_compiler_error(name ~ ' must be ' ~ meant ~ ", and is '" ~ var(name) ~ "'.") -%}
+  {%- endfor -%}
 {% endmacro %}

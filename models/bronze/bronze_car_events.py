@@ -11,10 +11,13 @@ import gzip
 import io
 import json
 import re
+import struct
 import sys
 import zlib
 from collections import Counter, namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 
 from pyspark.sql import functions as F
@@ -31,12 +34,19 @@ LARGEST_SIDE_BY_SIDE = 16 * 1024 * 1024
 STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.?[^"\\]*)*"?|[{}\[\]]', re.DOTALL)
 BLANK = re.compile("[\\s\ufeff]*")
 
-MARKS_OF_UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+# The first bytes of a text that is not UTF-8: its mark or, where it has none, the zeros beside its
+# first two characters, which are ASCII in JSON and in the header of a CSV file.
+ENCODINGS = {
+    "utf-32-le": re.compile(rb"\xff\xfe\0\0|[\t\n\r -~]\0\0\0"),
+    "utf-32-be": re.compile(rb"\0\0\xfe\xff|\0\0\0[\t\n\r -~]"),
+    "utf-16-le": re.compile(rb"\xff\xfe|[\t\n\r -~]\0[\t\n\r -~]\0"),
+    "utf-16-be": re.compile(rb"\xfe\xff|\0[\t\n\r -~]\0[\t\n\r -~]"),
+}
 
 # What a byte that is no text becomes; no text that can be kept has one.
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 NOT_UTF_8 = "not UTF-8 (shown as Latin-1, a character a byte): save the file as UTF-8"
-NOT_UTF_16 = "not UTF-16 (a half of a character is shown as its number): save the file as UTF-8"
+NOT_UTF_16 = "not {} (what is no character is shown as its number): save the file as UTF-8"
 
 # The file that a line is of, as binaryFile has it. Spark gives it percent-encoded, where `+` is
 # only itself, and a local one as file:///. Athena's Spark has neither url_decode nor _metadata.
@@ -56,31 +66,25 @@ FILES = "path string, source_file string, modified_micros bigint, file_size_byte
 
 def model(dbt, spark):
     files = dbt.source("landing", "car_events").selectExpr(
-        "path",
-        "relative_path as source_file",
-        "modificationTime as file_modified_at",
-        "length as file_size_bytes",
+        "path", "relative_path", "unix_micros(modificationTime)", "length"
     )
     started_at = datetime.fromisoformat(dbt.config.get("run_started_at"))
     ingested_micros = (started_at - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(
         microseconds=1
     )
-    if dbt.is_incremental:
-        known = spark.table(str(dbt.this))
-        versions = known.select(FILE_VERSION).distinct()
-        # Null-safe: an empty file has no time.
-        is_known = [files[column].eqNullSafe(versions[column]) for column in FILE_VERSION]
-        files = files.join(versions, is_known, "left_anti")
-        # Each build has a time of its own, also where the clock stands still or goes back.
-        (last,) = known.selectExpr("unix_micros(max(ingested_at))").first()
-        ingested_micros = max(ingested_micros, (last or 0) + 1)
+    # Athena's Spark has none.
+    notes = getattr(dbt, "notes", None)
+    note = notes.recall() if notes and dbt.is_incremental else None
+    known, last = read_note(note) if note else known_of(spark, dbt)
+    # Each build has a time of its own, also where the clock stands still or goes back.
+    ingested_micros = max(ingested_micros, last + 1)
 
-    listed = files.selectExpr(
-        "path", "source_file", "unix_micros(file_modified_at)", "file_size_bytes"
-    )
-    new_files = [File(*row) for row in listed.collect()]
+    new_files = [File(*row) for row in files.collect() if tuple(row)[1:] not in known]
     tell_what_is_left_alone(new_files, getattr(dbt, "say", print))
     new_files = [file for file in new_files if ENDING.search(file.path)]
+    if notes and (new_files or not note):
+        known |= {tuple(file)[1:] for file in new_files}
+        notes.keep(json.dumps([ingested_micros, sorted(known, key=str)]))
     versions = spark.createDataFrame(new_files, FILES).selectExpr(
         "path",
         "source_file",
@@ -101,6 +105,24 @@ def model(dbt, spark):
         "read_error",
         F.expr(f"timestamp_micros({ingested_micros}L)").alias("ingested_at"),
     )
+
+
+def known_of(spark, dbt):
+    """The versions of files that Bronze has, and its newest time in microseconds: reads Bronze."""
+    if not dbt.is_incremental:
+        return set(), 0
+    bronze = spark.table(str(dbt.this))
+    versions = bronze.selectExpr(
+        "source_file", "unix_micros(file_modified_at)", "file_size_bytes"
+    ).distinct()
+    (last,) = bronze.selectExpr("unix_micros(max(ingested_at))").first()
+    return {tuple(row) for row in versions.collect()}, last or 0
+
+
+def read_note(note):
+    """The same, as the last build noted it about the rows that Bronze has: reads no row."""
+    last, versions = json.loads(note)
+    return {tuple(version) for version in versions}, last
 
 
 def never_null(column):
@@ -126,12 +148,13 @@ def tell_what_is_left_alone(files, say):
 def read_records(spark, files):
     """The records of `files`, one a row, with the columns of RECORDS."""
     whole, one_by_one, by_line, unread = [], [], [], []
+    lines = [file.path for file in files if file.size and is_by_line(file.path)]
+    with ThreadPoolExecutor(32) as pool:  # an object store takes a while for each
+        starts = dict(zip(lines, pool.map(partial(start_of, spark), lines)))
     for file in files:
-        kind, packing = ENDING.search(file.path).groups()
-        is_by_line = kind.lower() in ("jsonl", "ndjson") and not packing
         if file.size == 0:
             unread.append((file.path, 1, "", None, "the file is empty"))
-        elif is_by_line and not is_utf_16(spark, file.path):
+        elif file.path in starts and not encoding_of(starts[file.path]):
             by_line.append(file.path)
         elif file.size <= LARGEST_SIDE_BY_SIDE:
             whole.append(file.path)
@@ -154,14 +177,14 @@ def read_records(spark, files):
     for reader, paths in literally(spark, by_line):
         # Spark itself splits into lines, in parallel also within a file: it may be of any size.
         # A line that is not UTF-8 is taken byte for byte, as Latin-1, so that none of it is lost.
-        lines = reader.text(paths).selectExpr(
+        texts = reader.text(paths).selectExpr(
             PATH,
             "monotonically_increasing_id() as record_number",
             "value",
             """encode(decode(cast(value as binary), 'UTF-8'), 'UTF-8') = cast(value as binary)
                as is_utf_8""",
         )
-        lines = lines.selectExpr(
+        texts = texts.selectExpr(
             "path",
             "record_number",
             """if(is_utf_8, trim(leading '\ufeff' from value),
@@ -169,8 +192,14 @@ def read_records(spark, files):
             "cast(null as string) as csv_as_json",
             f"if(is_utf_8, null, '{NOT_UTF_8}') as read_error",
         )
-        records = records.union(lines.where(r"raw_record rlike '\\S'"))
+        records = records.union(texts.where(r"raw_record rlike '\\S'"))
     return records
+
+
+def is_by_line(path):
+    """Is it a file of JSON by line that is not packed?"""
+    kind, packing = ENDING.search(path).groups()
+    return kind.lower() in ("jsonl", "ndjson") and not packing
 
 
 def too_large():
@@ -178,17 +207,23 @@ def too_large():
     return f"larger than {LARGEST_WHOLE_FILE >> 20} MiB: split the file, or use .jsonl"
 
 
-def is_utf_16(spark, path):
-    """Does the file begin with the mark of UTF-16? Spark would take its lines apart wrongly."""
+def encoding_of(start):
+    """The encoding of a text that begins with these bytes; None if it is not UTF-16 or UTF-32."""
+    return next((name for name, begins in ENCODINGS.items() if begins.match(start)), None)
+
+
+def start_of(spark, path):
+    """The first four bytes of a file."""
     if path.startswith("file:/"):
         with Path(path[len("file:") :]).open("rb") as file:
-            start = file.read(2)
-    else:
-        place = spark._jvm.org.apache.hadoop.fs.Path(path)
-        stream = place.getFileSystem(spark._jsc.hadoopConfiguration()).open(place)
-        start = bytes(max(stream.read(), 0) for _ in range(2))
+            return file.read(4)
+    place = spark._jvm.org.apache.hadoop.fs.Path(path)
+    stream = place.getFileSystem(spark._jsc.hadoopConfiguration()).open(place)
+    try:
+        start = [stream.read() for _ in range(4)]
+    finally:
         stream.close()
-    return start in MARKS_OF_UTF_16
+    return bytes(byte for byte in start if byte >= 0)
 
 
 def literally(spark, paths):
@@ -228,34 +263,62 @@ def split_file(path, content):
 
 def unpack(content, packing):
     """The bytes that a file holds packed; None if they are too many."""
-    opened = {".gz": gzip.open, ".bz2": bz2.open}[packing](io.BytesIO(content))
-    unpacked = opened.read(LARGEST_WHOLE_FILE + 1)
-    return unpacked if len(unpacked) <= LARGEST_WHOLE_FILE else None
+    limit = LARGEST_WHOLE_FILE + 1
+    if packing == ".gz":
+        with gzip.open(io.BytesIO(content)) as stream:
+            unpacked = stream.read(limit)
+    else:
+        unpacked = b""
+        # Python's own reader is silent about what follows the last stream and is none.
+        while content and len(unpacked) < limit:
+            stream = bz2.BZ2Decompressor()
+            unpacked += stream.decompress(content, limit - len(unpacked))
+            if not stream.eof and len(unpacked) < limit:
+                raise EOFError("it ends in the middle")
+            content = stream.unused_data
+    return unpacked if len(unpacked) < limit else None
 
 
 def decode(content):
-    """(text, is_broken) of bytes: UTF-8 or, with its mark, UTF-16.
+    """(text, is_broken) of bytes: UTF-8, UTF-16 or UTF-32.
 
-    What is neither is a half of a character in the text, so that its neighbours are what they are.
+    What is none is a half of a character in the text, so that its neighbours are what they are.
     """
-    encoding = MARKS_OF_UTF_16.get(content[:2])
-    if encoding:
+    encoding = encoding_of(content[:4])
+    if encoding == "utf-16-le" or encoding == "utf-16-be":
         whole = len(content) // 2 * 2
-        text = content[2:whole].decode(encoding, "surrogatepass")
+        text = content[:whole].decode(encoding, "surrogatepass")
         text += "".join(chr(0xDC00 + byte) for byte in content[whole:])
-        return text, HALF_CHARACTER.search(text) is not None
+    elif encoding:
+        text = decode_utf_32(content, encoding)
+    else:
+        try:
+            return content.decode("utf-8-sig"), False
+        except UnicodeDecodeError:
+            return content.decode("utf-8-sig", "surrogateescape"), True
+    text = text[text.startswith("\ufeff") :]
+    return text, HALF_CHARACTER.search(text) is not None
+
+
+def decode_utf_32(content, encoding):
+    """The text of bytes in UTF-32; a number that is no character is a half of one."""
     try:
-        return content.decode("utf-8-sig"), False
+        return content.decode(encoding, "surrogatepass")
     except UnicodeDecodeError:
-        return content.decode("utf-8-sig", "surrogateescape"), True
+        order = encoding[-2:].replace("le", "<").replace("be", ">")
+        units = struct.iter_unpack(f"{order}I", content[: len(content) // 4 * 4])
+        text = "".join(chr(unit if unit <= sys.maxunicode else 0xDFFF) for (unit,) in units)
+        return text + "\udfff" * (len(content) % 4 > 0)
 
 
 def legible(content, raw_record, csv_as_json, read_error):
     """A record of `content`: with bytes in it that are no text, it is told as rejected."""
     if not HALF_CHARACTER.search(raw_record + (read_error or "") + (csv_as_json or "")):
         return raw_record, csv_as_json, read_error
-    if content[:2] in MARKS_OF_UTF_16:
-        return raw_record.encode("utf-8", "backslashreplace").decode("utf-8"), None, NOT_UTF_16
+    encoding = encoding_of(content[:4])
+    if encoding:
+        told = NOT_UTF_16.format(encoding[:6].upper())
+        return raw_record.encode("utf-8", "backslashreplace").decode("utf-8"), None, told
     return raw_record.encode("utf-8", "surrogateescape").decode("latin-1"), None, NOT_UTF_8
 
 
@@ -348,10 +411,10 @@ def split_csv(text):
         if not row:
             continue
         if header is None:
-            header = [name.strip() for name in row]
-            clash = clash_of(header)
-        elif clash:
-            records.append((raw, None, clash))
+            header = [".".join(map(bare, name.split("."))) for name in row]
+            fault = fault_of(header)
+        elif fault:
+            records.append((raw, None, fault))
         elif len(row) != len(header):
             records.append((raw, None, f"{len(row)} fields, and the header has {len(header)}"))
         else:
@@ -359,12 +422,28 @@ def split_csv(text):
     return records or [(text.strip(), None, "the file has a header and no rows")]
 
 
-def clash_of(header):
-    """Which two columns of a header are for one place, so that a value would be lost; or None."""
+def bare(name):
+    """A name without what surrounds it and is not seen."""
+    return re.sub("^[\\s\ufeff\u200b]+|[\\s\ufeff\u200b]+$", "", name)
+
+
+def fault_of(header):
+    """Why the rows below a header cannot be read, so that no value is lost; or None."""
+    separator = re.search(r"[;\t|]", header[0])
+    if len(header) == 1 and separator:
+        name = {"\t": "a tab"}.get(separator.group(), f"`{separator.group()}`")
+        return f"the header is separated by {name}: separate columns by commas"
     names = [name for name in header if name]  # Excel leaves columns without a name, and values
-    for name, number in Counter(names).items():
-        if number > 1:
-            return f"the header names {name} {'twice' if number == 2 else f'{number} times'}"
+    spelled = {}
+    for name in names:
+        spelled.setdefault(name.casefold(), []).append(name)
+    for same in spelled.values():
+        if len({*same}) > 1:
+            different = " and ".join(dict.fromkeys(same))
+            return f"the header names {different}, which differ in case only"
+        if len(same) > 1:
+            often = "twice" if len(same) == 2 else f"{len(same)} times"
+            return f"the header names {same[0]} {often}"
     for name in names:
         parents = name.split(".")[:-1]
         for outer in {".".join(parents[: depth + 1]) for depth in range(len(parents))} & {*names}:

@@ -56,6 +56,14 @@ def test_icebergs_own_ways_to_a_table(spark, schema):
         iceberg.load_table(spark, f"{schema}.not_there")
 
 
+def test_the_files_of_a_frame_are_told_in_one_call(spark, tmp_path):
+    for name in ("a, b", 'c "d"'):
+        (tmp_path / name).write_text("x")
+    found = pyspark.input_files(spark, spark.read.format("binaryFile").load(str(tmp_path)))
+    assert sorted(found) == [f"file://{tmp_path}/a,%20b", f"file://{tmp_path}/c%20%22d%22"]
+    assert pyspark.input_files(spark, spark.range(1)) == []
+
+
 def test_what_the_parser_makes_becomes_a_frame(spark):
     parsed = pyspark.sql_parser(spark).parsePlan("select id + 1 as x from range(3)")
     assert pyspark.kind_of_java(parsed) == "Project"

@@ -86,10 +86,25 @@ def test_dbt_stops_for_it(dbt):
     [
         (
             {"as_of_dat": "2026-01-15"},
-            "There is no var 'as_of_dat': use as_of_date, landing_path, ",
+            "There is no var 'as_of_dat': use as_of_date, contracts_required_in, landing_path, ",
         ),
         ({"as_of_date": "2026-02-30"}, "as_of_date must be a date like 2026-01-15, and is "),
         ({"overwrite": "bronze"}, "overwrite must be bronze_car_events, and is 'bronze'."),
+        ({"overwrite": True}, "overwrite must be bronze_car_events, and is 'True'."),
+        ({"Landing_path": "x"}, "There is no var 'Landing_path': use as_of_date, contracts_"),
+        (
+            {"landing_path": ""},
+            "landing_path must be a folder or an object store's URL, and is ''.",
+        ),
+        ({"landing_path": None}, "landing_path must be a folder or an object store's URL, and is "),
+        ({"landing_path": " x"}, "landing_path must be a folder or an object store's URL, and is "),
+        ({"landing_path": ["x"]}, "landing_path must be a folder or an object store's URL, and is"),
+        ({"write_audit_publish": "false"}, "write_audit_publish must be true or false, and is 'f"),
+        (
+            {"write_audit_publish": None},
+            "write_audit_publish must be true or false, and is 'None'.",
+        ),
+        ({"contracts_required_in": "gold"}, "contracts_required_in must be a list of folders of "),
     ],
 )
 def test_a_var_that_is_none_stops_before_anything_is_written(dbt, variables, told):
@@ -102,6 +117,7 @@ def test_a_var_that_is_none_stops_before_anything_is_written(dbt, variables, tol
 def test_vars_that_are_there_pass(dbt):
     """All that the project and the guard read."""
     read = {"as_of_date": "2026-01-15", "landing_path": "landing", "overwrite": None}
+    read["contracts_required_in"] = ["gold", "silver"]
     guards = {"lock_seconds": 90, "lock_wait_seconds": 0, "write_audit_publish": True}
     inline = ("--inline", "{{ check_vars() }}")
     result = dbt("compile", "--no-introspect", *inline, **read, **guards)

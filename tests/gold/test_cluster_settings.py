@@ -2,7 +2,11 @@
 
 import json
 import os
+import re
 from unittest.mock import patch
+
+import pytest
+import yaml
 
 from tests.support.dbt_runner import ROOT
 from tests.support.events import GOLD, RUN_TIMES, SILVER, without_columns
@@ -25,6 +29,48 @@ HOSTILE = {
     "spark.sql.decimalOperations.allowPrecisionLoss": "false",
     "spark.sql.files.ignoreCorruptFiles": "true",
     "spark.sql.files.ignoreMissingFiles": "true",
+    "spark.sql.ansi.doubleQuotedIdentifiers": "true",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.autoBroadcastJoinThreshold": "-1",
+    "spark.sql.crossJoin.enabled": "false",
+    "spark.sql.jsonGenerator.writeNullIfWithDefaultValue": "false",
+    "spark.sql.json.filterPushdown.enabled": "false",
+    "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
+    "spark.sql.sources.partitionOverwriteMode": "dynamic",
+    "spark.sql.variable.substitute": "false",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.datetime.java8API.enabled": "true",
+    "spark.sql.legacy.castComplexTypesToString.enabled": "true",
+    "spark.sql.legacy.ctePrecedencePolicy": "LEGACY",
+    "spark.sql.legacy.exponentLiteralAsDecimal.enabled": "true",
+    "spark.sql.legacy.literal.pickMinimumPrecision": "false",
+    "spark.sql.legacy.followThreeValuedLogicInArrayExists": "false",
+    "spark.sql.legacy.negativeIndexInArrayInsert": "true",
+    "spark.sql.legacy.allowHashOnMapType": "true",
+    "spark.sql.legacy.setopsPrecedence.enabled": "true",
+    "spark.sql.legacy.typeCoercion.datetimeToString.enabled": "true",
+    "spark.sql.legacy.nullInEmptyListBehavior": "true",
+    "spark.sql.legacy.parser.havingWithoutGroupByAsWhere": "true",
+    "spark.sql.legacy.parseNullPartitionSpecAsStringLiteral": "true",
+    "spark.sql.legacy.interval.enabled": "true",
+    "spark.sql.legacy.fromDayTimeString.enabled": "true",
+    "spark.sql.legacy.createEmptyCollectionUsingStringType": "true",
+    "spark.sql.legacy.statisticalAggregate": "true",
+    "spark.sql.legacy.doLooseUpcast": "true",
+    "spark.sql.legacy.viewSchemaCompensation": "false",
+    "spark.sql.legacy.storeAnalyzedPlanForView": "true",
+    "spark.sql.legacy.useV1Command": "true",
+    "spark.sql.parquet.filterPushdown": "false",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "LEGACY",
+    "spark.sql.parquet.int96RebaseModeInWrite": "LEGACY",
+    "spark.sql.parquet.binaryAsString": "true",
+    "spark.sql.files.maxRecordsPerFile": "3",
+    "spark.sql.files.maxPartitionBytes": "2000",
+    "spark.sql.runSQLOnFiles": "false",
+    "spark.sql.iceberg.vectorization.enabled": "false",
+    "spark.speculation": "true",
+    "spark.hadoop.mapreduce.input.linerecordreader.line.maxlength": "100",
+    "spark.hadoop.mapreduce.input.fileinputformat.input.dir.recursive": "false",
 }
 OF_THE_RUN = (*RUN_TIMES, "ingested_at")
 # Neither good, nor rejected by its text alone.
@@ -67,3 +113,38 @@ def test_a_build_under_hostile_defaults_ends_in_the_same_tables(dbt, read, tmp_p
         said, _ = build.communicate(timeout=600)
     assert build.returncode == 0, said
     assert json.dumps(rows(f"{schema}_x"), default=str) == json.dumps(rows(schema), default=str)
+
+
+# What fits a laptop, and not a cluster.
+LAPTOPS = {
+    "spark.driver.memory": ("2g", "4g"),
+    "spark.sql.shuffle.partitions": ("4", "200"),
+    "spark.dbt.size": ("small", None),
+    "spark.sql.files.openCostInBytes": ("131072", None),
+    "spark.master": ("local[*]", "spark://localhost:7077"),
+}
+
+
+@pytest.mark.quick
+def test_a_cluster_has_the_settings_of_the_results_and_not_those_of_a_laptop():
+    """Of each target, the settings of the profile with their defaults."""
+    targets = yaml.safe_load((ROOT / "profiles.yml").read_text())["lakehouse"]["outputs"]
+    default = re.compile(r"\{\{ env_var\('\w+', '([^']*)'\) \}\}")
+    local, ci, cluster = (
+        {
+            name: default.sub(r"\1", value)
+            for name, value in targets[target]["server_side_parameters"].items()
+        }
+        for target in ("local", "ci", "cluster")
+    )
+    assert ci == local
+    for name, values in LAPTOPS.items():
+        assert (local.pop(name), cluster.pop(name, None)) == values
+    assert {name: cluster[name] for name in local} == local
+    assert {*cluster} - {*local} == {"spark.jars", "spark.jars.packages"}
+
+
+def test_threads_share_spark_and_checkpoints_are_compressed(spark):
+    conf = spark.sparkContext.getConf()
+    assert conf.get("spark.scheduler.mode") == "FAIR"
+    assert conf.get("spark.checkpoint.compress") == "true"

@@ -337,6 +337,46 @@ CASES = {
         {"half-1": {}, "half-2": {}},
         {event("\ud83d").replace("\ud83d", "\\ud83d"): "not UTF-16"},
     ),
+    # Without a mark: by the zeros beside its first two characters.
+    **{
+        f"text/{encoding}.{kind}": encoded(
+            CSV_HEADER + row(f"{encoding} {kind}", "Citroën")
+            if kind == "csv"
+            else lines(event(f"{encoding} {kind}", {COLOR: "Citroën"})),
+            encoding,
+            f"{encoding} {kind}",
+        )
+        for encoding in ("utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
+        for kind in ("json", "jsonl", "csv")
+    },
+    "text/utf_32_torn.json": Case(
+        (event("utf-32-1") + "\n" + event("utf-32-2") + "\n").encode("utf-32")
+        + b"\xff\xff\xff\xff!",
+        {"utf-32-1": {}, "utf-32-2": {}},
+        {"\\udfff\\udfff": "not UTF-32"},
+    ),
+    **{
+        f"text/{name}.jsonl": Case(
+            lines(event(f"{name}-1")).encode() + not_utf_8.content,
+            {f"{name}-1": {}},
+            not_utf_8.rejected,
+        )
+        for name, not_utf_8 in {
+            name: Case(
+                event(f"{name}-2", {COLOR: "@"}).encode().replace(b"@", content),
+                rejected={
+                    event(f"{name}-2", {COLOR: "@"}).replace(
+                        "@", content.decode("latin-1")
+                    ): "not UTF-8"
+                },
+            )
+            for name, content in {
+                "overlong": b"\xc0\xaf",
+                "surrogates": b"\xed\xa0\xbd\xed\xb2\xa9",
+                "too_high": b"\xf4\x90\x80\x80",
+            }.items()
+        }.items()
+    },
     "text/mixed.json": not_utf_8("mixed.json", "mixed-1", "mixed-2"),
     "text/mixed.jsonl": not_utf_8("mixed.jsonl", "mixed-3", "mixed-4"),
     "text/cut.jsonl": Case(
@@ -371,6 +411,24 @@ CASES = {
     "packed/not.json.gz": rejected(event("not-packed"), "not gz: "),
     "packed/torn.jsonl.gz": Case(PACKED[:-9], rejected={PACKED[:-9].decode("latin-1"): "not gz: "}),
     "packed/torn.json.bz2": Case(b"BZh9", rejected={"BZh9": "not bz2: "}),
+    "packed/two.json.gz": Case(
+        b"".join(gzip.compress(event(name).encode()) for name in ("gz-3", "gz-4")),
+        {"gz-3": {}, "gz-4": {}},
+    ),
+    "packed/two.jsonl.bz2": Case(
+        b"".join(bz2.compress(lines(event(name)).encode()) for name in ("bz2-3", "bz2-4")),
+        {"bz2-3": {}, "bz2-4": {}},
+    ),
+    **{
+        f"packed/more.json.{packing}": Case(
+            content + b"more", rejected={(content + b"more").decode("latin-1"): f"not {packing}: "}
+        )
+        for packing, content in {"gz": PACKED, "bz2": bz2.compress(b"{}")}.items()
+    },
+    "packed/utf_16.jsonl.gz": Case(
+        gzip.compress(lines(event("gz-16", {COLOR: "Citroën"})).encode("utf-16")),
+        {"gz-16": {"color": "Citroën"}},
+    ),
     # ---- nothing, and too much
     **{
         f"empty/{name}": Case("", rejected={"": "the file is empty"})
@@ -397,7 +455,36 @@ CASES = {
     ),
     "csv/semicolons.csv": Case(
         CSV_HEADER.replace(",", ";") + row("semicolon").replace(",", ";"),
-        rejected={row("semicolon").strip().replace(",", ";"): "event_id is missing"},
+        rejected={row("semicolon").strip().replace(",", ";"): "the header is separated by `;`"},
+    ),
+    "csv/tabs.csv": Case(
+        CSV_HEADER.replace(",", "\t") + row("tab").replace(",", "\t"),
+        rejected={row("tab").strip().replace(",", "\t"): "the header is separated by a tab"},
+    ),
+    "csv/case.csv": Case(
+        CSV_HEADER.strip() + f",{STATIC}.Color\n" + row("case").strip() + ",Blue\n",
+        rejected={
+            row("case").strip() + ",Blue": f"names {COLOR} and {STATIC}.Color, which differ in case"
+        },
+    ),
+    **{
+        f"csv/blank_{number}.csv": Case(
+            CSV_HEADER.strip() + f",{name}\n" + row(f"blank-{number}").strip() + ",Blue\n",
+            rejected={row(f"blank-{number}").strip() + ",Blue": f"the header names {COLOR} twice"},
+        )
+        for number, name in enumerate(
+            (f" {COLOR}", COLOR.replace(".", " . "), f"\u00a0{COLOR}\u200b", f'"{COLOR} "')
+        )
+    },
+    "csv/quoted_header.csv": Case(
+        "\ufeff"
+        + ",".join(f'"{name}"' for name in CSV_HEADER.strip().split(","))
+        + "\r\n"
+        + row("quoted-header"),
+        {"quoted-header": {"color": "Red", "current_mileage_km": 12.5}},
+    ),
+    "csv/mac.csv": Case(
+        (CSV_HEADER + row("mac-1") + row("mac-2")).replace("\n", "\r"), {"mac-1": {}, "mac-2": {}}
     ),
     "csv/column_twice.csv": Case(
         CSV_HEADER.strip() + f",{COLOR}\n" + row("col-2").strip() + ",Red\n",

@@ -17,7 +17,14 @@ from dbt.adapters.spark.impl import (
 from dbt_common.contracts.constraints import ConstraintType
 from dbt_common.exceptions import DbtRuntimeError
 
-from dbt_spark_contracts import batches, file_sources, materializations, spark_plan, tables
+from dbt_spark_contracts import (
+    batches,
+    file_sources,
+    materializations,
+    snapshot_notes,
+    spark_plan,
+    tables,
+)
 from dbt_spark_contracts.compat.dbt_adapters import AdapterInsides
 from dbt_spark_contracts.compat.dbt_core import Refused, find_materialization
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
@@ -226,6 +233,8 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, sp
         """Drop a staged view, if it is there."""
         self.invocation.staged.pop(str(view), None)
         session.get().catalog.dropTempView(str(view))
+        with explained():
+            snapshot_notes.write(str(view))
 
     @available.parse_list
     def get_schema(self, relation) -> list[dict]:

@@ -17,12 +17,18 @@ from urllib.parse import unquote
 from dbt.adapters.base import PythonJobHelper
 from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
+from py4j.protocol import Py4JJavaError
 from pyspark import cloudpickle
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dbt_spark_contracts import tables
-from dbt_spark_contracts.compat.pyspark import active, hadoop_configuration, java_classes
+from dbt_spark_contracts import snapshot_notes, tables
+from dbt_spark_contracts.compat.pyspark import (
+    active,
+    hadoop_configuration,
+    input_files,
+    java_classes,
+)
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage import watch
 from dbt_spark_contracts.lineage.artifact import short_name
@@ -82,6 +88,7 @@ def stage(spark: SparkSession, model: Callable, dbt_object: Callable, view: str)
 
     handed = dbt_object(load)
     handed.say = tell.line
+    handed.notes = snapshot_notes.Notes(spark, str(handed.this), view)
     with watch.watched(view):
         frame = to_spark(spark, model(handed, spark))
     frame.createOrReplaceTempView(view)
@@ -123,10 +130,20 @@ def require_folder(spark: SparkSession, source: str, location: str, table: str) 
 
 
 def _folder(spark: SparkSession, location: str) -> tuple:
-    """The file system of a location, and the location as a path in it; Hadoop's Java objects."""
+    """The file system of a location, and the location as a path in it; Hadoop's Java objects.
+
+    Raises DbtRuntimeError, in one line, if that is no folder, or of no file system that is known.
+    """
     path = absolute(location, Path(get_flags().PROJECT_DIR))
-    root = java_classes(spark).org.apache.hadoop.fs.Path(path)
-    return root.getFileSystem(hadoop_configuration(spark)), root
+    try:
+        root = java_classes(spark).org.apache.hadoop.fs.Path(path)
+        file_system = root.getFileSystem(hadoop_configuration(spark))
+        is_file = file_system.exists(root) and file_system.getFileStatus(root).isFile()
+    except Py4JJavaError as error:
+        raise DbtRuntimeError(f"Cannot read the folder {location}: {explain(error)}") from error
+    if is_file:
+        raise DbtRuntimeError(f"{location} is a file: name the folder that it is in.")
+    return file_system, root
 
 
 def empty_files(spark: SparkSession, files: DataFrame) -> DataFrame:
@@ -135,7 +152,7 @@ def empty_files(spark: SparkSession, files: DataFrame) -> DataFrame:
     When they were modified, Spark does not tell: null.
     """
     # As URLs, and a local one as file:///, where binaryFile has file:/.
-    listed = [(re.sub("^file:/+", "file:/", unquote(url)),) for url in files.inputFiles()]
+    listed = [(re.sub("^file:/+", "file:/", unquote(url)),) for url in input_files(spark, files)]
     left_out = spark.createDataFrame(listed, "path string").join(files, "path", "left_anti")
     nothing = (
         "cast(null as timestamp) modificationTime",

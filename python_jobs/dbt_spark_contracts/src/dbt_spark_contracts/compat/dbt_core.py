@@ -115,6 +115,17 @@ def on_node_finished(call) -> None:
     add_callback_to_manager(told)
 
 
+def on_result_told(call) -> None:
+    """Call `call(unique_id, status, relation)`, below dbt's own line, when a node has run."""
+
+    def told(event) -> None:
+        if event.info.name == "NodeFinished":
+            info = event.data.node_info
+            call(info.unique_id, event.data.run_result.status, info.node_relation.relation_name)
+
+    add_callback_to_manager(told)
+
+
 def on_command_completed(call) -> None:
     """Call `call()` when this dbt command ends, however it ends."""
     _on_event("CommandCompleted", call)

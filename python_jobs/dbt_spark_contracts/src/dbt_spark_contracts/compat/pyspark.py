@@ -4,6 +4,7 @@ Spark's plans and catalogs, and all of Iceberg, have an API in Java only; py4j c
 keeps the way there to itself. It is imported when it is needed: `dbt parse` needs none of it.
 """
 
+import json
 import os
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,12 @@ def analyzed_plan(frame: "DataFrame") -> Any:
 def optimized_plan(frame: "DataFrame") -> Any:
     """The optimized plan of a DataFrame: Spark's Java object. No Spark job."""
     return frame._jdf.queryExecution().optimizedPlan()
+
+
+def input_files(session: "SparkSession", frame: "DataFrame") -> list[str]:
+    """The URLs of the files that a DataFrame reads, in one call: `inputFiles` has one for each."""
+    mapper = java_classes(session).com.fasterxml.jackson.databind.ObjectMapper()
+    return json.loads(mapper.writeValueAsString(frame._jdf.inputFiles()))
 
 
 def frame_of(session: "SparkSession", plan: Any) -> "DataFrame":

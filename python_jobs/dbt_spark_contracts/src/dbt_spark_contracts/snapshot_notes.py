@@ -1,0 +1,143 @@
+"""A note that a table carries about one of its snapshots: a text, in a file of Iceberg's.
+
+An incremental Python model asks for the note about the rows that it finds, and hands over the one
+about the rows that it leaves. A note tells of its snapshot and of no other, so that a branch, a
+roll-back, a publish and a killed run find the note of their own rows, or none: it can be missing,
+and it cannot be wrong. Where it is missing, the model reads its table instead.
+"""
+
+import uuid
+import zlib
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from dbt_spark_contracts import tables
+from dbt_spark_contracts.compat.pyspark import java_classes
+from dbt_spark_contracts.lineage import watch
+from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.spark import session as spark_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# How the file of a note ends, and the type of what is in it, as Iceberg's Puffin has that. A table
+# names the file and not the type: pyiceberg reads no table with a type that it does not know.
+_ENDING = "-dbt-note.stats"
+_TYPE = "dbt-spark-contracts-note"
+
+# Of what Iceberg tells of a commit: what says that rows came or went.
+_CHANGES = ("added-records", "deleted-records", "added-position-deletes", "added-equality-deletes")
+
+# By the name of the staged view: the note about what is written of it.
+_to_keep: "dict[str, Notes]" = {}
+
+
+class Notes:
+    """What a Python model asks of notes: handed to it as `dbt.notes`."""
+
+    def __init__(self, session: "SparkSession", table: str, view: str) -> None:
+        """For a model of that table, which is staged as `view`."""
+        _to_keep.pop(view, None)
+        self._session, self._table, self._view = session, table, view
+        self._text = ""
+
+    @cached_property
+    def _found_at(self) -> int | None:
+        """The snapshot that the model finds."""
+        if not tables.exists(self._session, self._table):
+            return None
+        return _head(tables.load(self._session, self._table))
+
+    def recall(self) -> str | None:
+        """The note about the rows that the table has now; None if there is none."""
+        for collected in watch.collecting():
+            collected.others.add("a note about its own table")
+        number = self._found_at
+        if number is None:
+            return None
+        loaded = tables.load(self._session, self._table)
+        files = {file.snapshotId(): file for file in loaded.statisticsFiles()}
+        while number is not None:
+            if number in files and files[number].path().endswith(_ENDING):
+                return _read(self._session, loaded, files[number])
+            snapshot = loaded.snapshot(number)
+            if snapshot is None or _changes_rows(snapshot):
+                return None
+            number = snapshot.parentId()
+        return None
+
+    def keep(self, text: str) -> None:
+        """Let the table carry this note about its rows as they are once the model is written."""
+        _ = self._found_at
+        self._text = text
+        _to_keep[self._view] = self
+
+    def write(self) -> None:
+        """Write the note, unless something else has written to the table since the model began."""
+        loaded = tables.load(self._session, self._table)
+        newest = _head(loaded)
+        if newest is None:
+            return
+        before = loaded.snapshot(newest).parentId() if newest != self._found_at else newest
+        # The first snapshot of an audited table has no row.
+        while before != self._found_at:
+            if before is None or _changes_rows(loaded.snapshot(before)):
+                return
+            before = loaded.snapshot(before).parentId()
+        tell.change(f"{self._table}: keep a note about the snapshot {newest}")
+        _write(self._session, loaded, newest, self._text)
+
+
+def write(view: str) -> None:
+    """Write the note about what was staged as `view`, if its model has handed one over."""
+    notes = _to_keep.pop(view, None)
+    if notes:
+        notes.write()
+
+
+def _head(loaded: Any) -> int | None:
+    """The snapshot that this session reads: of the run's branch, or else of main."""
+    refs = loaded.refs()
+    ref = refs.get(spark_session.branch() or "main") or refs.get("main")
+    return ref.snapshotId() if ref else None
+
+
+def _changes_rows(snapshot: Any) -> bool:
+    """Has the commit changed a row? A compaction has not, nor has an append of nothing."""
+    if snapshot.operation() == "replace":
+        return False
+    summary = snapshot.summary()
+    return any(summary.get(name) not in (None, "0") for name in _CHANGES)
+
+
+def _read(session: "SparkSession", loaded: Any, file: Any) -> str:
+    iceberg = java_classes(session).org.apache.iceberg
+    reader = iceberg.puffin.Puffin.read(loaded.io().newInputFile(file.path())).build()
+    try:
+        blobs = [blob for blob in reader.fileMetadata().blobs() if blob.type() == _TYPE]
+        wanted = java_classes(session).java.util.ArrayList()
+        wanted.add(blobs[0])
+        buffer = reader.readAll(wanted).iterator().next().second()
+        return zlib.decompress(iceberg.util.ByteBuffers.toByteArray(buffer)).decode()
+    finally:
+        reader.close()
+
+
+def _write(session: "SparkSession", loaded: Any, snapshot: int, text: str) -> None:
+    java = java_classes(session)
+    iceberg = java.org.apache.iceberg
+    name = f"{snapshot}-{uuid.uuid4()}{_ENDING}"
+    path = loaded.operations().metadataFileLocation(name)
+    writer = iceberg.puffin.Puffin.write(loaded.io().newOutputFile(path)).build()
+    try:
+        buffer = java.java.nio.ByteBuffer.wrap(zlib.compress(text.encode()))
+        sequence = loaded.snapshot(snapshot).sequenceNumber()
+        fields = java.java.util.ArrayList()
+        writer.add(iceberg.puffin.Blob(_TYPE, fields, snapshot, sequence, buffer))
+        writer.finish()
+        file = iceberg.GenericStatisticsFile(
+            snapshot, path, writer.fileSize(), writer.footerSize(), java.java.util.ArrayList()
+        )
+    finally:
+        writer.close()
+    loaded.updateStatistics().setStatistics(file).commit()
