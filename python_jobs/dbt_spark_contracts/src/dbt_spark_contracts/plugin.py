@@ -81,7 +81,11 @@ class SparkContractsPlugin(dbtPlugin):
         from dbt_spark_contracts.adapter import SparkAdapter
         from dbt_spark_contracts.invocation import Invocation
 
+        from dbt_spark_contracts.lineage import watch
+
         dbt_adapters.use_adapter(SparkAdapter)
+        if flags.WHICH in SPARK_COMMANDS:
+            dbt_core.around_each_ephemeral_model(watch.watched)
         self.invocation = Invocation.begin(credentials, *dbt_core.target_folder(), retried)
         dbt_core.on_node_finished(self.invocation.run.node_finished)
         if flags.WHICH == "generate" and project is dbt_core.current_project():

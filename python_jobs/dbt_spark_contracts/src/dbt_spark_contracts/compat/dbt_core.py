@@ -199,6 +199,25 @@ def keep_results_when_a_last_hook_is_refused() -> None:
     patch(RunTask, "get_hook_sql", get_hook_sql)
 
 
+def around_each_ephemeral_model(around) -> None:
+    """Compile each ephemeral model of this dbt command within `around(unique_id)`.
+
+    dbt compiles one when the first model that reads it is compiled, and hands the others its code
+    (Compiler._compile_code).
+    """
+    from dbt.compilation import Compiler
+
+    compile_code = Compiler._compile_code
+
+    def compile_ephemeral(compiler, node, *args, **options):
+        if not node.is_ephemeral_model:
+            return compile_code(compiler, node, *args, **options)
+        with around(node.unique_id):
+            return compile_code(compiler, node, *args, **options)
+
+    patch(Compiler, "_compile_code", compile_ephemeral)
+
+
 def list_no_relations() -> None:
     """Let this dbt command not list what is in the warehouse before it begins.
 
