@@ -379,7 +379,7 @@ REFUSED = {
     # dbt compiles it for the first of them only.
     **{
         f"literals_of_an_ephemeral_model_{name}": (
-            "select reference from {{ ref('%s') }}" % parent,
+            f"select reference from {{{{ ref('{parent}') }}}}",
             "what the model has collected: silver_t.policy",
         )
         for name, parent in {"a": "eph", "b": "eph", "c": "eph_above"}.items()

@@ -50,7 +50,10 @@ HOOKS = {
         f"create or replace table {CLEAN} using iceberg as select car as x, 1 as n from {SILVER}",
         False,
     ),
-    "into_a_source": ("insert into {{ source('landed', 'raw') }} select policy, 1 from " + SILVER, True),
+    "into_a_source": (
+        "insert into {{ source('landed', 'raw') }} select policy, 1 from " + SILVER,
+        True,
+    ),
     "of_clean_into_a_source": (
         "insert into {{ source('landed', 'raw') }} select car, 1 from " + SILVER,
         False,

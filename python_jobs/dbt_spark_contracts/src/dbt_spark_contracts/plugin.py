@@ -11,6 +11,7 @@ from dbt.plugins.manager import dbt_hook, dbtPlugin
 
 from dbt_spark_contracts import materializations
 from dbt_spark_contracts.compat import dbt_adapters, dbt_core, dbt_unit_tests, patches
+from dbt_spark_contracts.lineage import wrong_marks
 
 if TYPE_CHECKING:
     from dbt_spark_contracts.invocation import Invocation
@@ -52,6 +53,7 @@ class SparkContractsPlugin(dbtPlugin):
         dbt_adapters.use_package(adapter_type)
         dbt_core.allow_contracts_on_python_models()
         dbt_unit_tests.allow_unit_tests_of_python_models()
+        dbt_core.keep_in_columns(wrong_marks.KNOWN)
         if get_flags().WHICH == "generate":
             # Not at the top: other commands need none of it.
             from dbt_spark_contracts import docs_page
@@ -80,7 +82,6 @@ class SparkContractsPlugin(dbtPlugin):
             dbt_core.keep_results_when_a_last_hook_is_refused()
         from dbt_spark_contracts.adapter import SparkAdapter
         from dbt_spark_contracts.invocation import Invocation
-
         from dbt_spark_contracts.lineage import watch
 
         dbt_adapters.use_adapter(SparkAdapter)

@@ -218,6 +218,26 @@ def around_each_ephemeral_model(around) -> None:
     patch(Compiler, "_compile_code", compile_ephemeral)
 
 
+def keep_in_columns(names) -> None:
+    """Let a column in the manifest have those of its config's keys that dbt drops.
+
+    Of a column's `config`, dbt keeps `meta` and `tags`, and nothing else (ParserRef._add).
+
+    Args:
+        names: The keys.
+    """
+    from dbt.parser.common import ParserRef
+
+    add = ParserRef._add
+
+    def add_with_more(parser_ref, column) -> None:
+        add(parser_ref, column)
+        more = {name: value for name, value in column.config.items() if name in names}
+        parser_ref.column_info[column.name]._extra.update(more)
+
+    patch(ParserRef, "_add", add_with_more)
+
+
 def list_no_relations() -> None:
     """Let this dbt command not list what is in the warehouse before it begins.
 

@@ -148,7 +148,7 @@ def _watch() -> None:
             setattr(DataFrame, name, property(_told(found.fget, _frame)))
         elif callable(found):
             setattr(DataFrame, name, _told(found, _frame))
-    DataFrame.__repr__ = _told(DataFrame.__repr__, _shown)  # type: ignore[method-assign]
+    DataFrame.__repr__ = _told(DataFrame.__repr__, _shown)
     GroupedData.pivot = _told(GroupedData.pivot, _pivoted)
     for owner, name in _OF_RDDS:
         setattr(owner, name, _told(getattr(owner, name), _rdd))
