@@ -5,7 +5,6 @@ beside dbt's manifest.json), and by the differences that no plan shows. Where a 
 not known, dbt's graph is followed instead: all of its columns may be touched.
 """
 
-import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from dbt_spark_contracts.lineage.record import Column as RecordedColumn
 
 from python_jobs.check_pull_request.changes.change import Change, Reach
 from python_jobs.check_pull_request.exposures import columns_read, reader, readers
-from python_jobs.check_pull_request.manifest import parents
+from python_jobs.check_pull_request.manifest import Manifest, parents
 
 # A column by its model's dbt id and its name.
 Column = tuple[str, str]
@@ -37,7 +36,7 @@ class State:
         models: The models' lineage by their ids; empty if nothing was built.
     """
 
-    manifest: dict
+    manifest: Manifest
     models: dict[str, Model]
 
 
@@ -77,12 +76,6 @@ class BlastRadius:
     touched: list[Touched]
     untraced: list[str]
     layer: str = "Gold"
-
-
-def read_state(folder: Path) -> State:
-    """The artifacts of a build; without lineage if it left none."""
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return State(manifest, read_lineage(folder))
 
 
 def read_lineage(folder: Path) -> dict[str, Model]:
@@ -165,7 +158,7 @@ def changed(
         is_new, is_gone = model not in before.models, model not in after.models
         if is_new or is_gone:
             other = before if is_new else after
-            if model in other.manifest["nodes"]:
+            if model in other.manifest.nodes:
                 continue  # it failed to build in that state
             words.append(f"{name} is {'new' if is_new else 'gone'}")
         old, new = (state.models.get(model, Model()).columns for state in (before, after))
@@ -213,7 +206,7 @@ def spread(
                     rows.add(model)
             for model in _without_lineage(state):
                 reached = rows | whole | {node for node, _ in columns}
-                if parents(state.manifest["nodes"][model]) & reached:
+                if parents(state.manifest.nodes[model]) & reached:
                     whole.add(model)
                     rows.add(model)
     return columns, rows, whole
@@ -283,17 +276,17 @@ def _parents(lineage: Model) -> set[str]:
 
 def _without_lineage(state: State) -> list[str]:
     """The models and snapshots of which only dbt's graph tells what they read."""
-    nodes = state.manifest["nodes"]
+    nodes = state.manifest.nodes
     return [key for key in _models(nodes) if key not in state.models and parents(nodes[key])]
 
 
 def _models(nodes: dict[str, dict]) -> list[str]:
     kinds = ("model", "snapshot")
-    return [key for key, node in nodes.items() if node.get("resource_type", "model") in kinds]
+    return [key for key, node in nodes.items() if node["resource_type"] in kinds]
 
 
-def _has_gold(manifest: dict) -> bool:
-    return any(_is_gold(manifest["nodes"][model]) for model in _models(manifest["nodes"]))
+def _has_gold(manifest: Manifest) -> bool:
+    return any(_is_gold(manifest.nodes[model]) for model in _models(manifest.nodes))
 
 
 def _is_gold(node: dict) -> bool:
@@ -302,7 +295,7 @@ def _is_gold(node: dict) -> bool:
 
 def gold(state: State) -> list[str]:
     """The models of Gold or, of a project without that folder, all models."""
-    nodes = state.manifest["nodes"]
+    nodes = state.manifest.nodes
     every = _models(nodes)
     return sorted([model for model in every if _is_gold(nodes[model])] or every)
 

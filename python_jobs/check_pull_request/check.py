@@ -64,6 +64,7 @@ def check(project: Project, base: str, folder: Path, build: bool) -> Checked:
         with step("Reading the working tree"):
             # A package may be a folder of the project, whose link dbt has made before.
             is_installed = (project.root / "dbt_packages").is_dir()
+            is_installed = is_installed and project.names_same_packages(began.tree)
             error = None if is_installed else project.install_packages(project.root)
             error = error or project.dbt("parse").exception
         name = f"{base} ({began.commit[:9]})"
@@ -75,13 +76,13 @@ def check(project: Project, base: str, folder: Path, build: bool) -> Checked:
         problems, lineage = _built(project, locator) if build else ([], {})
         with step("Comparing the two"):
             problems += promises.broken(locator, before, after, lineage)
-            changes = [*what_changed(project, began.tree, before, after)]
+            changes = [*what_changed(project, began.tree, files, before, after)]
         proven: set[str] = set()
         if build and not problems and (candidates := proof.candidates(changes, before, after)):
             with step("Proving that plans are the same"):
                 proven = proof.proven(project, began, candidates, changes, before, after)
-        old = State(before.raw, read_lineage(began.lineage) if build else {})
-        radius = blast_radius(old, State(after.raw, lineage), changes, proven)
+        old = State(before, read_lineage(began.lineage) if build else {})
+        radius = blast_radius(old, State(after, lineage), changes, proven)
         same = sorted(map(short_name, proven))
         return Checked(name, problems, build, files, changes, same, radius)
 

@@ -5,14 +5,16 @@ from operator import itemgetter
 
 from dbt_spark_contracts.lineage.artifact import short_name
 
+from python_jobs.check_pull_request.manifest import Manifest
+
 # In an exposure's meta: the columns that it reads, by model. Without, it reads all.
 COLUMNS = "columns"
 
 
-def readers(manifest: dict, of: Iterable[str]) -> list[dict]:
+def readers(manifest: Manifest, of: Iterable[str]) -> list[dict]:
     """The exposures that read one of these nodes, by name: dbt's order changes."""
     wanted = set(of)
-    exposures = sorted(manifest["exposures"].values(), key=itemgetter("name"))
+    exposures = sorted(manifest.exposures.values(), key=itemgetter("name"))
     return [each for each in exposures if wanted & set(each["depends_on"]["nodes"])]
 
 

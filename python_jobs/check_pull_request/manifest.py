@@ -38,6 +38,13 @@ class Manifest:
         every = {**self.raw["nodes"], **self.raw["sources"], **self.raw.get("functions", {})}
         return {key: node for key, node in every.items() if node["resource_type"] in HOLDERS}
 
+    @cached_property
+    def tests(self) -> dict[str, dict]:
+        """Data tests and unit tests, by unique id."""
+        nodes = self.raw["nodes"]
+        tests = {key: node for key, node in nodes.items() if node["resource_type"] == "test"}
+        return {**tests, **(self.raw.get("unit_tests") or {})}
+
     @property
     def hooks(self) -> dict[str, dict]:
         """What runs at the start and the end of a command."""

@@ -75,6 +75,14 @@ class Project:
             return None
         return dbtRunner().invoke(["deps", *map(str, self._options(root))]).exception
 
+    def names_same_packages(self, tree: Path) -> bool:
+        """Does another tree of the project name the same packages as the working tree?"""
+
+        def text(file: Path) -> str:
+            return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+        return all(text(tree / name) == text(self.root / name) for name in PACKAGES)
+
     def _options(self, root: Path | None) -> tuple:
         where = ("--project-dir", root or self.root, "--profiles-dir", self.profiles)
         # Without its own level the file has that of the terminal.

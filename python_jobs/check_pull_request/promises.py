@@ -6,6 +6,8 @@ from typing import Any
 import yaml
 from dbt.contracts.graph.nodes import ModelNode
 from dbt_common.events.event_manager_client import add_callback_to_manager
+from dbt_common.exceptions import CompilationError
+from dbt_spark_contracts.contract.constraints import keys
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.lineage.project import marked
 from dbt_spark_contracts.lineage.record import Model
@@ -40,6 +42,7 @@ def broken(
         built: The column lineage of the working tree's models by unique id; empty without a build.
     """
     yield from _breaking_changes(locator, before, after)
+    yield from _lost_keys(locator, before, after)
     yield from _moved(locator, before, after)
     yield from _lost_marks(locator, before, after)
     yield from _without_contract(locator, before, after)
@@ -77,7 +80,7 @@ def _breaking_changes(locator: Locator, before: Manifest, after: Manifest) -> It
                 )
                 for column, text in _in_words(data)
             ]
-            read_by = ", ".join(map(reader, readers(before.raw, [key])))
+            read_by = ", ".join(map(reader, readers(before, [key])))
             details = [ON_PURPOSE, *([f"Read by: {read_by}."] if read_by else [])]
             title = f"{node['name']} breaks a promise to its readers"
             yield Problem("breaking-change", title, places, details)
@@ -126,6 +129,32 @@ def _in_words(data: Any) -> Iterator[tuple[str, str]]:
         yield from (("", " ".join(text.split())) for text in data.breaking_changes)
 
 
+def _lost_keys(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Problem]:
+    """Each key that a contract promises no more: dbt tells of enforced constraints only."""
+    for key, old in sorted(before.nodes.items()):
+        new = after.nodes.get(key)
+        if new is None or not is_enforced(old["config"]) or not is_enforced(new["config"]):
+            continue  # of a contract that is gone, dbt tells
+        kept = _keys(new)
+        places = []
+        for columns in sorted(_keys(old), key=sorted):
+            if not any(other <= columns for other in kept):
+                told = ", ".join(sorted(columns))
+                text = f"{new['name']}: the key ({told}) is not promised any more"
+                places.append(locator.in_yml(new.get("patch_path"), new["name"], "", text))
+        if places:
+            title = f"{new['name']} breaks a promise to its readers"
+            yield Problem("breaking-change", title, places, [ON_PURPOSE])
+
+
+def _keys(node: dict) -> set[frozenset[str]]:
+    """The columns of each key that a contract promises; none, where it is wrong, which dbt says."""
+    try:
+        return {frozenset(name.lower() for name in columns) for columns in keys(node)}
+    except CompilationError:
+        return set()
+
+
 def _moved(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Problem]:
     """Each model with a contract whose readers find its table nowhere."""
     for key, old in sorted(before.nodes.items()):
@@ -136,7 +165,7 @@ def _moved(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Prob
             where = f"to {relation(new)}" if relation(new) else "away, for it has no table now"
             text = f"{new['name']} moves from {relation(old)} {where}"
             place = locator.in_yml(new.get("patch_path"), new["name"], "", text)
-            read_by = ", ".join(map(reader, readers(after.raw, [key])))
+            read_by = ", ".join(map(reader, readers(after, [key])))
             details = [ON_PURPOSE, *([f"Read by: {read_by}."] if read_by else [])]
             yield Problem("moved", f"{new['name']} leaves its readers", [place], details)
 

@@ -6,6 +6,7 @@ KNOWN_DBT_VERSIONS.
 
 import inspect
 import json
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import click
@@ -21,8 +22,10 @@ from dbt.cli.main import dbtRunner
 from dbt.compilation import Compiler
 from dbt.context.providers import RuntimeConfigObject
 from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.graph.unparsed import UnparsedColumn
 from dbt.events.types import FoundStats, NodeFinished
 from dbt.exceptions import ParsingError
+from dbt.parser.common import ParserRef
 from dbt.parser.schemas import ModelPatchParser
 from dbt.parser.unit_tests import UnitTestManifestLoader
 from dbt.plugins.manager import PluginManager, dbtPlugin
@@ -249,6 +252,42 @@ def test_dbt_makes_a_result_of_what_a_hook_executes():
             raise DbtRuntimeError("one line")
 
     assert get_execution_status(refused, Adapter()) == ("error", "one line")
+
+
+# What a column and an ephemeral model leave
+
+
+def test_dbt_drops_what_else_a_columns_config_says():
+    patches.undo()
+    column = UnparsedColumn(name="x", config={"meta": {"a": 1}, "own": True, "other": True})
+
+    def extra() -> dict:
+        return ParserRef.from_target(SimpleNamespace(columns=[column])).column_info["x"].extra
+
+    assert extra() == {}
+    dbt_core.keep_in_columns(["own"])
+    assert extra() == {"own": True}
+
+
+def test_an_ephemeral_model_is_compiled_within_what_is_asked_for(monkeypatch):
+    patches.undo()
+    parameters = ["self", "node", "manifest", "extra_context"]
+    assert list(inspect.signature(Compiler._compile_code).parameters) == parameters
+    seen: list[str] = []
+    monkeypatch.setattr(Compiler, "_compile_code", lambda self, node, *_: seen.append("compiled"))
+
+    @contextmanager
+    def around(unique_id):
+        seen.append(unique_id)
+        yield
+        seen.append("after")
+
+    dbt_core.around_each_ephemeral_model(around)
+    for is_ephemeral in (True, False):
+        node = SimpleNamespace(unique_id="model.p.m", is_ephemeral_model=is_ephemeral)
+        Compiler(None)._compile_code(node, None)
+    assert seen == ["model.p.m", "compiled", "after", "compiled"]
+    patches.undo()
 
 
 # The package of macros

@@ -163,6 +163,36 @@ QUERIES = {
         "a",
         UNKNOWN,
     ),
+    "the best rank, without ties": (
+        "select * from (select *, rank() over (partition by a order by b, id) as r from t) "
+        "where r = 1",
+        "a",
+        PROVEN,
+    ),
+    "the best rank, in words": (
+        "select * from (select *, dense_rank() over (partition by a order by id desc) as r "
+        "from t) where r <= 1",
+        "a",
+        PROVEN,
+    ),
+    "a rank by what does not tell the key": (
+        "select * from (select *, rank() over (partition by a order by id % 2) as r from t) "
+        "where r = 1",
+        "a",
+        UNKNOWN,
+    ),
+    "row number, in a list of one": (
+        "select * from (select *, row_number() over (partition by a order by id) as r from t) "
+        "where r in (1)",
+        "a",
+        PROVEN,
+    ),
+    "row number, in a list of two": (
+        "select * from (select *, row_number() over (partition by a order by id) as r from t) "
+        "where r in (1, 2)",
+        "a",
+        UNKNOWN,
+    ),
     "joined after the rank": (
         "select x.a from (select a, row_number() over (partition by a order by id) as r from t) x "
         "join u on x.a = u.a where r = 1",
@@ -194,6 +224,26 @@ QUERIES = {
     "cross": ("select t.id, w.a from t cross join w", "id a", PROVEN),
     "cross, half": ("select t.id, w.a from t cross join w", "id", "a"),
     "not equal": ("select t.id from t join w on t.a > w.a", "id", UNKNOWN),
+    "those without a match": (
+        "select t.id from t left join u on t.a = u.a where u.a is null",
+        "id",
+        PROVEN,
+    ),
+    "those without a match or a value": (
+        "select t.id from t left join u on t.a = u.a where u.v is null",
+        "id",
+        UNKNOWN,
+    ),
+    "those without a match, or with both null": (
+        "select t.id from t left join u on t.a <=> u.a where u.a is null",
+        "id",
+        UNKNOWN,
+    ),
+    "those without a match of two": (
+        "select t.id from t left join u on t.a = u.a or t.b = u.b where u.a is null",
+        "id",
+        UNKNOWN,
+    ),
     "a filter that needs a match": (
         "select t.id as x, t.a from t left join u on t.a = u.a where u.v is not null",
         "a",
@@ -239,6 +289,24 @@ QUERIES = {
     "posexplode, half": (
         "select id, p from t lateral view posexplode(array(a, a)) as p, x",
         "id",
+        UNKNOWN,
+    ),
+    "a sequence": ("select explode(sequence(1, 3)) as x", "x", PROVEN),
+    "a sequence of days for each row": (
+        "select w.a, d from w cross join (select explode(sequence(date '2026-01-01', "
+        "date '2026-03-01', interval 1 month)) as d)",
+        "a d",
+        PROVEN,
+    ),
+    "a sequence of each row": (
+        "select id, x from t lateral view explode(sequence(1, a)) v as x",
+        "x",
+        UNKNOWN,
+    ),
+    "a sequence that comes back": (
+        "select id, x from t lateral view explode(sequence(timestamp '2026-02-01', timestamp "
+        "'2026-04-01', make_interval(0, 1, 0, -30))) v as x",
+        "id x",
         UNKNOWN,
     ),
     "cte": ("with c as (select id, a from t) select id as x from c where a = 1", "x", PROVEN),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from dbt_spark_contracts.spark import session
 
+from python_jobs.check_pull_request.changes import environment as environment_changes
 from python_jobs.check_pull_request.changes.imports import modules_of
 from python_jobs.check_pull_request.check import Checked, check
 from python_jobs.check_pull_request.project import Project
@@ -355,6 +356,156 @@ def test_setting_of_the_profile(branch, tmp_path):
     assert any("spark.sql.ansi.enabled is true, and was false" in text for text in texts)
     assert any("threads is 5, and was 4, which decides about no row" in text for text in texts)
     assert set(touched(checked)) == {WORTH, ALERTS}
+
+
+SAFEGUARDS = """
+models:
+  - name: silver_events
+    columns:
+      - name: id
+        data_tests:
+          - not_null
+          - unique: {name: one_row_an_event, config: {severity: error}}
+unit_tests:
+  - name: it_multiplies
+    model: silver_events
+    given: [{input: ref('events'), rows: [{id: 1, worth: 2}]}]
+    expect: {rows: [{id: 1, worth: 6}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        (
+            "severity: error",
+            "severity: warn",
+            "the data test one_row_an_event of silver_events: severity is warn, and was error",
+        ),
+        (
+            "severity: error",
+            "where: id > 1",
+            "the data test one_row_an_event of silver_events: where is id > 1, and was not set",
+        ),
+        (
+            "severity: error",
+            "error_if: '> 9'",
+            "the data test one_row_an_event of silver_events: error_if is > 9, and was != 0",
+        ),
+        (
+            "severity: error",
+            "enabled: false",
+            "the data test one_row_an_event of silver_events is disabled",
+        ),
+        (
+            "          - not_null\n",
+            "",
+            "the data test not_null_silver_events_id of silver_events is gone",
+        ),
+        (
+            "worth: 6",
+            "worth: 7",
+            "the unit test it_multiplies of silver_events asks for something else",
+        ),
+    ],
+)
+def test_test_that_is_weaker(branch, old, new, text):
+    branch.repository.git("switch", "--quiet", "main")
+    branch.repository.write("models/silver.yml", SAFEGUARDS)
+    branch.repository.commit()
+    branch.repository.git("switch", "--quiet", "--force-create", "change")
+    branch.repository.change("models/silver.yml", old, new)
+    checked = branch.check()
+    assert text in [change.text for change in checked.changes if change.kind == "test"]
+    assert not touched(checked)
+
+
+def test_macro_of_a_data_test(branch):
+    branch.repository.git("switch", "--quiet", "main")
+    branch.repository.write("tests/few.sql", "select {{ unused() }} as x where false")
+    branch.repository.commit()
+    branch.repository.git("switch", "--quiet", "--force-create", "change")
+    branch.repository.change("macros/own.sql", "unused() %}1", "unused() %}2")
+    assert told(branch.check())["macro"] == "the macro unused is another: used by the data test few"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "text"),
+    [
+        (
+            "config: {contract",
+            "access: public\n    config: {contract",
+            "access",
+            "gold_worth: access is public, and was protected",
+        ),
+        (
+            "config: {",
+            "config: {meta: {pii_allowed: {id: No reason}}, ",
+            "allowance",
+            "gold_worth: meta pii_allowed is {'id': 'No reason'}, and was not set",
+        ),
+    ],
+)
+def test_access_and_allowance(branch, old, new, kind, text):
+    branch.repository.change(
+        "models/gold/schema.yml",
+        f"gold_worth\n    {old}",
+        f"gold_worth\n    {new}",
+    )
+    checked = branch.check()
+    assert text in [change.text for change in checked.changes if change.kind == kind]
+    assert not touched(checked)
+
+
+def test_hook_of_all_commands_that_is_gone(branch):
+    branch.repository.change("dbt_project.yml", 'on-run-end: "{{ end_run() }}"\n', "")
+    checked = branch.check()
+    text = "on-run-end is not set, and was {{ end_run() }}, which every model may feel"
+    assert told(checked) == {"project": text}
+    assert set(touched(checked)) == {WORTH, ALERTS}
+
+
+def test_the_guard_itself_and_versions_of_libraries(branch, monkeypatch):
+    monkeypatch.setattr(environment_changes, "GUARD", branch.repository.root / "guard")
+    branch.repository.write("guard/macros/table.sql", "{% macro own() %}{% endmacro %}")
+    branch.repository.write("uv.lock", "pyspark 3.5")
+    checked = branch.check()
+    assert told(checked) == {
+        "guard": "the guard itself is another, which every model may feel: guard/macros/table.sql",
+        "environment": (
+            "uv.lock is another: what is checked here is built by what is installed here"
+        ),
+    }
+    assert set(touched(checked)) == {WORTH, ALERTS}
+
+
+def test_other_packages_are_installed(branch):
+    branch.repository.write("dbt_packages/.keep", "")
+    branch.repository.write("more/dbt_project.yml", "name: more\nconfig-version: 2\n")
+    branch.repository.write("more/macros/m.sql", "{% macro m() %}1{% endmacro %}")
+    branch.repository.change("packages.yml", "{local: tools}", "{local: tools}, {local: more}")
+    assert told(branch.check())["macro"] == "the macro more.m is new: no model uses it"
+
+
+def test_key_that_is_not_promised_any_more(branch):
+    branch.repository.git("switch", "--quiet", "main")
+    keyed = "{contract: {enforced: true}}\n    constraints: [{type: primary_key, columns: [id]}]"
+    old = FILES["models/gold/schema.yml"]
+    branch.repository.write(
+        "models/gold/schema.yml", old.replace("{contract: {enforced: true}}", keyed)
+    )
+    branch.repository.commit()
+    branch.repository.git("switch", "--quiet", "--force-create", "change")
+    # Of one model it is gone; of the other it is two columns now, which is less.
+    weaker = keyed.replace("[id]", "[id, bound]").join(
+        old.rpartition("{contract: {enforced: true}}")[::2]
+    )
+    branch.repository.write("models/gold/schema.yml", weaker)
+    texts = [place.text for problem in branch.check().problems for place in problem.places]
+    assert texts == [
+        "gold_alerts: the key (id) is not promised any more",
+        "gold_worth: the key (id) is not promised any more",
+    ]
 
 
 def test_new_model_without_contract_where_it_is_compulsory(branch):

@@ -6,6 +6,7 @@ import pytest
 from dbt_spark_contracts.lineage.record import Column, Model, Origin
 
 from python_jobs.blast_radius import State, blast_radius, report
+from python_jobs.check_pull_request.manifest import Manifest
 
 pytestmark = pytest.mark.quick
 
@@ -43,10 +44,11 @@ EXPOSURES = {
 }
 MANIFEST = {
     "nodes": {
-        SILVER: {"fqn": ["p", "silver", "silver_t"]},
-        GOLD: {"fqn": ["p", "gold", "gold_x"]},
-        OTHER: {"fqn": ["p", "gold", "gold_y"]},
+        SILVER: {"resource_type": "model", "fqn": ["p", "silver", "silver_t"]},
+        GOLD: {"resource_type": "model", "fqn": ["p", "gold", "gold_x"]},
+        OTHER: {"resource_type": "model", "fqn": ["p", "gold", "gold_y"]},
     },
+    "sources": {},
     "exposures": EXPOSURES,
 }
 
@@ -54,7 +56,7 @@ MANIFEST = {
 @pytest.fixture
 def states():
     """Before and after, which are the same until a test changes the latter."""
-    return State(MANIFEST, MODELS), State(MANIFEST, copy.deepcopy(MODELS))
+    return State(Manifest(MANIFEST), MODELS), State(Manifest(MANIFEST), copy.deepcopy(MODELS))
 
 
 def rows(before: State, after: State) -> list[list[str]]:
@@ -114,7 +116,7 @@ def test_model_that_is_new_or_gone(states):
     states[1].models["model.p.gold_z"] = states[1].models.pop(OTHER)
     manifest = copy.deepcopy(MANIFEST)
     manifest["nodes"]["model.p.gold_z"] = manifest["nodes"].pop(OTHER)
-    told = blast_radius(states[0], State(manifest, states[1].models))
+    told = blast_radius(states[0], State(Manifest(manifest), states[1].models))
     assert told.changes == ["gold_y is gone", "gold_z is new"]
     assert [touched.model for touched in told.touched] == ["gold_z"]
 

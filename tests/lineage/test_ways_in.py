@@ -108,10 +108,40 @@ REFUSED = {
         ),
         "has no more",
     ),
+    "what_is_new_since_a_snapshot": (
+        python("""
+            first = spark.table(silver + ".snapshots").select("snapshot_id").first()[0]
+            reader = spark.read.format("iceberg").option("start-snapshot-id", first)
+            return reader.load("lakehouse." + silver).selectExpr("policy as reference")
+        """),
+        COPY,
+    ),
+    "a_view_of_changes": (
+        sql_hook(
+            "call lakehouse.system.create_changelog_view(table => "
+            "'{{ target.schema }}_silver.silver_t', changelog_view => 'ways_changes')",
+            "select policy as reference from ways_changes",
+        ),
+        "cannot be traced",
+    ),
+    "a_stream": (
+        python("""
+            stream = spark.readStream.format("iceberg").load("lakehouse." + silver)
+            return stream.selectExpr("policy as reference")
+        """),
+        "cannot be traced",
+    ),
     # Files, and tables that dbt does not know
     "files_by_path": (
         python('return spark.read.parquet(data).selectExpr("policy as reference")'),
         "files that the model reads by itself",
+    ),
+    "a_table_by_path": (
+        python("""
+            table = spark.read.format("iceberg").load(os.path.dirname(data))
+            return table.selectExpr("policy as reference")
+        """),
+        "a table that dbt does not know",
     ),
     "files_by_sql": (
         python('return spark.sql(f"select policy as reference from parquet.`{data}`")'),
@@ -254,6 +284,7 @@ REFUSED = {
             "covariance": 't.cov("n", "n")',
             "crosstab": 't.crosstab("car", "policy").columns',
             "input_files": "t.inputFiles()",
+            "pandas_on_spark": 't.pandas_api()["policy"].to_list()',
             "a_broadcast": 'spark.sparkContext.broadcast(t.select("policy").collect()).value',
             "sql": 'spark.sql(f"select policy from {silver}").collect()',
         }.items()
@@ -272,6 +303,15 @@ REFUSED = {
             "observe": 'observe("m", F.max("n").alias("x")).selectExpr("policy as reference")',
         }.items()
     },
+    "a_frame_that_shows_its_rows": (
+        python("""
+            spark.conf.set("spark.sql.repl.eagerEval.enabled", "true")
+            shown = repr(t.select("policy"))
+            spark.conf.set("spark.sql.repl.eagerEval.enabled", "false")
+            return t.select(F.lit(shown).alias("reference"))
+        """),
+        "what the model has collected: silver_t.policy",
+    ),
     "what_was_observed": (
         python("""
             from pyspark.sql import Observation
@@ -330,6 +370,20 @@ REFUSED = {
         "select '{{ found.rows[0][0] if found else '' }}' as reference",
         "what the model has collected: silver_t.policy",
     ),
+    "facts_of_a_column_by_jinja": (
+        f"{DEPENDS}"
+        "{% set found = run_query('describe extended ' ~ ref('silver_t') ~ ' policy') if execute %}"
+        "select '{{ found.rows | length if found else 0 }}' as reference",
+        "what the model has collected: info_name (Spark's DescribeColumn)",
+    ),
+    # dbt compiles it for the first of them only.
+    **{
+        f"literals_of_an_ephemeral_model_{name}": (
+            f"select reference from {{{{ ref('{parent}') }}}}",
+            "what the model has collected: silver_t.policy",
+        )
+        for name, parent in {"a": "eph", "b": "eph", "c": "eph_above"}.items()
+    },
     # Functions
     "a_udf": (python('return t.select(F.udf(str)("policy").alias("reference"))'), "is made of"),
     "a_udf_of_what_is_clean": (
@@ -500,6 +554,13 @@ CLEAN = {
         last = t.agg(F.max("event_id")).first()[0]
         return t.where(F.col("event_id") >= F.lit(last)).selectExpr("car as reference")
     """),
+    "a_frame_that_shows_its_columns": python("""
+        return t.select(F.lit(repr(t)).alias("reference"))
+    """),
+    "pandas_on_spark": python("""
+        return t.select("car").pandas_api().rename(columns={"car": "reference"})
+    """),
+    "what_is_clean_of_an_ephemeral_model": "select x as reference from {{ ref('eph_clean') }}",
     "files": python('return dbt.source("landing", "x").selectExpr("relative_path as reference")'),
     "allowed": python('return t.select(F.udf(str)("car").alias("reference"))'),
 }
@@ -519,6 +580,11 @@ WATERMARK = (
 select concat(car, '!') as x from {{{{ ref('silver_t') }}}} where event_id <= '{{{{ last }}}}'
 """
 )
+EPHEMERAL = {"materialized": "ephemeral", "schema": "silver"}
+COLLECTS = """
+{{% set found = run_query('select max({}) as x from ' ~ ref('silver_t')).rows[0].x if execute %}}
+select '{{{{ found }}}}' as {} -- depends_on: {{{{ ref('silver_t') }}}}
+"""
 
 MACROS = """
 {% macro rename() %}
@@ -540,6 +606,7 @@ def files() -> dict[str, str]:
     models = [
         {"name": "silver_t", "config": {"schema": "silver"}, "columns": columns},
         {"name": "clean", "config": {"schema": "silver"}},
+        *({"name": name, "config": EPHEMERAL} for name in ("eph", "eph_above", "eph_clean")),
         {"name": "not_promised", "config": {"schema": "silver"}},
         {
             "name": "watermark",
@@ -549,6 +616,9 @@ def files() -> dict[str, str]:
     ]
     written = {
         "models/silver_t.sql": SILVER,
+        "models/eph.sql": COLLECTS.format("policy", "reference"),
+        "models/eph_above.sql": "select * from {{ ref('eph') }}",
+        "models/eph_clean.sql": COLLECTS.format("car", "x"),
         "models/clean.sql": "select 'x' as policy",
         "models/watermark.sql": WATERMARK.format("event_id"),
         "models/not_promised.py": python('return t.select(F.udf(str)("car").alias("x"))'),

@@ -36,6 +36,28 @@ HOOKS = {
     ),
     "update": (f"update {CLEAN} set x = (select max(policy) from {SILVER})", True),
     "update_within": (f"update {SILVER} set car = policy", True),
+    "replace_table": (
+        f"create or replace table {CLEAN} using iceberg as select policy as x, 1 as n "
+        f"from {SILVER}",
+        True,
+    ),
+    "replace_table_of_a_with": (
+        f"replace table {CLEAN} using iceberg as with a as (select policy as x from {SILVER}) "
+        "select * from a",
+        True,
+    ),
+    "replace_table_of_clean": (
+        f"create or replace table {CLEAN} using iceberg as select car as x, 1 as n from {SILVER}",
+        False,
+    ),
+    "into_a_source": (
+        "insert into {{ source('landed', 'raw') }} select policy, 1 from " + SILVER,
+        True,
+    ),
+    "of_clean_into_a_source": (
+        "insert into {{ source('landed', 'raw') }} select car, 1 from " + SILVER,
+        False,
+    ),
     "insert_of_clean": (f"insert into {CLEAN} select car, 1 from {SILVER}", False),
     "merge_by_what_is_marked": (
         f"merge into {CLEAN} a using {SILVER} b on a.x = b.policy "
@@ -49,6 +71,14 @@ HOOKS = {
 }
 
 
+# A table that is a source only.
+LAND = """
+{% macro land() %}
+  {% do run_query("create table if not exists " ~ target.schema ~ ".clean_too (x string, n int)") %}
+{% endmacro %}
+"""
+
+
 @pytest.fixture(scope="module")
 def built(dbt, tmp_path_factory, module_schema):
     from tests.support.dbt_runner import make_project
@@ -58,16 +88,20 @@ def built(dbt, tmp_path_factory, module_schema):
         {"name": "t", "config": {"schema": "silver"}, "columns": [policy]},
         {"name": "h_into_its_own_table", "columns": [policy]},
     ]
+    raw = {"name": "raw", "identifier": "clean_too"}
+    sources = [{"name": "landed", "schema": "{{ target.schema }}", "tables": [raw]}]
     files = {
         "models/t.sql": "select 'P' as policy, 'k' as car, 1 as n",
         "models/clean.sql": "select 'x' as x, 1 as n",
-        "models/models.yml": yaml.safe_dump({"models": models}),
+        "macros/land.sql": LAND,
+        "models/models.yml": yaml.safe_dump({"models": models, "sources": sources}),
     }
     for name, (hook, _) in HOOKS.items():
         query = "select 'k' as policy, 'k' as car, 1 as n"
         head = f'{{{{ config(post_hook="{hook}") }}}}\n-- depends_on: {T} {{{{ ref("clean") }}}}\n'
         files[f"models/h_{name}.sql"] = head + query
     project = make_project(dbt, tmp_path_factory.mktemp("hooks"), files)
+    assert project("run-operation", "land", schema=module_schema).success
     return project("run", "--threads", "1", schema=module_schema)
 
 

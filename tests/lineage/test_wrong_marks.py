@@ -53,6 +53,10 @@ SAYS = {
         {"columns": [{"name": "x", "pii": True}]},
         "m.x: pii has no meaning beside meta: say it in meta.",
     ),
+    "in_the_config_of_a_column": (
+        {"columns": [{"name": "x", "config": {"silver_only": True, "pii": True}}]},
+        "m.x: pii has no meaning beside meta: say it in meta.",
+    ),
     "an_allowance_at_a_column": (
         {"columns": [{"name": "x", "config": {"meta": {"pii_allowed": "So."}}}]},
         "m.x: meta pii_allowed has no meaning at a column",
@@ -126,6 +130,9 @@ def test_what_seeds_and_snapshots_say(project):
     for name in ("numbers", "history"):
         assert f"{name}.polcy is marked pii, and there is no such column" in result.message[name]
     at_the_whole = {"config": {"meta": {"pii": True}}}
+    in_config = {"columns": [{"name": "n", "config": {"pii": True}}]}
+    result = project("seed", seeds=[{"name": "numbers"} | in_config])
+    assert "numbers.n: pii has no meaning beside meta" in result.message["numbers"]
     result = project("seed", seeds=[{"name": "numbers"} | at_the_whole])
     assert "numbers: meta pii stands at the whole" in result.message["numbers"]
 

@@ -22,7 +22,8 @@ class Change:
     """One difference.
 
     Attributes:
-        kind: What is another: code, macro, import, var, profile, config, moved, seed, exposure.
+        kind: What is another: access, allowance, code, config, environment, exposure, gone, guard,
+            import, macro, moved, new, profile, project, seed, test, var.
         text: What, in one line.
         file: A file of the project where it stands; "" if there is no single one.
         reaches: The nodes that it stands in, and how far it reaches there.

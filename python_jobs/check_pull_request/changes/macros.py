@@ -2,7 +2,7 @@
 materialization calls."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from python_jobs.check_pull_request.changes.change import Change, Reach
 from python_jobs.check_pull_request.manifest import Manifest, names
@@ -94,7 +94,9 @@ def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
         for each in (before, after):
             reaches |= _reaches(each, calls[id(each)], {key}, called if None in texts else set())
         commands = _commands(after, calls[id(after)], key)
-        where = f": used by {names(reaches)}" if reaches else ": no model uses it"
+        tests = _tests((before, after), calls, key)
+        by = [*([names(reaches)] if reaches else []), *tests]
+        where = f": used by {', '.join(by)}" if by else ": no model uses it"
         if commands:
             where = f": used by {', '.join(commands)}, which no plan shows"
             reaches = dict.fromkeys(after.nodes, Reach.ALL)
@@ -113,6 +115,18 @@ def _reaches(state: Manifest, calls: Calls, wanted: set[str], called: set[str]) 
                 # Of two ways in which it is called, the farther counts.
                 found[key] = min(reach, found.get(key, reach), key=list(Reach).index)
     return found
+
+
+def _tests(states: tuple[Manifest, ...], calls: Mapping[int, Calls], key: str) -> list[str]:
+    """The data tests that call a macro, in words."""
+    return sorted(
+        {
+            f"the data test {test['name']}"
+            for state in states
+            for test in state.tests.values()
+            if key in calls[id(state)].closure((test.get("depends_on") or {}).get("macros") or ())
+        }
+    )
 
 
 def _commands(state: Manifest, calls: Calls, key: str) -> list[str]:

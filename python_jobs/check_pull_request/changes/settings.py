@@ -15,6 +15,16 @@ from python_jobs.check_pull_request.project import Project
 PROJECT_FILE = "dbt_project.yml"
 PROFILES_FILE = "profiles.yml"
 
+# What of dbt_project.yml shows in the nodes, or is told by itself.
+SHOWN_ELSEWHERE = {
+    *("models", "seeds", "snapshots", "sources", "exposures", "vars", "quoting", "clean-targets"),
+    *("tests", "data_tests", "unit_tests", "functions", "metrics", "semantic-models", "analyses"),
+    *("saved-queries", "version", "profile", "packages-install-path", "target-path", "log-path"),
+    *(f"{kind}-paths" for kind in ("model", "seed", "snapshot", "macro", "test", "analysis")),
+    *("docs-paths", "asset-paths", "function-paths", "config-version"),
+}
+OF_ALL_MODELS = ("on-run-start", "on-run-end", "dispatch")
+
 # Settings of a profile that decide how fast, where or as whom, and not about any row.
 HARMLESS = (
     r"threads|host|port|user|token|retry_all|connect_\w+|query_\w+|poll_interval|schema"
@@ -40,6 +50,19 @@ def of_vars(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterat
         where = f": read by {names(reaches)}" if reaches else ": no model reads it"
         text = f"the var {of}{name} is {_told(now)} by default, and was {_told(was)}{where}"
         yield Change("var", text, PROJECT_FILE, reaches)
+
+
+def of_project(root: Path, tree: Path, after: Manifest) -> Iterator[Change]:
+    """Each setting of dbt_project.yml that no manifest shows, as the hooks of commands."""
+    old, new = (_read(folder / PROJECT_FILE) for folder in (tree, root))
+    for name in sorted((old.keys() | new.keys()) - SHOWN_ELSEWHERE):
+        was, now = old.get(name), new.get(name)
+        if was == now:
+            continue
+        reaches = dict.fromkeys(after.nodes, Reach.ALL) if name in OF_ALL_MODELS else {}
+        where = ", which every model may feel" if reaches else ""
+        text = f"{name} is {_told(now)}, and was {_told(was)}{where}"
+        yield Change("project", text, PROJECT_FILE, reaches)
 
 
 def of_profiles(project: Project, tree: Path, after: Manifest) -> Iterator[Change]:

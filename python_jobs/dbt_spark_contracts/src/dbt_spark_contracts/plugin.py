@@ -11,6 +11,7 @@ from dbt.plugins.manager import dbt_hook, dbtPlugin
 
 from dbt_spark_contracts import materializations
 from dbt_spark_contracts.compat import dbt_adapters, dbt_core, dbt_unit_tests, patches
+from dbt_spark_contracts.lineage import wrong_marks
 
 if TYPE_CHECKING:
     from dbt_spark_contracts.invocation import Invocation
@@ -52,6 +53,7 @@ class SparkContractsPlugin(dbtPlugin):
         dbt_adapters.use_package(adapter_type)
         dbt_core.allow_contracts_on_python_models()
         dbt_unit_tests.allow_unit_tests_of_python_models()
+        dbt_core.keep_in_columns(wrong_marks.KNOWN)
         if get_flags().WHICH == "generate":
             # Not at the top: other commands need none of it.
             from dbt_spark_contracts import docs_page
@@ -81,8 +83,11 @@ class SparkContractsPlugin(dbtPlugin):
         from dbt_spark_contracts import written_rows
         from dbt_spark_contracts.adapter import SparkAdapter
         from dbt_spark_contracts.invocation import Invocation
+        from dbt_spark_contracts.lineage import watch
 
         dbt_adapters.use_adapter(SparkAdapter)
+        if flags.WHICH in SPARK_COMMANDS:
+            dbt_core.around_each_ephemeral_model(watch.watched)
         self.invocation = Invocation.begin(credentials, *dbt_core.target_folder(), retried)
         dbt_core.on_node_finished(self.invocation.run.node_finished)
         dbt_core.on_result_told(written_rows.say)

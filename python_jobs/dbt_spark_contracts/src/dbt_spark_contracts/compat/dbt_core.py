@@ -210,6 +210,45 @@ def keep_results_when_a_last_hook_is_refused() -> None:
     patch(RunTask, "get_hook_sql", get_hook_sql)
 
 
+def around_each_ephemeral_model(around) -> None:
+    """Compile each ephemeral model of this dbt command within `around(unique_id)`.
+
+    dbt compiles one when the first model that reads it is compiled, and hands the others its code
+    (Compiler._compile_code).
+    """
+    from dbt.compilation import Compiler
+
+    compile_code = Compiler._compile_code
+
+    def compile_ephemeral(compiler, node, *args, **options):
+        if not node.is_ephemeral_model:
+            return compile_code(compiler, node, *args, **options)
+        with around(node.unique_id):
+            return compile_code(compiler, node, *args, **options)
+
+    patch(Compiler, "_compile_code", compile_ephemeral)
+
+
+def keep_in_columns(names) -> None:
+    """Let a column in the manifest have those of its config's keys that dbt drops.
+
+    Of a column's `config`, dbt keeps `meta` and `tags`, and nothing else (ParserRef._add).
+
+    Args:
+        names: The keys.
+    """
+    from dbt.parser.common import ParserRef
+
+    add = ParserRef._add
+
+    def add_with_more(parser_ref, column) -> None:
+        add(parser_ref, column)
+        more = {name: value for name, value in column.config.items() if name in names}
+        parser_ref.column_info[column.name]._extra.update(more)
+
+    patch(ParserRef, "_add", add_with_more)
+
+
 def list_no_relations() -> None:
     """Let this dbt command not list what is in the warehouse before it begins.
 

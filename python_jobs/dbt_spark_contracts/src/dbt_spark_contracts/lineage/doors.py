@@ -137,6 +137,7 @@ class LineageDoors(metaclass=AdapterMeta):
             target = self._written_node(project, write.table)
             if target is None:
                 continue  # who reads it cannot trace it
+            target = {"depends_on": {"nodes": []}, **target}  # a source depends on nothing
             entry, _, nodes = self._traced(project, write.rows, target)
             unknown = list(marks.untraced(target, entry, nodes).values())
             leaks = (line for _, line in marks.leaks_of_columns(target, entry, nodes))
@@ -198,7 +199,10 @@ class LineageDoors(metaclass=AdapterMeta):
         """The model's column lineage, as `_traced` has it, with what the model has collected."""
         collected = watch.take(view)
         told = sorted(collected.others)
-        for frame in [*collected.frames, *self.connections.fetched_frames()]:
+        frames = [*collected.frames, *self.connections.fetched_frames()]
+        for unique_id in project.ephemeral_parents(model):
+            frames += watch.of_ephemeral(unique_id).frames
+        for frame in dict.fromkeys(frames):
             entry, _, nodes = self._traced(project, frame, model, volatile)
             told += marks.told_by(model, entry, nodes)
         by_hand = f"what the model has collected: {', '.join(dict.fromkeys(told))}" if told else ""

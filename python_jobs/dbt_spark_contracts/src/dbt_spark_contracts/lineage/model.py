@@ -49,9 +49,9 @@ def trace(
         incremental model's column says nothing.
     """
     # A query's rows that stand in the plan can be its literals only; a program's may be collected.
-    is_query = model["language"] == "sql"
+    is_query = model.get("language") != "python"
     own = model["unique_id"]
-    checksum = model["checksum"]["checksum"]
+    checksum = (model.get("checksum") or {}).get("checksum", "")  # a source has none
     try:
         reader = PlanReader(
             names, relations_of(frame), files or {}, is_query, collected, tuple(volatile), EPHEMERAL

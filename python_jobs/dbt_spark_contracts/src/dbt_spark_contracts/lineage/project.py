@@ -59,6 +59,18 @@ class Project:
                     found.setdefault(unique_id, []).append(node)
         return found
 
+    def ephemeral_parents(self, node: dict) -> set[str]:
+        """The ephemeral models that are a part of a node's query."""
+        found: set[str] = set()
+        left = [*node["depends_on"].get("nodes", ())]
+        while left:
+            parent = self.nodes.get(unique_id := left.pop())
+            is_new = parent is not None and unique_id not in found
+            if parent and is_new and parent["config"].get("materialized") == "ephemeral":
+                found.add(unique_id)
+                left += parent["depends_on"].get("nodes", ())
+        return found
+
     def full_name(self, relation: str) -> str:
         """A relation's name as plans have it."""
         name = relation.replace("`", "").lower()

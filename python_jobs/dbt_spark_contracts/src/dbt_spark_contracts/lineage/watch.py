@@ -86,7 +86,8 @@ def watched(view: str = "", own_code: "OwnCode | None" = None) -> Iterator[None]
     """Watch what this thread, and those that it starts, collect for what is staged as `view`.
 
     Args:
-        view: The view; none while a model's file is read, before it is called.
+        view: The view, or the unique id of an ephemeral model; none while a model's file is read,
+            before it is called.
         own_code: Whose code it is, where that has not been said before.
     """
     _watch()
@@ -111,6 +112,11 @@ def unwatched() -> Iterator[None]:
 def take(view: str) -> Collected:
     """What was collected for what is staged as `view`. It is told once."""
     return _kept.pop(view, None) or Collected()
+
+
+def of_ephemeral(unique_id: str) -> Collected:
+    """What an ephemeral model has collected when it was compiled, which each of its readers has."""
+    return _kept.get(unique_id) or Collected()
 
 
 @contextmanager
@@ -142,6 +148,7 @@ def _watch() -> None:
             setattr(DataFrame, name, property(_told(found.fget, _frame)))
         elif callable(found):
             setattr(DataFrame, name, _told(found, _frame))
+    DataFrame.__repr__ = _told(DataFrame.__repr__, _shown)
     GroupedData.pivot = _told(GroupedData.pivot, _pivoted)
     for owner, name in _OF_RDDS:
         setattr(owner, name, _told(getattr(owner, name), _rdd))
@@ -165,6 +172,11 @@ def _told(function: Callable, tell: Callable) -> Callable:
 
 def _frame(collected: Collected, frame: DataFrame, arguments: tuple, options: dict) -> None:
     collected.frames.append(frame)
+
+
+def _shown(collected: Collected, frame: DataFrame, arguments: tuple, options: dict) -> None:
+    if frame.sparkSession.conf.get("spark.sql.repl.eagerEval.enabled", "false") != "false":
+        collected.frames.append(frame)  # else it shows the names of columns
 
 
 def _pivoted(collected: Collected, group: Any, arguments: tuple, options: dict) -> None:

@@ -21,8 +21,10 @@ from dbt_spark_contracts.schemas import quoted
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-# Without one of these words, a statement is none that is looked for.
-_WORDS = re.compile(r"\b(insert|update|merge)\b", re.IGNORECASE)
+# Without these words, a statement is none that is looked for.
+_WORDS = re.compile(
+    r"\b(insert|update|merge)\b|\b(create|replace)\s+table\b.*\bas\b", re.IGNORECASE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ def _writes(session: "SparkSession", plan: Any, outer: tuple) -> Iterator[Write]
             yield from _writes(session, child, outer)
     elif kind in ("InsertIntoStatement", "OverwriteByExpression"):
         yield from _of_insert(session, plan, outer)
+    elif kind in ("CreateTableAsSelect", "ReplaceTableAsSelect"):
+        yield Write(_joined(plan.name().nameParts()), _within(session, outer, plan.query()))
     elif kind == "UpdateTable":
         target = plan.table()
         yield Write(_name(target), _assigned(frame_of(session, target), plan.assignments()))
@@ -69,10 +73,7 @@ def _writes(session: "SparkSession", plan: Any, outer: tuple) -> Iterator[Write]
 
 
 def _of_insert(session: "SparkSession", plan: Any, outer: tuple) -> Iterator[Write]:
-    query = plan.query()
-    for clause in reversed(outer):
-        query = with_child(session, clause, query)
-    rows, table = frame_of(session, query), _name(plan.table())
+    rows, table = _within(session, outer, plan.query()), _name(plan.table())
     names: list[str] = []
     fixed: set[str] = set()
     if kind_of_java(plan) == "InsertIntoStatement":  # `replace where` is by position
@@ -81,6 +82,13 @@ def _of_insert(session: "SparkSession", plan: Any, outer: tuple) -> Iterator[Wri
     if not names:
         names = [name for name in session.table(table).columns if name.lower() not in fixed]
     yield Write(table, rows.toDF(*names))
+
+
+def _within(session: "SparkSession", outer: tuple, query: Any) -> "DataFrame":
+    """The rows of a query within these `with` clauses."""
+    for clause in reversed(outer):
+        query = with_child(session, clause, query)
+    return frame_of(session, query)
 
 
 def _fixed(partitions: Any) -> Iterator[str]:
@@ -122,4 +130,8 @@ def _name(target: Any) -> str:
     """The name of the table that is written, which may have an alias."""
     while kind_of_java(target) == "SubqueryAlias":
         target = target.child()
-    return ".".join(map(quoted, elements(target.multipartIdentifier())))
+    return _joined(target.multipartIdentifier())
+
+
+def _joined(parts: Any) -> str:
+    return ".".join(map(quoted, elements(parts)))

@@ -7,8 +7,8 @@ from typing import Any
 from dbt_spark_contracts.lineage.project import MARKS, SOURCE, marked
 
 # What a model's meta says, and a column's may not.
-_OF_MODELS = ("pii_allowed", "untraced_allowed", "unaudited", "unproven_keys")
-_KNOWN = (*MARKS, *_OF_MODELS)
+OF_MODELS = ("pii_allowed", "untraced_allowed", "unaudited", "unproven_keys")
+KNOWN = (*MARKS, *OF_MODELS)
 
 
 def told(node: dict) -> str:
@@ -45,22 +45,22 @@ def _of_node(node: dict) -> Iterator[str]:
                 f"{told(node)}: meta {key} stands at the whole, where it marks nothing: say it at "
                 f"each column, `columns: [{{name: …, config: {{meta: {{{name}: true}}}}}}]`."
             )
-        elif name in _OF_MODELS and name != key:
+        elif name in OF_MODELS and name != key:
             yield f"{told(node)}: meta {key} has no meaning: it is spelt {name}."
-    for key in sorted({*(node.get("config") or {})} & {*_KNOWN}):
+    for key in sorted({*(node.get("config") or {})} & {*KNOWN}):
         yield f"{told(node)}: {key} has no meaning beside meta: say it in meta."
     for column in node["columns"].values():
         where = f"{told(node)}.{column['name']}"
         for key, value in _meta(column).items():
             if line := _wrong_in_column(key, value):
                 yield f"{where}: {line}"
-        for key in sorted({*column} & {*_KNOWN}):
+        for key in sorted({*column} & {*KNOWN}):
             yield f"{where}: {key} has no meaning beside meta: say it in meta."
 
 
 def _wrong_in_column(key: str, value: Any) -> str:
     name = _meant(key)
-    if name in _OF_MODELS:
+    if name in OF_MODELS:
         return f"meta {key} has no meaning at a column: say it in the meta of the model."
     if name in MARKS and name != key:
         return f"meta {key} marks nothing: it is spelt {name}."
@@ -77,4 +77,4 @@ def _meta(told_of: dict) -> dict:
 def _meant(key: str) -> str:
     """The mark that a key is, or that it must be meant for; none, if it is another thing."""
     plain = str(key).strip().lower().replace("-", "_").replace(" ", "_")
-    return next(iter(get_close_matches(plain, _KNOWN, 1, 0.8)), "")
+    return next(iter(get_close_matches(plain, KNOWN, 1, 0.8)), "")

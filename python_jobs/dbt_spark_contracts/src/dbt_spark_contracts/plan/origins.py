@@ -27,10 +27,10 @@ PASSES = steps.PASSES - names("SubqueryAlias Sort") | names("CTERelationDef Subq
 # Of those, they choose rows, though by no column.
 LIMITS = names("GlobalLimit LocalLimit Offset Tail Sample")
 
-# They list names and types, and no value of a column.
+# They list names and types, and no value of a column. (DescribeColumn tells bounds.)
 LISTS = names("""
     ShowTables ShowTablesCommand ShowViews ShowViewsCommand ShowNamespaces ShowColumns
-    DescribeRelation DescribeTableCommand DescribeColumn
+    DescribeRelation DescribeTableCommand
 """)
 
 # What cannot be seen through, in words.
@@ -395,6 +395,13 @@ def _expand(step: Tree, children: list[Table], rows: Value, values: _Values) -> 
     return Table([id for id, _ in columns], known, rows)
 
 
+def _numbered(step: Tree, children: list[Table], rows: Value, values: _Values) -> Table:
+    """The index of pandas on Spark, which counts the rows, beside the columns that it is put to."""
+    below = children[0].known
+    known = {id: below.get(id) or Column(name, NOTHING) for id, name in named(step)}
+    return Table([*known], known, rows)
+
+
 def _generate(step: Tree, children: list[Table], rows: Value, values: _Values) -> Table:
     (generator,) = step.expressions("generator")
     function = generator.children[0] if generator.kind == "GeneratorOuter" else generator
@@ -431,6 +438,7 @@ _STEPS: dict[str, Callable[..., Table]] = {
     "Except": _set_operation,
     "Expand": _expand,
     "Generate": _generate,
+    "AttachDistributedSequence": _numbered,
 }
 
 

@@ -36,6 +36,9 @@ _PATIENCE = 20_000
 
 _SIDES = ("LeftOuter", "RightOuter")
 
+# The types of numbers that a sequence goes on by.
+_STEPS = names("byte short integer long")
+
 
 class Uniqueness:
     """Reads one plan.
@@ -63,13 +66,8 @@ class Uniqueness:
         self.nulls_differ = nulls_differ
         self._elsewhere = elsewhere
         self._ctes = ctes(plan)
-        self._row_numbers = {
-            column.id
-            for step in plan.walk()
-            if step.kind == "Window"
-            for column in step.expressions("windowExpressions")
-            if _is_row_number(column) and column.id is not None
-        }
+        self._row_numbers = _numbers(plan, "RowNumber")
+        self._ranks = _numbers(plan, "Rank DenseRank")
         self._steps = 0
         self._answers: dict[tuple[int, frozenset[int]], bool] = {}
 
@@ -89,9 +87,10 @@ class Uniqueness:
     def numbers_rows(self, step: Tree) -> bool:
         """Does the step number rows, or look at their numbers?"""
         if step.kind == "Window":
-            return not self._row_numbers.isdisjoint(_window_ids(step))
+            return not (self._row_numbers | self._ranks).isdisjoint(_window_ids(step))
+        numbers = self._row_numbers | self._ranks
         conditions = step.expressions("condition")
-        return any(tree.id in self._row_numbers for one in conditions for tree in one.walk())
+        return any(tree.id in numbers for one in conditions for tree in one.walk())
 
     def _is_unique(self, step: Tree, ids: frozenset[int]) -> bool:
         asked = (id(step), ids)
@@ -107,6 +106,11 @@ class Uniqueness:
                 return self._of_join(step, ids)
             if kind == "Union":
                 return self._of_union(step, ids)
+            if kind == "Filter" and _leaves_unmatched(step):
+                ids = self._known(ids, conjuncts(step.expressions("condition")))
+                step = children[0].children[0]
+                ids = ids.intersection(outputs(step))
+                continue
             if kind == "WithCTE":
                 step = children[step.fields["plan"]]
                 continue
@@ -141,13 +145,24 @@ class Uniqueness:
         if kind == "Distinct" or (kind in ("Intersect", "Except") and not step.fields["isAll"]):
             return ids >= {*outputs(step)}
         if kind == "Window":
-            partition = step.expressions("partitionSpec")
-            numbers = ids & self._row_numbers & {*_window_ids(step)}
-            ids |= self._made_alike(step.children[0], ids)
-            return bool(numbers) and all(
-                part.id in ids or literal(part) is not None for part in partition
-            )
+            return self._is_numbered(step, ids)
         return False
+
+    def _is_numbered(self, step: Tree, ids: frozenset[int]) -> bool:
+        """Has each row of a part its own number, and do these columns tell both?"""
+        own = ids.intersection(_window_ids(step))
+        partition = step.expressions("partitionSpec")
+        told = ids | self._made_alike(step.children[0], ids)
+        if not all(part.id in told or literal(part) is not None for part in partition):
+            return False
+        if own & self._row_numbers:
+            return True
+        if self.nulls_differ or not own & self._ranks:
+            return False
+        # Two rows of a part have one rank if they are equal in what it is ordered by.
+        by = (self._determined_by(order.children[0]) for order in step.expressions("orderSpec"))
+        parts = frozenset(part.id for part in partition if part.id is not None)
+        return self._is_unique(step.children[0], parts.union(*by))
 
     def _below(self, step: Tree, ids: frozenset[int]) -> frozenset[int]:
         """By which columns the rows below the step have to be unique, so that its own are."""
@@ -303,7 +318,7 @@ class Uniqueness:
         ):
             if (
                 condition.kind == kind
-                and condition.children[number].id in self._row_numbers
+                and condition.children[number].id in self._row_numbers | self._ranks
                 and literal(condition.children[limit]) == (bound, "integer")
             ):
                 return determined_by(condition.children[number])
@@ -322,14 +337,53 @@ def _repeats(step: Tree, ids: frozenset[int]) -> bool:
         generator = step.expressions("generator")[0]
         if generator.kind == "GeneratorOuter":
             generator = generator.children[0]
-        position = step.expressions("generatorOutput")[0].id
-        return generator.kind != "PosExplode" or position not in ids
+        # The place in an array is another each time; so is each element of a sequence.
+        is_apart = generator.kind == "PosExplode" or _is_of_sequence(generator)
+        return not is_apart or step.expressions("generatorOutput")[0].id not in ids
     return step.kind == "Sample" and step.fields.get("withReplacement") is not False
 
 
-def _is_row_number(listed: Tree) -> bool:
-    window = bare(listed)
-    return window.kind == "WindowExpression" and window.children[0].kind == "RowNumber"
+def _is_of_sequence(generator: Tree) -> bool:
+    if generator.kind != "Explode" or generator.children[0].kind != "Sequence":
+        return False
+    _, _, *given = generator.children[0].children
+    # A step of months and days at once, which is of the type "interval", may come back.
+    types = [bare(step).fields.get("dataType") for step in given]
+    return all(type_ in _STEPS or str(type_).startswith("interval ") for type_ in types)
+
+
+def _leaves_unmatched(step: Tree) -> bool:
+    """Does a filter leave those rows of a left join's left side that find no row on the right?
+
+    Where they find one, a column that has to be equal has a value.
+    """
+    (join,) = step.children
+    if join.kind != "Join" or join.word("joinType") != "LeftOuter":
+        return False
+    equal = {
+        one.id
+        for one, _ in _equalities(conjuncts(join.expressions("condition")), nulls_differ=True)
+        if one.kind == "AttributeReference"
+    }
+    absent = {
+        condition.children[0].id
+        for condition in conjuncts(step.expressions("condition"))
+        if condition.kind == "IsNull"
+    }
+    return not equal.isdisjoint(absent & {*outputs(join.children[1])})
+
+
+def _numbers(plan: Tree, kinds: str) -> set[int]:
+    """The columns that windows of a plan make by functions of these kinds."""
+    return {
+        column.id
+        for step in plan.walk()
+        if step.kind == "Window"
+        for column in step.expressions("windowExpressions")
+        if column.id is not None
+        and bare(column).kind == "WindowExpression"
+        and bare(column).children[0].kind in names(kinds)
+    }
 
 
 def _window_ids(step: Tree) -> list[int]:
@@ -342,7 +396,8 @@ def _equalities(
     """The expressions that are equal where the conditions hold, each way round."""
     kinds = ("EqualTo",) if nulls_differ else ("EqualTo", "EqualNullSafe")
     for condition in conditions:
-        if condition.kind in kinds:
+        is_one = condition.kind == "In" and len(condition.children) == 2
+        if is_one or condition.kind in kinds:
             one, other = condition.children
             yield one, other
             yield other, one
