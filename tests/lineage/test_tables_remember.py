@@ -85,6 +85,19 @@ def test_a_table_that_has_no_row_yet_hands_nothing_on(project):
     assert result.success, result.text
 
 
+def test_a_table_that_a_run_added_nothing_to_still_hands_on(project):
+    """Iceberg counts the records of a new branch from 0, whatever the table holds."""
+    (project.dir / "dbt_project.yml").write_text(AUDITED)
+    added = "{{ config(materialized='incremental', incremental_strategy='append') }}\n"
+    added += FILES["models/between.sql"] + "{% if is_incremental() %} where false{% endif %}"
+    for _ in range(2):
+        result = project("run", "-s", "silver_t between", between__sql=added)
+        assert result.success, result.text
+    marked = YML.format(silver_t=MARKED, between=CLEAN)
+    result = project("run", "-s", "gold_x", target=False, models__yml=marked)
+    assert "gold_x.reference is between.x (made of silver_t.policy)" in result.message["gold_x"]
+
+
 def test_what_could_not_be_traced_is_remembered(project):
     marked = YML.format(silver_t=MARKED, between=CLEAN)
     files = {"between__sql": None, "between__py": UDF, "models__yml": marked}
