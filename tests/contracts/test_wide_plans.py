@@ -105,8 +105,8 @@ def test_what_is_told_of_a_wide_plan(spark):
     frame = added(spark, STEPS, COLUMNS)
     assert never_null(frame, frame.columns) == frame.columns
     entry = trace(frame, MODEL, {})
-    assert [*entry["columns"]] == frame.columns
-    assert not any(column["untraced"] for column in entry["columns"].values())
+    assert [*entry.columns] == frame.columns
+    assert not any(column.untraced for column in entry.columns.values())
 
 
 def test_steps_may_be_deeper_than_python_calls_go(spark):
@@ -125,7 +125,7 @@ def test_steps_may_be_deeper_than_python_calls_go(spark):
         sys.setrecursionlimit(before)
     assert [name for _, name in told] == frame.columns
     entry = trace(frame, MODEL, {})
-    assert not any(column["untraced"] for column in entry["columns"].values())
+    assert not any(column.untraced for column in entry.columns.values())
 
 
 def test_names_that_look_like_numbers_of_columns(spark):
@@ -133,7 +133,7 @@ def test_names_that_look_like_numbers_of_columns(spark):
     frame = spark.range(1).select(*[F.lit(n).alias(name) for n, name in enumerate(names)])
     frame = frame.withColumn("x", F.lit(None).cast("string")).withColumn("y", F.lit(1))
     assert never_null(frame, frame.columns) == [*names, "y"]
-    assert [*trace(frame, MODEL, {})["columns"]] == [*names, "x", "y"]
+    assert [*trace(frame, MODEL, {}).columns] == [*names, "x", "y"]
 
 
 def projected(spark, steps: int, columns: int) -> DataFrame:
@@ -158,6 +158,6 @@ def test_five_thousand_columns_and_five_hundred_steps(spark):
     assert wide.characters < 5 * 10**6
     assert len(never_null(large, large.columns)) == 5_500
     entry = trace(large, MODEL, {})
-    assert len(entry["columns"]) == 5_500
-    assert not any(column["untraced"] for column in entry["columns"].values())
+    assert len(entry.columns) == 5_500
+    assert not any(column.untraced for column in entry.columns.values())
     assert Uniqueness(nodes.analyzed_plan(large), {}, True).is_proven([0])

@@ -217,7 +217,10 @@ def test_what_is_read_of_a_file(tmp_path):
     assert found.metadata.as_dict() == METADATA
     assert found.models["m"].as_dict() == NODE
     assert found.models["m"].columns["a"].origins[0].field == "x"
-    assert ColumnLineage(tmp_path, "small").nodes == content["nodes"]
+    assert ColumnLineage(tmp_path, "small").nodes == found.models
+    again = tmp_path / "new folder" / record.FILE_NAME
+    record.write(again, found)
+    assert json.loads(again.read_text()) == content
     jsonschema.validate(content, json.loads(SCHEMA.read_text()))
 
 

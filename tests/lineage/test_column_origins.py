@@ -273,22 +273,22 @@ def told(frame, **other) -> str:
     """A frame's column lineage in the words of QUERIES."""
     entry = trace(frame, MODEL | other, NODES)
     columns = []
-    for name, column in entry["columns"].items():
-        by_field = {"": []} if not column["origins"] else {}
-        for origin in column["origins"]:
-            parent = origin["node"].removeprefix("model.x.")
-            text = f"{MARKS[origin['kind']]}{parent}.{origin['column']}"
-            by_field.setdefault(origin.get("field", ""), []).append(text)
+    for name, column in entry.columns.items():
+        by_field = {"": []} if not column.origins else {}
+        for origin in column.origins:
+            parent = origin.node.removeprefix("model.x.")
+            text = f"{MARKS[origin.kind]}{parent}.{origin.column}"
+            by_field.setdefault(origin.field, []).append(text)
         for field, texts in by_field.items():
             path = f"{name}.{field}".rstrip(".")
-            untraced = "!" if column["untraced"] else ""
+            untraced = "!" if column.untraced else ""
             columns.append(f"{path}={','.join(sorted(texts, key=by_name))}{untraced}")
     rows: dict[str, list] = {}
-    for origin in entry["rows"]["origins"]:
-        parent = origin["node"].removeprefix("model.x.")
-        rows.setdefault(origin["kind"], []).append(f"{parent}.{origin['column']}")
+    for origin in entry.rows.origins:
+        parent = origin.node.removeprefix("model.x.")
+        rows.setdefault(origin.kind, []).append(f"{parent}.{origin.column}")
     how = [f"{kind} {','.join(names)}" for kind, names in sorted(rows.items())]
-    untraced = ["!"] if entry["rows"]["untraced"] else []
+    untraced = ["!"] if entry.rows.untraced else []
     return "; ".join(filter(None, [" ".join(columns), " ".join(how + untraced)]))
 
 
@@ -418,8 +418,8 @@ def test_no_function_loses_a_column(tables):
         except (PySparkException, Py4JJavaError):  # it takes others, or gives what no table holds
             continue
         entry = trace(frame, MODEL, NODES)
-        parts = [*entry["columns"].values(), entry["rows"]]
-        found = {origin["column"] for part in parts for origin in part["origins"]}
+        parts = [*entry.columns.values(), entry.rows]
+        found = {origin.column for part in parts for origin in part.origins}
         told_of.add(name)
         if found != {*columns}:
             lost.append(f"{name}({', '.join(columns)}): {', '.join(sorted(found))}")
@@ -483,8 +483,8 @@ def fingerprints(tables, query, volatile=()):
 
 
 def fingerprints_in(entry):
-    columns = [column["fingerprint"] for column in entry["columns"].values()]
-    return columns, entry["rows"]["fingerprint"]
+    columns = [column.fingerprint for column in entry.columns.values()]
+    return columns, entry.rows.fingerprint
 
 
 def test_fingerprint_is_the_same_for_the_same_way(tables):
@@ -547,6 +547,6 @@ def test_what_has_no_input_is_known_or_untraced(tables):
             _ = frame.schema
         except (PySparkException, Py4JJavaError):  # it takes some, or gives what no table holds
             continue
-        if trace(frame, MODEL, NODES)["columns"]["x"]["untraced"]:
+        if trace(frame, MODEL, NODES).columns["x"].untraced:
             untraced.add(name)
     assert untraced == {"input_file_block_length", "input_file_block_start", "input_file_name"}

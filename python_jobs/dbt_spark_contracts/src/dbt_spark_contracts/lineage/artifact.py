@@ -1,14 +1,22 @@
 """Keeps target/column_lineage.json, and lets dbt's manifest say where columns come from."""
 
-import json
-import os
 import threading
 from datetime import datetime, timezone
 from pathlib import Path
 
 from dbt_common.invocation import get_invocation_id
 
-from dbt_spark_contracts.lineage.record import FILE_NAME, Metadata, Unreadable, read
+from dbt_spark_contracts.lineage.record import (
+    FILE_NAME,
+    Derivation,
+    Metadata,
+    Model,
+    Record,
+    Unreadable,
+    read,
+    write,
+)
+from dbt_spark_contracts.plan.values import COPY, Origin
 
 
 class ColumnLineage:
@@ -25,7 +33,7 @@ class ColumnLineage:
         self._is_new = False
         self._lock = threading.Lock()
 
-    def record(self, unique_id: str, entry: dict) -> None:
+    def record(self, unique_id: str, entry: Model) -> None:
         """Keep what was found of a model; the manifest that dbt writes at the end tells it too."""
         with self._lock:
             self.nodes[unique_id] = entry
@@ -42,7 +50,7 @@ class ColumnLineage:
             self._manifest = manifest
             for unique_id, entry in list(self.nodes.items()):
                 node = manifest.nodes.get(unique_id)
-                if node is None or node.checksum.checksum != entry["checksum"]:
+                if node is None or node.checksum.checksum != entry.checksum:
                     del self.nodes[unique_id]
                 else:
                     _annotate(manifest, unique_id, entry)
@@ -54,49 +62,43 @@ class ColumnLineage:
                 return
             self._is_new = False
             now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-            metadata = Metadata(now, get_invocation_id(), self.project).as_dict()
-            nodes = {unique_id: self.nodes[unique_id] for unique_id in sorted(self.nodes)}
-            text = json.dumps({"metadata": metadata, "nodes": nodes}, indent=1, ensure_ascii=False)
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = self.path.with_suffix(f".{os.getpid()}")
-            # Half a surrogate pair, which a text of YAML may have, becomes an escape of JSON.
-            unfinished.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-            unfinished.replace(self.path)
+            metadata = Metadata(now, get_invocation_id(), self.project)
+            write(self.path, Record(metadata, self.nodes))
 
 
-def _read(path: Path) -> dict[str, dict]:
-    """The nodes of the file, as JSON; none if it is not there, broken, or of another version."""
+def _read(path: Path) -> dict[str, Model]:
+    """The models of the file; none if it is not there, broken, or of another version."""
     try:
-        return {unique_id: model.as_dict() for unique_id, model in read(path).models.items()}
+        return read(path).models
     except (FileNotFoundError, Unreadable):
         return {}
 
 
-def _annotate(manifest, unique_id: str, entry: dict) -> None:
+def _annotate(manifest, unique_id: str, entry: Model) -> None:
     """Have the columns of a node of the manifest say what they are from, and the node its rows."""
     node = manifest.nodes.get(unique_id)
     if node is None:
         return
-    _tell(node.meta, "rows by", entry["rows"])
+    _tell(node.meta, "rows by", entry.rows)
     columns = {name.lower(): column for name, column in node.columns.items()}
-    for name, found in entry["columns"].items():
+    for name, found in entry.columns.items():
         if name.lower() in columns:
             _tell(columns[name.lower()].meta, "from", found)
 
 
-def _tell(meta: dict, key: str, found: dict) -> None:
-    for name, texts in ((key, map(_in_words, found["origins"])), ("untraced", found["untraced"])):
+def _tell(meta: dict, key: str, found: Derivation) -> None:
+    for name, texts in ((key, map(_in_words, found.origins)), ("untraced", found.untraced)):
         meta.pop(name, None)
         if text := ", ".join(texts):
             meta[name] = text
 
 
-def _in_words(origin: dict) -> str:
+def _in_words(origin: Origin) -> str:
     """`silver_x.column`, as dbt's docs show it; how, where it is not a plain copy."""
-    text = f"{short_name(origin['node'])}.{origin['column']}"
-    if "field" in origin:
-        text = f"{origin['field']}: {text}"
-    return text if origin["kind"] == "copy" else f"{text} ({origin['kind']})"
+    text = f"{short_name(origin.node)}.{origin.column}"
+    if origin.field:
+        text = f"{origin.field}: {text}"
+    return text if origin.kind == COPY else f"{text} ({origin.kind})"
 
 
 def short_name(node: str) -> str:

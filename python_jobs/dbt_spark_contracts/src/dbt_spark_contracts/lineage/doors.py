@@ -20,6 +20,7 @@ from dbt_spark_contracts.lineage.marks import Memories, Nodes
 from dbt_spark_contracts.lineage.memory import Memory, keep, recall, united
 from dbt_spark_contracts.lineage.model import trace
 from dbt_spark_contracts.lineage.project import SOURCE, Project, marked
+from dbt_spark_contracts.lineage.record import Model
 from dbt_spark_contracts.lineage.relations import Relation, relations_of
 from dbt_spark_contracts.publish import pending, tell
 from dbt_spark_contracts.publish.statements import shortened
@@ -67,7 +68,7 @@ class LineageDoors(metaclass=AdapterMeta):
         project = self.project_of(graph)
         entry, memories, nodes = self._trace(project, str(view), model, volatile)
         for name in internal:
-            entry["columns"].pop(name, None)
+            entry.columns.pop(name, None)
         if model["resource_type"] != "test":
             self.invocation.column_lineage.record(model["unique_id"], entry)
             self.invocation.made[str(view)] = marks.made_of(entry, memories, nodes)
@@ -195,7 +196,7 @@ class LineageDoors(metaclass=AdapterMeta):
 
     def _trace(
         self, project: Project, view: str, model: dict, volatile: list[str]
-    ) -> tuple[dict, Memories, Nodes]:
+    ) -> tuple[Model, Memories, Nodes]:
         """The model's column lineage, as `_traced` has it, with what the model has collected."""
         collected = watch.take(view)
         told = sorted(collected.others)
@@ -216,7 +217,7 @@ class LineageDoors(metaclass=AdapterMeta):
         model: dict,
         volatile: Iterable[str] = (),
         collected: str = "",
-    ) -> tuple[dict, Memories, Nodes]:
+    ) -> tuple[Model, Memories, Nodes]:
         """The column lineage of a model's DataFrame.
 
         Returns:
@@ -228,7 +229,7 @@ class LineageDoors(metaclass=AdapterMeta):
         names = {name: node for name, node in project.names.items() if not is_view or node != own}
         entry = trace(frame, model, names, volatile, watch.files, collected)
         if branch := self.get_branch():
-            entry = pending.with_names_to_come(entry, branch)
+            entry = entry.without(pending.hidden_name("", branch))  # as they will be published
         memories = self._memories(project, frame, entry)
         marks.hand_on(entry, own, memories, project.nodes)
         return entry, memories, self._with_kept(project, model, memories)
@@ -243,12 +244,12 @@ class LineageDoors(metaclass=AdapterMeta):
         unique_id = project.names.get(".".join(parts).lower())
         return project.nodes[unique_id] if unique_id else None
 
-    def _memories(self, project: Project, frame: DataFrame, entry: dict) -> Memories:
+    def _memories(self, project: Project, frame: DataFrame, entry: Model) -> Memories:
         """What those tables and views remember that a column lineage names, by node.
 
         Of sources and seeds the yml says all.
         """
-        named = {origin["node"] for of in entry["columns"].values() for origin in of["origins"]}
+        named = {origin.node for of in entry.columns.values() for origin in of.origins}
         nodes = [project.nodes[node] for node in sorted(named & project.nodes.keys())]
         read = relations_of(frame).values() if nodes else ()
         found: dict[str, Memory | None] = {}

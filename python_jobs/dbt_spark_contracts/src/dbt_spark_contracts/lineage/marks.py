@@ -19,9 +19,10 @@ from dbt_spark_contracts.lineage.project import (
     marks_of,
     with_marks,
 )
+from dbt_spark_contracts.lineage.record import Column, Model
 from dbt_spark_contracts.nodes import is_enforced
 from dbt_spark_contracts.plan.tree import names
-from dbt_spark_contracts.plan.values import COPY, DIRECT
+from dbt_spark_contracts.plan.values import COPY, DIRECT, Origin
 
 SNAPSHOT = "snapshot"
 # In a model's meta: which of its columns may be made of personal data, and which need not be
@@ -47,7 +48,7 @@ Nodes = Mapping[str, dict]
 Memories = Mapping[str, Memory | None]
 
 
-def leaks(model: dict, entry: dict, nodes: Nodes) -> list[tuple[str, str]]:
+def leaks(model: dict, entry: Model, nodes: Nodes) -> list[tuple[str, str]]:
     """What the model hands on of marked columns and may not, and what an allowance lacks.
 
     Args:
@@ -62,32 +63,32 @@ def leaks(model: dict, entry: dict, nodes: Nodes) -> list[tuple[str, str]]:
     return [*wrong, *leaks_of_columns(model, entry, nodes)]
 
 
-def leaks_of_columns(model: dict, entry: dict, nodes: Nodes) -> list[tuple[str, str]]:
+def leaks_of_columns(model: dict, entry: Model, nodes: Nodes) -> list[tuple[str, str]]:
     """The same of some of its columns, whatever its allowances say of others."""
     found = [
         (column, line)
-        for column, lineage in entry["columns"].items()
-        for origin in lineage["origins"]
+        for column, lineage in entry.columns.items()
+        for origin in lineage.origins
         if (line := _leak(model, column, origin, nodes))
     ]
     return list(dict.fromkeys(found))
 
 
-def untraced(model: dict, entry: dict, nodes: Nodes) -> dict[str, str]:
+def untraced(model: dict, entry: Model, nodes: Nodes) -> dict[str, str]:
     """The columns of which it is not known what they hold: a line for each.
 
     Not those that the model's meta allows, nor those that go on as personal within the schema.
     """
     return {
         column: f"{model['name']}.{column} cannot be traced, because of {', '.join(reasons)}"
-        for column, lineage in entry["columns"].items()
+        for column, lineage in entry.columns.items()
         if (reasons := _unknown(model, lineage, nodes))
         and not _is_allowed(model, UNTRACED_ALLOWED, column)
         and not (PII in marks_of(model, column) and _stays_in_schema(model, nodes))
     }
 
 
-def hand_on(entry: dict, own: str, memories: Memories, nodes: Nodes) -> None:
+def hand_on(entry: Model, own: str, memories: Memories, nodes: Nodes) -> None:
     """Let the entry say of a column that it is of one of which it is not known what it holds.
 
     Args:
@@ -96,14 +97,14 @@ def hand_on(entry: dict, own: str, memories: Memories, nodes: Nodes) -> None:
         memories: What the tables that it reads remember, by node; None for one that does not know.
         nodes: All nodes, as dbt's graph has them.
     """
-    for lineage in entry["columns"].values():
-        for origin in lineage["origins"]:
-            if origin["kind"] in DIRECT and origin["node"] in memories and origin["node"] != own:
-                node = nodes[origin["node"]]
-                told = _not_remembered(node, origin["column"], memories[origin["node"]], nodes)
+    for lineage in entry.columns.values():
+        for origin in lineage.origins:
+            if origin.kind in DIRECT and origin.node in memories and origin.node != own:
+                node = nodes[origin.node]
+                told = _not_remembered(node, origin.column, memories[origin.node], nodes)
                 if told:
-                    text = f"{short_name(origin['node'])}.{origin['column']}, {told}"
-                    lineage["untraced"] = sorted({*lineage["untraced"], text})
+                    text = f"{short_name(origin.node)}.{origin.column}, {told}"
+                    lineage.untraced = sorted({*lineage.untraced, text})
 
 
 def _not_remembered(node: dict, column: str, memory: Memory | None, nodes: Nodes) -> str:
@@ -122,7 +123,7 @@ def _not_remembered(node: dict, column: str, memory: Memory | None, nodes: Nodes
     return f"which was made of {gone[0]}, a table that dbt does not know" if gone else ""
 
 
-def made_of(entry: dict, memories: Memories, nodes: Nodes) -> Memory:
+def made_of(entry: Model, memories: Memories, nodes: Nodes) -> Memory:
     """What a table is to remember of its columns: all that their values were made of.
 
     Args:
@@ -132,17 +133,17 @@ def made_of(entry: dict, memories: Memories, nodes: Nodes) -> Memory:
     """
     return {
         name.lower(): Made(
-            frozenset(_parts(lineage["origins"], memories, nodes)), frozenset(lineage["untraced"])
+            frozenset(_parts(lineage.origins, memories, nodes)), frozenset(lineage.untraced)
         )
-        for name, lineage in entry["columns"].items()
+        for name, lineage in entry.columns.items()
     }
 
 
-def _parts(origins: list[dict], memories: Memories, nodes: Nodes) -> Iterator[Part]:
+def _parts(origins: list[Origin], memories: Memories, nodes: Nodes) -> Iterator[Part]:
     for origin in origins:
-        if origin["kind"] not in DIRECT:
+        if origin.kind not in DIRECT:
             continue
-        node, column, is_masked = origin["node"], origin["column"], bool(origin.get("masking"))
+        node, column, is_masked = origin.node, origin.column, origin.masking
         yield Part(node, column, is_masked)
         made = (memories.get(node) or {}).get(column.lower())
         for part in made.parts if made else ():
@@ -194,25 +195,25 @@ def reads_marked(model: dict, nodes: Nodes) -> list[str]:
     )
 
 
-def told_by(model: dict, entry: dict, nodes: Nodes) -> list[str]:
+def told_by(model: dict, entry: Model, nodes: Nodes) -> list[str]:
     """What the rows of a DataFrame tell that may not leave as it likes: a text for each column.
 
     Of the model's own earlier rows nothing; nor what only has to stay in the schema, where it does:
     an incremental model asks its parent for times, to filter by them.
     """
     found = []
-    for column, lineage in entry["columns"].items():
+    for column, lineage in entry.columns.items():
         found += [f"{column} ({reason})" for reason in _unknown(model, lineage, nodes)]
-        for origin in lineage["origins"]:
+        for origin in lineage.origins:
             marks = _passing(origin, nodes)
-            if marks and _schema(nodes[origin["node"]]) == _schema(model):
+            if marks and _schema(nodes[origin.node]) == _schema(model):
                 marks -= {SILVER_ONLY}
-            if origin["node"] != model["unique_id"] and marks:
-                found.append(f"{short_name(origin['node'])}.{origin['column']}")
+            if origin.node != model["unique_id"] and marks:
+                found.append(f"{short_name(origin.node)}.{origin.column}")
     return list(dict.fromkeys(found))
 
 
-def inherited(model: dict, entry: dict, nodes: Nodes) -> dict[str, list[str]]:
+def inherited(model: dict, entry: Model, nodes: Nodes) -> dict[str, list[str]]:
     """The marks that the columns of a snapshot take over from those that they come from.
 
     A snapshot holds what it is given, and its yml often names no column. One that cannot be traced
@@ -221,9 +222,9 @@ def inherited(model: dict, entry: dict, nodes: Nodes) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     if model["resource_type"] != SNAPSHOT:
         return found
-    for column, lineage in entry["columns"].items():
+    for column, lineage in entry.columns.items():
         marks: set[str] = set()
-        for origin in lineage["origins"]:
+        for origin in lineage.origins:
             marks |= _passing(origin, nodes)
         if _unknown(model, lineage, nodes) and not _is_allowed(model, UNTRACED_ALLOWED, column):
             marks |= set(MARKS)
@@ -247,28 +248,28 @@ def with_inherited(snapshot: dict, kept: dict[str, list[str]] | None, nodes: Nod
     return with_marks(snapshot, kept)
 
 
-def _passing(origin: dict, nodes: Nodes) -> set[str]:
+def _passing(origin: Origin, nodes: Nodes) -> set[str]:
     """The marks of a column that come with what is made of it in that way."""
-    if origin["node"] not in nodes or origin["kind"] not in DIRECT:
+    if origin.node not in nodes or origin.kind not in DIRECT:
         return set()
-    marks = marks_of(nodes[origin["node"]], origin["column"])
-    return marks - {SILVER_ONLY} if origin.get("masking") else marks
+    marks = marks_of(nodes[origin.node], origin.column)
+    return marks - {SILVER_ONLY} if origin.masking else marks
 
 
-def _leak(model: dict, column: str, origin: dict, nodes: Nodes) -> str:
+def _leak(model: dict, column: str, origin: Origin, nodes: Nodes) -> str:
     marks = _passing(origin, nodes)
     if PII in marks and _is_allowed(model, PII_ALLOWED, column):
         marks -= {PII}
     if not marks:
         return ""
-    parent = nodes[origin["node"]]
-    path = f"{model['name']}.{column}" + (f".{origin['field']}" if "field" in origin else "")
-    whole = f"{short_name(origin['node'])}.{origin['column']}"
-    if sources := made_of_others(parent, origin["column"]):
+    parent = nodes[origin.node]
+    path = f"{model['name']}.{column}" + (f".{origin.field}" if origin.field else "")
+    whole = f"{short_name(origin.node)}.{origin.column}"
+    if sources := made_of_others(parent, origin.column):
         whole = f"{whole} (made of {', '.join(sources)})"
-    if origin["kind"] == COPY and not origin.get("masking"):
+    if origin.kind == COPY and not origin.masking:
         name = path.rpartition(".")[2].lower()
-        renamed = "" if name == origin["column"].lower() else " under another name"
+        renamed = "" if name == origin.column.lower() else " under another name"
         line = f"{path} is {whole}{renamed}"
     elif PII in marks:
         line = f"{path} is made of {whole}, which is personal ({PII})"
@@ -282,17 +283,17 @@ def _leak(model: dict, column: str, origin: dict, nodes: Nodes) -> str:
     return f"{line}, and is not marked {' and '.join(lacking)}" if lacking else ""
 
 
-def _unknown(model: dict, lineage: dict, nodes: Nodes) -> list[str]:
+def _unknown(model: dict, lineage: Column, nodes: Nodes) -> list[str]:
     """Why it is not known what a column holds, in words; none, if it is."""
-    reasons = list(lineage["untraced"])
-    for origin in lineage["origins"]:
-        node, name = nodes.get(origin["node"]), origin["column"]
-        if origin["kind"] not in DIRECT or origin["node"] == model["unique_id"]:
+    reasons = list(lineage.untraced)
+    for origin in lineage.origins:
+        node, name = nodes.get(origin.node), origin.column
+        if origin.kind not in DIRECT or origin.node == model["unique_id"]:
             continue
         if node is None:
-            reasons.append(f"{origin['node']}, a table that dbt does not know: make it a source")
+            reasons.append(f"{origin.node}, a table that dbt does not know: make it a source")
         elif _lacks(node, name) and name not in FACTS_OF_A_ROW:
-            reasons.append(f"{short_name(origin['node'])}.{name}, which its contract does not name")
+            reasons.append(f"{short_name(origin.node)}.{name}, which its contract does not name")
     return list(dict.fromkeys(reasons))
 
 
@@ -321,8 +322,8 @@ def _is_allowed(model: dict, key: str, column: str) -> bool:
     return column.lower() in map(str.lower, allowances if isinstance(allowances, dict) else ())
 
 
-def _wrong_allowances(model: dict, entry: dict) -> Iterator[str]:
-    there = {column.lower() for column in entry["columns"]}
+def _wrong_allowances(model: dict, entry: Model) -> Iterator[str]:
+    there = {column.lower() for column in entry.columns}
     for key in ALLOWANCES:
         allowances = _allowances(model, key)
         if not isinstance(allowances, dict):

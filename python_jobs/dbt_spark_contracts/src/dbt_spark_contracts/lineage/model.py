@@ -1,4 +1,4 @@
-"""The column lineage of one model, as column_lineage.json has it."""
+"""The column lineage of one model, read off its plan."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -33,7 +33,7 @@ def trace(
     volatile: Iterable[str] = (),
     files: Mapping[int, str] | None = None,
     collected: str = "",
-) -> dict:
+) -> Model:
     """Where the columns of a staged model come from, read off its analyzed plan; no Spark job.
 
     Args:
@@ -45,7 +45,7 @@ def trace(
         collected: See PlanReader.
 
     Returns:
-        An entry of column_lineage.json. Of its own earlier rows, which came the same way, an
+        Its columns and rows. Of its own earlier rows, which came the same way, an
         incremental model's column says nothing.
     """
     # A query's rows that stand in the plan can be its literals only; a program's may be collected.
@@ -74,7 +74,7 @@ def trace(
         _origins("", rows.whole(), own), sorted(rows.untraced), _fingerprint(rows, checksum)
     )
     relation = next((n for n, node in names.items() if node == own), model["relation_name"])
-    return Model(relation, checksum, made, chosen).as_dict()
+    return Model(relation, checksum, made, chosen)
 
 
 def _column(field, column: PlanColumn, own: str, checksum: str) -> Column:

@@ -4,10 +4,11 @@ Knows neither dbt nor Spark, so that what only shows it starts at once. Schema: 
 """
 
 import json
+import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts.plan.values import (
     CONDITION,
@@ -19,6 +20,9 @@ from dbt_spark_contracts.plan.values import (
     WINDOW,
     Origin,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 FILE_NAME = "column_lineage.json"
 SCHEMA_VERSION = 1
@@ -44,6 +48,17 @@ class Derivation:
     origins: list[Origin] = field(default_factory=list)
     untraced: list[str] = field(default_factory=list)
     fingerprint: str = ""
+
+    def without(self, text: str) -> "Self":
+        """The same, where no name has the text any more."""
+        origins = [
+            origin._replace(
+                column=origin.column.replace(text, ""), field=origin.field.replace(text, "")
+            )
+            for origin in self.origins
+        ]
+        untraced = [reason.replace(text, "") for reason in self.untraced]
+        return replace(self, origins=origins, untraced=untraced)
 
     def as_dict(self) -> dict:
         """As the file has it."""
@@ -73,6 +88,16 @@ class Model:
     checksum: str = ""
     columns: dict[str, Column] = field(default_factory=dict)
     rows: Derivation = field(default_factory=Derivation)
+
+    def without(self, text: str) -> "Model":
+        """The same, where no name of a column has the text any more."""
+        columns = {
+            name.replace(text, ""): replace(
+                column.without(text), data_type=column.data_type.replace(text, "")
+            )
+            for name, column in self.columns.items()
+        }
+        return replace(self, columns=columns, rows=self.rows.without(text))
 
     def as_dict(self) -> dict:
         """As the file has it."""
@@ -133,6 +158,26 @@ def read(path: Path) -> Record:
         return _record(found)
     except _Wrong as error:
         raise _broken(path, str(error)) from None
+
+
+def write(path: Path, record: Record) -> None:
+    """Write a file, whole or not at all; its models in the order of their names.
+
+    Args:
+        path: The file, whose folder need not be there.
+        record: What it is to hold.
+    """
+    nodes = {name: model.as_dict() for name, model in sorted(record.models.items())}
+    told = {"metadata": record.metadata.as_dict(), "nodes": nodes}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    # Half a surrogate pair, which a text of YAML may have, becomes an escape of JSON.
+    unfinished.write_text(
+        json.dumps(told, indent=1, ensure_ascii=False) + "\n",
+        encoding="utf-8",
+        errors="backslashreplace",
+    )
+    unfinished.replace(path)
 
 
 def _broken(path: Path, reason: str) -> Unreadable:

@@ -81,11 +81,6 @@ def hidden_name(name: str, branch: str) -> str:
     return f"{name}__{branch}"
 
 
-def with_names_to_come(told: dict, branch: str) -> dict:
-    """What was told of columns, by the names that they have once the branch is published."""
-    return json.loads(json.dumps(told).replace(hidden_name("", branch), ""))
-
-
 def apply(session: "SparkSession", table: str, branch: str) -> None:
     """Let readers see the columns that the branch was written with. The branch is published.
 
