@@ -46,7 +46,7 @@ class Notes:
         """The snapshot that the model finds."""
         if not tables.exists(self._session, self._table):
             return None
-        return _head(tables.load(self._session, self._table))
+        return _newest(tables.load(self._session, self._table))
 
     def recall(self) -> str | None:
         """The note about the rows that the table has now; None if there is none."""
@@ -75,7 +75,7 @@ class Notes:
     def write(self) -> None:
         """Write the note, unless something else has written to the table since the model began."""
         loaded = tables.load(self._session, self._table)
-        newest = _head(loaded)
+        newest = _newest(loaded)
         if newest is None:
             return
         before = loaded.snapshot(newest).parentId() if newest != self._found_at else newest
@@ -95,11 +95,10 @@ def write(view: str) -> None:
         notes.write()
 
 
-def _head(loaded: Any) -> int | None:
+def _newest(loaded: Any) -> int | None:
     """The snapshot that this session reads: of the run's branch, or else of main."""
-    refs = loaded.refs()
-    ref = refs.get(spark_session.branch() or "main") or refs.get("main")
-    return ref.snapshotId() if ref else None
+    snapshot = tables.head(loaded, spark_session.branch())
+    return snapshot.snapshotId() if snapshot else None
 
 
 def _changes_rows(snapshot: Any) -> bool:

@@ -155,7 +155,7 @@ def was_written(session: "SparkSession", table: str, branch: str | None) -> bool
 
     A first run creates its table before it writes to it, and may fail in between.
     """
-    snapshot = _head(load(session, table), branch)
+    snapshot = head(load(session, table), branch)
     summary = dict(snapshot.summary()) if snapshot else {}
     return "spark.app.id" in summary or summary.get("total-records", "0") != "0"
 
@@ -163,7 +163,7 @@ def was_written(session: "SparkSession", table: str, branch: str | None) -> bool
 def has_older_partitioning(session: "SparkSession", table: str, branch: str | None) -> bool:
     """Has the table, on the branch or else on main, files of a partitioning before its own?"""
     loaded = load(session, table)
-    snapshot = _head(loaded, branch) if loaded.specs().size() > 1 else None
+    snapshot = head(loaded, branch) if loaded.specs().size() > 1 else None
     manifests = snapshot.dataManifests(loaded.io()) if snapshot else ()
     return any(manifest.partitionSpecId() != loaded.spec().specId() for manifest in manifests)
 
@@ -178,7 +178,7 @@ def whole_files(session: "SparkSession", table: str, branch: str | None, conditi
     expression = iceberg.expression(session, table, condition)
     if expressions.ExpressionUtil.selectsPartitions(expression, loaded, False):
         return True
-    snapshot = _head(loaded, branch)
+    snapshot = head(loaded, branch)
     if snapshot is None:
         return True
     scan = loaded.newScan().caseSensitive(False).useSnapshot(snapshot.snapshotId())
@@ -199,7 +199,7 @@ def set_property(session: "SparkSession", table: str, name: str, value: str) -> 
     load(session, table).updateProperties().set(name, value).commit()
 
 
-def _head(loaded, branch: str | None):
+def head(loaded, branch: str | None):
     """The newest snapshot of a branch of Iceberg's table, or of main where it has none such."""
     ref = loaded.refs().get(branch) if branch else None
     return loaded.snapshot(ref.snapshotId()) if ref else loaded.currentSnapshot()

@@ -1,7 +1,7 @@
 """How much a model has written, as Iceberg's newest commit tells of it. No Spark job."""
 
 from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
+from pyspark.errors import AnalysisException, PySparkException
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.errors import explain
@@ -20,17 +20,16 @@ def say(unique_id: str, status: str, relation: str) -> None:
     if status != "success" or not relation or not unique_id.startswith(_RESULTS):
         return
     try:
-        spark = session.get()
-        if not tables.exists(spark, relation):
-            return  # a view, or ephemeral
-        number = tables.newest_snapshot(spark, relation, session.branch())
-        if number is None:
-            return
-        summary = dict(tables.load(spark, relation).snapshot(number).summary())
+        loaded = tables.load(session.get(), relation)
+        ref = loaded.refs().get(session.branch() or "main")
+        summary = dict(loaded.snapshot(ref.snapshotId()).summary()) if ref else {}
     except (Py4JError, PySparkException) as error:
+        if isinstance(error, AnalysisException) and error.getErrorClass() == tables.NO_TABLE:
+            return  # a view, or ephemeral
         tell.detail(f"{relation}: what was written cannot be told: {explain(error)}")
         return
-    tell.line(f"{relation}: {in_words(summary)}")
+    if summary:
+        tell.line(f"{relation}: {in_words(summary)}")
 
 
 def in_words(summary: dict[str, str]) -> str:
