@@ -237,16 +237,36 @@ def tables(built, read, landing, cache):
 
 # ---- what must be true of it
 
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 MARK = "\ufeff"
+# How a text in UTF-16 or UTF-32 begins: with its mark, or with zeros (0) beside characters (a).
+MARKS = {MARK.encode(name): name for name in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")}
+SHAPES = {"a000": "utf-32-le", "000a": "utf-32-be", "a0a0": "utf-16-le", "0a0a": "utf-16-be"}
+
+
+def encoding_of(content):
+    """UTF-16 or UTF-32, if the bytes begin so; or None."""
+    for mark, name in MARKS.items():
+        if content.startswith(mark):
+            return name
+    is_text = "\t\n\r" + "".join(map(chr, range(32, 127)))
+    shape = "".join(
+        "0" if not byte else "a" if chr(byte) in is_text else "?" for byte in content[:4]
+    )
+    return SHAPES.get(shape)
 
 
 def text_of(content):
     """What a file's bytes say; what is no text is a half of a character."""
-    if content.startswith(UTF_16):
-        half = "".join(chr(0xDC00 + byte) for byte in content[len(content) // 2 * 2 :])
-        return content[: len(content) // 2 * 2].decode("utf-16", "surrogatepass") + half
-    return content.decode("utf-8-sig", "surrogateescape")
+    encoding = encoding_of(content)
+    if encoding is None:
+        return content.decode("utf-8-sig", "surrogateescape")
+    size = 2 if "16" in encoding else 4
+    whole = len(content) // size * size
+    text = content[:whole].decode(encoding, "surrogatepass").removeprefix(MARK)
+    rest = content[whole:]
+    return text + (
+        "".join(chr(0xDC00 + byte) for byte in rest) if size == 2 else "\udfff" * bool(rest)
+    )
 
 
 def ways_to_show(text):
