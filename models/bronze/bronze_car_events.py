@@ -79,7 +79,7 @@ def model(dbt, spark):
     # Each build has a time of its own, also where the clock stands still or goes back.
     ingested_micros = max(ingested_micros, last + 1)
 
-    new_files = [File(*row) for row in files.collect() if tuple(row)[1:] not in known]
+    new_files = [File(*row) for row in sorted(files.collect()) if tuple(row)[1:] not in known]
     tell_what_is_left_alone(new_files, getattr(dbt, "say", print))
     new_files = [file for file in new_files if ENDING.search(file.path)]
     if notes and (new_files or not note):
