@@ -127,6 +127,13 @@ class Branch:
     environment: dict = field(default_factory=dict)
     profiles: Path = ROOT
 
+    def begin_with(self, path: str, text: str) -> None:
+        """Begin anew, from a base that has this file."""
+        self.repository.git("switch", "--quiet", "main")
+        self.repository.write(path, text)
+        self.repository.commit()
+        self.repository.git("switch", "--quiet", "--force-create", "change")
+
     def check(self, build: bool = False) -> Checked:
         project = Project(self.repository.root, self.profiles)
         folder = self.folder / "needed"
@@ -292,10 +299,7 @@ def test_changed_macro(branch, file, old, new, models):
 
 def test_macro_of_a_materialization(branch):
     """dbt does not tell which materialization a SQL model has among its macros."""
-    branch.repository.git("switch", "--quiet", "main")
-    branch.repository.write("models/noted.sql", "{{ config(materialized='noted') }}\nselect 1 as x")
-    branch.repository.commit()
-    branch.repository.git("switch", "--quiet", "--force-create", "change")
+    branch.begin_with("models/noted.sql", "{{ config(materialized='noted') }}\nselect 1 as x")
     branch.repository.change("macros/own.sql", "{{ return(this) }}", "{{ return( this) }}")
     checked = branch.check()
     assert told(checked)["macro"] == "the macro noted_as is another: used by noted"
@@ -343,10 +347,7 @@ def test_config(branch, config):
 
 def test_setting_of_the_profile(branch, tmp_path):
     profile = (ROOT / "profiles.yml").read_text()
-    branch.repository.git("switch", "--quiet", "main")
-    branch.repository.write("profiles.yml", profile)
-    branch.repository.commit()
-    branch.repository.git("switch", "--quiet", "--force-create", "change")
+    branch.begin_with("profiles.yml", profile)
     branch.profiles = branch.repository.root
     old = 'spark.sql.ansi.enabled: "false"'
     branch.repository.change("profiles.yml", old, old.replace("false", "true"))
@@ -410,10 +411,7 @@ unit_tests:
     ],
 )
 def test_test_that_is_weaker(branch, old, new, text):
-    branch.repository.git("switch", "--quiet", "main")
-    branch.repository.write("models/silver.yml", SAFEGUARDS)
-    branch.repository.commit()
-    branch.repository.git("switch", "--quiet", "--force-create", "change")
+    branch.begin_with("models/silver.yml", SAFEGUARDS)
     branch.repository.change("models/silver.yml", old, new)
     checked = branch.check()
     assert text in [change.text for change in checked.changes if change.kind == "test"]
@@ -421,10 +419,7 @@ def test_test_that_is_weaker(branch, old, new, text):
 
 
 def test_macro_of_a_data_test(branch):
-    branch.repository.git("switch", "--quiet", "main")
-    branch.repository.write("tests/few.sql", "select {{ unused() }} as x where false")
-    branch.repository.commit()
-    branch.repository.git("switch", "--quiet", "--force-create", "change")
+    branch.begin_with("tests/few.sql", "select {{ unused() }} as x where false")
     branch.repository.change("macros/own.sql", "unused() %}1", "unused() %}2")
     assert told(branch.check())["macro"] == "the macro unused is another: used by the data test few"
 
@@ -488,14 +483,9 @@ def test_other_packages_are_installed(branch):
 
 
 def test_key_that_is_not_promised_any_more(branch):
-    branch.repository.git("switch", "--quiet", "main")
     keyed = "{contract: {enforced: true}}\n    constraints: [{type: primary_key, columns: [id]}]"
     old = FILES["models/gold/schema.yml"]
-    branch.repository.write(
-        "models/gold/schema.yml", old.replace("{contract: {enforced: true}}", keyed)
-    )
-    branch.repository.commit()
-    branch.repository.git("switch", "--quiet", "--force-create", "change")
+    branch.begin_with("models/gold/schema.yml", old.replace("{contract: {enforced: true}}", keyed))
     # Of one model it is gone; of the other it is two columns now, which is less.
     weaker = keyed.replace("[id]", "[id, bound]").join(
         old.rpartition("{contract: {enforced: true}}")[::2]
@@ -521,10 +511,7 @@ def test_new_model_without_contract_where_it_is_compulsory(branch):
 
 
 def test_model_that_was_there_without_contract(branch):
-    branch.repository.git("switch", "--quiet", "main")
-    branch.repository.write("models/gold/gold_old.sql", "select 1 as x")
-    branch.repository.commit()
-    branch.repository.git("switch", "--quiet", "--force-create", "change")
+    branch.begin_with("models/gold/gold_old.sql", "select 1 as x")
     branch.repository.change("models/gold/gold_old.sql", "1", "2")
     assert not branch.check().problems
 

@@ -6,7 +6,6 @@ No value of a table changes by that, so it reaches no column.
 from collections.abc import Iterator
 
 from dbt_spark_contracts.lineage.artifact import short_name
-from dbt_spark_contracts.lineage.marks import ALLOWANCES
 from dbt_spark_contracts.lineage.wrong_marks import OF_MODELS
 
 from python_jobs.check_pull_request.changes.change import Change
@@ -69,7 +68,7 @@ def _allowances(before: Manifest, after: Manifest) -> Iterator[Change]:
     """What a model's meta lets pass that would be an error."""
     for key, new in sorted(after.nodes.items()):
         old = before.nodes.get(key) or {}
-        for name in (*ALLOWANCES, *(name for name in OF_MODELS if name not in ALLOWANCES)):
+        for name in OF_MODELS:
             was, now = (_meta(each).get(name) for each in (old, new))
             if was != now and now is not None:
                 text = f"{short_name(key)}: meta {name} is {now}"
