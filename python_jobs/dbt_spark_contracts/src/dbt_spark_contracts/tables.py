@@ -82,8 +82,8 @@ def forget(session: "SparkSession", table: str) -> None:
 
 def newest_snapshot(session: "SparkSession", table: str, branch: str | None) -> int | None:
     """The id of the snapshot that the table's branch is at, or main; None if there is none."""
-    ref = load(session, table).refs().get(branch or "main")
-    return ref.snapshotId() if ref else None
+    snapshot = tip(load(session, table), branch)
+    return snapshot.snapshotId() if snapshot else None
 
 
 def spellings(name: str) -> Iterator[str]:
@@ -197,6 +197,12 @@ def whole_files(session: "SparkSession", table: str, branch: str | None, conditi
 def set_property(session: "SparkSession", table: str, name: str, value: str) -> None:
     """Set a property of a table."""
     load(session, table).updateProperties().set(name, value).commit()
+
+
+def tip(loaded, branch: str | None):
+    """The snapshot that the branch of Iceberg's table is at, or main; None if it has no such."""
+    ref = loaded.refs().get(branch or "main")
+    return loaded.snapshot(ref.snapshotId()) if ref else None
 
 
 def head(loaded, branch: str | None):

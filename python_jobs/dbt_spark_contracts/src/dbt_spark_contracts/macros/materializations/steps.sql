@@ -106,14 +106,15 @@
 {% endmacro %}
 
 {#
-    The table is written: it remembers what of, then grants, post-hooks, and the check of what these have done to it. (5. publish: at
-    the end of the run, end_run does.)
+    The table is written: it remembers what of, and carries its model's note. Then grants, post-hooks, and the
+    check of what these have done to it. (5. publish: at the end of the run, end_run does.)
 
     In: what `contracts__check` told; whether the table is written anew, for dbt's grants. Out: what dbt
     wants of a materialization.
 #}
 {% macro contracts__end(at, checked, full_refresh=true) %}
   {%- do adapter.keep_origins(at.table, at.staged, full_refresh and not model.batch) -%}
+  {%- do adapter.keep_note(at.staged) -%}
   {%- do adapter.drop_stage(at.staged) -%}
   {%- do apply_grants(at.table, config.get('grants'), should_revoke(at.existing, full_refresh)) -%}
   {{ contracts__run_hooks(post_hooks, reverse=true) }}
