@@ -155,7 +155,7 @@ def test_what_no_test_has_seen_is_said(project, worth):
         ["build", "--exclude", "a_has_id"],
     ):
         assert project(*command).said[-1].startswith("Published 2 tables, untested: a (not all")
-    assert project("run", "--select", "b").said[-1] == "Published 1 tables."  # it has no test
+    assert project("run", "--select", "b").said[-1] == "Published 1 table."  # it has no test
     assert not project("build", worth=11).success
     # What ran before a retry has run.
     assert project("retry", worth=10).said[-1].startswith("Nothing was published")

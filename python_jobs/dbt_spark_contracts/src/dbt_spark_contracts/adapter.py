@@ -319,4 +319,5 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, sp
     @available.parse_none
     def stage_seed(self, view, rows, types: dict[str, str]) -> None:
         """Let the temporary view `view` stand for a seed's rows, as columns of `types`."""
-        tables.stage_seed(session.get(), str(view), rows, types)
+        with explained():
+            tables.stage_seed(session.get(), str(view), rows, types)

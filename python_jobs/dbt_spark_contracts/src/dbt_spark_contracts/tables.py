@@ -221,16 +221,28 @@ def stage_seed(
 ) -> None:
     """Let the temporary view `view` stand for the rows that dbt has read from a seed's file.
 
+    A cell that cannot have its column's type stops what reads the view, where Spark's cast would
+    make it null. A column without an empty cell is proven to hold no null.
+
     In: each row's values, in the order of `types`: column name to Spark type.
     """
+    texts = [tuple(map(_as_text, row)) for row in rows]
+    numbered = [f"c{number}" for number in range(len(types))]
     frame = session.createDataFrame(
-        [tuple(map(_as_text, row)) for row in rows],
-        StructType([StructField(name, StringType()) for name in types]),
+        texts, StructType([StructField(name, StringType()) for name in numbered])
     )
-    quoted = {f"`{name.replace('`', '``')}`": data_type for name, data_type in types.items()}
-    frame.selectExpr(
-        *(f"cast({name} as {data_type}) as {name}" for name, data_type in quoted.items())
-    ).createOrReplaceTempView(view)
+    cells = []
+    for text, (name, data_type) in zip(numbered, types.items(), strict=True):
+        cast = F.col(text).cast(data_type)
+        way_out = f"` is no {data_type}: correct the file, or the seed's column_types"
+        wrong = F.concat(F.lit(f"In the column {name}, `"), F.col(text), F.lit(way_out))
+        is_wrong = F.col(text).isNotNull() & cast.isNull()
+        cells.append(F.when(is_wrong, F.raise_error(wrong)).otherwise(cast).alias(name))
+    typed = frame.select(*cells)
+    for number, name in enumerate(types):
+        if all(row[number] is not None for row in texts):
+            typed = typed.where(F.col(spelled(name)).isNotNull())
+    typed.createOrReplaceTempView(view)
 
 
 def _as_text(value) -> str | None:
