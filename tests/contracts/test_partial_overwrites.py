@@ -229,3 +229,30 @@ def test_a_merge_on_columns_of_any_name(small_project, spark, schema):
         spark.sql(f"refresh table {schema}.{name}")
         (found,) = spark.table(f"{schema}.{name}").collect()
         assert found[2:] == expected
+
+
+def test_a_column_that_the_table_lacks_is_ignored(small_project, spark, schema):
+    """As dbt's on_schema_change says by default; one that dbt does not have is refused."""
+    code = "select ts as `my ``time`, id{{ var('more', '') }} from {{ ref('given') }}"
+    batched = BATCHED.replace("='ts'", "='my `time'") % ""
+    files = {
+        "models/given.sql": ROWS,
+        "models/overwritten.sql": OVERWRITES % ", partition_by=['id']" + code,
+        "models/batched.sql": batched + code,
+        "models/typo.sql": OVERWRITES % ", on_schema_change='sync'" + code,
+    }
+    project = small_project(files)
+    days = ("--event-time-start", "2026-01-01", "--event-time-end", "2026-01-04")
+    for rows, more in (THREE_DAYS, ""), ((row(1, 2), row(5, 3)), ", 'x' as more"):
+        result = project("run", *days, schema=schema, rows=given(*rows), more=more)
+        assert "typo: on_schema_change is sync, and can be ignore," in result.message["typo"]
+        assert {result.status[name] for name in ("overwritten", "batched")} == {"success"}
+        # One file holds the rows of all days: they are replaced row by row.
+        spark.sql(f"call system.rewrite_data_files('{schema}.batched')")
+    found = {}
+    for name in ("overwritten", "batched"):
+        spark.sql(f"refresh table {schema}.{name}")
+        assert spark.table(f"{schema}.{name}").columns == ["my `time", "id"]
+        found[name] = sorted((r.id, r[0].day) for r in spark.table(f"{schema}.{name}").collect())
+    assert found["overwritten"] == [(1, 2), (2, 2), (3, 3), (4, 3), (5, 3)]
+    assert found["batched"] == [(1, 2), (5, 3)]

@@ -172,6 +172,14 @@ def test_a_part_is_never_published(project, worth, spark, schema, part):
     assert worth() == [10]
     spark.sql(f"refresh table {schema}.a")
     assert [row.name for row in spark.table(f"{schema}.a.refs").collect()] == ["main"]
+    # Nor without a branch, where readers would see it at once.
+    result = project("run", *part, worth=11, write_audit_publish=False)
+    assert not result.success
+    assert "leave one of the two out. Nothing was written." in result.text
+    assert worth() == [10]
+    result = project("run", worth=12, write_audit_publish=False)
+    assert result.said[-1].startswith("Readers saw each table as soon as it was written")
+    assert worth() == [12]
 
 
 def test_what_others_do_meanwhile(project, worth, spark, schema):

@@ -111,7 +111,14 @@ def named(session: "SparkSession", name: str) -> str | None:
 
 def overwrite_partitions(session: "SparkSession", table: str, view: str) -> None:
     """Replace the partitions of the table that the view has rows of, by name, in one commit."""
-    session.table(view).writeTo(table).overwritePartitions()
+    _rows_for(session, table, view).writeTo(table).overwritePartitions()
+
+
+def _rows_for(session: "SparkSession", table: str, view: str):
+    """The view's rows, without columns that the table has not: dbt's `on_schema_change: ignore`."""
+    known = {column.name().lower() for column in load(session, table).schema().columns()}
+    rows = session.table(view)
+    return rows.select(*(spelled(name) for name in rows.columns if name.lower() in known))
 
 
 def overwrite_window(
@@ -127,14 +134,14 @@ def overwrite_window(
         is_whole_files: What `whole_files` says; without, the view has to be deterministic.
     """
     if is_whole_files:
-        session.table(view).writeTo(table).overwrite(F.expr(window))
+        _rows_for(session, table, view).writeTo(table).overwrite(F.expr(window))
         return
     # One statement, so that no reader sees the window empty. The rows to delete are found by the
     # column itself: each of its values in the window is a row of the source, once.
-    column = window.split(" ", 1)[0]
+    column = window.split(" >= ", 1)[0]
     old = session.table(table).where(window).selectExpr(column, f"true as `{_IS_OLD}`").distinct()
-    new = session.table(view)
-    names = [f"`{name}`" for name in new.columns]
+    new = _rows_for(session, table, view)
+    names = [spelled(name) for name in new.columns]
     source = new.withColumn(_IS_OLD, F.lit(False)).unionByName(old, allowMissingColumns=True)
     source.createOrReplaceTempView(f"{view}_and_old")
     within = window.replace(column, f"old.{column}")

@@ -36,8 +36,18 @@ PASSED = ("success", "pass", "warn", "no-op")
 # What has a result of its own in dbt's, of what a command selects.
 RESULTS = ("model.", "seed.", "snapshot.", "test.")
 
+# What of these has a table.
+TABLES = ("model.", "seed.", "snapshot.")
+
 # The materializations whose tables are written to branches.
 MATERIALIZED = ("table", "incremental", "seed", "snapshot")
+
+A_PART_ON_MAIN = (
+    "--empty and --sample build for a try, and with `write_audit_publish: false` readers would see "
+    "that at once in place of the whole: leave one of the two out. Nothing was written."
+)
+
+AT_ONCE = "Readers saw each table as soon as it was written: write_audit_publish is false."
 
 NOT_BEGUN = (
     "{table} is not written: this run has no lock and no branch, for begin_run did not run. An "
@@ -206,11 +216,13 @@ class Run:
         """Take the lease; from here on let this command write to a branch, and read it.
 
         Does nothing for commands that write no table. Without write_audit_publish it writes to
-        main. Raises DbtRuntimeError, in one line, if another build runs, or if the branch of the
-        run that a `dbt retry` takes up cannot be gone on with.
+        main. Raises DbtRuntimeError, in one line, if another build runs, if a part would be written
+        to main, or if the branch of the run that a `dbt retry` takes up cannot be gone on with.
         """
         if command.which not in WRITES or self.is_begun:  # a package's hook may call it too
             return
+        if command.is_a_part and not command.audits:
+            raise DbtRuntimeError(A_PART_ON_MAIN)
         self.lock(command, graph["nodes"])
         spark = session.get()
         for name in touched_tables({**graph["nodes"], **graph["sources"]}, selected):
@@ -317,6 +329,8 @@ class Run:
         if not self.is_begun and command.which in WRITES and command.audits:
             self.last_lines.append("Nothing was published: begin_run did not run.")
         if self.branch is None:
+            if self.is_begun and self._has_written_nodes():
+                self.last_lines.append(AT_ONCE)
             return
         failed = [result for result in results if result.status not in PASSED]
         self.require_branch()
@@ -331,6 +345,10 @@ class Run:
             elif found:
                 self.publish(self.branch, found, self._tests_that_ran())
         self._leave_branch()
+
+    def _has_written_nodes(self) -> bool:
+        ended = self.finished.items()
+        return any(ok == "success" and name.startswith(TABLES) for name, ok in ended)
 
     def publish(self, branch: str, found: list[Move], ran: Iterable[str]) -> None:
         """Publish a branch, and say so. Raises DbtRuntimeError if it cannot be.
