@@ -4,8 +4,8 @@
 
 DELAY seconds after dbt has sent the statement of that NUMBER (from 0) in PHASE (begin, seed,
 bronze, silver, gold, test or publish) to Spark, SIGKILL comes, to dbt alone or to its Java too
-(WHOM: dbt, all). A PHASE of several words is all that has these words. Without a delay the statement
-is not even begun.
+(WHOM: dbt, all). A PHASE of several words is all that has these words. Without a delay the
+statement is not even begun.
 """
 
 import os

@@ -86,7 +86,8 @@ def stage(
 ) -> None:
     """Run `model(dbt, spark)` and name its DataFrame `view`, a temporary view. Nothing is computed.
 
-    What the model asks of notes is in `notes` by then. With `--empty`, refs and sources have their columns and no rows.
+    What the model asks of notes is in `notes` by then. With `--empty`, refs and sources have their
+    columns and no rows.
     Raises TypeError if the model does not return a DataFrame; DbtRuntimeError if a source's folder
     is not there, and the model's table has rows.
     """
