@@ -52,6 +52,9 @@ class SessionPythonJobHelper(PythonJobHelper):
         """
         self.notes = notes
         self.name = parsed_model["alias"]
+        # The rows that a unit test is given are few, and it is about them.
+        is_unit_test = parsed_model["resource_type"] == "unit_test"
+        self.is_empty = getattr(get_flags(), "EMPTY", False) and not is_unit_test
         # That of a unit test is its model's.
         self.path = _file_of(parsed_model["config"].get("model_file", parsed_model))
         self.own_code = OwnCode.of(parsed_model["name"], parsed_model["config"].get("meta") or {})
@@ -62,7 +65,8 @@ class SessionPythonJobHelper(PythonJobHelper):
         spark = active(session.get())
         module = ModuleType(f"dbt_model_{self.name}")
         module.__file__ = str(self.path)
-        module.__dict__.update(spark=spark, stage=partial(stage, spark, self.notes))
+        given = partial(stage, spark, self.notes, self.is_empty)
+        module.__dict__.update(spark=spark, stage=given)
         # As for any imported module; by value, because Spark's workers cannot import it.
         sys.modules[module.__name__] = module
         cloudpickle.register_pickle_by_value(module)
@@ -80,14 +84,15 @@ class SessionPythonJobHelper(PythonJobHelper):
 def stage(
     spark: SparkSession,
     notes: dict[str, Notes],
+    is_empty: bool,
     model: Callable,
     dbt_object: Callable,
     view: str,
 ) -> None:
     """Run `model(dbt, spark)` and name its DataFrame `view`, a temporary view. Nothing is computed.
 
-    What the model asks of notes is in `notes` by then. With `--empty`, refs and sources have their
-    columns and no rows.
+    What the model asks of notes is in `notes` by then. If `is_empty`, as with `--empty`, refs and
+    sources have their columns and no rows.
     Raises TypeError if the model does not return a DataFrame; DbtRuntimeError if a source's folder
     is not there, and the model's table has rows.
     """
@@ -100,7 +105,7 @@ def stage(
             watch.hand_files(relation["name"], frame)
         else:
             frame = spark.table(relation)
-        return frame.limit(0) if getattr(get_flags(), "EMPTY", False) else frame
+        return frame.limit(0) if is_empty else frame
 
     handed = dbt_object(load)
     handed.say = tell.line
