@@ -262,17 +262,27 @@ def test_a_project_without_the_hooks_writes_to_main(small_project, read, schema)
     assert [row["worth"] for row in read(schema, "a")] == [11]
 
 
-def test_a_hook_that_resets_the_branch_stops_the_run(project, worth):
+@pytest.mark.parametrize(
+    ("hook", "told"),
+    [
+        ("reset", "goes past this run's branch"),
+        ("use spark_catalog", "has changed Spark's catalog from lakehouse to spark_catalog"),
+    ],
+)
+def test_a_hook_that_resets_the_branch_stops_the_run(project, worth, hook, told):
     assert project("build").success
     (project.folder / "models/b.sql").write_text(
-        "{{ config(post_hook='reset') }} select * from {{ ref('a') }}"
+        f"{{{{ config(post_hook='{hook}') }}}} select * from {{{{ ref('a') }}}}"
     )
     (project.folder / "models/c.sql").write_text("select * from {{ ref('b') }}")
-    result = project("run", worth=11)
-    assert not result.success
-    assert "goes past this run's branch" in result.text
-    assert "c" not in result.status or str(result.status["c"]) in ("skipped", "error")
-    assert worth() == [10]
+    for audits in (True, False):
+        result = project("run", worth=11, write_audit_publish=audits)
+        # Without a branch there is none to go past.
+        assert result.success is (not audits and hook == "reset")
+        assert result.success or told in result.message["b"]
+        assert result.success or str(result.status["c"]) in ("skipped", "error")
+        assert worth() == ([10] if audits else [11])
+    assert project("run", "--select", "a", worth=12).said[-1].startswith("Published 1 table")
 
 
 def test_what_is_no_branch_of_a_run_is_not_published(project, worth):

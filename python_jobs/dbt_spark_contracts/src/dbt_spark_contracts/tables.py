@@ -54,6 +54,11 @@ def current_catalog(session: "SparkSession") -> str:
     return pyspark.active(session).catalog.currentCatalog()
 
 
+def use_catalog(session: "SparkSession", name: str) -> None:
+    """Let this be the session's current catalog."""
+    pyspark.active(session).catalog.setCurrentCatalog(name)
+
+
 def exists(session: "SparkSession", table: str) -> bool:
     """Is there a table of that name?"""
     try:

@@ -89,6 +89,7 @@ class Run:
     _earlier_tests: "list[str]" = field(default_factory=list)
     _earlier_tables: "list[str]" = field(default_factory=list)
     _refusal: str = ""
+    _catalog: str = ""
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -130,6 +131,7 @@ class Run:
             return []
         self.command, self._nodes = command, nodes
         spark = session.get()
+        self._catalog = tables.current_catalog(spark)
         with explained():
             store = LeaseTable(spark, self.lock_table)
             tell.change(f"lock: take, for {name}")
@@ -298,12 +300,30 @@ class Run:
         self.require_branch()
 
     def require_branch(self) -> None:
-        """Raises DbtRuntimeError, in one line, if something has let Spark write elsewhere."""
+        """Raises DbtRuntimeError, in one line, if something has let Spark write elsewhere.
+
+        To another catalog, which is put back, or past the branch.
+        """
+        if self._catalog and (other := self._restore_catalog()):
+            raise DbtRuntimeError(
+                f"A hook or a model has changed Spark's catalog from {self._catalog} to {other}, "
+                "where the tables of this run are not. Take its `use` or `set` out, and name what "
+                "is in another catalog with it."
+            )
         if self.branch is not None and (now := session.branch()) != self.branch:
             raise DbtRuntimeError(
                 f"A hook or a model has changed {session.BRANCH} from {self.branch} to {now}: what "
                 "is written goes past this run's branch. Take its `reset` or `set` out."
             )
+
+    def _restore_catalog(self) -> str:
+        """Let the session's catalog be the run's again. Out: which it was, if another."""
+        spark = session.get()
+        now = tables.current_catalog(spark)
+        if now == self._catalog:
+            return ""
+        tables.use_catalog(spark, self._catalog)
+        return now
 
     def node_finished(self, unique_id: str, status: str) -> None:
         """Remember how a node has ended."""
@@ -447,6 +467,8 @@ class Run:
             settle: Called after that, while the lease is still ours.
         """
         try:
+            if self._catalog:
+                self._restore_catalog()
             if self.branch is not None:
                 with explained():
                     self._complete_branch()

@@ -38,11 +38,13 @@
 
 {#-
     Runs hooks in dbt's order: those of `transaction: false` before the others, or, in reverse, after them.
-    Spark has no transactions: dbt's own run_hooks would send it a `commit` for these.
+    Spark has no transactions: dbt's own run_hooks would send it a `commit` for these. Raises an error if one
+    has let Spark write elsewhere.
 -#}
 {% macro contracts__run_hooks(hooks, reverse=false) %}
   {%- for hook in hooks | sort(attribute='transaction', reverse=reverse) -%}
     {{ run_hooks([dict(hook, transaction=true)]) }}
+    {%- do adapter.require_branch() -%}
   {%- endfor -%}
 {% endmacro %}
 
