@@ -157,6 +157,9 @@ def test_what_no_test_has_seen_is_said(project, worth):
         assert project(*command).said[-1].startswith("Published 2 tables, untested: a (not all")
     assert project("run", "--select", "b").said[-1] == "Published 1 table."  # it has no test
     assert not project("build", worth=11).success
+    # Without its branch, what ran before a retry would be missing.
+    result = project("retry", severity="warn", write_audit_publish=False)
+    assert not result.success and "would go on from main without it" in result.text
     # What ran before a retry has run.
     assert project("retry", worth=10).said[-1].startswith("Nothing was published")
     assert project("retry", severity="warn").said[-1] == "Published 2 tables."

@@ -244,6 +244,9 @@ class Run:
                 branches.watch_commits(spark)
             self.branch = branch or command.run_name()
             session.use_branch(self.branch)
+        else:
+            with explained():
+                self._require_no_retried_branch()
         self.is_begun = True
 
     def _retried_branch(self, command: Command) -> "tuple[str | None, list[str]]":
@@ -264,6 +267,15 @@ class Run:
         found = self.moves(branch, names)
         self.check_can_be_published(branch, found, names)
         return branch, [move.table_name for move in found]
+
+    def _require_no_retried_branch(self) -> None:
+        """Raises DbtRuntimeError if this retry would go on from main, and not from the branch of
+        the run that it takes up: what that has built would be missing."""
+        if not self.retried or not tables.exists(session.get(), self.log.table):
+            return
+        known = self.log.held_back_by(self.retried["invocation_id"])
+        if known and self.moves(*known):
+            raise DbtRuntimeError(held_back.retried_on_main(known[0]))
 
     def _held_back_by(self, retried: dict) -> "tuple[str | None, list[str]]":
         known = self.log.held_back_by(retried["invocation_id"])
