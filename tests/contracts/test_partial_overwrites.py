@@ -218,12 +218,16 @@ def test_a_merge_on_columns_of_any_name(small_project, spark, schema):
         "models/merged.sql": merged % updates + row,
         "models/quoted.sql": merged % "unique_key='`x.y`'" + row,
         "models/no_key.sql": merged % "unique_key=['c', 'nope']" + row,
+        "models/updates.sql": merged % "unique_key='c', merge_update_columns='nope'" + row,
+        "models/excludes.sql": merged % "unique_key='c', merge_exclude_columns=['nope']" + row,
     }
     project = small_project(files)
     for n in (1, 2):
         result = project("run", schema=schema, n=n)
         told = "unique_key is nope, and the model returns no column of that name: x.y, s, A `b, c."
         assert told in result.message["no_key"]
+        assert "merge_update_columns is nope, and" in result.message["updates"]
+        assert "merge_exclude_columns is nope, and" in result.message["excludes"]
         assert {result.status[name] for name in ("merged", "quoted")} == {"success"}, result.text
     for name, expected in {"merged": (2, 1), "quoted": (2, 2)}.items():
         spark.sql(f"refresh table {schema}.{name}")

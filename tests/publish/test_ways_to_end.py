@@ -155,7 +155,7 @@ def test_what_no_test_has_seen_is_said(project, worth):
         ["build", "--exclude", "a_has_id"],
     ):
         assert project(*command).said[-1].startswith("Published 2 tables, untested: a (not all")
-    assert project("run", "--select", "b").said[-1] == "Published 1 table."  # it has no test
+    assert project("run", "--select", "b").said[-1] == "Published 1 tables."  # it has no test
     assert not project("build", worth=11).success
     # Without its branch, what ran before a retry would be missing.
     result = project("retry", severity="warn", write_audit_publish=False)
@@ -285,7 +285,7 @@ def test_a_hook_that_resets_the_branch_stops_the_run(project, worth, hook, told)
         assert result.success or told in result.message["b"]
         assert result.success or str(result.status["c"]) in ("skipped", "error")
         assert worth() == ([10] if audits else [11])
-    assert project("run", "--select", "a", worth=12).said[-1].startswith("Published 1 table")
+    assert project("run", "--select", "a", worth=12).said[-1].startswith("Published 1 tables")
 
 
 def test_what_is_no_branch_of_a_run_is_not_published(project, worth):

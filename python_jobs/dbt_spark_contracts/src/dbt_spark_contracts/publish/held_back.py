@@ -42,20 +42,16 @@ def where(branch: str, moves: list[Move]) -> str:
     if not moves:
         return "Nothing was published, and no table was written."
     return (
-        f"Nothing was published: readers see what they saw before. {_are_held_back(len(moves))} on "
-        f"the branch {branch}."
+        f"Nothing was published: readers see what they saw before. {len(moves)} tables are held "
+        f"back on the branch {branch}."
     )
-
-
-def _are_held_back(count: int) -> str:
-    return f"{tell.counted(count, 'table')} {'is' if count == 1 else 'are'} held back"
 
 
 def not_ended(branch: str, moves: list[Move], unfinished: int, refusal: str) -> list[str]:
     """What is said of a run that ended without end_run, or was refused by it."""
     lines = [where(branch, moves)]
     if moves and unfinished:
-        lines.append(f"{tell.counted(unfinished, 'node')} did not run. To go on: `dbt build`.")
+        lines.append(f"{unfinished} nodes did not run. To go on: `dbt build`.")
     elif refusal:
         lines.append(refusal)
     elif moves:
@@ -66,8 +62,8 @@ def not_ended(branch: str, moves: list[Move], unfinished: int, refusal: str) -> 
 def nothing_to_retry(branch: str, tables: int) -> str:
     """What is said of a retry that has nothing to do, of a run that has held a branch back."""
     return (
-        f"`dbt retry` had nothing left to do. {_are_held_back(tables)} on the branch {branch}. To "
-        f"publish what is on it: {by_hand(branch)}."
+        f"`dbt retry` had nothing left to do. {tables} tables are held back on the branch "
+        f"{branch}. To publish them: {by_hand(branch)}."
     )
 
 

@@ -72,7 +72,7 @@ class Recovered:
     def __str__(self) -> str:
         why = f"taken back, because of a write by something else to {', '.join(self.because_of)}"
         return (
-            f"{self.run} was broken off while it published {tell.counted(self.count, 'table')}: "
+            f"{self.run} was broken off while it published {self.count} tables: "
             f"{why if self.because_of else 'finished'}."
         )
 

@@ -69,8 +69,7 @@ def roll_back(run: Run, command: Command, nodes: dict[str, dict], to: object) ->
                     "rolled back."
                 )
         run.move(name, found, log.ROLLED_BACK)
-    are = "is as it was" if len(found) == 1 else "are as they were"
-    tell.line(f"{tell.counted(len(found), 'table')} {are} published on {to}.")
+    tell.line(f"{len(found)} tables are as they were published on {to}.")
 
 
 def _time(to: object) -> datetime:

@@ -394,8 +394,7 @@ class Run:
         self.check_contracts(self._nodes, [move.table_name for move in found], branch)
         self.move(branch, found, log.PUBLISHED)
         names = untested.untested({move.table_name for move in found}, self._nodes, set(ran))
-        published = tell.counted(len(found), "table")
-        self.last_lines.append(f"Published {published}{untested.told(names)}.")
+        self.last_lines.append(f"Published {len(found)} tables{untested.told(names)}.")
 
     def move(self, branch: str, found: list[Move], status: str) -> None:
         """Let main of each table be what its branch is. Raises DbtRuntimeError if it cannot be."""

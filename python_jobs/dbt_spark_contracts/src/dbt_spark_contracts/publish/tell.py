@@ -19,8 +19,3 @@ def line(text: str) -> None:
 def detail(text: str) -> None:
     """Say in dbt's log what a user need not see."""
     fire_event(Note(msg=text), EventLevel.DEBUG)
-
-
-def counted(count: int, what: str) -> str:
-    """A number of things in words: `1 table`, `2 tables`."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

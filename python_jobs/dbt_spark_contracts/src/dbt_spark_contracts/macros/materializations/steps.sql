@@ -26,13 +26,14 @@
 
 {#
     Out: the relation of the temporary view that this model is staged as. All threads share one
-    session, so the schema is part of its name, and so is the batch of a microbatch model. It needs no quotes.
+    session, so the schema is part of its name, and so is the batch of a microbatch model. It needs no quotes,
+    and differs from others by more than capitals, which Spark does not tell apart in a view's name.
 #}
 {% macro contracts__staged_view() %}
   {%- set batch = '__' ~ model.batch.id if model.batch else '' -%}
   {%- set name = this.schema ~ '__' ~ this.identifier ~ batch -%}
   {%- set word = modules.re.sub('[^A-Za-z0-9_]', '_', name) -%}
-  {%- set same = '' if word == name else '__' ~ local_md5(name) -%}
+  {%- set same = '' if word == name | lower else '__' ~ local_md5(name) -%}
   {{ return(api.Relation.create(identifier=word ~ same ~ '__dbt_stage')) }}
 {% endmacro %}
 
