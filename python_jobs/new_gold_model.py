@@ -1,4 +1,4 @@
-"""Write a new Gold model that builds at once: the model, its contract and its unit test.
+"""Write a new Gold model that builds at once: model, contract, unit test, a line on Gold's page.
 
     uv run python -m python_jobs.new_gold_model gold_events_per_car --key car_chassis
 
@@ -16,6 +16,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SILVER = "models/silver/_silver__models.yml"
+PAGE = "models/gold/_gold__docs.md"
 PARENT = "silver_car_telemetry"
 
 MODEL = '''"""How many events there are: one row per {keys}."""
@@ -39,7 +40,6 @@ def {function}(events):
     return counted.select({quoted}, "event_count", "newest_event_at")
 '''
 
-# What is empty is filled in below: lists as YAML takes them in one line.
 YML = """version: 2
 
 models:
@@ -87,6 +87,9 @@ NOT_NULL = """        constraints: [{type: not_null}]
 """
 
 
+LINE = "- [{name}](#!/model/model.car_lakehouse.{name}): how many events are there, by {keys}?\n"
+
+
 class CannotWriteError(Exception):
     """Why there is no new model, in one line."""
 
@@ -124,7 +127,12 @@ def write(name: str, keys: list[str], root: Path = ROOT) -> list[Path]:
     written = [root / "models" / "gold" / file for file in files]
     for file, text in zip(written, files.values(), strict=True):
         file.write_text(text, encoding="utf-8")
-    return written
+    page = root / PAGE
+    lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
+    last = max(number for number, line in enumerate(lines) if line.startswith("- [gold_"))
+    lines.insert(last + 1, LINE.format(**words))
+    page.write_text("".join(lines), encoding="utf-8")
+    return [*written, page]
 
 
 def _column(name: str, root: Path) -> str:

@@ -22,6 +22,10 @@ def project(tmp_path):
     return tmp_path
 
 
+def contents(project):
+    return {file: file.read_bytes() for file in project.rglob("*") if file.is_file()}
+
+
 def write_the_documented(project):
     """The model that docs/contracts.md shows, with its contract and its unit test."""
     text = (ROOT / "docs/contracts.md").read_text(encoding="utf-8")
@@ -36,6 +40,8 @@ def write_the_documented(project):
 def test_it_keeps_its_contract_and_passes_its_tests(dbt, project, schema):
     new_gold_model.write("gold_events_per_model_year", KEYS, project)
     write_the_documented(project)
+    page = (project / new_gold_model.PAGE).read_text(encoding="utf-8")
+    assert "alerts): what needs attention now?\n- [gold_events_per_model_year](#!/model/" in page
     copy = Dbt(dbt.home, project, project / "target")
     # Without rows, and the unit tests have their own all the same.
     selected = ("-s", "+gold_events_per_model_year", "+gold_trips_per_car")
@@ -72,10 +78,10 @@ def test_it_keeps_its_contract_and_passes_its_tests(dbt, project, schema):
     ],
 )
 def test_what_cannot_be_a_gold_model_is_refused(project, name, keys, words):
-    before = sorted(project.rglob("*"))
+    before = contents(project)
     with pytest.raises(CannotWriteError, match=words):
         new_gold_model.write(name, keys, project)
-    assert sorted(project.rglob("*")) == before
+    assert contents(project) == before
 
 
 @pytest.mark.quick
