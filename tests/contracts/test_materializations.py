@@ -351,3 +351,12 @@ select 1 as id
     assert result.success, result.text
     told = sorted(row.hooks for row in spark.table(f"{schema}.told").collect())
     assert told == ["0 before", "1 pre", "2 post", "3 after"]
+
+
+def test_models_that_differ_by_capitals_are_staged_apart(small_project, schema):
+    """Spark does not tell capitals apart in a view's name, and threads share a session."""
+    code = "{{ config(alias='%s') }} {{ contracts__staged_view() }}"
+    files = {"models/one.sql": code % "Tab", "models/other.sql": code % "tab"}
+    result = small_project(files)("compile", schema=schema)
+    assert result.success, result.text
+    assert len({str(code).strip().lower() for code in result.code.values()}) == 2, result.code

@@ -218,14 +218,45 @@ def test_a_merge_on_columns_of_any_name(small_project, spark, schema):
         "models/merged.sql": merged % updates + row,
         "models/quoted.sql": merged % "unique_key='`x.y`'" + row,
         "models/no_key.sql": merged % "unique_key=['c', 'nope']" + row,
+        "models/updates.sql": merged % "unique_key='c', merge_update_columns='nope'" + row,
+        "models/excludes.sql": merged % "unique_key='c', merge_exclude_columns=['nope']" + row,
     }
     project = small_project(files)
     for n in (1, 2):
         result = project("run", schema=schema, n=n)
         told = "unique_key is nope, and the model returns no column of that name: x.y, s, A `b, c."
         assert told in result.message["no_key"]
+        assert "merge_update_columns is nope, and" in result.message["updates"]
+        assert "merge_exclude_columns is nope, and" in result.message["excludes"]
         assert {result.status[name] for name in ("merged", "quoted")} == {"success"}, result.text
     for name, expected in {"merged": (2, 1), "quoted": (2, 2)}.items():
         spark.sql(f"refresh table {schema}.{name}")
         (found,) = spark.table(f"{schema}.{name}").collect()
         assert found[2:] == expected
+
+
+def test_a_column_that_the_table_lacks_is_ignored(small_project, spark, schema):
+    """As dbt's on_schema_change says by default; one that dbt does not have is refused."""
+    code = "select ts as `my ``time`, id{{ var('more', '') }} from {{ ref('given') }}"
+    batched = BATCHED.replace("='ts'", "='my `time'") % ""
+    files = {
+        "models/given.sql": ROWS,
+        "models/overwritten.sql": OVERWRITES % ", partition_by=['id']" + code,
+        "models/batched.sql": batched + code,
+        "models/typo.sql": OVERWRITES % ", on_schema_change='sync'" + code,
+    }
+    project = small_project(files)
+    days = ("--event-time-start", "2026-01-01", "--event-time-end", "2026-01-04")
+    for rows, more in (THREE_DAYS, ""), ((row(1, 2), row(5, 3)), ", 'x' as more"):
+        result = project("run", *days, schema=schema, rows=given(*rows), more=more)
+        assert "typo: on_schema_change is sync, and can be ignore," in result.message["typo"]
+        assert {result.status[name] for name in ("overwritten", "batched")} == {"success"}
+        # One file holds the rows of all days: they are replaced row by row.
+        spark.sql(f"call system.rewrite_data_files('{schema}.batched')")
+    found = {}
+    for name in ("overwritten", "batched"):
+        spark.sql(f"refresh table {schema}.{name}")
+        assert spark.table(f"{schema}.{name}").columns == ["my `time", "id"]
+        found[name] = sorted((r.id, r[0].day) for r in spark.table(f"{schema}.{name}").collect())
+    assert found["overwritten"] == [(1, 2), (2, 2), (3, 3), (4, 3), (5, 3)]
+    assert found["batched"] == [(1, 2), (5, 3)]

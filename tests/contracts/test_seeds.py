@@ -2,6 +2,9 @@
 
 from datetime import date, datetime, timezone
 from decimal import Decimal
+from operator import itemgetter
+
+from yaml import safe_dump
 
 SEED = r"""id,text,amount,price,is_new,day,at,empty
 1,it's,1.5,10.10,true,2026-01-02,2026-01-02T03:04:05,
@@ -74,6 +77,35 @@ def test_a_column_of_another_type_stops_the_run(small_project, read, schema):
     assert not result.success
     assert "amount: double in the table, string in the contract" in result.text
     assert len(read(schema, "s")) == 3
+
+
+def test_a_cell_that_has_not_its_columns_type_stops_the_run(small_project, read, schema):
+    """Where Spark's cast would make it null. A column that lacks none may be promised so."""
+    contract = {"contract": {"enforced": True}, "column_types": {"id": "int", "at": "date"}}
+    columns = [
+        {"name": "id", "data_type": "int", "constraints": [{"type": "not_null"}]},
+        {"name": "at", "data_type": "date"},
+    ]
+    yml = safe_dump({"seeds": [{"name": "s", "config": contract, "columns": columns}]})
+    given = {"seeds/s.csv": "id,at\n1,\n2,2026-01-02\n", "models/s.yml": yml}
+    project = small_project(FILES | given)
+    result = project("seed", schema=schema)
+    assert result.success, result.text
+    rows = [{"id": 1, "at": None}, {"id": 2, "at": date(2026, 1, 2)}]
+    for cells, told in (
+        ("3000000000,", "In the column id, `3000000000` is no int: correct the file"),
+        ("3,2026-13-01", "In the column at, `2026-13-01` is no date"),
+        (",2026-01-02", "id          | int             | int not null"),
+    ):
+        (project.project_dir / "seeds/s.csv").write_text(f"id,at\n1,\n{cells}\n")
+        result = project("seed", schema=schema)
+        assert not result.success
+        assert told in result.message["s"]
+        assert sorted(read(schema, "s"), key=itemgetter("id")) == rows
+    (project.project_dir / "seeds/s.csv").write_text("id,at,AT\n1,,\n")
+    result = project("seed", schema=schema)
+    assert not result.success and "at" in result.message["s"]
+    assert "Traceback" not in "".join(result.said)
 
 
 def test_a_seed_of_no_rows(small_project, read, schema):

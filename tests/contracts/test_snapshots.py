@@ -118,3 +118,11 @@ def test_what_cannot_be_traced_takes_all_marks_over(project):
     result = project("build", "--exclude", "in_yml")
     assert result.status["in_sql"] == "success"
     assert "gold_x.x is in_sql.renamed under another name" in result.message["gold_x"]
+
+
+def test_a_column_to_check_that_is_not_there_is_told_on_the_first_run(project):
+    snapshot = project.folder / "snapshots/in_sql.sql"
+    snapshot.write_text(snapshot.read_text().replace("['renamed']", "['nope']"))
+    result = project("build", "--exclude", "in_yml")
+    assert not result.success
+    assert "check_cols is nope, and the model returns no column" in result.message["in_sql"]

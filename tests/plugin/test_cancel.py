@@ -1,6 +1,10 @@
 """Ctrl-C and --fail-fast stop what runs in Spark, in SQL, in a checkpoint and in Python workers.
 
 Real dbt processes. Spark's event log tells which jobs were cancelled, and when.
+
+That they are within two seconds is no thing to assert on a machine that others use too. So the
+seconds are printed (`pytest -rP`) and held against a control, which a busy machine slows down as
+well: what dbt took to begin these jobs.
 """
 
 import json
@@ -124,6 +128,13 @@ def jobs(folder: Path) -> tuple[set[int], dict[int, str]]:
     return begun, ended
 
 
+def cancelled_at(folder: Path) -> float:
+    """When the last of the jobs ended, as time.time() has it."""
+    lines = [line for file in folder.rglob("*") if file.is_file() for line in file.open()]
+    ended = [json.loads(line) for line in lines if "SparkListenerJobEnd" in line]
+    return max(event["Completion Time"] for event in ended) / 1000
+
+
 def wait_for_running(folder: Path, count: int) -> None:
     deadline = time.monotonic() + 5 * LIMIT
     while time.monotonic() < deadline:
@@ -154,11 +165,16 @@ def assert_gone(group: int) -> None:
 
 
 def test_ctrl_c_stops_what_runs_in_spark(start):
+    started = time.time()
     process = start(ENDLESS, "run", "--threads", "4")
     wait_for_running(start.events, 3)
     # As a terminal does: to dbt, its Java and the Python workers.
+    interrupted = time.time()
     os.killpg(process.pid, signal.SIGINT)
     said, _ = process.communicate(timeout=LIMIT)
+    to_begin, to_cancel = interrupted - started, cancelled_at(start.events) - interrupted
+    print(f"The last job ended {to_cancel:.2f} s after Ctrl-C; to begin took {to_begin:.2f} s.")
+    assert to_cancel < to_begin
     assert process.returncode not in (0, None), said
     assert_cancelled(start.events, 3)
     for name in ("endless_sql", "endless_python", "endless_action"):

@@ -84,7 +84,7 @@ def test_killed_before_while_and_after_it_writes(dbt, spark, tmp_path, schema):
     built = toy.build()  # it makes no tables, as those that are killed
     assert built.success, built.text
     assert toy.rows() == toy.expected()
-    phases = ("begin", "gold", "test", "publish")
+    phases = ("begin", "seed", "gold", "test", "publish")
     assert set(phases) <= set(count(built.statements))
     start = partial(toy.start, tmp_path / "target")
     killed = 0

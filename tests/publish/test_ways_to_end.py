@@ -157,6 +157,9 @@ def test_what_no_test_has_seen_is_said(project, worth):
         assert project(*command).said[-1].startswith("Published 2 tables, untested: a (not all")
     assert project("run", "--select", "b").said[-1] == "Published 1 tables."  # it has no test
     assert not project("build", worth=11).success
+    # Without its branch, what ran before a retry would be missing.
+    result = project("retry", severity="warn", write_audit_publish=False)
+    assert not result.success and "would go on from main without it" in result.text
     # What ran before a retry has run.
     assert project("retry", worth=10).said[-1].startswith("Nothing was published")
     assert project("retry", severity="warn").said[-1] == "Published 2 tables."
@@ -172,6 +175,14 @@ def test_a_part_is_never_published(project, worth, spark, schema, part):
     assert worth() == [10]
     spark.sql(f"refresh table {schema}.a")
     assert [row.name for row in spark.table(f"{schema}.a.refs").collect()] == ["main"]
+    # Nor without a branch, where readers would see it at once.
+    result = project("run", *part, worth=11, write_audit_publish=False)
+    assert not result.success
+    assert "leave one of the two out. Nothing was written." in result.text
+    assert worth() == [10]
+    result = project("run", worth=12, write_audit_publish=False)
+    assert result.said[-1].startswith("Readers saw each table as soon as it was written")
+    assert worth() == [12]
 
 
 def test_what_others_do_meanwhile(project, worth, spark, schema):
@@ -254,17 +265,27 @@ def test_a_project_without_the_hooks_writes_to_main(small_project, read, schema)
     assert [row["worth"] for row in read(schema, "a")] == [11]
 
 
-def test_a_hook_that_resets_the_branch_stops_the_run(project, worth):
+@pytest.mark.parametrize(
+    ("hook", "told"),
+    [
+        ("reset", "goes past this run's branch"),
+        ("use spark_catalog", "has changed Spark's catalog from lakehouse to spark_catalog"),
+    ],
+)
+def test_a_hook_that_resets_the_branch_stops_the_run(project, worth, hook, told):
     assert project("build").success
     (project.folder / "models/b.sql").write_text(
-        "{{ config(post_hook='reset') }} select * from {{ ref('a') }}"
+        f"{{{{ config(post_hook='{hook}') }}}} select * from {{{{ ref('a') }}}}"
     )
     (project.folder / "models/c.sql").write_text("select * from {{ ref('b') }}")
-    result = project("run", worth=11)
-    assert not result.success
-    assert "goes past this run's branch" in result.text
-    assert "c" not in result.status or str(result.status["c"]) in ("skipped", "error")
-    assert worth() == [10]
+    for audits in (True, False):
+        result = project("run", worth=11, write_audit_publish=audits)
+        # Without a branch there is none to go past.
+        assert result.success is (not audits and hook == "reset")
+        assert result.success or told in result.message["b"]
+        assert result.success or str(result.status["c"]) in ("skipped", "error")
+        assert worth() == ([10] if audits else [11])
+    assert project("run", "--select", "a", worth=12).said[-1].startswith("Published 1 tables")
 
 
 def test_what_is_no_branch_of_a_run_is_not_published(project, worth):

@@ -4,7 +4,8 @@
 
 DELAY seconds after dbt has sent the statement of that NUMBER (from 0) in PHASE (begin, seed,
 bronze, silver, gold, test or publish) to Spark, SIGKILL comes, to dbt alone or to its Java too
-(WHOM: dbt, all).
+(WHOM: dbt, all). A PHASE of several words is all that has these words. Without a delay the
+statement is not even begun.
 """
 
 import os
@@ -54,11 +55,13 @@ def main() -> int:
     def callback(event) -> None:
         if event.info.name not in ("SQLQuery", "CodeExecution"):
             return
+        text = getattr(event.data, "sql", "") or event.data.code_content
         with lock:
-            now = phase_of(event.data.conn_name, seen)
+            is_named = " " in phase and phase in text
+            now = phase if is_named else phase_of(event.data.conn_name, seen)
             seen[now] += 1
             if now == phase and seen[now] == int(number) + 1:
-                threading.Timer(float(delay), kill).start()
+                threading.Timer(float(delay), kill).start() if float(delay) else kill()
 
     return 0 if dbtRunner(callbacks=[callback]).invoke(args).success else 1
 

@@ -3,6 +3,7 @@
 The name is that of dbt-spark's pull request 1063, so that this can go when upstream has it.
 """
 
+from functools import partial
 from typing import ClassVar
 
 from dbt.adapters import spark
@@ -21,7 +22,6 @@ from dbt_spark_contracts import (
     batches,
     file_sources,
     materializations,
-    snapshot_notes,
     spark_plan,
     tables,
 )
@@ -80,7 +80,8 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, sp
     def python_submission_helpers(self):
         from dbt_spark_contracts.python_models import SessionPythonJobHelper
 
-        return {**super().python_submission_helpers, "session": SessionPythonJobHelper}
+        helper = partial(SessionPythonJobHelper, self.invocation.notes)
+        return {**super().python_submission_helpers, "session": helper}
 
     def _open(self) -> None:
         """Open this thread's connection, which dbt leaves to its first statement."""
@@ -231,10 +232,16 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, sp
     @available
     def drop_stage(self, view) -> None:
         """Drop a staged view, if it is there."""
-        self.invocation.staged.pop(str(view), None)
+        for by_view in (self.invocation.staged, self.invocation.notes):
+            by_view.pop(str(view), None)
         session.get().catalog.dropTempView(str(view))
-        with explained():
-            snapshot_notes.write(str(view))
+
+    @available
+    def keep_note(self, view) -> None:
+        """Let the table, which is written, carry the note that the staged model has handed over."""
+        if str(view) in self.invocation.notes:
+            with explained():
+                self.invocation.notes[str(view)].write()
 
     @available.parse_list
     def get_schema(self, relation) -> list[dict]:
@@ -312,4 +319,5 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, sp
     @available.parse_none
     def stage_seed(self, view, rows, types: dict[str, str]) -> None:
         """Let the temporary view `view` stand for a seed's rows, as columns of `types`."""
-        tables.stage_seed(session.get(), str(view), rows, types)
+        with explained():
+            tables.stage_seed(session.get(), str(view), rows, types)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dbt_spark_contracts.contract.promise import Promise
     from dbt_spark_contracts.lineage.memory import Memory
     from dbt_spark_contracts.lineage.project import Project
+    from dbt_spark_contracts.snapshot_notes import Notes
 
 # The attribute of dbt's credentials that carries it.
 _ATTRIBUTE = "dbt_spark_contracts_invocation"
@@ -43,6 +44,7 @@ class Invocation:
         project: What its graph tells of tables, once a model has asked.
         prepared: What was promised of the tables that it has prepared.
         made: What the rows of staged views are made of, until their tables remember it.
+        notes: What the Python models of staged views ask of notes, until their tables have them.
         with_known_columns: The nodes whose marks were found to be on columns that are there.
         left_at: Of those whose promise was found to be kept, the snapshot that the model left.
     """
@@ -53,6 +55,7 @@ class Invocation:
     project: "Project | None" = None
     prepared: "dict[str, Promise]" = field(default_factory=dict)
     made: "dict[str, Memory]" = field(default_factory=dict)
+    notes: "dict[str, Notes]" = field(default_factory=dict)
     with_known_columns: "set[str]" = field(default_factory=set)
     left_at: "dict[str, int | None]" = field(default_factory=dict)
 

@@ -22,7 +22,7 @@ from pyspark import cloudpickle
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dbt_spark_contracts import snapshot_notes, tables
+from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import (
     active,
     hadoop_configuration,
@@ -34,6 +34,7 @@ from dbt_spark_contracts.lineage import watch
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.own_code import OwnCode
 from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.snapshot_notes import Notes
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.settings import absolute
 
@@ -41,7 +42,15 @@ from dbt_spark_contracts.spark.settings import absolute
 class SessionPythonJobHelper(PythonJobHelper):
     """Runs the compiled code of one Python model."""
 
-    def __init__(self, parsed_model: dict, credentials: object) -> None:
+    def __init__(self, notes: dict[str, Notes], parsed_model: dict, credentials: object) -> None:
+        """dbt hands over the last two.
+
+        Args:
+            notes: Those of the command, by staged view.
+            parsed_model: The model.
+            credentials: The profile's.
+        """
+        self.notes = notes
         self.name = parsed_model["alias"]
         # The rows that a unit test is given are few, and it is about them.
         is_unit_test = parsed_model["resource_type"] == "unit_test"
@@ -56,7 +65,8 @@ class SessionPythonJobHelper(PythonJobHelper):
         spark = active(session.get())
         module = ModuleType(f"dbt_model_{self.name}")
         module.__file__ = str(self.path)
-        module.__dict__.update(spark=spark, stage=partial(stage, spark, self.is_empty))
+        given = partial(stage, spark, self.notes, self.is_empty)
+        module.__dict__.update(spark=spark, stage=given)
         # As for any imported module; by value, because Spark's workers cannot import it.
         sys.modules[module.__name__] = module
         cloudpickle.register_pickle_by_value(module)
@@ -72,11 +82,17 @@ class SessionPythonJobHelper(PythonJobHelper):
 
 
 def stage(
-    spark: SparkSession, is_empty: bool, model: Callable, dbt_object: Callable, view: str
+    spark: SparkSession,
+    notes: dict[str, Notes],
+    is_empty: bool,
+    model: Callable,
+    dbt_object: Callable,
+    view: str,
 ) -> None:
     """Run `model(dbt, spark)` and name its DataFrame `view`, a temporary view. Nothing is computed.
 
-    If `is_empty`, as with `--empty`, refs and sources have their columns and no rows.
+    What the model asks of notes is in `notes` by then. If `is_empty`, as with `--empty`, refs and
+    sources have their columns and no rows.
     Raises TypeError if the model does not return a DataFrame; DbtRuntimeError if a source's folder
     is not there, and the model's table has rows.
     """
@@ -93,7 +109,7 @@ def stage(
 
     handed = dbt_object(load)
     handed.say = tell.line
-    handed.notes = snapshot_notes.Notes(spark, str(handed.this), view)
+    handed.notes = notes[view] = Notes(spark, str(handed.this))
     with watch.watched(view):
         frame = to_spark(spark, model(handed, spark))
     frame.createOrReplaceTempView(view)

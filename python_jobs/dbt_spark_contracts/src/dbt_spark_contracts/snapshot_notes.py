@@ -28,18 +28,14 @@ _TYPE = "dbt-spark-contracts-note"
 # Of what Iceberg tells of a commit: what says that rows came or went.
 _CHANGES = ("added-records", "deleted-records", "added-position-deletes", "added-equality-deletes")
 
-# By the name of the staged view: the note about what is written of it.
-_to_keep: "dict[str, Notes]" = {}
-
 
 class Notes:
     """What a Python model asks of notes: handed to it as `dbt.notes`."""
 
-    def __init__(self, session: "SparkSession", table: str, view: str) -> None:
-        """For a model of that table, which is staged as `view`."""
-        _to_keep.pop(view, None)
-        self._session, self._table, self._view = session, table, view
-        self._text = ""
+    def __init__(self, session: "SparkSession", table: str) -> None:
+        """For a model of that table."""
+        self._session, self._table = session, table
+        self._text: str | None = None
 
     @cached_property
     def _found_at(self) -> int | None:
@@ -70,10 +66,12 @@ class Notes:
         """Let the table carry this note about its rows as they are once the model is written."""
         _ = self._found_at
         self._text = text
-        _to_keep[self._view] = self
 
     def write(self) -> None:
-        """Write the note, unless something else has written to the table since the model began."""
+        """Write the note, if the model has handed one over, unless something else has written to
+        the table since the model began."""
+        if self._text is None:
+            return
         loaded = tables.load(self._session, self._table)
         newest = _newest(loaded)
         if newest is None:
@@ -86,13 +84,6 @@ class Notes:
             before = loaded.snapshot(before).parentId()
         tell.change(f"{self._table}: keep a note about the snapshot {newest}")
         _write(self._session, loaded, newest, self._text)
-
-
-def write(view: str) -> None:
-    """Write the note about what was staged as `view`, if its model has handed one over."""
-    notes = _to_keep.pop(view, None)
-    if notes:
-        notes.write()
 
 
 def _newest(loaded: Any) -> int | None:

@@ -54,6 +54,11 @@ def current_catalog(session: "SparkSession") -> str:
     return pyspark.active(session).catalog.currentCatalog()
 
 
+def use_catalog(session: "SparkSession", name: str) -> None:
+    """Let this be the session's current catalog."""
+    pyspark.active(session).catalog.setCurrentCatalog(name)
+
+
 def exists(session: "SparkSession", table: str) -> bool:
     """Is there a table of that name?"""
     try:
@@ -82,8 +87,8 @@ def forget(session: "SparkSession", table: str) -> None:
 
 def newest_snapshot(session: "SparkSession", table: str, branch: str | None) -> int | None:
     """The id of the snapshot that the table's branch is at, or main; None if there is none."""
-    ref = load(session, table).refs().get(branch or "main")
-    return ref.snapshotId() if ref else None
+    snapshot = tip(load(session, table), branch)
+    return snapshot.snapshotId() if snapshot else None
 
 
 def spellings(name: str) -> Iterator[str]:
@@ -111,7 +116,14 @@ def named(session: "SparkSession", name: str) -> str | None:
 
 def overwrite_partitions(session: "SparkSession", table: str, view: str) -> None:
     """Replace the partitions of the table that the view has rows of, by name, in one commit."""
-    session.table(view).writeTo(table).overwritePartitions()
+    _rows_for(session, table, view).writeTo(table).overwritePartitions()
+
+
+def _rows_for(session: "SparkSession", table: str, view: str):
+    """The view's rows, without columns that the table has not: dbt's `on_schema_change: ignore`."""
+    known = {column.name().lower() for column in load(session, table).schema().columns()}
+    rows = session.table(view)
+    return rows.select(*(spelled(name) for name in rows.columns if name.lower() in known))
 
 
 def overwrite_window(
@@ -127,14 +139,14 @@ def overwrite_window(
         is_whole_files: What `whole_files` says; without, the view has to be deterministic.
     """
     if is_whole_files:
-        session.table(view).writeTo(table).overwrite(F.expr(window))
+        _rows_for(session, table, view).writeTo(table).overwrite(F.expr(window))
         return
     # One statement, so that no reader sees the window empty. The rows to delete are found by the
     # column itself: each of its values in the window is a row of the source, once.
-    column = window.split(" ", 1)[0]
+    column = window.split(" >= ", 1)[0]
     old = session.table(table).where(window).selectExpr(column, f"true as `{_IS_OLD}`").distinct()
-    new = session.table(view)
-    names = [f"`{name}`" for name in new.columns]
+    new = _rows_for(session, table, view)
+    names = [spelled(name) for name in new.columns]
     source = new.withColumn(_IS_OLD, F.lit(False)).unionByName(old, allowMissingColumns=True)
     source.createOrReplaceTempView(f"{view}_and_old")
     within = window.replace(column, f"old.{column}")
@@ -199,6 +211,12 @@ def set_property(session: "SparkSession", table: str, name: str, value: str) -> 
     load(session, table).updateProperties().set(name, value).commit()
 
 
+def tip(loaded, branch: str | None):
+    """The snapshot that the branch of Iceberg's table is at, or main; None if it has no such."""
+    ref = loaded.refs().get(branch or "main")
+    return loaded.snapshot(ref.snapshotId()) if ref else None
+
+
 def head(loaded, branch: str | None):
     """The newest snapshot of a branch of Iceberg's table, or of main where it has none such."""
     ref = loaded.refs().get(branch) if branch else None
@@ -215,16 +233,28 @@ def stage_seed(
 ) -> None:
     """Let the temporary view `view` stand for the rows that dbt has read from a seed's file.
 
+    A cell that cannot have its column's type stops what reads the view, where Spark's cast would
+    make it null. A column without an empty cell is proven to hold no null.
+
     In: each row's values, in the order of `types`: column name to Spark type.
     """
+    texts = [tuple(map(_as_text, row)) for row in rows]
+    numbered = [f"c{number}" for number in range(len(types))]
     frame = session.createDataFrame(
-        [tuple(map(_as_text, row)) for row in rows],
-        StructType([StructField(name, StringType()) for name in types]),
+        texts, StructType([StructField(name, StringType()) for name in numbered])
     )
-    quoted = {f"`{name.replace('`', '``')}`": data_type for name, data_type in types.items()}
-    frame.selectExpr(
-        *(f"cast({name} as {data_type}) as {name}" for name, data_type in quoted.items())
-    ).createOrReplaceTempView(view)
+    cells = []
+    for text, (name, data_type) in zip(numbered, types.items(), strict=True):
+        cast = F.col(text).cast(data_type)
+        way_out = f"` is no {data_type}: correct the file, or the seed's column_types"
+        wrong = F.concat(F.lit(f"In the column {name}, `"), F.col(text), F.lit(way_out))
+        is_wrong = F.col(text).isNotNull() & cast.isNull()
+        cells.append(F.when(is_wrong, F.raise_error(wrong)).otherwise(cast).alias(name))
+    typed = frame.select(*cells)
+    for number, name in enumerate(types):
+        if all(row[number] is not None for row in texts):
+            typed = typed.where(F.col(spelled(name)).isNotNull())
+    typed.createOrReplaceTempView(view)
 
 
 def _as_text(value) -> str | None:

@@ -21,8 +21,8 @@ def say(unique_id: str, status: str, relation: str) -> None:
         return
     try:
         loaded = tables.load(session.get(), relation)
-        ref = loaded.refs().get(session.branch() or "main")
-        summary = dict(loaded.snapshot(ref.snapshotId()).summary()) if ref else {}
+        newest = tables.tip(loaded, session.branch())
+        summary = dict(newest.summary()) if newest else {}
     except (Py4JError, PySparkException) as error:
         if isinstance(error, AnalysisException) and error.getErrorClass() == tables.NO_TABLE:
             return  # a view, or ephemeral

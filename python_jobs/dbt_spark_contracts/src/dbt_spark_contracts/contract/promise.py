@@ -47,6 +47,10 @@ class Column:
         return self.kept.simpleString()
 
 
+# What dbt's on_schema_change can be.
+POLICIES = ("ignore", "fail", "append_new_columns", "sync_all_columns")
+
+
 @dataclass
 class Promise:
     """What a node promises of its table.
@@ -133,7 +137,7 @@ def promise(
         columns=columns,
         enforced=enforced,
         checks=constraints.checks(model) if enforced else [],
-        policy=schema_change_policy(config, full_refresh),
+        policy=schema_change_policy(model["name"], config, full_refresh),
         replaces=full_refresh or config["materialized"] in ("table", "seed"),
         full_refresh=full_refresh,
         keys=[schemas.plain(key).lower() for key in listed(config.get("unique_key"))],
@@ -147,15 +151,20 @@ def promise(
     )
 
 
-def schema_change_policy(config: dict, full_refresh: bool) -> str:
+def schema_change_policy(name: str, config: dict, full_refresh: bool) -> str:
     """What may become of a table whose columns are not the model's: one of dbt's on_schema_change.
 
     A contract is kept (fail), unless it says append_new_columns. Without one, the whole content is
     the model's own for a `table` and with --full-refresh, so the columns are too
     (sync_all_columns); to an incremental model it means what it means to dbt, and a snapshot's
-    columns stay.
+    columns stay. Raises CompilationError, in one line, for a value that dbt does not have, which
+    dbt itself takes for `ignore`.
     """
     asked = config.get("on_schema_change") or "ignore"
+    if asked not in POLICIES:
+        raise CompilationError(
+            f"{name}: on_schema_change is {asked}, and can be {', '.join(POLICIES)}."
+        )
     if is_enforced(config):
         return "append_new_columns" if asked == "append_new_columns" else "fail"
     if config["materialized"] == "snapshot":

@@ -80,6 +80,15 @@ def interrupted(branch: str, unfinished: int) -> str:
     )
 
 
+def retried_on_main(branch: str) -> str:
+    """Why a run is not retried without a branch."""
+    return (
+        f"What the retried run has built is held back on the branch {branch}, and with "
+        "`write_audit_publish: false` this one would go on from main without it: leave that out, "
+        "or `dbt build`. Nothing was written."
+    )
+
+
 def moved_on(table: str, branch: str) -> str:
     """Why a branch cannot be published."""
     return f"{table} has been written since the branch {branch} was begun. {_BUILD_AGAIN}"

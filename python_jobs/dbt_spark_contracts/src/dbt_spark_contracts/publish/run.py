@@ -36,8 +36,18 @@ PASSED = ("success", "pass", "warn", "no-op")
 # What has a result of its own in dbt's, of what a command selects.
 RESULTS = ("model.", "seed.", "snapshot.", "test.")
 
+# What of these has a table.
+TABLES = ("model.", "seed.", "snapshot.")
+
 # The materializations whose tables are written to branches.
 MATERIALIZED = ("table", "incremental", "seed", "snapshot")
+
+A_PART_ON_MAIN = (
+    "--empty and --sample build for a try, and with `write_audit_publish: false` readers would see "
+    "that at once in place of the whole: leave one of the two out. Nothing was written."
+)
+
+AT_ONCE = "Readers saw each table as soon as it was written: write_audit_publish is false."
 
 NOT_BEGUN = (
     "{table} is not written: this run has no lock and no branch, for begin_run did not run. An "
@@ -79,6 +89,7 @@ class Run:
     _earlier_tests: "list[str]" = field(default_factory=list)
     _earlier_tables: "list[str]" = field(default_factory=list)
     _refusal: str = ""
+    _catalog: str = ""
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -120,6 +131,7 @@ class Run:
             return []
         self.command, self._nodes = command, nodes
         spark = session.get()
+        self._catalog = tables.current_catalog(spark)
         with explained():
             store = LeaseTable(spark, self.lock_table)
             tell.change(f"lock: take, for {name}")
@@ -206,11 +218,13 @@ class Run:
         """Take the lease; from here on let this command write to a branch, and read it.
 
         Does nothing for commands that write no table. Without write_audit_publish it writes to
-        main. Raises DbtRuntimeError, in one line, if another build runs, or if the branch of the
-        run that a `dbt retry` takes up cannot be gone on with.
+        main. Raises DbtRuntimeError, in one line, if another build runs, if a part would be written
+        to main, or if the branch of the run that a `dbt retry` takes up cannot be gone on with.
         """
         if command.which not in WRITES or self.is_begun:  # a package's hook may call it too
             return
+        if command.is_a_part and not command.audits:
+            raise DbtRuntimeError(A_PART_ON_MAIN)
         self.lock(command, graph["nodes"])
         spark = session.get()
         for name in touched_tables({**graph["nodes"], **graph["sources"]}, selected):
@@ -230,6 +244,9 @@ class Run:
                 branches.watch_commits(spark)
             self.branch = branch or command.run_name()
             session.use_branch(self.branch)
+        else:
+            with explained():
+                self._require_no_retried_branch()
         self.is_begun = True
 
     def _retried_branch(self, command: Command) -> "tuple[str | None, list[str]]":
@@ -250,6 +267,15 @@ class Run:
         found = self.moves(branch, names)
         self.check_can_be_published(branch, found, names)
         return branch, [move.table_name for move in found]
+
+    def _require_no_retried_branch(self) -> None:
+        """Raises DbtRuntimeError if this retry would go on from main, and not from the branch of
+        the run that it takes up: what that has built would be missing."""
+        if not self.retried or not tables.exists(session.get(), self.log.table):
+            return
+        known = self.log.held_back_by(self.retried["invocation_id"])
+        if known and self.moves(*known):
+            raise DbtRuntimeError(held_back.retried_on_main(known[0]))
 
     def _held_back_by(self, retried: dict) -> "tuple[str | None, list[str]]":
         known = self.log.held_back_by(retried["invocation_id"])
@@ -286,12 +312,30 @@ class Run:
         self.require_branch()
 
     def require_branch(self) -> None:
-        """Raises DbtRuntimeError, in one line, if something has let Spark write elsewhere."""
+        """Raises DbtRuntimeError, in one line, if something has let Spark write elsewhere.
+
+        To another catalog, which is put back, or past the branch.
+        """
+        if self._catalog and (other := self._restore_catalog()):
+            raise DbtRuntimeError(
+                f"A hook or a model has changed Spark's catalog from {self._catalog} to {other}, "
+                "where the tables of this run are not. Take its `use` or `set` out, and name what "
+                "is in another catalog with it."
+            )
         if self.branch is not None and (now := session.branch()) != self.branch:
             raise DbtRuntimeError(
                 f"A hook or a model has changed {session.BRANCH} from {self.branch} to {now}: what "
                 "is written goes past this run's branch. Take its `reset` or `set` out."
             )
+
+    def _restore_catalog(self) -> str:
+        """Let the session's catalog be the run's again. Out: which it was, if another."""
+        spark = session.get()
+        now = tables.current_catalog(spark)
+        if now == self._catalog:
+            return ""
+        tables.use_catalog(spark, self._catalog)
+        return now
 
     def node_finished(self, unique_id: str, status: str) -> None:
         """Remember how a node has ended."""
@@ -317,6 +361,8 @@ class Run:
         if not self.is_begun and command.which in WRITES and command.audits:
             self.last_lines.append("Nothing was published: begin_run did not run.")
         if self.branch is None:
+            if self.is_begun and self._has_written_nodes():
+                self.last_lines.append(AT_ONCE)
             return
         failed = [result for result in results if result.status not in PASSED]
         self.require_branch()
@@ -331,6 +377,10 @@ class Run:
             elif found:
                 self.publish(self.branch, found, self._tests_that_ran())
         self._leave_branch()
+
+    def _has_written_nodes(self) -> bool:
+        ended = self.finished.items()
+        return any(ok == "success" and name.startswith(TABLES) for name, ok in ended)
 
     def publish(self, branch: str, found: list[Move], ran: Iterable[str]) -> None:
         """Publish a branch, and say so. Raises DbtRuntimeError if it cannot be.
@@ -428,6 +478,8 @@ class Run:
             settle: Called after that, while the lease is still ours.
         """
         try:
+            if self._catalog:
+                self._restore_catalog()
             if self.branch is not None:
                 with explained():
                     self._complete_branch()

@@ -15,6 +15,9 @@
       model, 'snapshotted_data', 'source_data', model.config, at.existing is not none
   ) -%}
   {%- do contracts__stage_snapshot(at, strategy, dbts_own) -%}
+  {%- if config.get('strategy') == 'check' and config.get('check_cols') not in ['all', ['all']] -%}
+    {%- do adapter.merge_columns(at.staged, 'check_cols', config.get('check_cols')) -%}
+  {%- endif -%}
 
   {#- 2. check, before anything is computed -#}
   {%- set checked = contracts__check(at, contracts__snapshot_internals(strategy.unique_key), dbts_own.values() | list) -%}

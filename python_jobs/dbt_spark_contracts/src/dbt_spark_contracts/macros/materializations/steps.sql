@@ -26,23 +26,26 @@
 
 {#
     Out: the relation of the temporary view that this model is staged as. All threads share one
-    session, so the schema is part of its name, and so is the batch of a microbatch model. It needs no quotes.
+    session, so the schema is part of its name, and so is the batch of a microbatch model. It needs no quotes,
+    and differs from others by more than capitals, which Spark does not tell apart in a view's name.
 #}
 {% macro contracts__staged_view() %}
   {%- set batch = '__' ~ model.batch.id if model.batch else '' -%}
   {%- set name = this.schema ~ '__' ~ this.identifier ~ batch -%}
   {%- set word = modules.re.sub('[^A-Za-z0-9_]', '_', name) -%}
-  {%- set same = '' if word == name else '__' ~ local_md5(name) -%}
+  {%- set same = '' if word == name | lower else '__' ~ local_md5(name) -%}
   {{ return(api.Relation.create(identifier=word ~ same ~ '__dbt_stage')) }}
 {% endmacro %}
 
 {#-
     Runs hooks in dbt's order: those of `transaction: false` before the others, or, in reverse, after them.
-    Spark has no transactions: dbt's own run_hooks would send it a `commit` for these.
+    Spark has no transactions: dbt's own run_hooks would send it a `commit` for these. Raises an error if one
+    has let Spark write elsewhere.
 -#}
 {% macro contracts__run_hooks(hooks, reverse=false) %}
   {%- for hook in hooks | sort(attribute='transaction', reverse=reverse) -%}
     {{ run_hooks([dict(hook, transaction=true)]) }}
+    {%- do adapter.require_branch() -%}
   {%- endfor -%}
 {% endmacro %}
 
@@ -106,14 +109,15 @@
 {% endmacro %}
 
 {#
-    The table is written: it remembers what of, then grants, post-hooks, and the check of what these have done to it. (5. publish: at
-    the end of the run, end_run does.)
+    The table is written: it remembers what of, and carries its model's note. Then grants, post-hooks, and the
+    check of what these have done to it. (5. publish: at the end of the run, end_run does.)
 
     In: what `contracts__check` told; whether the table is written anew, for dbt's grants. Out: what dbt
     wants of a materialization.
 #}
 {% macro contracts__end(at, checked, full_refresh=true) %}
   {%- do adapter.keep_origins(at.table, at.staged, full_refresh and not model.batch) -%}
+  {%- do adapter.keep_note(at.staged) -%}
   {%- do adapter.drop_stage(at.staged) -%}
   {%- do apply_grants(at.table, config.get('grants'), should_revoke(at.existing, full_refresh)) -%}
   {{ contracts__run_hooks(post_hooks, reverse=true) }}

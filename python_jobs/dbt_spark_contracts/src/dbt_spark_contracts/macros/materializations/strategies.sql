@@ -8,10 +8,13 @@
 
 {#
     Out: the unique_key of a model that is merged, as columns of SQL, whatever their names are. Raises a compiler
-    error on the first run, too, if the model returns no such column.
+    error on the first run, too, if the model returns no such column, or none that another config of the merge names.
 #}
 {% macro contracts__merge_keys(at, strategy) %}
   {%- set keys = config.get('unique_key') if strategy == 'merge' else none -%}
+  {%- for name in ['merge_update_columns', 'merge_exclude_columns'] if strategy == 'merge' -%}
+    {%- do adapter.merge_columns(at.staged, name, config.get(name)) -%}
+  {%- endfor -%}
   {{- return(adapter.merge_columns(at.staged, 'unique_key', keys)) -}}
 {% endmacro %}
 

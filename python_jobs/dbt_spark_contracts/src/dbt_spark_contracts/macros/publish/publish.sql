@@ -6,4 +6,4 @@
     Raises an error if a build runs, if there is no such branch, or if one of its tables has been written
     since.
 #}
-{% macro publish(branch) %}{% do adapter.publish(contracts__command(), graph, branch) %}{% endmacro %}
+{% macro publish(branch='') %}{% do adapter.publish(contracts__command(), graph, branch) %}{% endmacro %}

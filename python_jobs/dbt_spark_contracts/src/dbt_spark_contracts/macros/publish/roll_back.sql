@@ -7,4 +7,4 @@
 
     Raises an error if a build runs, if `to` is no time, or if a snapshot of then has expired.
 #}
-{% macro roll_back(to) %}{% do adapter.roll_back(contracts__command(), graph, to) %}{% endmacro %}
+{% macro roll_back(to='') %}{% do adapter.roll_back(contracts__command(), graph, to) %}{% endmacro %}
