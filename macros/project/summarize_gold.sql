@@ -2,18 +2,20 @@
     After a build: one short table of what is in Gold now, on the terminal, and a word if nothing has
     ever landed.
 
-    A Gold model says in `meta: {newest_event: <SQL expression>}` what its newest event is.
+    Every model of the layer is in it. A model says in `meta: {newest_event: <SQL expression>}` what its newest event is;
+    of one that is a date or a timestamp, the age is told as well.
 #}
 {% macro summarize_gold() %}
   {%- if execute and flags.WHICH in ('build', 'run') -%}
     {%- set queries = [] -%}
     {%- for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
-        | selectattr('config.meta.newest_event', 'defined') -%}
+        | selectattr('fqn.1', 'equalto', 'gold') -%}
       {%- set table = adapter.get_relation(node.database, node.schema, node.alias) -%}
+      {%- set newest = node.config.meta.newest_event -%}
       {%- if table -%}
         {%- do queries.append(
             "select '" ~ table ~ "' as table_name, count(*) as row_count, "
-            ~ to_text('max(' ~ node.config.meta.newest_event ~ ')') ~ ' as newest_event from ' ~ table
+            ~ to_text('max(' ~ newest ~ ')' if newest else 'null') ~ ' as newest_event from ' ~ table
         ) -%}
       {%- endif -%}
     {%- endfor -%}
@@ -24,11 +26,10 @@
     {%- set tables = tables | sort(attribute='table_name') -%}
     {%- if tables -%}
       {%- do log('', info=true) -%}
-      {%- do log('%-40s %10s   %s' | format('In Gold now', 'rows', 'newest event'), info=true) -%}
+      {%- set line = '%-' ~ (tables | map(attribute='table_name') | map('length') | max) ~ 's %10s   %s' -%}
+      {%- do log(line | format('In Gold now', 'rows', 'newest event'), info=true) -%}
       {%- for table in tables -%}
-        {%- do log(
-            '%-40s %10s   %s' | format(table.table_name, table.row_count, table.newest_event or '-'), info=true
-        ) -%}
+        {%- do log(line | format(table.table_name, table.row_count, with_age(table.newest_event)), info=true) -%}
       {%- endfor -%}
     {%- endif -%}
     {%- for node in graph.nodes.values() | selectattr('name', 'equalto', 'bronze_car_events')
@@ -39,4 +40,18 @@
       {%- endif -%}
     {%- endfor -%}
   {%- endif -%}
+{% endmacro %}
+
+
+{#
+    A date or a timestamp in UTC, as text, with the days that have passed since: "2026-01-02 10:39:00 (13 days ago)".
+    Any other text is returned as it is, and none as a dash.
+#}
+{% macro with_age(text) %}
+  {%- if not modules.re.match('[0-9]{4}-[0-9]{2}-[0-9]{2}', text or '') -%}
+    {{- return(text or '-') -}}
+  {%- endif -%}
+  {%- set day = modules.datetime.date.fromisoformat(text[:10]) -%}
+  {%- set days = (run_started_at.astimezone(modules.pytz.utc).date() - day).days -%}
+  {{- return(text ~ (' (today)' if days == 0 else ' (%s day%s ago)' | format(days, '' if days == 1 else 's'))) -}}
 {% endmacro %}

@@ -5,6 +5,7 @@
 Ends with 0, or 1 and a list of what is wrong, or 2 if the project does not compile.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -18,8 +19,21 @@ except ModuleNotFoundError as error:
 ROOT = Path(__file__).parents[2]
 
 
-def main(project: Path = ROOT) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Check, tell what is wrong, and say by a number how it ended."""
+    parser = argparse.ArgumentParser(
+        prog="python -m python_jobs.athena_gate",
+        description="Check, without Athena, that it can take this project's models and data tests: "
+        "SQL by Trino's grammar and functions, Python by Spark 3.2's API. Ends with 0, or 1 and a "
+        "list of what is wrong, or 2 if the project does not compile.",
+    )
+    parser.add_argument(
+        "--project-dir",
+        type=Path,
+        default=ROOT,
+        help="the folder of dbt_project.yml; without, this project's",
+    )
+    project = parser.parse_args(arguments).project_dir
     try:
         problems = trino_sql.check(project)
     except trino_sql.CannotCompileError as error:
@@ -27,8 +41,11 @@ def main(project: Path = ROOT) -> int:
         return 2
     for model in sorted(project.glob("models/**/*.py")):
         problems += newer_api(model)
-    print(*problems, sep="\n", end="\n" if problems else "", file=sys.stderr)
-    return 1 if problems else 0
+    if not problems:
+        print("Nothing was found that Athena could not take.")
+        return 0
+    print(*problems, sep="\n", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def test_each_rule_is_held_against_each_model_and_data_test(project, capsys):
             "    return dbt.ref('good').withColumns({})\n",
         }
     )
-    assert main(path) == 1
+    assert main(["--project-dir", str(path)]) == 1
     told = capsys.readouterr().err.splitlines()
     assert any(line.startswith("contracts: line ") for line in told)
     differs = "differs between adapters: use a macro of macros/cross_engine"
@@ -135,11 +135,11 @@ def test_each_rule_is_held_against_each_model_and_data_test(project, capsys):
 
 def test_the_exit_code_tells(project, capsys):
     path = project({"models/a.sql": "select 1 as a"})
-    assert main(path) == 0
+    assert main(["--project-dir", str(path)]) == 0
     assert capsys.readouterr().err == ""
 
     (path / "models/a.sql").write_text("select {{ nothing() }} as a", encoding="utf-8")
-    assert main(path) == 2
+    assert main(["--project-dir", str(path)]) == 2
     assert "nothing" in capsys.readouterr().err
 
 

@@ -43,6 +43,17 @@ def test_every_node_and_each_of_its_columns_has_a_description(manifest):
     assert lacking == []
 
 
+def test_the_page_of_gold_names_each_table_and_reader(manifest):
+    page = manifest["docs"]["doc.car_lakehouse.__gold__"]["block_contents"]
+    gold = [id for id, node in manifest["nodes"].items() if node["fqn"][1] == "gold"]
+    wanted = [
+        *(f"#!/model/{id}" for id in gold if id.startswith("model.")),
+        *(f"#!/exposure/{id}" for id in manifest["exposures"]),
+    ]
+    assert len(wanted) >= 6
+    assert [link for link in wanted if f"({link})" not in page] == []
+
+
 def test_every_exposure_says_whom_to_ask_and_what_it_reads(manifest):
     exposures = manifest["exposures"].values()
     assert {exposure["name"] for exposure in exposures} >= {

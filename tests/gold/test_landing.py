@@ -11,6 +11,7 @@ from tests.support.dbt_runner import ROOT
 from tests.support.expected_landing import EXPECTED, LANDING
 from tests.support.expected_landing import expected as work_out
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 RUN_TIME = {"gold_processing_timestamp", "processing_timestamp", "alert_generated_timestamp"}
 
 
@@ -126,3 +127,20 @@ def test_a_second_build_changes_nothing(gold, build):
     before = {name: sorted(map(repr, gold(name))) for name in tables}
     build()
     assert {name: sorted(map(repr, gold(name))) for name in tables} == before
+
+
+def test_the_readme_says_how_to_look_at_a_row(built, dbt, module_schema, expected, capfd):
+    """Its code as it stands, but for the place of the tables: for any reader of Python."""
+    section = README.partition("## Look at a row")[2].partition("\n## ")[0]
+    code = "\n".join(re.findall(r"```python\n(.*?)```", section, re.S))
+    gold = str(dbt.home / "warehouse" / f"{module_schema}_gold")
+    assert code.count(".lakehouse/warehouse/gold/") == 1
+    exec(code.replace(".lakehouse/warehouse/gold", gold), names := {})
+    assert names["cars"].num_rows == len(expected["current"])
+    shown = capfd.readouterr().out
+    assert "insurance_status" in shown and "EXPIRED" in shown
+
+    (query,) = re.findall(r'--inline "(.*?)"', section)
+    result = dbt("show", "--limit", "5", "--inline", query, schema=module_schema)
+    assert result.success, result.text
+    assert any(line.startswith("| car_chassis ") for line in "\n".join(result.said).splitlines())

@@ -43,6 +43,9 @@ class SessionPythonJobHelper(PythonJobHelper):
 
     def __init__(self, parsed_model: dict, credentials: object) -> None:
         self.name, self.model = parsed_model["alias"], parsed_model["name"]
+        # The rows that a unit test is given are few, and it is about them.
+        is_unit_test = parsed_model["resource_type"] == "unit_test"
+        self.is_empty = getattr(get_flags(), "EMPTY", False) and not is_unit_test
         # That of a unit test is its model's.
         self.path = _file_of(parsed_model["config"].get("model_file", parsed_model))
         self._meta = parsed_model["config"].get("meta") or {}
@@ -53,7 +56,7 @@ class SessionPythonJobHelper(PythonJobHelper):
         spark = active(session.get())
         module = ModuleType(f"{outside.MODEL}{self.name}")
         module.__file__ = str(self.path)
-        module.__dict__.update(spark=spark, stage=partial(stage, spark))
+        module.__dict__.update(spark=spark, stage=partial(stage, spark, self.is_empty))
         # As for any imported module; by value, because Spark's workers cannot import it.
         sys.modules[module.__name__] = module
         cloudpickle.register_pickle_by_value(module)
@@ -69,10 +72,12 @@ class SessionPythonJobHelper(PythonJobHelper):
             raise DbtRuntimeError(explain(error, frames)) from error
 
 
-def stage(spark: SparkSession, model: Callable, dbt_object: Callable, view: str) -> None:
+def stage(
+    spark: SparkSession, is_empty: bool, model: Callable, dbt_object: Callable, view: str
+) -> None:
     """Run `model(dbt, spark)` and name its DataFrame `view`, a temporary view. Nothing is computed.
 
-    With `--empty`, refs and sources have their columns and no rows.
+    If `is_empty`, as with `--empty`, refs and sources have their columns and no rows.
     Raises TypeError if the model does not return a DataFrame; DbtRuntimeError if a source's folder
     is not there, and the model's table has rows.
     """
@@ -85,7 +90,7 @@ def stage(spark: SparkSession, model: Callable, dbt_object: Callable, view: str)
             watch.hand_files(relation["name"], frame)
         else:
             frame = spark.table(relation)
-        return frame.limit(0) if getattr(get_flags(), "EMPTY", False) else frame
+        return frame.limit(0) if is_empty else frame
 
     handed = dbt_object(load)
     handed.say = tell.line

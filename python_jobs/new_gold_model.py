@@ -1,0 +1,178 @@
+"""Write a new Gold model that builds at once: model, contract, unit test, a line on Gold's page.
+
+    uv run python -m python_jobs.new_gold_model gold_events_per_car --key car_chassis
+
+It counts the events of each key. Edit it from there: docs/contracts.md. Ends with 0, or with 2 and
+one line if nothing could be written.
+"""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+SILVER = "models/silver/_silver__models.yml"
+PAGE = "models/gold/_gold__docs.md"
+PARENT = "silver_car_telemetry"
+
+MODEL = '''"""How many events there are: one row per {keys}."""
+
+from pyspark.sql import functions as F
+
+
+def model(dbt, spark):
+    return {function}(dbt.ref("{parent}"))
+
+
+def {function}(events):
+    """The number of events and the time of the newest, by {keys}.
+
+    In: {parent}. Out: the columns of {name}.
+    """
+    counted = events.groupBy({quoted}).agg(
+        F.count("event_id").alias("event_count"),
+        F.max("event_timestamp").alias("newest_event_at"),
+    )
+    return counted.select({quoted}, "event_count", "newest_event_at")
+'''
+
+YML = """version: 2
+
+models:
+
+  - name: {name}
+    description: "How many events there are. One row per {keys}."
+    access: public
+    constraints: [{{type: primary_key, columns: [{key_list}]}}]
+    config:
+      meta: {{newest_event: newest_event_at}}
+    data_tests:
+      - unique_combination:
+          arguments:
+            columns: [{key_list}]
+    columns:
+{key_columns}      - name: event_count
+        data_type: bigint
+        description: "How many events."
+        constraints: [{{type: not_null}}]
+      - name: newest_event_at
+        data_type: timestamp
+        description: "When the newest of them happened, UTC."
+
+unit_tests:
+
+  - name: {name}_counts_events
+    description: Two events of one key are one row.
+    model: {name}
+    given:
+      - input: ref('{parent}')
+        rows:
+          - {{event_id: e1, event_timestamp: "2026-01-01 08:00:00"}}
+          - {{event_id: e2, event_timestamp: "2026-01-02 08:00:00"}}
+    expect:
+      rows:
+        - {{event_count: 2, newest_event_at: "2026-01-02 08:00:00"}}
+"""
+
+COLUMN = """      - name: {name}
+        data_type: {data_type}
+        description: {description}
+"""
+NOT_NULL = """        constraints: [{type: not_null}]
+        data_tests: [not_null]
+"""
+
+
+LINE = "- [{name}](#!/model/model.car_lakehouse.{name}): how many events are there, by {keys}?\n"
+
+
+class CannotWriteError(Exception):
+    """Why there is no new model, in one line."""
+
+
+def write(name: str, keys: list[str], root: Path = ROOT) -> list[Path]:
+    """Write the files of a new Gold model.
+
+    Args:
+        name: The model's name, which begins with `gold_`.
+        keys: The columns of Silver that it has one row of.
+        root: The folder of the project.
+
+    Returns:
+        The files.
+
+    Raises:
+        CannotWriteError: If a model of Gold cannot have that name or these keys.
+    """
+    if not re.fullmatch("gold_[a-z][a-z0-9_]*", name):
+        raise CannotWriteError(f"{name} is no name of a Gold model: gold_, then a-z, 0-9 and _")
+    there = sorted(file for file in root.glob("models/**/*") if file.stem == name)
+    if there:
+        raise CannotWriteError(f"{there[0].relative_to(root)} is there: take another name")
+    columns = [_column(key, root) for key in keys]
+    words = {
+        "name": name,
+        "function": name.removeprefix("gold_"),
+        "parent": PARENT,
+        "keys": ", ".join(keys),
+        "quoted": ", ".join(f'"{key}"' for key in keys),
+        "key_list": ", ".join(keys),
+        "key_columns": "".join(columns),
+    }
+    files = {f"{name}.py": MODEL.format(**words), f"{name}.yml": YML.format(**words)}
+    written = [root / "models" / "gold" / file for file in files]
+    for file, text in zip(written, files.values(), strict=True):
+        file.write_text(text, encoding="utf-8")
+    page = root / PAGE
+    lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
+    last = max(number for number, line in enumerate(lines) if line.startswith("- [gold_"))
+    lines.insert(last + 1, LINE.format(**words))
+    page.write_text("".join(lines), encoding="utf-8")
+    return [*written, page]
+
+
+def _column(name: str, root: Path) -> str:
+    """The contract's lines about a key, which are those of Silver's contract."""
+    models = yaml.safe_load((root / SILVER).read_text(encoding="utf-8"))["models"]
+    [silver] = [model for model in models if model["name"] == PARENT]
+    column = {column["name"]: column for column in silver["columns"]}.get(name)
+    if column is None:
+        raise CannotWriteError(f"{PARENT} has no column {name}: see {SILVER}")
+    if column.get("config", {}).get("meta"):
+        raise CannotWriteError(f"{name} is marked in {SILVER}: it stays in Silver")
+    lines = COLUMN.format(**{**column, "description": json.dumps(column["description"])})
+    is_required = {"type": "not_null"} in column.get("constraints", [])
+    return lines + NOT_NULL if is_required else lines
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the model, and say what to do next."""
+    parser = argparse.ArgumentParser(
+        prog="python -m python_jobs.new_gold_model",
+        description="Write a new Gold model that builds at once: model, contract and unit test.",
+    )
+    parser.add_argument("name", help="the model's name, as gold_events_per_car")
+    parser.add_argument(
+        "--key",
+        nargs="+",
+        default=["car_chassis"],
+        help=f"columns of {PARENT}: the model has one row of each (default: car_chassis)",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        written = write(options.name, options.key)
+    except CannotWriteError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(*(file.relative_to(ROOT) for file in written), sep="\n")
+    print(f"Build and test it: uv run dbt build -s {options.name}")
+    print("Then name who reads it in models/exposures.yml.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

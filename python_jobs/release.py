@@ -1,0 +1,62 @@
+"""Check that a tag may become a release of the guard.
+
+    uv run python -m python_jobs.release v0.1.0 --repository https://github.com/owner/repository
+
+Ends with 0, or with 1 and one line for each reason against it.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+
+
+def reasons_against(tag: str, repository: str, root: Path = ROOT) -> list[str]:
+    """Why a tag cannot be released.
+
+    Args:
+        tag: The tag, `v` and a version.
+        repository: The address of the repository that is released from.
+        root: The folder of the project.
+
+    Returns:
+        One line for each reason, none if it can.
+    """
+    found = []
+    for file in ("pyproject.toml", "python_jobs/dbt_spark_contracts/pyproject.toml"):
+        project = tomllib.loads((root / file).read_text(encoding="utf-8"))["project"]
+        if tag != f"v{project['version']}":
+            found.append(f"{file} has the version {project['version']}, the tag is {tag}")
+        if project["urls"]["Repository"].rstrip("/") != repository.rstrip("/"):
+            address = project["urls"]["Repository"]
+            found.append(f"{file} has the repository {address}, this is {repository}")
+    changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    version = re.escape(tag.removeprefix("v"))
+    if not re.search(rf"^## {version}$\n+- ", changelog, re.MULTILINE):
+        found.append(f"CHANGELOG.md has no changes below `## {tag.removeprefix('v')}`")
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Say what speaks against a release, and by a number whether anything does."""
+    parser = argparse.ArgumentParser(
+        prog="python -m python_jobs.release",
+        description="Check that a tag may become a release of dbt-spark-contracts.",
+    )
+    parser.add_argument("tag", help="the tag, as v0.1.0")
+    parser.add_argument("--repository", required=True, help="the address of this repository")
+    options = parser.parse_args(arguments)
+    found = reasons_against(options.tag, options.repository)
+    print(*(found or [f"{options.tag} can be released."]), sep="\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""A new Gold model, by the command or by the documentation, is built and tested as it stands."""
+
+import re
+import shutil
+
+import pytest
+
+from python_jobs import new_gold_model
+from python_jobs.new_gold_model import CannotWriteError
+from tests.support.dbt_runner import ROOT, Dbt
+
+KEYS = ["manufacturer", "year"]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """This project's files that dbt reads, to write to."""
+    for name in ("models", "macros", "seeds", "tests/generic", "tests/singular"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("dbt_project.yml", "selectors.yml"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def contents(project):
+    return {file: file.read_bytes() for file in project.rglob("*") if file.is_file()}
+
+
+def write_the_documented(project):
+    """The model that docs/contracts.md shows, with its contract and its unit test."""
+    text = (ROOT / "docs/contracts.md").read_text(encoding="utf-8")
+    section = text.partition("## Writing a Gold model")[2].partition("\n### ")[0]
+    (model,) = re.findall(r"```python\n(.*?)```", section, re.S)
+    contract, unit_test = re.findall(r"```yaml\n(.*?)```", section, re.S)
+    gold = project / "models" / "gold"
+    (gold / "gold_trips_per_car.py").write_text(model, encoding="utf-8")
+    (gold / "gold_trips_per_car.yml").write_text(f"models:\n{contract}\n{unit_test}")
+
+
+def test_it_keeps_its_contract_and_passes_its_tests(dbt, project, schema):
+    new_gold_model.write("gold_events_per_model_year", KEYS, project)
+    write_the_documented(project)
+    page = (project / new_gold_model.PAGE).read_text(encoding="utf-8")
+    assert "alerts): what needs attention now?\n- [gold_events_per_model_year](#!/model/" in page
+    copy = Dbt(dbt.home, project, project / "target")
+    # Without rows, and the unit tests have their own all the same.
+    selected = ("-s", "+gold_events_per_model_year", "+gold_trips_per_car")
+    others = ("--exclude", "test_type:unit,path:models/silver")
+    options = ("--empty", "--indirect-selection", "cautious")
+    result = copy("build", *selected, *others, *options, schema=schema)
+    assert result.success, result.text
+    wanted = {
+        "gold_events_per_model_year": "success",
+        "gold_events_per_model_year_counts_events": "pass",
+        "unique_combination_gold_events_per_model_year_manufacturer__year": "pass",
+        "gold_trips_per_car": "success",
+        "trips_of_a_car_are_counted": "pass",
+        "unique_gold_trips_per_car_car_chassis": "pass",
+    }
+    assert {name: result.status.get(name) for name in wanted} == wanted
+    # The keys are proven, so that nothing is said of them.
+    assert "one row per" not in "\n".join(result.said)
+    # Each model of the layer is in the summary, also one that names no newest event.
+    summary = result.said[[line.startswith("In Gold now ") for line in result.said].index(True) :]
+    assert [line for line in summary if re.search(r"gold_trips_per_car +0   -$", line)], summary
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("name", "keys", "words"),
+    [
+        ("trips", KEYS, "trips is no name of a Gold model"),
+        ("gold_Trips", KEYS, "gold_Trips is no name"),
+        ("gold_../../x", KEYS, "is no name"),
+        ("gold_car_current_state", KEYS, "models/gold/gold_car_current_state.py is there"),
+        ("gold_trips", ["no_such"], "silver_car_telemetry has no column no_such"),
+        ("gold_trips", ["rental_customer_id"], "rental_customer_id is marked"),
+    ],
+)
+def test_what_cannot_be_a_gold_model_is_refused(project, name, keys, words):
+    before = contents(project)
+    with pytest.raises(CannotWriteError, match=words):
+        new_gold_model.write(name, keys, project)
+    assert contents(project) == before
+
+
+@pytest.mark.quick
+def test_the_command_says_why_in_one_line(capsys):
+    assert new_gold_model.main(["gold_trips", "--key", "no_such"]) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.count("\n") == 1
