@@ -263,3 +263,38 @@ def test_the_profile_is_set_by_the_environment(project, monkeypatch):
         # An Iceberg table is replaced by a rename: each needs a folder of its own.
         "s3_data_naming": "schema_table_unique",
     }
+
+
+WRONG_MARKS = {
+    "at_the_model": (
+        {"config": {"meta": {"pii": True}}},
+        "cast: meta pii stands at the whole, where it marks nothing",
+    ),
+    "mistyped": (
+        {"columns": [{"name": "a_text", "config": {"meta": {"silver_olny": True}}}]},
+        "cast.a_text: meta silver_olny marks nothing: it is spelt silver_only.",
+    ),
+    "beside_meta": (
+        {"columns": [{"name": "a_text", "config": {"pii": True}}]},
+        "cast.a_text: pii has no meaning beside meta",
+    ),
+    "an_allowance_of_no_column": (
+        {
+            "config": {"contract": {"enforced": True}, "meta": {"pii_allowed": {"z": "So."}}},
+            "columns": [{"name": "a_text", "data_type": "string"}],
+        },
+        "cast: meta pii_allowed names z, a column that is not there.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_MARKS)
+def test_a_mark_that_marks_nothing_is_refused(project, tmp_path, case):
+    yml, line = WRONG_MARKS[case]
+    folder = tmp_path / "project"
+    shutil.copytree(project, folder)
+    told = yaml.safe_dump({"models": [{"name": "cast", **yml}]})
+    (folder / "models/models.yml").write_text(told)
+    options = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--target", "athena"]
+    result = dbtRunner().invoke(["parse", *options, "--log-path", str(tmp_path)])
+    assert line in str(result.exception)

@@ -315,6 +315,81 @@ QUERIES = {
         "a",
         PROVEN,
     ),
+    # Beside a list, whose order is chance
+    "a group beside a list": (
+        "select a, upper(b) as x, collect_list(id) as l from t group by a, upper(b)",
+        "a x",
+        PROVEN,
+    ),
+    "a month or an error beside a list": (
+        "select a, coalesce(date_format(date_add(date '2026-01-01', id), 'yyyy-MM'), "
+        "raise_error('no'), '') as x, collect_list(b) as l from t group by a, "
+        "coalesce(date_format(date_add(date '2026-01-01', id), 'yyyy-MM'), raise_error('no'), '')",
+        "a x",
+        PROVEN,
+    ),
+    "a list by chance": (
+        "select x, collect_list(a) as l from (select a, cast(rand() as string) as x from t) "
+        "group by a, x",
+        "x",
+        UNKNOWN,
+    ),
+    # Sets of groups, null-safe joins, lists of rows
+    "cube": ("select a, b, count(*) from t group by cube (a, b)", "a b", UNKNOWN),
+    "grouping sets, and their level": (
+        "select a, b, grouping_id() as g, count(*) from t group by a, b grouping sets ((a), (b))",
+        "a b g",
+        PROVEN,
+    ),
+    "to one row or to nulls": ("select t.id from t join w on t.a <=> w.a", "id", PROVEN),
+    "intersect all": ("select id from t intersect all select a from w", "id", PROVEN),
+    "except all": ("select id from t except all select a from w", "id", PROVEN),
+    "stack": ("select stack(2, id, id) as x from t", "x", UNKNOWN),
+    "a number of all": (
+        "select a from (select *, row_number() over (order by id) as r from t) where r = 1",
+        "a",
+        PROVEN,
+    ),
+    "a dense rank with ties": (
+        "select * from (select *, dense_rank() over (partition by a order by f) as r from t) "
+        "where r = 1",
+        "a",
+        UNKNOWN,
+    ),
+    "a sequence or a null": (
+        "select id, x from t lateral view outer explode(sequence(1, 2)) v as x",
+        "id x",
+        PROVEN,
+    ),
+    "a timestamp to a date": (
+        "select cast(cast(id as timestamp) as date) as x from t",
+        "x",
+        UNKNOWN,
+    ),
+    "a text to a number": ("select cast(b as int) as x from u where a = 1", "x", UNKNOWN),
+    "a float": ("select cast(id as float) as x from t", "x", UNKNOWN),
+    "a float to a text": (
+        "select distinct string(x) as y from (select distinct cast(a as float) as x from t)",
+        "y",
+        PROVEN,
+    ),
+    "groups of what floats count as equal": (
+        "select cast(x as string) as y from (select distinct cast(a as float) * -0.0f as x from t)",
+        "y",
+        UNKNOWN,
+    ),
+    "in an array": ("select array(id) as x from t", "x", UNKNOWN),
+    "in lower case": ("select lower(b) as x from u where a = 1", "x", UNKNOWN),
+    "to one row of a limit": (
+        "select t.id from t cross join (select * from u limit 1) l",
+        "id",
+        PROVEN,
+    ),
+    "to two rows of a limit": (
+        "select t.id from t cross join (select * from u limit 2) l",
+        "id",
+        UNKNOWN,
+    ),
     "cte refuted": ("with c as (select a, b from t) select a as x from c", "x", "id"),
 }
 

@@ -94,6 +94,10 @@ SHARED = {
     "all_settings": ("spark.sql('reset')", "reset"),
     "the_schema": ("spark.sql(f'use {schema}')", "use "),
     "the_catalog": ("spark.catalog.setCurrentCatalog('lakehouse')", "Catalog.setCurrentCatalog"),
+    "a_variable": ("os.environ['X'] = 'x'", "os.environ['X'] = …"),
+    "a_variable_by_method": ("os.environ.update(X='x')", "os.environ['X'] = …"),
+    "a_module": ("F.found = 1", "F.found = …"),
+    "a_module_by_name": ("setattr(os, 'found', 1)", "setattr(…)"),
     "the_session": ("spark.stop()", "SparkSession.stop"),
 }
 READS = """

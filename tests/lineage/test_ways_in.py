@@ -12,7 +12,7 @@ import yaml
 from dbt_spark_contracts.compat.pyspark import java_classes
 from dbt_spark_contracts.lineage import model
 
-from tests.support.dbt_runner import make_project
+from tests.support.dbt_runner import environment, make_project
 
 SILVER = "select 'ev-1' as event_id, 'POL-1' as policy, 'k' as car, 1L as n"
 MARKS = {"event_id": {"silver_only": True}, "policy": {"silver_only": True, "pii": True}, "car": {}}
@@ -342,6 +342,116 @@ REFUSED = {
         """),
         "what the model has collected: rows of an RDD",
     ),
+    # What it reads where no API of pyspark leads
+    **{
+        f"literals_by_{name}": (
+            python(f'{top}\nreturn t.select(F.lit(str({code})).alias("reference"))'),
+            f"what the model has collected: {told}",
+        )
+        for name, (top, code, told) in {
+            "java": (
+                "",
+                "spark._jsparkSession.table(silver).collectAsList()",
+                "Spark's Java objects",
+            ),
+            "the_frame_behind": ("", "t._jdf.head().getString(1)", "Spark's Java objects"),
+            "javas_files": (
+                "",
+                "spark._jvm.java.io.File(data).list()[0]",
+                "Spark's Java objects",
+            ),
+            "what_a_library_learns": (
+                "from pyspark.ml.feature import StringIndexer",
+                'StringIndexer(inputCol="policy", outputCol="x").fit(t).labels[0]',
+                "Spark's Java objects",
+            ),
+            "a_file": ("", "open(os.environ['WAYS_FILE']).read()", "the file left.txt"),
+            "pathlib": (
+                "from pathlib import Path",
+                "Path(os.environ['WAYS_FILE']).read_text()",
+                "the file left.txt",
+            ),
+            "a_csv": (
+                "import pandas",
+                "pandas.read_csv(os.environ['WAYS_FILE'])",
+                "the file left.txt",
+            ),
+            "a_parquet": (
+                "import glob, pandas",
+                'pandas.read_parquet(glob.glob(data + "/*.parquet")[0]).policy[0]',
+                "the file 0",
+            ),
+            "arrow": (
+                "import pyarrow.parquet",
+                "pyarrow.parquet.read_table(data).to_pylist()",
+                "what pyarrow reads",
+            ),
+            "names_of_files": ("", "os.listdir(data)", "the names of the files in data"),
+            "a_program": (
+                "import subprocess",
+                'subprocess.check_output(["ls", data])',
+                "what the program ls says",
+            ),
+            "a_database": (
+                "import sqlite3",
+                'sqlite3.connect(":memory:").execute("select 1").fetchall()',
+                "the database :memory:",
+            ),
+        }.items()
+    },
+    "an_error": (
+        python("""
+            try:
+                found = t.select(F.expr("raise_error(policy)")).cache().count()
+            except Exception as error:
+                found = error
+            return t.select(F.lit(str(found)).alias("reference"))
+        """),
+        "what the model has collected: what an error of a Spark job says",
+    ),
+    "what_is_below_a_watch": (
+        python("""
+            from pyspark.sql import DataFrame
+            collect = getattr(DataFrame.collect, "__wrapped__", DataFrame.collect)
+            return t.select(F.lit(str(collect(t))).alias("reference"))
+        """),
+        "what the model has collected: silver_t.",
+    ),
+    # What another model has left in what all of them share
+    **{
+        f"left_in_{name}": (
+            python(
+                "import sys\nfrom pathlib import Path\n"
+                'sys.path.insert(0, str(Path(__file__).parents[2] / "lib"))\n'
+                f'{top}\nreturn t.select(F.lit({code}).alias("reference"))'
+            ),
+            "what the model has collected: silver_t.policy",
+        )
+        for name, (top, code) in {
+            "a_module": ("import ways_helper", 'ways_helper.found["policy"]'),
+            "a_cache": ("from ways_helper import cached", "cached('policy')"),
+            "a_module_by_name": (
+                "import importlib",
+                'importlib.import_module("ways_helper").found["policy"]',
+            ),
+        }.items()
+    },
+    "left_in_a_view": (
+        f"{DEPENDS}select x as reference from ways_left",
+        "what the model has collected: silver_t.policy",
+    ),
+    "left_in_a_view_of_literals": (
+        python('return spark.table("ways_left_too").selectExpr("x as reference")'),
+        "what the model has collected: silver_t.policy",
+    ),
+    "left_in_a_setting": (
+        python('return t.select(F.lit(spark.conf.get("ways.left")).alias("reference"))'),
+        "the setting ways.left, which leaves has set",
+    ),
+    "left_in_a_setting_for_sql": (
+        f"select '${{ways.left_too}}' as reference from {REF}",
+        "the setting ways.left_too, which leaves has set",
+    ),
     "a_map_of_literals": (
         python("""
             pairs = t.groupBy("car").agg(F.max("policy").alias("p")).collect()
@@ -557,6 +667,22 @@ CLEAN = {
     "a_frame_that_shows_its_columns": python("""
         return t.select(F.lit(repr(t)).alias("reference"))
     """),
+    "plain_columns_beside_a_file": python("""
+        limit = len(open(os.environ["WAYS_FILE"]).read())
+        return t.where(F.col("n") < limit).selectExpr("car as reference")
+    """),
+    "what_python_itself_reads": python("""
+        import zoneinfo
+        from datetime import datetime
+        zone = zoneinfo.ZoneInfo("Europe/Berlin")
+        year = datetime(2026, 1, 1, tzinfo=zone).year
+        return t.select(F.lit(str(year)).alias("reference"))
+    """),
+    "literals_in_a_view_of_its_own": python("""
+        t.select("car", F.lit("x").alias("kind")).createOrReplaceTempView("ways_own")
+        spark.sql("create or replace temporary view ways_own_too as select *, 1 as n from ways_own")
+        return spark.sql("select kind as reference from ways_own_too")
+    """),
     "pandas_on_spark": python("""
         return t.select("car").pandas_api().rename(columns={"car": "reference"})
     """),
@@ -586,6 +712,29 @@ COLLECTS = """
 select '{{{{ found }}}}' as {} -- depends_on: {{{{ ref('silver_t') }}}}
 """
 
+# A model of Silver, which leaves what it has collected wherever it may.
+HELPER = """
+import functools
+
+found = {}
+
+@functools.cache
+def cached(name):
+    return found[name]
+"""
+LEAVES = python("""
+    import sys
+    from pathlib import Path
+    sys.path.insert(0, str(Path(__file__).parents[1] / "lib"))
+    import ways_helper
+    policy = ways_helper.found["policy"] = t.select("policy").first()[0]
+    spark.conf.set("ways.left", policy)
+    spark.sql(f"set ways.left_too={policy}")
+    spark.sql(f"create or replace temporary view ways_left as select '{policy}' as x")
+    spark.range(1).select(F.lit(policy).alias("x")).createOrReplaceTempView("ways_left_too")
+    return t.select("car")
+""")
+
 MACROS = """
 {% macro rename() %}
   {% set older = target.schema ~ '_silver.older' %}
@@ -608,6 +757,7 @@ def files() -> dict[str, str]:
         {"name": "clean", "config": {"schema": "silver"}},
         *({"name": name, "config": EPHEMERAL} for name in ("eph", "eph_above", "eph_clean")),
         {"name": "not_promised", "config": {"schema": "silver"}},
+        {"name": "leaves", "config": {"schema": "silver"}},
         {
             "name": "watermark",
             "config": {"schema": "silver", "contract": {"enforced": True}},
@@ -622,6 +772,8 @@ def files() -> dict[str, str]:
         "models/clean.sql": "select 'x' as policy",
         "models/watermark.sql": WATERMARK.format("event_id"),
         "models/not_promised.py": python('return t.select(F.udf(str)("car").alias("x"))'),
+        "models/leaves.py": LEAVES,
+        "lib/ways_helper.py": HELPER,
         "macros/rename.sql": MACROS,
         "landing/one.txt": "x",
     }
@@ -659,7 +811,14 @@ def built(dbt, spark, tmp_path_factory, module_schema):
     java_classes(spark).java.lang.System.setProperty("derby.stream.error.file", log)
     rows = "select * from values ('POL-1') as given (reference)"
     spark.sql(f"create or replace temporary view ways_rows as {rows}")
+    left = tmp_path_factory.mktemp("left") / "left.txt"
+    left.write_text("POL-1")
     project = make_project(dbt, tmp_path_factory.mktemp("ways_in"), files())
+    with environment(WAYS_FILE=str(left)):
+        return build(project, module_schema)
+
+
+def build(project, module_schema):
     silver = project("run", "--select", "config.schema:silver", schema=module_schema)
     assert silver.success, silver.text
     assert "not_promised.x cannot be traced" in silver.text, "without a contract it is a warning"

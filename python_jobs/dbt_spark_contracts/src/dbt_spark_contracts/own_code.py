@@ -5,6 +5,7 @@ back of that would have no marks. Also what all models of a command share, it ma
 """
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from pyspark.sql.readwriter import DataFrameWriter, DataFrameWriterV2
 from pyspark.sql.streaming import DataStreamWriter
 
 from dbt_spark_contracts.compat.pyspark import formatted_sql
-from dbt_spark_contracts.lineage import watch
+from dbt_spark_contracts.lineage import outside, watch
 from dbt_spark_contracts.materializations import UNAUDITED
 from dbt_spark_contracts.once import once
 from dbt_spark_contracts.plan.tree import names
@@ -35,6 +36,13 @@ _WRITERS = {
         saveAsPickleFile saveAsSequenceFile saveAsTextFile
     """),
 }  # fmt: skip
+# A setting that a statement sets, and a view of the session that it makes.
+_SET = re.compile(r"\s*set\s+([\w.]+)\s*=", re.IGNORECASE)
+_VIEW = re.compile(
+    r"\s*create\s+(?:or\s+replace\s+)?(?:global\s+)?temp(?:orary)?\s+view\s+"
+    r"(?:if\s+not\s+exists\s+)?([\w`.]+)",
+    re.IGNORECASE,
+)
 _SHARED = {Catalog: names("setCurrentCatalog setCurrentDatabase"), SparkSession: names("stop")}
 
 
@@ -45,16 +53,29 @@ class OwnCode:
     Attributes:
         name: The model's name.
         may_write: Whether the model's meta says why it writes by itself.
+        shares_modules: Whether it imports a module that keeps what other models leave in it.
+        libraries: What it imports that reads by itself, and Python does not know of it.
     """
 
     name: str
     may_write: bool
+    shares_modules: bool = False
+    libraries: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, name: str, meta: Mapping) -> "OwnCode":
-        """That of a model with this meta."""
+    def of(cls, name: str, meta: Mapping, source: str = "") -> "OwnCode":
+        """That of a model with this meta and this code.
+
+        Raises:
+            DbtRuntimeError: In one line, if the code changes a module that it imports.
+        """
         _watch()
-        return cls(name, bool(str(meta.get(UNAUDITED) or "").strip()))
+        libraries, shares = outside.opaque_imports(source)
+        may_write = bool(str(meta.get(UNAUDITED) or "").strip())
+        code = cls(name, may_write, shares, tuple(libraries))
+        if changed := outside.changed_modules(source):
+            code.refuse_to_change(changed)
+        return code
 
     def refuse_to_write(self, what: str) -> None:
         """Raises DbtRuntimeError, in one line, if the model may not write by itself."""
@@ -90,6 +111,7 @@ def _watch() -> None:
     for owner, methods in _SHARED.items():
         for name in sorted(methods):
             _ask_before(owner, name, functools.partial(_change, f"{owner.__name__}.{name}"))
+    _ask_before(RuntimeConfig, "get", _read_setting)
     for name in ("set", "unset"):
         _ask_before(RuntimeConfig, name, functools.partial(_configure, name))
     _ask_before(SparkSession, "sql", _sql)
@@ -106,6 +128,7 @@ def _ask_before(owner: type, name: str, ask: Callable[..., None]) -> None:
                 ask(_any_of(codes), self, *arguments, **options)
         return function(self, *arguments, **options)
 
+    del asking.__wrapped__  # which would not ask
     setattr(owner, name, asking)
 
 
@@ -114,7 +137,11 @@ def _any_of(codes: set[OwnCode]) -> OwnCode:
     if len(codes) == 1:
         return next(iter(codes))
     name = " or ".join(sorted(code.name for code in codes))
-    return OwnCode(name, all(code.may_write for code in codes))
+    return OwnCode(
+        name,
+        all(code.may_write for code in codes),
+        any(code.shares_modules for code in codes),
+    )
 
 
 def _write(what: str, code: OwnCode, *_: Any, **__: Any) -> None:
@@ -128,9 +155,19 @@ def _change(what: str, code: OwnCode, *_: Any, **__: Any) -> None:
 def _configure(what: str, code: OwnCode, _: Any, key: str, *__: Any, **___: Any) -> None:
     if key == BRANCH:
         code.refuse_to_change(f"spark.conf.{what}('{BRANCH}')")
+    watch.settings.setdefault(str(key), code.name)
+
+
+def _read_setting(code: OwnCode, _: Any, key: str, *__: Any, **___: Any) -> None:
+    watch.read_setting(str(key), code.name)
 
 
 def _sql(
     code: OwnCode, session: SparkSession, sqlQuery: str, args: Any = None, **values: Any
 ) -> None:
-    code.check_sql(session, formatted_sql(session, sqlQuery, values) if values else sqlQuery)
+    text = formatted_sql(session, sqlQuery, values) if values else sqlQuery
+    code.check_sql(session, text)
+    if setting := _SET.match(text):
+        watch.settings.setdefault(setting[1], code.name)
+    elif view := _VIEW.match(text):
+        watch.make_view(view[1].replace("`", ""), code.name)

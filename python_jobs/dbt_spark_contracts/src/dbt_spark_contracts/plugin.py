@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dbt.flags import get_flags
 from dbt.plugins.contracts import PluginArtifacts
 from dbt.plugins.manager import dbt_hook, dbtPlugin
+from dbt_common.exceptions import CompilationError
 
 from dbt_spark_contracts import materializations
 from dbt_spark_contracts.compat import dbt_adapters, dbt_core, dbt_unit_tests, patches
@@ -21,6 +22,19 @@ SPARK_COMMANDS = {
     *("build", "run", "test", "seed", "snapshot", "clone", "retry", "show", "run-operation"),
     *("freshness", "generate"),
 }
+# Of those, the ones that stage models, whose plans are read.
+STAGING_COMMANDS = {"build", "run", "snapshot", "retry"}
+
+
+def refuse_wrong_marks(manifest: Any) -> None:
+    """Raises CompilationError, with a line for each mark that marks nothing, by the manifest alone.
+
+    For an engine that shows no plan. On Spark they are told with the marks of a model's columns.
+    """
+    found = [*manifest.nodes.values(), *manifest.sources.values()]
+    nodes = [node.to_dict(omit_none=False) for node in found]
+    if wrong := [*wrong_marks.misplaced(nodes), *wrong_marks.absent_from_contracts(nodes)]:
+        raise CompilationError("\n".join(wrong))
 
 
 class SparkContractsPlugin(dbtPlugin):
@@ -28,6 +42,7 @@ class SparkContractsPlugin(dbtPlugin):
 
     # None where the profile is none of ours.
     invocation: "Invocation | None" = None
+    is_on_athena = False
 
     def initialize(self) -> None:
         """Prepare this command.
@@ -64,6 +79,7 @@ class SparkContractsPlugin(dbtPlugin):
             dbt_core.list_no_relations()
         if not in_process:
             dbt_core.add_macros(project, Path(__file__).parent / "athena_macros")
+            self.is_on_athena = True
             return
         # Not at the top: dbt imports this module in every project, also in one without Spark.
         from dbt_spark_contracts.spark import session
@@ -78,7 +94,7 @@ class SparkContractsPlugin(dbtPlugin):
         )
         session.configure(credentials.server_side_parameters)
         if flags.WHICH in SPARK_COMMANDS:
-            session.start()  # Java runs beside all that follows
+            session.start(reads_plans=flags.WHICH in STAGING_COMMANDS)  # beside all that follows
             dbt_core.keep_results_when_a_last_hook_is_refused()
         from dbt_spark_contracts import written_rows
         from dbt_spark_contracts.adapter import SparkAdapter
@@ -105,9 +121,12 @@ class SparkContractsPlugin(dbtPlugin):
         """Let the columns in the manifest, which dbt writes again at the end, say where they come
         from. Adds no artifact: column_lineage.json is written when the command has ended.
 
-        Raises DbtRuntimeError, in one line, for a contract that nothing would check. (dbt does not
-        ask here for `retry`, nor with --no-write-json: the adapter asks before each model again.)
+        Raises DbtRuntimeError, in one line, for a contract that nothing would check; on Athena
+        CompilationError for marks that mark nothing. (dbt does not ask here for `retry`, nor with
+        --no-write-json: on Spark the adapter asks before each model again.)
         """
+        if self.is_on_athena:
+            refuse_wrong_marks(manifest)
         if self.invocation:
             self.invocation.column_lineage.annotate(manifest)
             for node in manifest.nodes.values():

@@ -30,7 +30,7 @@ from dbt_spark_contracts.compat.pyspark import (
     java_classes,
 )
 from dbt_spark_contracts.errors import explain
-from dbt_spark_contracts.lineage import watch
+from dbt_spark_contracts.lineage import outside, watch
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.own_code import OwnCode
 from dbt_spark_contracts.publish import tell
@@ -51,19 +51,19 @@ class SessionPythonJobHelper(PythonJobHelper):
             credentials: The profile's.
         """
         self.notes = notes
-        self.name = parsed_model["alias"]
+        self.name, self.model = parsed_model["alias"], parsed_model["name"]
         # The rows that a unit test is given are few, and it is about them.
         is_unit_test = parsed_model["resource_type"] == "unit_test"
         self.is_empty = getattr(get_flags(), "EMPTY", False) and not is_unit_test
         # That of a unit test is its model's.
         self.path = _file_of(parsed_model["config"].get("model_file", parsed_model))
-        self.own_code = OwnCode.of(parsed_model["name"], parsed_model["config"].get("meta") or {})
+        self._meta = parsed_model["config"].get("meta") or {}
 
     def submit(self, compiled_code: str) -> None:
         """Run `compiled_code`. Raises DbtRuntimeError with the model's own file and line."""
         # As in a script: what asks Java for the active session finds this one's settings.
         spark = active(session.get())
-        module = ModuleType(f"dbt_model_{self.name}")
+        module = ModuleType(f"{outside.MODEL}{self.name}")
         module.__file__ = str(self.path)
         given = partial(stage, spark, self.notes, self.is_empty)
         module.__dict__.update(spark=spark, stage=given)
@@ -74,7 +74,8 @@ class SessionPythonJobHelper(PythonJobHelper):
         # lines are those of its file.
         code = "\n" * blank_lines_above(self.path) + compiled_code
         try:
-            with watch.watched(own_code=self.own_code):
+            own_code = OwnCode.of(self.model, self._meta, code)
+            with watch.watched(own_code=own_code):
                 exec(compile(code, module.__file__, "exec"), module.__dict__)
         except (Exception, SystemExit) as error:  # the latter ends a dbt thread, and dbt waits on
             frames = own_frames(error, self.path, code)

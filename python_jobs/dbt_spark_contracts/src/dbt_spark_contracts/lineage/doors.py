@@ -134,12 +134,28 @@ class LineageDoors(metaclass=AdapterMeta):
         if not graph or not written.may_write(sql) or self._reads_staged(sql):
             return
         project = self.project_of(graph)
-        for write in written.writes(session.get(), sql) if project.has_marks else ():
+        if not project.has_marks:
+            return
+        for table in written.taken_over(session.get(), sql):
+            node = self._written_node(project, table) if table else None
+            # What a source holds, its yml says.
+            if not table or (node and node["resource_type"] != SOURCE):
+                raise DbtRuntimeError(
+                    f"`{shortened(sql)}` is not run: which rows {table or 'the table'} has by it, "
+                    "no query shows. Let its model return the rows"
+                    + (
+                        "."
+                        if table
+                        else ", or write the table's name itself, and not identifier(…)."
+                    )
+                )
+        for write in written.writes(session.get(), sql):
             target = self._written_node(project, write.table)
             if target is None:
                 continue  # who reads it cannot trace it
             target = {"depends_on": {"nodes": []}, **target}  # a source depends on nothing
-            entry, _, nodes = self._traced(project, write.rows, target)
+            told = self._told_by(project, self.connections.fetched_frames(), target, ())
+            entry, _, nodes = self._traced(project, write.rows, target, (), _collected(told))
             unknown = list(marks.untraced(target, entry, nodes).values())
             leaks = (line for _, line in marks.leaks_of_columns(target, entry, nodes))
             if lines := [*leaks, *unknown]:
@@ -203,12 +219,31 @@ class LineageDoors(metaclass=AdapterMeta):
         frames = [*collected.frames, *self.connections.fetched_frames()]
         for unique_id in project.ephemeral_parents(model):
             frames += watch.of_ephemeral(unique_id).frames
+        told += self._told_by(project, frames, model, volatile)
+        if told and not collected.own_code:
+            watch.keep_for_others(frames, sorted(collected.others))
+        frame, views = self.invocation.rows_of(view), set[str]()
+        if (code := model.get("compiled_code")) and "${" in code:
+            told += [f"the setting {key}, which {by} has set" for key, by in watch.settings.items()]
+        by_itself = _collected(told)
+        found = self._traced(project, frame, model, volatile, by_itself, views)
+        sees_views = bool(views - collected.views - {view.lower()})
+        for other in watch.of_others(collected, sees_views):
+            told += self._told_by(project, other.frames, model, volatile)
+            told += [f"{text} of another model" for text in sorted(other.others)]
+        if _collected(told) == by_itself:
+            return found
+        return self._traced(project, frame, model, volatile, _collected(told))
+
+    def _told_by(
+        self, project: Project, frames: Iterable[DataFrame], model: dict, volatile: Iterable[str]
+    ) -> list[str]:
+        """What the rows of these DataFrames tell that may not leave as it likes."""
+        told = []
         for frame in dict.fromkeys(frames):
             entry, _, nodes = self._traced(project, frame, model, volatile)
             told += marks.told_by(model, entry, nodes)
-        by_hand = f"what the model has collected: {', '.join(dict.fromkeys(told))}" if told else ""
-        frame = self.invocation.rows_of(view)
-        return self._traced(project, frame, model, volatile, by_hand)
+        return told
 
     def _traced(
         self,
@@ -217,6 +252,7 @@ class LineageDoors(metaclass=AdapterMeta):
         model: dict,
         volatile: Iterable[str] = (),
         collected: str = "",
+        views: set[str] | None = None,
     ) -> tuple[Model, Memories, Nodes]:
         """The column lineage of a model's DataFrame.
 
@@ -227,7 +263,7 @@ class LineageDoors(metaclass=AdapterMeta):
         own = model["unique_id"]
         is_view = model["config"].get("materialized") == "view"
         names = {name: node for name, node in project.names.items() if not is_view or node != own}
-        entry = trace(frame, model, names, volatile, watch.files, collected)
+        entry = trace(frame, model, names, volatile, watch.files, collected, views)
         if branch := self.get_branch():
             entry = entry.without(pending.hidden_name("", branch))  # as they will be published
         memories = self._memories(project, frame, entry)
@@ -239,9 +275,14 @@ class LineageDoors(metaclass=AdapterMeta):
         return any(view in sql for view in [*self.invocation.made, *self.invocation.staged])
 
     def _written_node(self, project: Project, table: str) -> dict | None:
-        catalog, identifier = tables.located(session.get(), table)
+        try:
+            catalog, identifier = tables.located(session.get(), table)
+        except (PySparkException, Py4JJavaError):
+            return None  # no name of a table
         parts = [catalog.name(), *identifier.namespace(), identifier.name()]
         unique_id = project.names.get(".".join(parts).lower())
+        if unique_id is None and parts[-1].lower().startswith("branch_"):
+            unique_id = project.names.get(".".join(parts[:-1]).lower())
         return project.nodes[unique_id] if unique_id else None
 
     def _memories(self, project: Project, frame: DataFrame, entry: Model) -> Memories:
@@ -298,3 +339,8 @@ class LineageDoors(metaclass=AdapterMeta):
             return None
         text = tables.load(session.get(), table).properties().get(MARKS)
         return json.loads(text) if text else None
+
+
+def _collected(told: Iterable[str]) -> str:
+    told = list(dict.fromkeys(told))
+    return f"what the model has collected: {', '.join(told)}" if told else ""

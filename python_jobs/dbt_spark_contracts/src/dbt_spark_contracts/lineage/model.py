@@ -33,6 +33,7 @@ def trace(
     volatile: Iterable[str] = (),
     files: Mapping[int, str] | None = None,
     collected: str = "",
+    views: set[str] | None = None,
 ) -> Model:
     """Where the columns of a staged model come from, read off its analyzed plan; no Spark job.
 
@@ -43,6 +44,7 @@ def trace(
         volatile: Texts that differ in each run.
         files: See PlanReader.
         collected: See PlanReader.
+        views: Is given the names of the views of the session that it reads.
 
     Returns:
         Its columns and rows. Of its own earlier rows, which came the same way, an
@@ -57,6 +59,8 @@ def trace(
             names, relations_of(frame), files or {}, is_query, collected, tuple(volatile), EPHEMERAL
         )
         table = reader.read(analyzed_plan(frame))
+        if views is not None:
+            views |= reader.views
         columns, rows = table.columns, table.rows
         found = [column.name for column in columns]
         if found != frame.columns:

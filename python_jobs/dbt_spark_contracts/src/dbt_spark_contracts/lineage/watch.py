@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.group import GroupedData
 
 from dbt_spark_contracts.compat.pyspark import grouped_frame
+from dbt_spark_contracts.lineage import outside
 from dbt_spark_contracts.lineage.relations import column_ids
 from dbt_spark_contracts.once import once
 from dbt_spark_contracts.plan.tree import names
@@ -37,6 +38,13 @@ STAYS_IN_SPARK = names("""
     withColumnsRenamed withMetadata withWatermark
     _ipython_key_completions_ _jcols _jmap _joinAsOf _jseq _sort_cols
 """)
+# Of those, these run Spark jobs, whose errors may say a value.
+_RUNS = names("checkpoint count isEmpty localCheckpoint")
+# They make views, which stay when the model has ended.
+_MAKES_VIEWS = names("""
+    createGlobalTempView createOrReplaceGlobalTempView createOrReplaceTempView createTempView
+    registerTempTable
+""")
 # Whatever is done with an RDD ends in one of these.
 _OF_RDDS = ((RDD, "collect"), (RDD, "toLocalIterator"), (SparkContext, "runJob"))
 
@@ -51,6 +59,7 @@ class Collected:
     Attributes:
         frames: The DataFrames that it has taken values of.
         others: What else it has taken values of, in words.
+        views: The views of the session that it has made, in lower case.
     """
 
     def __init__(
@@ -58,7 +67,10 @@ class Collected:
     ) -> None:
         self.own_code: OwnCode | None = own_code or (before.own_code if before else None)
         self.frames: list[DataFrame] = [*before.frames] if before else []
-        self.others: set[str] = {*before.others} if before else set()
+        libraries = own_code.libraries if own_code else ()
+        self.others: set[str] = {f"what {name} reads" for name in libraries}
+        self.others |= before.others if before else set()
+        self.views: set[str] = {*before.views} if before else set()
         # The threads themselves: their numbers come again.
         self._other_threads = {*threading.enumerate()}
 
@@ -70,6 +82,10 @@ class Collected:
 _this_thread = threading.local()
 _running: list[Collected] = []
 _kept: dict[str, Collected] = {}
+# The settings that models have set, and which model has.
+settings: dict[str, str] = {}
+# What Python models have collected: it may live on in what all of them share.
+_all: list[Collected] = []
 
 
 # The sources of files that were handed to models, by Spark's numbers of the columns.
@@ -93,6 +109,8 @@ def watched(view: str = "", own_code: "OwnCode | None" = None) -> Iterator[None]
     _watch()
     collected = Collected(own_code, getattr(_this_thread, "collected", None))
     _running.append(collected)
+    if collected.own_code and view:
+        _all.append(collected)
     try:
         with _collects_for(collected):
             yield
@@ -100,6 +118,8 @@ def watched(view: str = "", own_code: "OwnCode | None" = None) -> Iterator[None]
         _running.remove(collected)
         if view:
             _kept[view] = collected
+        if collected in _all and not (collected.frames or collected.others):
+            _all.remove(collected)
 
 
 @contextmanager
@@ -117,6 +137,22 @@ def take(view: str) -> Collected:
 def of_ephemeral(unique_id: str) -> Collected:
     """What an ephemeral model has collected when it was compiled, which each of its readers has."""
     return _kept.get(unique_id) or Collected()
+
+
+def of_others(collected: Collected, sees_views: bool) -> list[Collected]:
+    """What other models have collected that may have come to one by what all of them share.
+
+    Args:
+        collected: What the one has collected itself.
+        sees_views: Whether it reads a view of the session that it has not made.
+    """
+    shares = collected.own_code is not None and collected.own_code.shares_modules
+    return [
+        other
+        for other in [*_all]
+        if other is not collected
+        and (sees_views or (shares and other.own_code and other.own_code.shares_modules))
+    ]
 
 
 @contextmanager
@@ -140,6 +176,10 @@ def collecting() -> list[Collected]:
 @once
 def _watch() -> None:
     """Have pyspark's classes tell what is collected, from now on."""
+    for name in sorted(_RUNS):
+        setattr(DataFrame, name, _told_if_it_fails(getattr(DataFrame, name)))
+    for name in sorted(_MAKES_VIEWS):
+        setattr(DataFrame, name, _told(getattr(DataFrame, name), _made_view))
     for name in dir(DataFrame):
         if name.startswith("__") or name in STAYS_IN_SPARK:
             continue
@@ -155,6 +195,7 @@ def _watch() -> None:
     # A Python function adds to it wherever Spark runs, in a count too.
     value = Accumulator.value
     Accumulator.value = property(_told(value.fget, _accumulated), value.fset)
+    outside.watch(lambda: bool(_running), _took, _set_variable)
 
 
 def _told(function: Callable, tell: Callable) -> Callable:
@@ -167,7 +208,63 @@ def _told(function: Callable, tell: Callable) -> Callable:
         with unwatched():  # it may call others of these
             return function(self, *arguments, **options)
 
+    del telling.__wrapped__  # which would tell nothing
     return telling
+
+
+def _told_if_it_fails(function: Callable) -> Callable:
+    """The function, whose errors are collected: a model may read a value in one."""
+
+    @functools.wraps(function)
+    def telling(self: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            return function(self, *arguments, **options)
+        except Exception:
+            _took("what an error of a Spark job says")
+            raise
+
+    del telling.__wrapped__
+    return telling
+
+
+def _took(text: str) -> None:
+    for collected in collecting():
+        collected.others.add(text)
+
+
+def make_view(name: str, model: str) -> None:
+    """Know that a model has made a view of the session."""
+    for collected in _of_model(model):
+        collected.views.add(name.lower().rpartition(".")[2])
+
+
+def read_setting(key: str, model: str) -> None:
+    """Know that a model has read a setting, in which another one may have left a value."""
+    if settings.get(key, model) != model:
+        for collected in _of_model(model):
+            collected.others.add(f"the setting {key}, which {settings[key]} has set")
+
+
+def keep_for_others(frames: list[DataFrame], others: list[str]) -> None:
+    """Know what a query has collected that may live on in a view of the session."""
+    collected = Collected()
+    collected.frames, collected.others = frames, {*others}
+    _all.append(collected)
+
+
+def _of_model(name: str) -> list[Collected]:
+    return [each for each in _running if each.own_code and each.own_code.name == name]
+
+
+def _set_variable(name: str) -> None:
+    for collected in collecting():
+        if collected.own_code:
+            collected.own_code.refuse_to_change(f"os.environ['{name}'] = …")
+
+
+def _made_view(collected: Collected, frame: DataFrame, arguments: tuple, options: dict) -> None:
+    name = arguments[0] if arguments else next(iter(options.values()), "")
+    collected.views.add(str(name).lower().rpartition(".")[2])
 
 
 def _frame(collected: Collected, frame: DataFrame, arguments: tuple, options: dict) -> None:

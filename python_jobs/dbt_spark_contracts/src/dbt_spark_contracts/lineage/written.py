@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 
 # Without these words, a statement is none that is looked for.
 _WORDS = re.compile(
-    r"\b(insert|update|merge)\b|\b(create|replace)\s+table\b.*\bas\b", re.IGNORECASE | re.DOTALL
+    r"\b(insert|update|merge|call|rename)\b|\b(create|replace)\s+table\b.*\bas\b",
+    re.IGNORECASE | re.DOTALL,
 )
+
+# Procedures of Iceberg's that let a table have rows which no query shows: files, another table.
+_FROM_ELSEWHERE = re.compile("add_files|migrate|register_table|snapshot", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,40 @@ class Write:
 def may_write(sql: str) -> bool:
     """Can the statement be one that writes rows? By its words, without Spark."""
     return _WORDS.search(sql) is not None
+
+
+def taken_over(session: "SparkSession", sql: str) -> list[str]:
+    """The tables that a statement lets have rows or names which no query of it shows.
+
+    Returns:
+        Their names in SQL: those of each argument of such a procedure; what a table or a column is
+        renamed to or in; a table whose name is computed, as an empty one.
+    """
+    try:
+        return [*_taken_over(sql_parser(session).parsePlan(sql))]
+    except Exception:
+        return []
+
+
+def _taken_over(plan: Any) -> Iterator[str]:
+    kind = kind_of_java(plan)
+    if kind == "UnresolvedWith":
+        yield from _taken_over(plan.child())
+    elif kind in ("CallStatement", "Call"):
+        if _FROM_ELSEWHERE.fullmatch([*elements(plan.productElement(0))][-1]):
+            for argument in elements(plan.productElement(1)):
+                value = argument.expr()
+                # A name that is computed may be any.
+                yield str(value.value()) if kind_of_java(value) == "Literal" else ""
+    elif kind == "RenameTable":
+        yield _joined(plan.newName())
+    elif kind == "RenameColumn":
+        yield _joined(plan.table().multipartIdentifier())
+    elif kind == "PlanWithUnresolvedIdentifier" or (
+        kind == "InsertIntoStatement"
+        and kind_of_java(plan.table()) == "PlanWithUnresolvedIdentifier"
+    ):
+        yield ""
 
 
 def writes(session: "SparkSession", sql: str) -> list[Write]:

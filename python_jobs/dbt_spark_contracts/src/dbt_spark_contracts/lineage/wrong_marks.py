@@ -37,6 +37,19 @@ def absent(node: dict, there: Iterable[str]) -> list[str]:
     ]
 
 
+def absent_from_contracts(nodes: Iterable[dict]) -> Iterator[str]:
+    """The allowances of these nodes that name no column of their contract: a line for each."""
+    for node in nodes:
+        if not (node["config"].get("contract") or {}).get("enforced"):
+            continue
+        there = {name.lower() for name in node["columns"]}
+        for key in ("pii_allowed", "untraced_allowed"):
+            allowances = _meta(node).get(key)
+            for column in allowances if isinstance(allowances, dict) else ():
+                if str(column).lower() not in there:
+                    yield f"{told(node)}: meta {key} names {column}, a column that is not there."
+
+
 def _of_node(node: dict) -> Iterator[str]:
     for key, value in _meta(node).items():
         name = _meant(key)

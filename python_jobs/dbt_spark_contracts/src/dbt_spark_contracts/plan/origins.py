@@ -127,6 +127,8 @@ class PlanReader:
         self.inlined = inlined
         self._ctes: dict[int, Table] = {}
         self._is_in_view = False
+        # The views of the session that are read, in lower case.
+        self.views: set[str] = set()
 
     def read(self, plan: Tree, outer: Mapping[int, Value] | None = None) -> Table:
         """The columns and rows that a plan ends in.
@@ -204,6 +206,8 @@ class PlanReader:
         identifier = step.fields["identifier"]
         parts = [*listed(identifier.get("qualifier")), identifier["name"]]
         name = ".".join(parts).lower()
+        if step.children[0].kind == "View" and step.children[0].fields.get("isTempView"):
+            self.views.add(identifier["name"].lower())
         origin = self.nodes.get(name)
         if origin is None:
             return child

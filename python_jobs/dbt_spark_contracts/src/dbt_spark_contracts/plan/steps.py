@@ -56,7 +56,16 @@ _LOOSELY_EQUAL = frozenset(["float", "double"])
 
 # What is made of the same inputs alike. Of other expressions it counts for the whole plan whether
 # it is deterministic.
-_ALWAYS_ALIKE = names("AttributeReference Alias Cast Literal")
+_ALWAYS_ALIKE = names("""
+    AttributeReference Alias Cast Literal Coalesce RaiseError If CaseWhen IsNull IsNotNull
+    DateFormatClass TruncDate TruncTimestamp Year Quarter Month DayOfMonth DayOfWeek WeekOfYear Hour
+    Minute Second DateAdd DateSub DateDiff MonthsBetween LastDay ParseToDate ParseToTimestamp
+    Add Subtract Multiply Divide IntegralDivide Remainder Pmod UnaryMinus Abs Floor Ceil
+    Upper Lower StringTrim StringTrimLeft StringTrimRight Substring Concat ConcatWs Length Md5 Sha1
+    Sha2 Crc32 Or Not EqualTo EqualNullSafe LessThan LessThanOrEqual GreaterThan GreaterThanOrEqual
+    And In StructsToJson CreateNamedStruct GetStructField GetJsonObject RegExpReplace RegExpExtract
+    StringReplace Hex Base64 KnownNotNull
+""")
 
 
 def named(step: Tree) -> list[tuple[int, str]]:

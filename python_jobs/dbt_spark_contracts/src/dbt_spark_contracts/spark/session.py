@@ -4,6 +4,7 @@ dbt-spark takes the running session if there is one, so whoever starts it decide
 """
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
@@ -37,6 +38,9 @@ _session: "Future[SparkSession] | None" = None
 # Iceberg's: where this session's writes to tables with `write.wap.enabled` go, and what it reads.
 BRANCH = "spark.wap.branch"
 
+# A plan of the usual kinds of steps and expressions, which is parsed and not analyzed.
+_A_PLAN = "select a, 'x' as b, cast(c as int) as d, count(*) as n from t where a = 1 group by a"
+
 # Spark's rule that makes a `delete` of whole files one of metadata, if the table says it can be.
 # Iceberg looks at main's files for that, and then deletes the branch's: it fails, or would delete
 # rows that it should not (apache/iceberg 15512). Without the rule, the rows are looked at.
@@ -66,15 +70,22 @@ def configure(settings: dict[str, str]) -> None:
             )
 
 
-def start() -> "Future[SparkSession]":
-    """Start the session in the background, if it does not run yet. Errors come with `get`."""
+def start(reads_plans: bool = False) -> "Future[SparkSession]":
+    """Start the session in the background, if it does not run yet. Errors come with `get`.
+
+    Args:
+        reads_plans: Whether models will be staged. Then Java loads in the background what reads
+            the first plan, while dbt parses.
+    """
     global _session
     with _lock:
         future = _session
         if future is None:
             future = _session = Future()
             # A daemon, so that a dbt which stops at a parse error does not wait for Java.
-            threading.Thread(target=_start, args=(future,), name="spark-start", daemon=True).start()
+            threading.Thread(
+                target=_start, args=(future, reads_plans), name="spark-start", daemon=True
+            ).start()
         return future  # not _session, which a start that fails at once has unset
 
 
@@ -86,15 +97,24 @@ def get() -> "SparkSession":
     return start().result()
 
 
-def _start(future: "Future[SparkSession]") -> None:
+def _start(future: "Future[SparkSession]", reads_plans: bool = False) -> None:
     global _session
     try:
-        future.set_result(_create(dict(_settings)))
+        session = _create(dict(_settings))
+        future.set_result(session)
+        if reads_plans:
+            _load_reader(session)
     except Exception as error:
         _session = None  # the next command may try again
         if not isinstance(error, DbtRuntimeError):
             error = DbtRuntimeError(f"Spark did not start: {explain(error)}")
         future.set_exception(error)
+
+
+def _load_reader(session: "SparkSession") -> None:
+    """Have Java load what writes a plan as JSON, Scala's reflection above all; no Spark job."""
+    with contextlib.suppress(Exception):  # it is no part of the start
+        pyspark.sql_parser(session).parsePlan(_A_PLAN).toJSON()
 
 
 def _create(settings: dict[str, str]) -> "SparkSession":
