@@ -1,10 +1,14 @@
 """What a Python model's own code may not do is refused before it runs; what reads is not."""
 
+import ast
 import re
 import textwrap
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
+from dbt_spark_contracts.lineage import outside
 
 PROJECT = {
     "name": "small",
@@ -180,3 +184,23 @@ def test_what_reads_may_run(built):
 def test_a_reason_allows_it(built, spark, module_schema):
     assert built.status["allowed"] == "success", built.message["allowed"]
     assert spark.catalog.tableExists(f"{module_schema}.by_hand")
+
+
+@pytest.mark.quick
+def test_the_code_of_one_model_is_parsed_at_a_time(monkeypatch):
+    """Two threads that parse at once end in a SystemError now and then, in Python 3.11."""
+    parse, at_once, most = ast.parse, [], []
+
+    def slowly(source):
+        at_once.append(source)
+        most.append(len(at_once))
+        time.sleep(0.02)
+        at_once.remove(source)
+        return parse(source)
+
+    monkeypatch.setattr(outside.ast, "parse", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        sources = [f"import polars  # {number}" for number in range(8)]
+        found = [*threads.map(outside.opaque_imports, sources)]
+    assert {tuple(libraries) for libraries, _ in found} == {("polars",)}
+    assert most == [1] * 8

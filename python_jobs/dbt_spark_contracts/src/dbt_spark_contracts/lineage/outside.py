@@ -10,6 +10,7 @@ import inspect
 import os
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,6 +64,8 @@ _INSTALLED = tuple(
     }
 )
 
+_PARSING = threading.Lock()
+
 
 def watch(
     is_wanted: Callable[[], bool],
@@ -108,7 +111,7 @@ def opaque_imports(source: str) -> tuple[list[str], bool]:
 
 def changed_modules(source: str) -> str:
     """What a model's code sets of what it imports, as the code has it; none if it sets nothing."""
-    tree = ast.parse(source)
+    tree = _parsed(source)
     imported = {
         (alias.asname or alias.name).partition(".")[0]
         for node in ast.walk(tree)
@@ -126,8 +129,16 @@ def changed_modules(source: str) -> str:
     return ""
 
 
+@functools.lru_cache(maxsize=64)
+def _parsed(source: str) -> ast.Module:
+    # Python 3.11 counts the depth of all threads' trees by one counter, and raises SystemError
+    # where two threads make one at once: dbt's threads do.
+    with _PARSING:
+        return ast.parse(source)
+
+
 def _imported(source: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_parsed(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
