@@ -1,5 +1,7 @@
 r"""What a table has besides its rows follows the config: types, names, partitions, properties."""
 
+import re
+
 import pytest
 import yaml
 
@@ -263,6 +265,33 @@ def test_names_that_need_quotes_have_them(small_project, spark, schema):
     for alias in (*ALIASES, "a seed. of", "a sna.p"):
         name = alias.replace("`", "``")
         assert spark.table(f"{schema}.`{name}`").count() == 1
+
+
+def test_a_schema_may_have_any_name(small_project, spark, schema):
+    """That of the tables, of the lock and of the log: a build, one held back, operations."""
+    hooks = {"on-run-start": "{{ begin_run() }}", "on-run-end": "{{ end_run() }}"}
+    files = {
+        "models/a.sql": "{{ config(materialized='incremental', unique_key='id') }} select 1 as id",
+        "models/b.py": "def model(dbt, spark):\n    return dbt.ref('a').select('id')\n",
+        "seeds/s.csv": "id\n1\n",
+    }
+    project = small_project({"dbt_project.yml": project_yml(**hooks), **files})
+    odd = f"{schema}-12 x"
+    for _ in range(2):
+        result = project("build", schema=odd)
+        assert result.success, result.text
+        assert "Published 3 tables." in result.text
+
+    (project.project_dir / "models/a.sql").write_text("select 2 as id")
+    (project.project_dir / "models/c.sql").write_text("select no_such_column as id")
+    failed = project("build", schema=odd)
+    branch = re.search(r"held back on the branch (\w+)", failed.text)[1]
+    args = yaml.safe_dump({"branch": branch})
+    result = project("run-operation", "publish", "--args", args, schema=odd)
+    assert result.success, result.text
+    assert [row.id for row in spark.table(f"`{odd}`.b").collect()] == [2]
+    result = project("run-operation", "maintain", schema=odd)
+    assert result.success, result.text
 
 
 def test_comments_of_views(small_project):

@@ -205,7 +205,7 @@ def test_retry_of_what_is_gone_is_refused(project, seen, spark, schema):
     results.write_text(failed)
     result = project("retry", severity="warn")
     assert not result.success
-    assert "(any more): run `dbt build` again." in result.text
+    assert "or its run wrote to main. Run `dbt build` again." in result.text
     assert seen() == NOTHING
 
 
@@ -313,7 +313,7 @@ def test_publish_by_hand(project, seen, refs):
     assert seen()["b"] == [(1, 22), (2, 40)]
     assert refs() == ONLY_MAIN
     result = project("run-operation", "publish", "--args", f"{{branch: {branch}}}")
-    assert f"No table has the branch {branch} (any more)" in result.text
+    assert f"No table has the branch {branch}: it was published or cleared up" in result.text
 
 
 def test_publish_by_hand_is_all_or_none(project, seen, spark, schema):

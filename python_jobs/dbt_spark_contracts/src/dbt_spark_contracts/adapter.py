@@ -98,7 +98,8 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, sp
     def list_relations_without_caching(self, schema_relation):
         try:
             with explained():
-                names = tables.list_iceberg_tables(session.get(), schema_relation.schema)
+                schema = tables.spelled(*schema_relation.schema.split("."))
+                names = tables.list_iceberg_tables(session.get(), schema)
         except DbtRuntimeError as error:
             if any(message in error.msg for message in SCHEMA_NOT_FOUND_MESSAGES):
                 return []

@@ -223,9 +223,9 @@ def _way_out(found: Drift) -> str:
     if found.missing and promise.enforced:
         ways.append("`on_schema_change: append_new_columns` adds what the contract newly names.")
     if not promise.enforced:
-        ways.append("`--full-refresh` lets the table follow.")
+        ways.append(f"{promise.way_to_refresh} lets the table follow.")
     elif any(own.data_type == column.kept_type and own.nullable for own, column in found.retyped):
-        ways.append("A column that held nulls is made not null by `--full-refresh`.")
+        ways.append(f"A column that held nulls is made not null by {promise.way_to_refresh}.")
     elif found.retyped:
         ways.append(
             "A type is changed on purpose by `alter table … alter column … type …` where Iceberg "

@@ -65,6 +65,7 @@ class Promise:
         policy: What may become of a table whose columns are others: see `schema_change_policy`.
         replaces: Whether the table's whole content is this run's.
         full_refresh: Whether it was asked for by --full-refresh.
+        way_to_refresh: How to ask for it, in words.
         keys: The columns that rows are merged on.
         is_merged_in_part: Whether a merge may write some columns of a row only.
         partition_by: Transforms in Spark's words.
@@ -86,6 +87,7 @@ class Promise:
     policy: str
     replaces: bool
     full_refresh: bool
+    way_to_refresh: str
     keys: list[str]
     is_merged_in_part: bool
     partition_by: list[str]
@@ -140,6 +142,7 @@ def promise(
         policy=schema_change_policy(model["name"], config, full_refresh),
         replaces=full_refresh or config["materialized"] in ("table", "seed"),
         full_refresh=full_refresh,
+        way_to_refresh=way_to_refresh(config),
         keys=[schemas.plain(key).lower() for key in listed(config.get("unique_key"))],
         is_merged_in_part=bool(
             config.get("merge_update_columns") or config.get("merge_exclude_columns")
@@ -149,6 +152,13 @@ def promise(
         comment=(model.get("description") or "").strip() if documented.get("relation") else None,
         location=_location(model),
     )
+
+
+def way_to_refresh(config: dict) -> str:
+    """How all of a table is made anew: by dbt's flag, which a config can forbid."""
+    is_forbidden = config.get("full_refresh") is False
+    first = " (its config says `full_refresh: false`: take that out first)" if is_forbidden else ""
+    return f"`--full-refresh`{first}"
 
 
 def schema_change_policy(name: str, config: dict, full_refresh: bool) -> str:

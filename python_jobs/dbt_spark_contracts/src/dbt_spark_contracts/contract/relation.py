@@ -28,9 +28,10 @@ class ContractRelation(SparkRelation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.identifier and not _PLAIN.fullmatch(self.identifier):
-            policy = replace(self.quote_policy, identifier=True)
-            object.__setattr__(self, "quote_policy", policy)  # it is frozen
+        names = {"schema": self.schema, "identifier": self.identifier}
+        odd = {part: True for part, name in names.items() if name and not _PLAIN.fullmatch(name)}
+        if odd:
+            object.__setattr__(self, "quote_policy", replace(self.quote_policy, **odd))  # frozen
 
     def quoted(self, identifier: str) -> str:
         return quoted(identifier)

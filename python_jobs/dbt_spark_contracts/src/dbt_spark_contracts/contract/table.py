@@ -202,7 +202,7 @@ def _partitioning(
     if wanted:
         _warn(
             f"{promise.table}: partition_by is {_told(wanted)} in the config and {_told(in_table)} "
-            "in the table: `--full-refresh` lets the table follow."
+            f"in the table: {promise.way_to_refresh} lets the table follow."
         )
     return None
 

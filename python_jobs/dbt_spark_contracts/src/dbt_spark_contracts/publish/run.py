@@ -102,7 +102,7 @@ class Run:
     def lock_table(self) -> str:
         """The table that tells who has the lease."""
         assert self.command
-        return f"{self.command.operations_schema}.build_lease"
+        return _in_schema(self.command.operations_schema, "build_lease")
 
     # The lease.
 
@@ -150,9 +150,8 @@ class Run:
             except Locked as locked:
                 raise DbtRuntimeError(held_back.locked(locked.other)) from None
             lease.keep(lambda error: tell.detail(f"lock: not renewed: {explain(error)}"))
-            self._log = PublishLog(
-                spark, f"{command.operations_schema}.publish_log", command.invocation_id
-            )
+            table = _in_schema(command.operations_schema, "publish_log")
+            self._log = PublishLog(spark, table, command.invocation_id)
             if command.audits or kind != BUILD:
                 self._log.create()
             if tables.exists(spark, self._log.table):
@@ -414,7 +413,8 @@ class Run:
         """
         if not found:
             raise DbtRuntimeError(
-                f"No table has the branch {branch} (any more): run `dbt build` again."
+                f"No table has the branch {branch}: it was published or cleared up, or its run "
+                "wrote to main. Run `dbt build` again."
             )
         lack = {*held} - {move.table_name for move in found}
         for name in sorted(lack):
@@ -501,7 +501,7 @@ class Run:
         """A retry that has nothing to do calls no hook, but its run may have held back a branch."""
         try:
             with explained():
-                table = f"{self.operations_schema()}.publish_log"
+                table = _in_schema(self.operations_schema(), "publish_log")
                 publish_log = PublishLog(session.get(), table, invocation_id)
                 if tables.exists(session.get(), table):
                     known = publish_log.held_back_by(invocation_id)
@@ -535,3 +535,8 @@ class Run:
         self._hold_back(found, len(left))
         for line in held_back.not_ended(self.branch, found, len(left), self._refusal):
             self.last_lines.append(line)
+
+
+def _in_schema(schema: str, name: str) -> str:
+    """The name of a table in a schema, which may need quotes."""
+    return tables.spelled(*schema.split("."), name)
