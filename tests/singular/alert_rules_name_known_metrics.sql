@@ -9,6 +9,4 @@ from {{ ref('alert_rules') }}
 where
     metric not in ('{{ known | join("', '") }}')
     or not (threshold between -1e300 and 1e300)
-    or alert_type = ''
-    or alert_type like ' %'
-    or alert_type like '% '
+    or regexp_like(alert_type, '^$|^ | $')

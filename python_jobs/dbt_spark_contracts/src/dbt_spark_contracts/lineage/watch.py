@@ -272,7 +272,9 @@ def _frame(collected: Collected, frame: DataFrame, arguments: tuple, options: di
 
 
 def _shown(collected: Collected, frame: DataFrame, arguments: tuple, options: dict) -> None:
-    if frame.sparkSession.conf.get("spark.sql.repl.eagerEval.enabled", "false") != "false":
+    with unwatched():  # it is not the model that reads this setting
+        shows = frame.sparkSession.conf.get("spark.sql.repl.eagerEval.enabled", "false")
+    if shows != "false":
         collected.frames.append(frame)  # else it shows the names of columns
 
 
