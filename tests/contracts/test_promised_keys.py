@@ -4,12 +4,11 @@ What a plan says of keys is tried in test_plan_keys.py; here, what a build makes
 """
 
 import json
-import shutil
 
 import pytest
 import yaml
 
-from tests.support.dbt_runner import ROOT, Dbt, make_project
+from tests.support.dbt_runner import copy_project, make_project
 
 EVENTS = """
 select cast(id as int) as id, cast(car as string) as car, cast(km as int) as km
@@ -282,16 +281,11 @@ def test_the_keys_of_this_project(dbt, tmp_path, schema):
     } == PROMISED
     assert "does not prove one row" not in built.text
 
-    changed = tmp_path / "changed"
-    for name in ("models", "macros", "seeds", "tests/generic", "tests/singular"):
-        shutil.copytree(ROOT / name, changed / name)
-    for name in ("dbt_project.yml", "selectors.yml"):
-        shutil.copy(ROOT / name, changed)
-    file = changed / "models/gold/gold_car_current_state.py"
+    project = copy_project(dbt, tmp_path / "changed")
+    file = project.project_dir / "models/gold/gold_car_current_state.py"
     code = file.read_text()
     assert code.count('.where("rank = 1")') == 1
     file.write_text(code.replace('.where("rank = 1")', ""))
-    project = Dbt(dbt.home, changed, changed / "target")
     # With its parents: an empty build publishes nothing, so their tables do not say what they hold.
     result = project("run", "--empty", "-s", "+gold_car_current_state", schema=schema)
     assert (

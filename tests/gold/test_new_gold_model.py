@@ -1,25 +1,26 @@
 """A new Gold model, by the command or by the documentation, is built and tested as it stands."""
 
 import re
-import shutil
 
 import pytest
 
 from python_jobs import new_gold_model
 from python_jobs.new_gold_model import CannotWriteError
-from tests.support.dbt_runner import ROOT, Dbt
+from tests.support.dbt_runner import ROOT, copy_project
 
 KEYS = ["manufacturer", "year"]
 
 
 @pytest.fixture
-def project(tmp_path):
-    """This project's files that dbt reads, to write to."""
-    for name in ("models", "macros", "seeds", "tests/generic", "tests/singular"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    for name in ("dbt_project.yml", "selectors.yml"):
-        shutil.copy(ROOT / name, tmp_path)
-    return tmp_path
+def copy(dbt, tmp_path):
+    """dbt on a copy of this project."""
+    return copy_project(dbt, tmp_path / "copy")
+
+
+@pytest.fixture
+def project(copy):
+    """The copy's folder, to write to."""
+    return copy.project_dir
 
 
 def contents(project):
@@ -37,12 +38,11 @@ def write_the_documented(project):
     (gold / "gold_trips_per_car.yml").write_text(f"models:\n{contract}\n{unit_test}")
 
 
-def test_it_keeps_its_contract_and_passes_its_tests(dbt, project, schema):
+def test_it_keeps_its_contract_and_passes_its_tests(copy, project, schema):
     new_gold_model.write("gold_events_per_model_year", KEYS, project)
     write_the_documented(project)
     page = (project / new_gold_model.PAGE).read_text(encoding="utf-8")
     assert "alerts): what needs attention now?\n- [gold_events_per_model_year](#!/model/" in page
-    copy = Dbt(dbt.home, project, project / "target")
     # Without rows, and the unit tests have their own all the same.
     selected = ("-s", "+gold_events_per_model_year", "+gold_trips_per_car")
     others = ("--exclude", "test_type:unit,path:models/silver")

@@ -1,6 +1,7 @@
 """dbt in this process on the Spark of the tests, or in a process of its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -147,3 +148,12 @@ def make_project(dbt: Dbt, project_dir: Path, files: dict[str, str]) -> Dbt:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     return Dbt(dbt.home, project_dir, project_dir / "target")
+
+
+def copy_project(dbt: Dbt, folder: Path) -> Dbt:
+    """This project's files that dbt reads, copied to a folder to be changed there."""
+    for name in ("models", "macros", "seeds", "tests/generic", "tests/singular"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("dbt_project.yml", "selectors.yml"):
+        shutil.copy(ROOT / name, folder)
+    return Dbt(dbt.home, folder, folder / "target")

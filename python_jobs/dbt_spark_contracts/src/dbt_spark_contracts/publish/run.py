@@ -199,7 +199,7 @@ class Run:
         there = set(tables.list_schemas(spark))
         for schema in {plain(name).rpartition(".")[0] for name in names} & there:
             found = tables.list_iceberg_tables(spark, tables.spelled(*schema.split("."))) or ()
-            names.update(tables.spelled(*schema.split("."), name) for name in found)
+            names.update(_in_schema(schema, name) for name in found)
         return sorted(names)
 
     def drop_branch(self, branch: str, names: Iterable[str]) -> None:
