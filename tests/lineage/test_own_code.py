@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
-from dbt_spark_contracts.lineage import outside
+from dbt_spark_contracts.lineage import source_code
 
 PROJECT = {
     "name": "small",
@@ -198,9 +198,9 @@ def test_the_code_of_one_model_is_parsed_at_a_time(monkeypatch):
         at_once.remove(source)
         return parse(source)
 
-    monkeypatch.setattr(outside.ast, "parse", slowly)
+    monkeypatch.setattr(source_code.ast, "parse", slowly)
     with ThreadPoolExecutor(4) as threads:
         sources = [f"import polars  # {number}" for number in range(8)]
-        found = [*threads.map(outside.opaque_imports, sources)]
-    assert {tuple(libraries) for libraries, _ in found} == {("polars",)}
+        found = [*threads.map(source_code.reads, sources)]
+    assert {each.libraries for each in found} == {("polars",)}
     assert most == [1] * 8
