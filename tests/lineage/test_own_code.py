@@ -102,6 +102,18 @@ SHARED = {
     "a_variable_by_method": ("os.environ.update(X='x')", "os.environ['X'] = …"),
     "a_module": ("F.found = 1", "F.found = …"),
     "a_module_by_name": ("setattr(os, 'found', 1)", "setattr(…)"),
+    "a_module_in_a_module": (
+        "import pyspark.sql.functions\npyspark.sql.functions.found = t.columns",
+        "pyspark.sql.functions.found = …",
+    ),
+    "what_a_module_holds": (
+        "import json.decoder\njson.decoder.BACKSLASH['x'] = t.columns",
+        "json.decoder.BACKSLASH['x'] = …",
+    ),
+    "all_that_a_module_holds": ("vars(F)['found'] = t.columns", "vars(F)['found'] = …"),
+    "a_class": ("type(t).found = t.columns", "type(t).found = …"),
+    "the_class_of_an_object": ("t.__class__.found = t.columns", "t.__class__.found = …"),
+    "the_context": ("spark.sparkContext.found = t.columns", "spark.sparkContext.found = …"),
     "the_session": ("spark.stop()", "SparkSession.stop"),
 }
 READS = """
@@ -125,6 +137,17 @@ READS = """
     spark.catalog.dropTempView("own_rows")
     t = t.cache()
     t.unpersist()
+    import logging
+    import pandas as pd
+    logging.getLogger("own").propagate = False
+    pd.options.mode.chained_assignment = None
+    frame = pd.DataFrame({"a": [1]})
+    frame["b"] = frame["a"]
+    class Own:
+        def __init__(self):
+            self.__dict__["a"] = t.columns
+            type(self).b = t.columns
+    Own().a[0] = "x"
 """
 
 

@@ -260,7 +260,7 @@ class LineageDoors(metaclass=AdapterMeta):
         for frame in dict.fromkeys(frames):
             entry, _, nodes = self._traced(project, frame, model, volatile)
             told += marks.told_by(model, entry, nodes)
-        return told
+        return list(dict.fromkeys(told))
 
     def _traced(
         self,

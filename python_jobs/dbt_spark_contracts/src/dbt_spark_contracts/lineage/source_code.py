@@ -25,8 +25,10 @@ _LIBRARIES = names("""
 # Who calls these runs code that is not in the file.
 _MAKE_CODE = names("exec eval compile")
 _IMPORT = names("__import__ import_module")
+_PROCESSES = "ProcessPoolExecutor"
 # By these a model finds what others have left in the process, wherever they left it.
-_REACH = names("builtins gc importlib inspect runpy sys __builtins__")
+_REACH = names("builtins gc importlib inspect runpy")
+_REACH_BY_SYS = names("modules _getframe _current_frames settrace setprofile")
 
 _PARSING = threading.Lock()
 
@@ -129,7 +131,11 @@ def _imported(source: str) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.module or ""
+            if node.module == "sys" and any(alias.name in _REACH_BY_SYS for alias in node.names):
+                yield "builtins"
         elif isinstance(node, ast.Name) and node.id in ("__import__", "__builtins__"):
+            yield "builtins"
+        elif isinstance(node, ast.Attribute) and node.attr in _REACH_BY_SYS:
             yield "builtins"
         elif isinstance(node, ast.Call) and _called(node) in _IMPORT:
             yield from (
@@ -148,8 +154,8 @@ def _opaque_calls(source: str) -> Iterator[str]:
             if not node.args or not isinstance(node.args[0], ast.Constant):
                 yield _called(node)
         elif isinstance(node, ast.ImportFrom):
-            yield from (a.name for a in node.names if a.name == "ProcessPoolExecutor")
-        elif isinstance(node, ast.Attribute) and node.attr == "ProcessPoolExecutor":
+            yield from (alias.name for alias in node.names if alias.name == _PROCESSES)
+        elif isinstance(node, ast.Attribute) and node.attr == _PROCESSES:
             yield node.attr
 
 

@@ -88,7 +88,7 @@ CONSTANTS = names("""
     RowNumber Rank DenseRank PercentRank CumeDist NTile GroupingID VirtualColumn
     UnspecifiedFrame CurrentRow UnboundedPreceding UnboundedFollowing WindowSpecDefinition
     CreateArray CreateMap CreateNamedStruct Concat ConcatWs ArraysZip MapConcat Stack Count
-    Murmur3Hash XxHash64 HiveHash
+    Murmur3Hash XxHash64 HiveHash DropField
 """)
 
 # Where no seed is given, they have another one in each analysis.
