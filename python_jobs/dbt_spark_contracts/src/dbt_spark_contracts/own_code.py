@@ -7,7 +7,7 @@ back of that would have no marks. Also what all models of a command share, it ma
 import functools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dbt_common.exceptions import DbtRuntimeError
@@ -55,7 +55,7 @@ class OwnCode:
 
     name: str
     may_write: bool
-    reads: source_code.Reads = source_code.Reads()
+    reads: source_code.Reads = field(default_factory=source_code.Reads)
 
     @classmethod
     def of(cls, name: str, meta: Mapping, source: str = "") -> "OwnCode":

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import TypeGuard
 
 from dbt_spark_contracts.lineage.outside import OURS, is_in_place
 from dbt_spark_contracts.plan.tree import names
@@ -71,10 +72,13 @@ def changed(source: str) -> str:
             is_own = isinstance(node.value, ast.Name)  # an option of a library is no value
             if _is_shared(node.value, shared) and (is_own or node not in constants):
                 return f"{ast.unparse(node)} = …"
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id == "setattr" and node.args and _is_shared(node.args[0], shared):
-                return "setattr(…)"
+        elif _sets_an_attribute(node) and _is_shared(node.args[0], shared):
+            return "setattr(…)"
     return ""
+
+
+def _sets_an_attribute(node: ast.AST) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and _called(node) == "setattr" and bool(node.args)
 
 
 def _is_shared(of: ast.expr, shared: set[str]) -> bool:
@@ -133,9 +137,7 @@ def _imported(source: str) -> Iterator[str]:
             yield node.module or ""
             if node.module == "sys" and any(alias.name in _REACH_BY_SYS for alias in node.names):
                 yield "builtins"
-        elif isinstance(node, ast.Name) and node.id in ("__import__", "__builtins__"):
-            yield "builtins"
-        elif isinstance(node, ast.Attribute) and node.attr in _REACH_BY_SYS:
+        elif _is_by_name(node):
             yield "builtins"
         elif isinstance(node, ast.Call) and _called(node) in _IMPORT:
             yield from (
@@ -143,6 +145,13 @@ def _imported(source: str) -> Iterator[str]:
                 for first in node.args[:1]
                 if isinstance(first, ast.Constant) and isinstance(first.value, str)
             )
+
+
+def _is_by_name(node: ast.AST) -> bool:
+    """Is it a name by which all modules can be reached, without an import?"""
+    if isinstance(node, ast.Attribute):
+        return node.attr in _REACH_BY_SYS
+    return isinstance(node, ast.Name) and node.id in ("__import__", "__builtins__")
 
 
 def _opaque_calls(source: str) -> Iterator[str]:

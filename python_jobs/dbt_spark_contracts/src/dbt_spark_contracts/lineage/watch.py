@@ -80,7 +80,7 @@ class Collected:
         self.others: set[str] = {f"what {name} reads" for name in libraries}
         self.others |= before.others if before else set()
         self.views: set[str] = {*before.views} if before else set()
-        self.looks_at_others = bool(before and before.looks_at_others)
+        self.looks_at_others: bool = before.looks_at_others if before else False
         # The threads themselves: their numbers come again.
         self._other_threads = {*threading.enumerate()}
 

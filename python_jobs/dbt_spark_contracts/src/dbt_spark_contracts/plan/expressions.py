@@ -29,8 +29,8 @@ COPIES = names("""
     Flatten Shuffle Explode PosExplode Inline
 """)
 
-# The same, with a struct of a key and a value around each of them, or without it: what is a field of
-# theirs is none of the result's.
+# The same, with a struct of a key and a value around each of them, or without it: a field of theirs
+# is none of the result's.
 ENTRIES = names("MapEntries MapFromEntries")
 
 # Their value is that of their first child; the others say which of its values, or where.
