@@ -164,8 +164,8 @@ def _parse(project: Project, base: Base) -> BaseException | None:
     """Parse the commit by its profile or, where that has no such target, by the working tree's."""
     error: BaseException | None = None
     for profiles in dict.fromkeys([project.profiles_of(base.tree), project.profiles]):
-        where = {"root": base.tree, "state": base.manifest, "profiles": profiles}
-        error = project.dbt("parse", **where).exception
+        done = project.dbt("parse", root=base.tree, state=base.manifest, profiles=profiles)
+        error = done.exception
         if error is None:
             break
     return error

@@ -6,9 +6,10 @@ It changes no value of a table, so it reaches no column. A field that is not kno
 from collections.abc import Iterator
 
 from dbt_spark_contracts.lineage.wrong_marks import OF_MODELS
+from dbt_spark_contracts.nodes import is_enforced
 from dbt_spark_contracts.plan.tree import names as labels
 
-from python_jobs.check_pull_request.changes.change import Change
+from python_jobs.check_pull_request.changes.change import Change, Reach
 from python_jobs.check_pull_request.changes.code import OF_NO_ROW, called, told
 from python_jobs.check_pull_request.exposures import readers
 from python_jobs.check_pull_request.manifest import Manifest, file_of, names
@@ -53,8 +54,10 @@ def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
         parts = [*_fields(was, now), *_columns(was, now)]
         if parts:
             more = [f"and {len(parts) - SHOWN} more"] if len(parts) > SHOWN else []
-            text = "; ".join([*parts[:SHOWN], *more])
-            yield Change("definition", f"{called(node)}: {text}{_read_by(after, key)}", _file(now))
+            text = f"{called(node)}: {'; '.join([*parts[:SHOWN], *more])}{_read_by(after, key)}"
+            # A contract is handed to its model.
+            reaches = {key: Reach.PLAN} if _promised(was) != _promised(now) else {}
+            yield Change("definition", text, _file(now), reaches)
 
 
 def _definitions(state: Manifest) -> dict[str, dict]:
@@ -105,6 +108,15 @@ def _columns(old: dict, new: dict) -> Iterator[str]:
     for name in now:
         if name in was and was[name] != now[name]:
             yield from (f"column {name}: {text}" for text in _column(was[name], now[name]))
+
+
+def _promised(node: dict) -> list:
+    """What an enforced contract says of a table."""
+    if not is_enforced(node.get("config") or {}):
+        return []
+    columns = node["columns"].values()
+    named = [[each[name] for name in ("name", "data_type", "constraints")] for each in columns]
+    return [node.get("contract"), node.get("constraints"), *named]
 
 
 def _column(old: dict, new: dict) -> Iterator[str]:

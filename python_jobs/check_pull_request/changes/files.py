@@ -66,8 +66,8 @@ def is_of_dbt(file: str, root: Path) -> bool:
     for listed in PACKAGES:
         for package in read_yaml(root / listed).get("packages") or ():
             folder = str(package.get("local") or "").strip("/").removeprefix("./")
-            if folder and file.startswith(f"{folder}/"):
-                return is_of_dbt(file.removeprefix(f"{folder}/"), root / folder)
+            if folder and f"{file}/".startswith(f"{folder}/"):
+                return file == folder or is_of_dbt(file.removeprefix(f"{folder}/"), root / folder)
     settings = read_yaml(root / PROJECT_FILE)
     for kind in FOLDERS:
         default = {"analysis": "analyses", "docs": "docs"}.get(kind, f"{kind}s")
