@@ -2,12 +2,12 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from python_jobs.check_pull_request.changes.change import Change, Reach
-from python_jobs.check_pull_request.changes.macros import OF_DBT, Calls
+from python_jobs.check_pull_request.changes.macros import Calls
 from python_jobs.check_pull_request.manifest import Manifest, names
 from python_jobs.check_pull_request.project import PROFILES, Project, read_yaml
 
@@ -101,24 +101,13 @@ def var_readers(state: Manifest, calls: Calls, name: str) -> dict[str, Reach]:
 
     One of a package may be read by nodes of others, through its macros.
     """
-    return nodes_that_hold(state, calls, lambda text: _reads(text, name))
-
-
-def nodes_that_hold(
-    state: Manifest, calls: Calls, holds: Callable[[str], bool]
-) -> dict[str, Reach]:
-    """The nodes that have a text of this kind in their code or config, or in a macro."""
-    macros = {
-        key
-        for key, macro in state.macros.items()
-        if macro["package_name"] not in OF_DBT and holds(macro["macro_sql"])
-    }
+    macros = {key for key, macro in state.macros.items() if _reads(macro["macro_sql"], name)}
     found: dict[str, Reach] = {}
     for key, node in state.nodes.items():
-        if holds(node.get("raw_code") or ""):
+        if _reads(node.get("raw_code") or "", name):
             found[key] = Reach.QUERY
         # What a config is rendered to is told by itself; what its hooks do is not.
-        if holds(str(node.get("unrendered_config"))):
+        if _reads(str(node.get("unrendered_config")), name):
             found[key] = Reach.ALL
         for reach, called in calls.of(node).items():
             if called & macros:
