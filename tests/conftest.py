@@ -15,6 +15,9 @@ from tests.support.skips import is_expected
 # What pyspark.testing asks for, before a session is there.
 os.environ.setdefault("PYARROW_IGNORE_TIMEZONE", "1")
 
+# Images of containers often say so. Each dbt command of a test would compile dbt's modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # The tests of the pool of warm Javas turn it on; of all others, none leaves a Java behind.
 os.environ["DBT_SPARK_POOL"] = "off"
 

@@ -20,6 +20,9 @@ INTERVAL = 0.25  # seconds between two looks at the processes
 QUIET = 0.1  # the CPU seconds that idle processes may use together in QUIET_FOR seconds
 QUIET_FOR = 3
 
+# Python's variable that has each process compile its modules anew: images of containers often set it.
+KEEPS_NO_MODULES = "PYTHONDONTWRITEBYTECODE"
+
 # Shared pages are divided among those that share them where the system tells so (Linux).
 MEMORY_KIND = "PSS" if psutil.LINUX else "RSS"
 
@@ -131,10 +134,12 @@ def measure(
 
     looking = threading.Thread(target=keep_looking, daemon=True)
     looking.start()
+    variables = {**os.environ, **environment, MARK: mark}
+    variables.pop(KEEPS_NO_MODULES, None)
     began = time.perf_counter()
     try:
         for command in commands:
-            _run(command, {**os.environ, **environment, MARK: mark}, folder, log)
+            _run(command, variables, folder, log)
         seconds = time.perf_counter() - began
     finally:
         ended.set()

@@ -13,6 +13,7 @@ from pyspark.sql.types import StructField, StructType
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import (
+    fetched,
     java_array,
     java_classes,
     java_session,
@@ -92,13 +93,18 @@ def parse_types(session: "SparkSession", types: Mapping[str, str]) -> StructType
     Raises ValueError, in one line, for the first type that Spark does not know.
     """
     parser = sql_parser(session)
-    fields = []
+    parsed: dict[str, Any] = {}
     for name, text in types.items():
+        if text in parsed:
+            continue
         try:
-            parsed = json.loads(parser.parseDataType(text).json())
+            parsed[text] = json.loads(parser.parseDataType(text).json())
         except ParseException as error:
             raise ValueError(f"{name}: Spark knows no type {text!r}") from error
-        fields.append({"name": name, "type": parsed, "nullable": True, "metadata": {}})
+    fields = [
+        {"name": name, "type": parsed[text], "nullable": True, "metadata": {}}
+        for name, text in types.items()
+    ]
     return StructType.fromJson({"fields": fields})
 
 
@@ -149,7 +155,7 @@ def properties(session: "SparkSession", table: str) -> dict[str, str]:
     """The table's properties, and the version of its format."""
     loaded = tables.load(session, table)
     version = str(loaded.operations().current().formatVersion())
-    return {**dict(loaded.properties()), FORMAT_VERSION: version}
+    return {**fetched(session, loaded.properties()), FORMAT_VERSION: version}
 
 
 def create(

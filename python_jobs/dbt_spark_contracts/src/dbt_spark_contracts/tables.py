@@ -168,7 +168,7 @@ def was_written(session: "SparkSession", table: str, branch: str | None) -> bool
     A first run creates its table before it writes to it, and may fail in between.
     """
     snapshot = head(load(session, table), branch)
-    summary = dict(snapshot.summary()) if snapshot else {}
+    summary = pyspark.fetched(session, snapshot.summary()) if snapshot else {}
     return "spark.app.id" in summary or summary.get("total-records", "0") != "0"
 
 

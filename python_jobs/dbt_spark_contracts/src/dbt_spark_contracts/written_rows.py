@@ -4,6 +4,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import AnalysisException, PySparkException
 
 from dbt_spark_contracts import tables
+from dbt_spark_contracts.compat.pyspark import fetched
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.spark import session
@@ -20,9 +21,9 @@ def say(unique_id: str, status: str, relation: str) -> None:
     if status != "success" or not relation or not unique_id.startswith(_RESULTS):
         return
     try:
-        loaded = tables.load(session.get(), relation)
-        newest = tables.tip(loaded, session.branch())
-        summary = dict(newest.summary()) if newest else {}
+        spark = session.get()
+        newest = tables.tip(tables.load(spark, relation), session.branch())
+        summary = fetched(spark, newest.summary()) if newest else {}
     except (Py4JError, PySparkException) as error:
         if isinstance(error, AnalysisException) and error.getErrorClass() == tables.NO_TABLE:
             return  # a view, or ephemeral

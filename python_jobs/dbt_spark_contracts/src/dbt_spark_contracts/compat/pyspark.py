@@ -64,9 +64,14 @@ def optimized_plan(frame: "DataFrame") -> Any:
 
 
 def input_files(session: "SparkSession", frame: "DataFrame") -> list[str]:
-    """The URLs of the files that a DataFrame reads, in one call: `inputFiles` has one for each."""
+    """The URLs of the files that a DataFrame reads."""
+    return fetched(session, frame._jdf.inputFiles())
+
+
+def fetched(session: "SparkSession", collection: Any) -> Any:
+    """A Java collection of texts and numbers as Python's own: py4j has a call for each of them."""
     mapper = java_classes(session).com.fasterxml.jackson.databind.ObjectMapper()
-    return json.loads(mapper.writeValueAsString(frame._jdf.inputFiles()))
+    return json.loads(mapper.writeValueAsString(collection))
 
 
 def frame_of(session: "SparkSession", plan: Any) -> "DataFrame":

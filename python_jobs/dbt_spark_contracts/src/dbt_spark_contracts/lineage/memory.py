@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.compat.pyspark import java_classes
+from dbt_spark_contracts.compat.pyspark import fetched, java_classes
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -84,7 +84,7 @@ def recall(
         The columns; None if the table does not know.
     """
     loaded = tables.load(session, table)
-    records = _records(loaded)
+    records = _records(session, loaded)
     newest = tables.newest_snapshot(session, table, branch)
     if newest is None:
         newest = tables.newest_snapshot(session, table, None)
@@ -126,7 +126,7 @@ def keep(
     if snapshot is None:
         return
     loaded = tables.load(session, table)
-    records = _records(loaded)
+    records = _records(session, loaded)
     before = _of_snapshot(session, loaded, records, snapshot)
     if before is not None and not is_of_all_rows:
         memory = united([before, memory])
@@ -173,11 +173,11 @@ def _of_snapshot(
     return united(gone) if gone else None
 
 
-def _records(loaded: Any) -> dict[int, tuple[int, Memory]]:
+def _records(session: "SparkSession", loaded: Any) -> dict[int, tuple[int, Memory]]:
     """What a table of Iceberg's has in its properties, by snapshot, each with its order."""
     return {
         int(name.removeprefix(PROPERTY)): _read(text)
-        for name, text in dict(loaded.properties()).items()
+        for name, text in fetched(session, loaded.properties()).items()
         if name.startswith(PROPERTY)
     }
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.compat.pyspark import java_classes
+from dbt_spark_contracts.compat.pyspark import fetched, java_classes
 from dbt_spark_contracts.publish import commits
 from dbt_spark_contracts.publish.command import is_run_name
 
@@ -82,7 +82,7 @@ def written(session: "SparkSession", earlier: Iterable[str]) -> list[str]:
     """
     catalog = tables.current_catalog(session)
     found = set(earlier)
-    for committed in _committed or ():
+    for committed in () if _committed is None else fetched(session, _committed):
         if "/" in committed:
             raise NotUnderstood(committed)
         # A table that was created by its first commit is named without its catalog.
@@ -132,7 +132,7 @@ def open_to_branches(session: "SparkSession", table: str) -> None:
 def refs(session: "SparkSession", names: Iterable[str]) -> dict[str, dict[str, int]]:
     """Every branch and tag of those of the tables that are there, as they are now: name to id."""
     found = {name: find(session, name) for name in names}
-    return {name: _refs(table) for name, table in found.items() if table is not None}
+    return {name: _refs(session, table) for name, table in found.items() if table is not None}
 
 
 def moves(session: "SparkSession", branch: str, names: Iterable[str]) -> list[Move]:
@@ -167,7 +167,7 @@ def can_move(session: "SparkSession", move: Move) -> bool:
 def has_moved(session: "SparkSession", branch: str, move: Move) -> bool:
     """Was the move made, whatever was written after it?"""
     table = tables.load(session, move.table_name)
-    of = _refs(table)
+    of = _refs(session, table)
     if branch in of:
         return of.get(MAIN) == of[branch] == move.to_snapshot_id
     for snapshot in _history(table, of.get(MAIN)):
@@ -178,7 +178,7 @@ def has_moved(session: "SparkSession", branch: str, move: Move) -> bool:
 
 def can_be_moved(session: "SparkSession", branch: str, move: Move) -> bool:
     """Are main and the branch as they were before the move?"""
-    of = _refs(tables.load(session, move.table_name))
+    of = _refs(session, tables.load(session, move.table_name))
     return (of.get(MAIN), of.get(branch)) == (move.from_snapshot_id, move.to_snapshot_id)
 
 
@@ -192,7 +192,7 @@ def move_main(session: "SparkSession", branch: str, move: Move) -> None:
     """
 
     def change(metadata, builder):
-        of = _refs(metadata)
+        of = _refs(session, metadata)
         is_as_said = of.get(MAIN) in (move.from_snapshot_id, move.to_snapshot_id)
         if not is_as_said or of.get(branch) != move.to_snapshot_id:
             return None
@@ -210,7 +210,7 @@ def take_back(session: "SparkSession", branch: str, move: Move) -> None:
     """
 
     def change(metadata, builder):
-        of = _refs(metadata)
+        of = _refs(session, metadata)
         is_made = of.get(MAIN) == move.to_snapshot_id
         if is_made:
             builder = builder.setBranchSnapshot(move.from_snapshot_id, MAIN)
@@ -231,7 +231,7 @@ def drop(session: "SparkSession", table: str, branch: str) -> None:
 
 def drop_all(session: "SparkSession", table: str) -> None:
     """Drop the branches of all runs."""
-    for name in filter(is_run_name, _refs(tables.load(session, table))):
+    for name in filter(is_run_name, _refs(session, tables.load(session, table))):
         drop(session, table, name)
 
 
@@ -261,9 +261,9 @@ def add(session: "SparkSession", table: str, branch: str, snapshot_id: int) -> b
     return True
 
 
-def _refs(table_or_metadata) -> dict[str, int]:
+def _refs(session: "SparkSession", table_or_metadata: Any) -> dict[str, int]:
     refs = table_or_metadata.refs()
-    return {name: ref.snapshotId() for name, ref in refs.items()}
+    return {name: refs.get(name).snapshotId() for name in fetched(session, refs.keySet())}
 
 
 def _history(table, snapshot_id: "int | None") -> Iterator:

@@ -17,7 +17,7 @@ from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 
-from dbt_spark_contracts.compat import pyspark
+from dbt_spark_contracts.compat import py4j, pyspark
 from dbt_spark_contracts.errors import explain, local_folders
 from dbt_spark_contracts.spark import archive, launch, pool
 from dbt_spark_contracts.spark.java import find_java_home
@@ -139,6 +139,7 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
+    py4j.remember_names()
     builder = SparkSession.builder.appName("dbt")
     for name, value in settings.items():
         builder = builder.config(name, value)

@@ -1,0 +1,49 @@
+"""py4j asks Java once what a name is, and again where the answer may be another."""
+
+import pytest
+from py4j.java_gateway import JavaClass, JavaPackage
+
+
+@pytest.fixture
+def view(spark):
+    """A view of Java's classes that has been asked for none."""
+    return spark.sparkContext._gateway.new_jvm_view("test")
+
+
+@pytest.fixture
+def asked(view, monkeypatch):
+    """What Java is asked from here on."""
+    client, commands = view._gateway_client, []
+    send = client.send_command
+
+    def sending(command, *arguments, **options):
+        commands.append(command)
+        return send(command, *arguments, **options)
+
+    monkeypatch.setattr(client, "send_command", sending)
+    return commands
+
+
+def test_java_is_asked_once_for_a_class_and_its_methods(view, asked):
+    assert view.java.lang.Math.max(1, 2) == 2
+    first = [*asked]
+    assert len(first) == 5  # java, java.lang, java.lang.Math, its max, the call
+    asked.clear()
+    assert view.java.lang.Math.max(1, 3) == 3
+    assert asked == [first[-1].replace("i2", "i3")]
+
+
+def test_a_static_field_is_asked_for_each_time(view, asked):
+    system = view.java.io.File
+    assert system.separator == "/"
+    asked.clear()
+    assert system.separator == "/"
+    assert len(asked) == 1
+
+
+def test_a_class_may_be_found_later(view, asked):
+    assert isinstance(view.org.example.NotThere, JavaPackage)
+    asked.clear()
+    assert isinstance(view.org.example.NotThere, JavaPackage)
+    assert len(asked) == 1
+    assert isinstance(view.java.lang.String, JavaClass)
