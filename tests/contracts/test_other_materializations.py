@@ -78,9 +78,11 @@ def test_a_view_where_the_catalog_has_none(small_project, schema, spark):
         "models/mv.sql": "{{ config(materialized='materialized_view') }}" + SQL,
         "models/e.sql": "{{ config(materialized='ephemeral') }}" + SQL,
         "models/t.sql": "select * from {{ ref('e') }}",
+        "tests/stored.sql": "{{ config(store_failures_as='view') }} select * from {{ ref('t') }}",
     }
     project = small_project(files)
-    result = project("run", schema=schema)
+    result = project("build", schema=schema)
+    assert "of a test, `store_failures_as: table`" in result.message["stored"]
     assert "the catalog lakehouse has no views: set `materialized: table`" in result.message["m"]
     assert "has not been implemented for this adapter" in result.message["mv"]
     assert [str(result.status[name]) for name in ("m", "mv", "t")] == ["error", "error", "success"]

@@ -390,6 +390,93 @@ QUERIES = {
         "id",
         UNKNOWN,
     ),
+    # What only looks as if it told a value, or left one row
+    "JSON with a format": (
+        "select to_json(struct(d), map('dateFormat', 'yyyy')) as x "
+        "from (select distinct date_add(date '2026-01-01', id) as d from t)",
+        "x",
+        UNKNOWN,
+    ),
+    "JSON of a date": (
+        "select to_json(struct(d)) as x "
+        "from (select distinct date_add(date '2026-01-01', id) as d from t)",
+        "x",
+        UNKNOWN,
+    ),
+    "a number of a row, or something else": (
+        "select * from (select *, row_number() over (partition by a order by id) as r from t) "
+        "where r = 1 or f",
+        "a",
+        UNKNOWN,
+    ),
+    "a number of a row after a union": (
+        "select a from (select a, row_number() over (partition by a order by id) as r from t "
+        "union all select a, 1 as r from w) where r = 1",
+        "a",
+        UNKNOWN,
+    ),
+    "a limit with an offset": ("select a from t order by id limit 1 offset 1", "a", PROVEN),
+    "a limit of each branch": (
+        "(select a from t order by id limit 1) union all (select a from t order by id limit 1)",
+        "a",
+        UNKNOWN,
+    ),
+    "union, tagged by null": (
+        "select id, 'x' as tag from t union all select id, null as tag from t",
+        "id tag",
+        UNKNOWN,
+    ),
+    "union, tagged by other types": (
+        "select id, 1 as tag from t union all select id, 1L as tag from t",
+        "id tag",
+        UNKNOWN,
+    ),
+    "union, tagged by texts that are one number": (
+        "select id, int('1') as tag from t union all select id, int('01') as tag from t",
+        "id tag",
+        UNKNOWN,
+    ),
+    "distinct structs": ("select distinct struct(a, b) as s from t", "s", PROVEN),
+    "a field of distinct structs": (
+        "select s.a as x from (select distinct struct(a, b) as s from t)",
+        "x",
+        UNKNOWN,
+    ),
+    "sets of groups": (
+        "select a, count(*) from t group by grouping sets ((a), (a, b))",
+        "a",
+        UNKNOWN,
+    ),
+    "full, of one side": (
+        "select t.id from t full join w on t.a = w.a where t.id is not null",
+        "id",
+        UNKNOWN,
+    ),
+    "using": ("select a, w.b from w left join w as v using (a)", "a", PROVEN),
+    "full using": ("select a from w full join u using (a)", "a", UNKNOWN),
+    "an entry of a map": (
+        "select id, k from t lateral view explode(map(1, a, 2, a)) v as k, x",
+        "id k",
+        UNKNOWN,
+    ),
+    "a pivot": (
+        "select * from (select a, b, v from u) pivot (sum(v) for b in ('x' as x, 'y' as y))",
+        "a",
+        PROVEN,
+    ),
+    "an unpivot": (
+        "select a, name from (select a, v, a as z from u) unpivot (x for name in (v, z))",
+        "a name",
+        UNKNOWN,
+    ),
+    "lower case in other letters": ("select ID as X from t", "X", PROVEN),
+    "groups of a hash": ("select md5(string(a)) as x from t group by a", "x", UNKNOWN),
+    "a semi join by a hash": (
+        "select a from w left semi join t on crc32(string(w.a)) = crc32(string(t.a))",
+        "a",
+        PROVEN,
+    ),
+    "one group": ("select 1 as x from t group by 'k'", "x", PROVEN),
     "cte refuted": ("with c as (select a, b from t) select a as x from c", "x", "id"),
 }
 

@@ -112,3 +112,9 @@ def test_a_seed_of_no_rows(small_project, read, schema):
     project = small_project({**FILES, "seeds/s.csv": "id,text\n"})
     assert project("seed", schema=schema).success
     assert read(schema, "s") == []
+
+
+def test_a_file_without_a_line_is_named(small_project, schema):
+    project = small_project({**FILES, "seeds/none.csv": ""})
+    result = project("seed", "--select", "none", schema=schema)
+    assert "the file seeds/none.csv is empty: write a line" in result.message["none"]

@@ -126,3 +126,18 @@ def test_a_column_to_check_that_is_not_there_is_told_on_the_first_run(project):
     result = project("build", "--exclude", "in_yml")
     assert not result.success
     assert "check_cols is nope, and the model returns no column" in result.message["in_sql"]
+
+
+def test_a_key_that_two_rows_have_is_refused(project, read, schema):
+    """Spark would merge them now, and never again."""
+    twice = "(1, 'a'), (1, 'b'), (null, 'c'), (null, 'd')"
+    line = "its unique_key promises one row per (id), and the query has several of (1)"
+    assert project("run").success
+    result = project("build", rows=twice)
+    assert line in result.message["in_yml"] and line in result.message["in_sql"]
+    twice = "(int(null), 'c'), (null, 'd'), (5, 'e')"
+    result = project("build", rows=twice)
+    assert result.status["in_yml"] == "success", "a null equals nothing"
+    result = project("build", rows=f"{A}, (7, 'x'), (7, 'y')")
+    assert "has several of (7)" in result.message["in_yml"]
+    assert {row["id"] for row in read(f"{schema}_silver", "in_yml")} == {None, 5}

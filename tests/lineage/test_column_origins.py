@@ -132,6 +132,29 @@ QUERIES = {
         "x=?t.b,?t.n x.e=t.n x.f=t.b",
     ),
     "map_zip_with": ("select map_zip_with(m, m, (k, v, w) -> b) as x from t", "x=t.b,t.m"),
+    "an entry of a map of structs": (
+        "select map_entries(map('k', struct(a, b)))[0].value.a as x from t",
+        "x=t.a,t.b",
+    ),
+    "a map of entries of structs": (
+        "select map_from_entries(array(struct('k', struct(a, b))))['k'].a as x from t",
+        "x=t.a,t.b",
+    ),
+    "the entries of each of several maps": (
+        "select transform(array(map('k', struct(a, b))), e -> map_entries(e)[0].value.a) as x "
+        "from t",
+        "x=t.a,t.b",
+    ),
+    "another struct of each struct": (
+        "select transform(array(struct(a, b)), "
+        "e -> from_json(to_json(e), 'b string, a int').b) as x from t",
+        "x=~t.a,~t.b",
+    ),
+    "exploded entries": (
+        "select v.a as x from t lateral view "
+        "explode(map_from_entries(array(struct('k', struct(a, b))))) as k, v",
+        "x=t.a,t.b",
+    ),
     "transform_values": ("select transform_values(m, (k, v) -> b) as x from t", "x=t.b,t.m"),
     # Explodes
     "explode": ("select explode(n) as x from t", "x=t.n"),

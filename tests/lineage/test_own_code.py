@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
-from dbt_spark_contracts.lineage import outside
+from dbt_spark_contracts.lineage import source_code
 
 PROJECT = {
     "name": "small",
@@ -102,6 +102,18 @@ SHARED = {
     "a_variable_by_method": ("os.environ.update(X='x')", "os.environ['X'] = …"),
     "a_module": ("F.found = 1", "F.found = …"),
     "a_module_by_name": ("setattr(os, 'found', 1)", "setattr(…)"),
+    "a_module_in_a_module": (
+        "import pyspark.sql.functions\npyspark.sql.functions.found = t.columns",
+        "pyspark.sql.functions.found = …",
+    ),
+    "what_a_module_holds": (
+        "import json.decoder\njson.decoder.BACKSLASH['x'] = t.columns",
+        "json.decoder.BACKSLASH['x'] = …",
+    ),
+    "all_that_a_module_holds": ("vars(F)['found'] = t.columns", "vars(F)['found'] = …"),
+    "a_class": ("type(t).found = t.columns", "type(t).found = …"),
+    "the_class_of_an_object": ("t.__class__.found = t.columns", "t.__class__.found = …"),
+    "the_context": ("spark.sparkContext.found = t.columns", "spark.sparkContext.found = …"),
     "the_session": ("spark.stop()", "SparkSession.stop"),
 }
 READS = """
@@ -125,6 +137,17 @@ READS = """
     spark.catalog.dropTempView("own_rows")
     t = t.cache()
     t.unpersist()
+    import logging
+    import pandas as pd
+    logging.getLogger("own").propagate = False
+    pd.options.mode.chained_assignment = None
+    frame = pd.DataFrame({"a": [1]})
+    frame["b"] = frame["a"]
+    class Own:
+        def __init__(self):
+            self.__dict__["a"] = t.columns
+            type(self).b = t.columns
+    Own().a[0] = "x"
 """
 
 
@@ -198,9 +221,9 @@ def test_the_code_of_one_model_is_parsed_at_a_time(monkeypatch):
         at_once.remove(source)
         return parse(source)
 
-    monkeypatch.setattr(outside.ast, "parse", slowly)
+    monkeypatch.setattr(source_code.ast, "parse", slowly)
     with ThreadPoolExecutor(4) as threads:
         sources = [f"import polars  # {number}" for number in range(8)]
-        found = [*threads.map(outside.opaque_imports, sources)]
-    assert {tuple(libraries) for libraries, _ in found} == {("polars",)}
+        found = [*threads.map(source_code.reads, sources)]
+    assert {each.libraries for each in found} == {("polars",)}
     assert most == [1] * 8

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 import yaml
 from dbt_spark_contracts.compat.pyspark import java_classes
-from dbt_spark_contracts.lineage import model
+from dbt_spark_contracts.lineage import model, watch
 
 from tests.support.dbt_runner import environment, make_project
 
@@ -397,6 +397,38 @@ REFUSED = {
                 'sqlite3.connect(":memory:").execute("select 1").fetchall()',
                 "the database :memory:",
             ),
+            "a_process": (
+                "number = os.fork() or os._exit(0)",
+                "number",
+                "what a process of its own says",
+            ),
+            "other_processes": (
+                "import multiprocessing",
+                "multiprocessing.cpu_count()",
+                "what multiprocessing reads",
+            ),
+            "a_pool_of_processes": (
+                "import concurrent.futures",
+                "concurrent.futures.ProcessPoolExecutor.__name__",
+                "what ProcessPoolExecutor reads",
+            ),
+            "memory": ("import ctypes", "ctypes.sizeof(ctypes.c_int)", "what ctypes reads"),
+            "another_reader_of_tables": (
+                "import pyiceberg",
+                "pyiceberg.__version__",
+                "what pyiceberg reads",
+            ),
+            "code_in_a_text": ("", "eval('1')", "what eval reads"),
+            "a_library_by_name": (
+                "import importlib",
+                "importlib.import_module('js' + 'on').__name__",
+                "what import_module reads",
+            ),
+            "a_library_by_its_whole_name": (
+                "",
+                "__import__('pyarrow').__version__",
+                "what pyarrow reads",
+            ),
         }.items()
     },
     "an_error": (
@@ -434,6 +466,16 @@ REFUSED = {
                 "import importlib",
                 'importlib.import_module("ways_helper").found["policy"]',
             ),
+            "the_module_of_a_model": ("", 'sys.modules["dbt_model_leaves"].kept'),
+            "the_names_of_a_view": ("", 'spark.table("ways_names").columns[0]'),
+            "the_names_of_a_view_by_sql": (
+                "",
+                'spark.sql("select * from ways_names").schema.names[0]',
+            ),
+            "the_names_of_views": (
+                "",
+                "str([table.name for table in spark.catalog.listTables(schema + '_silver')])",
+            ),
         }.items()
     },
     "left_in_a_view": (
@@ -447,6 +489,17 @@ REFUSED = {
     "left_in_a_setting": (
         python('return t.select(F.lit(spark.conf.get("ways.left")).alias("reference"))'),
         "the setting ways.left, which leaves has set",
+    ),
+    "left_in_a_setting_of_the_thread": (
+        python("""
+            value = str(spark.sparkContext.getLocalProperty("ways.property"))
+            return t.select(F.lit(value).alias("reference"))
+        """),
+        "the setting ways.property, which leaves has set",
+    ),
+    "left_in_a_setting_by_a_hook": (
+        f"select '${{ways.hooked}}' as reference from {REF}",
+        "the setting ways.hooked, which a hook, of silver_t.policy, has set",
     ),
     "left_in_a_setting_for_sql": (
         f"select '${{ways.left_too}}' as reference from {REF}",
@@ -727,13 +780,24 @@ LEAVES = python("""
     from pathlib import Path
     sys.path.insert(0, str(Path(__file__).parents[1] / "lib"))
     import ways_helper
-    policy = ways_helper.found["policy"] = t.select("policy").first()[0]
+    global kept
+    policy = kept = t.select("policy").first()[0]
+    ways_helper.found.update(policy=policy)
+    spark.sql(f"create or replace temporary view ways_names as select 1 as `{policy}`")
+    spark.sparkContext.setLocalProperty("ways.property", policy)
     spark.conf.set("ways.left", policy)
     spark.sql(f"set ways.left_too={policy}")
     spark.sql(f"create or replace temporary view ways_left as select '{policy}' as x")
     spark.range(1).select(F.lit(policy).alias("x")).createOrReplaceTempView("ways_left_too")
     return t.select("car")
 """)
+
+# Of Silver as well: a hook of it asks for a value, and leaves it.
+HOOKED = """
+{{{{ config(post_hook="{{% set found = run_query('select policy from ' ~ ref('silver_t'))
+    if execute %}}{}") }}}}
+select car from {{{{ ref('silver_t') }}}}
+"""
 
 MACROS = """
 {% macro rename() %}
@@ -758,6 +822,7 @@ def files() -> dict[str, str]:
         *({"name": name, "config": EPHEMERAL} for name in ("eph", "eph_above", "eph_clean")),
         {"name": "not_promised", "config": {"schema": "silver"}},
         {"name": "leaves", "config": {"schema": "silver"}},
+        {"name": "hooked", "config": {"schema": "silver"}},
         {
             "name": "watermark",
             "config": {"schema": "silver", "contract": {"enforced": True}},
@@ -773,6 +838,7 @@ def files() -> dict[str, str]:
         "models/watermark.sql": WATERMARK.format("event_id"),
         "models/not_promised.py": python('return t.select(F.udf(str)("car").alias("x"))'),
         "models/leaves.py": LEAVES,
+        "models/hooked.sql": HOOKED.format("set ways.hooked={{ found.rows[0][0] if found }}"),
         "lib/ways_helper.py": HELPER,
         "macros/rename.sql": MACROS,
         "landing/one.txt": "x",
@@ -855,6 +921,20 @@ def test_personal_literals_are_refused_within_the_schema_too(built, dbt, module_
     (project.project_dir / "models/watermark.sql").write_text(WATERMARK.format("policy"))
     result = project("run", "--select", "watermark", schema=module_schema)
     assert "what the model has collected: silver_t.policy" in result.message["watermark"]
+
+
+def test_a_view_that_a_hook_has_made_of_what_it_asked_for(small, module_schema, monkeypatch):
+    monkeypatch.setattr(watch, "_all", [])
+    value = "{{ found.rows[0][0] if found }}"
+    view = f"create or replace temporary view ways_hooked as select '{value}' as x"
+    (small.project_dir / "models/hooked.sql").write_text(HOOKED.format(view))
+    (small.project_dir / "models/gold_a_column.sql").write_text(
+        "-- depends_on: {{ ref('hooked') }}\nselect x as reference from ways_hooked"
+    )
+    result = small("run", schema=f"{module_schema}_hooked")
+    assert result.status["hooked"] == "success", result.text
+    assert "what the model has collected: silver_t.policy" in result.message["gold_a_column"]
+    (small.project_dir / "models/hooked.sql").unlink()
 
 
 def test_a_plan_that_cannot_be_read_is_refused(small, module_schema, monkeypatch):

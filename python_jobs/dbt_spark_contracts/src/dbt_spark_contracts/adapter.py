@@ -4,6 +4,7 @@ The name is that of dbt-spark's pull request 1063, so that this can go when upst
 """
 
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from dbt.adapters import spark
@@ -16,7 +17,7 @@ from dbt.adapters.spark.impl import (
     TABLE_OR_VIEW_NOT_FOUND_MESSAGES,
 )
 from dbt_common.contracts.constraints import ConstraintType
-from dbt_common.exceptions import DbtRuntimeError
+from dbt_common.exceptions import CompilationError, DbtRuntimeError
 
 from dbt_spark_contracts import (
     batches,
@@ -219,16 +220,8 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, sp
     def create_view(self, relation, sql: str) -> None:
         """Create a view. Raises DbtRuntimeError, in one line, if the catalog can have none."""
         tell.change(f"{relation}: create the view\n{sql}")
-        try:
-            with explained():
-                session.get().sql(sql)
-        except Exception as error:  # of Java's, which pyspark has no class for
-            if "a view is not supported by catalog" not in str(error):
-                raise
-            raise DbtRuntimeError(
-                f"{relation}: the catalog {tables.current_catalog(session.get())} has no views: "
-                "set `materialized: table`, or ephemeral. Nothing was written."
-            ) from error
+        with explained():
+            session.get().sql(sql)
 
     @available
     def drop_stage(self, view) -> None:
@@ -316,6 +309,17 @@ class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, sp
         with explained():
             table = str(relation)
             return not is_first and not tables.was_written(session.get(), table, self.get_branch())
+
+    @available
+    def require_lines(self, model: dict) -> None:
+        """Raises CompilationError, in one line, if a seed's file has none: dbt would stop there."""
+        path = Path(model["root_path"], model["original_file_path"])
+        with path.open(encoding="utf-8-sig", errors="replace") as lines:
+            if not any(line.strip() for line in lines):
+                raise CompilationError(
+                    f"{model['name']}: the file {model['original_file_path']} is empty: write a "
+                    "line with the names of its columns."
+                )
 
     @available.parse_none
     def stage_seed(self, view, rows, types: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import IllegalArgumentException, PySparkException, PythonException
 from pyspark.sql import DataFrame
 
-from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.errors import explain, plainly
 from dbt_spark_contracts.spark import session
 
 
@@ -165,6 +165,6 @@ def explained():
         session.get().sparkContext.cancelJobsWithTag(_tag(threading.get_ident()))
         raise
     except (Py4JJavaError, PythonException, IllegalArgumentException) as error:
-        raise DbtRuntimeError(explain(error)) from error
+        raise DbtRuntimeError(plainly(explain(error))) from error
     except PySparkException as error:  # its words, with the place in the SQL
-        raise DbtRuntimeError(str(error)) from error
+        raise DbtRuntimeError(plainly(str(error))) from error

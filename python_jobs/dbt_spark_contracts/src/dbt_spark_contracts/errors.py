@@ -86,6 +86,17 @@ def explain(error: BaseException, frames: Iterable[str] = ()) -> str:
     return _together(cause, frames)
 
 
+def plainly(text: str) -> str:
+    """What Spark says of a statement, with the way out where people know no reason for it."""
+    no_views = re.search(r"a view is not supported by catalog: (\S+)", text)
+    if no_views:
+        return (
+            f"Nothing was written: the catalog {no_views[1]} has no views: set "
+            "`materialized: table`, or ephemeral; of a test, `store_failures_as: table`."
+        )
+    return text
+
+
 def _fullest(folders: list[str]) -> str:
     """The folder whose disk has the least room left; the temporary one if there is none."""
     there = [folder for folder in [*folders, tempfile.gettempdir()] if Path(folder).is_dir()]

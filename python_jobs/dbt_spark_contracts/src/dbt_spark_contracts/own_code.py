@@ -7,11 +7,11 @@ back of that would have no marks. Also what all models of a command share, it ma
 import functools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dbt_common.exceptions import DbtRuntimeError
-from pyspark import RDD
+from pyspark import RDD, SparkContext
 from pyspark.sql import SparkSession
 from pyspark.sql.catalog import Catalog
 from pyspark.sql.conf import RuntimeConfig
@@ -19,7 +19,7 @@ from pyspark.sql.readwriter import DataFrameWriter, DataFrameWriterV2
 from pyspark.sql.streaming import DataStreamWriter
 
 from dbt_spark_contracts.compat.pyspark import formatted_sql
-from dbt_spark_contracts.lineage import outside, watch
+from dbt_spark_contracts.lineage import source_code, watch
 from dbt_spark_contracts.materializations import UNAUDITED
 from dbt_spark_contracts.once import once
 from dbt_spark_contracts.plan.tree import names
@@ -36,13 +36,10 @@ _WRITERS = {
         saveAsPickleFile saveAsSequenceFile saveAsTextFile
     """),
 }  # fmt: skip
-# A setting that a statement sets, and a view of the session that it makes.
-_SET = re.compile(r"\s*set\s+([\w.]+)\s*=", re.IGNORECASE)
-_VIEW = re.compile(
-    r"\s*create\s+(?:or\s+replace\s+)?(?:global\s+)?temp(?:orary)?\s+view\s+"
-    r"(?:if\s+not\s+exists\s+)?([\w`.]+)",
-    re.IGNORECASE,
-)
+# By these it finds views of others, whose names may be values.
+_LISTS = names("listFunctions listTables")
+_LIST = re.compile(r"\s*show\b", re.IGNORECASE)
+_NAMED = {SparkSession: names("table"), Catalog: names("getFunction getTable listColumns")}
 _SHARED = {Catalog: names("setCurrentCatalog setCurrentDatabase"), SparkSession: names("stop")}
 
 
@@ -53,14 +50,12 @@ class OwnCode:
     Attributes:
         name: The model's name.
         may_write: Whether the model's meta says why it writes by itself.
-        shares_modules: Whether it imports a module that keeps what other models leave in it.
-        libraries: What it imports that reads by itself, and Python does not know of it.
+        reads: What it reads that nothing else shows.
     """
 
     name: str
     may_write: bool
-    shares_modules: bool = False
-    libraries: tuple[str, ...] = ()
+    reads: source_code.Reads = field(default_factory=source_code.Reads)
 
     @classmethod
     def of(cls, name: str, meta: Mapping, source: str = "") -> "OwnCode":
@@ -70,10 +65,9 @@ class OwnCode:
             DbtRuntimeError: In one line, if the code changes a module that it imports.
         """
         _watch()
-        libraries, shares = outside.opaque_imports(source)
         may_write = bool(str(meta.get(UNAUDITED) or "").strip())
-        code = cls(name, may_write, shares, tuple(libraries))
-        if changed := outside.changed_modules(source):
+        code = cls(name, may_write, source_code.reads(source))
+        if changed := source_code.changed(source):
             code.refuse_to_change(changed)
         return code
 
@@ -114,7 +108,14 @@ def _watch() -> None:
     _ask_before(RuntimeConfig, "get", _read_setting)
     for name in ("set", "unset"):
         _ask_before(RuntimeConfig, name, functools.partial(_configure, name))
+    _ask_before(SparkContext, "getLocalProperty", _read_setting)
+    _ask_before(SparkContext, "setLocalProperty", functools.partial(_configure, "set"))
     _ask_before(SparkSession, "sql", _sql)
+    for name in sorted(_LISTS):
+        _ask_before(Catalog, name, _list)
+    for owner, methods in _NAMED.items():
+        for name in sorted(methods):
+            _ask_before(owner, name, _look)
 
 
 def _ask_before(owner: type, name: str, ask: Callable[..., None]) -> None:
@@ -140,7 +141,10 @@ def _any_of(codes: set[OwnCode]) -> OwnCode:
     return OwnCode(
         name,
         all(code.may_write for code in codes),
-        any(code.shares_modules for code in codes),
+        source_code.Reads(
+            shares_modules=any(code.reads.shares_modules for code in codes),
+            reaches_others=any(code.reads.reaches_others for code in codes),
+        ),
     )
 
 
@@ -167,7 +171,18 @@ def _sql(
 ) -> None:
     text = formatted_sql(session, sqlQuery, values) if values else sqlQuery
     code.check_sql(session, text)
-    if setting := _SET.match(text):
-        watch.settings.setdefault(setting[1], code.name)
-    elif view := _VIEW.match(text):
-        watch.make_view(view[1].replace("`", ""), code.name)
+    watch.look_at(text, code.name, is_list=_LIST.match(text) is not None)
+    if setting := watch.set_by(text):
+        watch.settings.setdefault(setting, code.name)
+    elif view := watch.view_made_by(text):
+        watch.make_view(view, code.name)
+
+
+def _look(code: OwnCode, _: Any, *arguments: Any, **options: Any) -> None:
+    name = str([*arguments, *options.values()][0])
+    if "." not in name or name.startswith("global_temp."):
+        watch.look_at(name, code.name)
+
+
+def _list(code: OwnCode, *_: Any, **__: Any) -> None:
+    watch.look_at("", code.name, is_list=True)

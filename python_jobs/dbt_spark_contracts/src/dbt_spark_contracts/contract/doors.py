@@ -119,6 +119,43 @@ class ContractDoors(metaclass=AdapterMeta):
             raise PromiseBroken("key", (("", line) for line in lines))
 
     @available
+    def check_snapshot_key(
+        self, staged: Any, model: dict, graph: dict, unique_key: Any, is_first: bool
+    ) -> None:
+        """Look for two new rows of a snapshot that have one key: a later merge could not tell them.
+
+        Args:
+            staged: The staged view: of the first snapshot its rows, else what dbt would merge.
+            model: dbt's model.
+            graph: dbt's graph.
+            unique_key: The snapshot's.
+            is_first: Whether its table is yet to be made.
+
+        Raises:
+            CompilationError: In one line, if there are such rows.
+        """
+        wanted = listed(unique_key)
+        rows = self.invocation.rows_of(str(staged))
+        if is_first:
+            by = {key: key for key in wanted}
+        else:
+            rows = rows.where("dbt_change_type = 'insert'")
+            numbered = isinstance(unique_key, (list, tuple))
+            by = {
+                key: f"dbt_unique_key_{number}" if numbered else "dbt_unique_key"
+                for number, key in enumerate(wanted, 1)
+            }
+        with explained():
+            query = session.get().sql(model["compiled_code"])
+            found = keys.several_of(rows, by, query, self.project_of(graph))
+        if found is not None:
+            raise CompilationError(
+                f"{model['name']}: its unique_key promises one row per ({', '.join(wanted)}), and "
+                f"the query has several of ({', '.join(map(str, found))}): let it keep one of "
+                "each, or name more columns in unique_key. Nothing was written."
+            )
+
+    @available
     def get_drift(self, made: Promise) -> Drift:
         """How the table, if there is one, differs from the promise: see `Drift`."""
         with explained():

@@ -37,6 +37,9 @@ _TESTS = {
     "unique_combination_of_columns": "combination_of_columns",
 }
 
+# Of these, what is staged is all that there is.
+_WHOLE = ("table", "view", "ephemeral", "seed")
+
 Key = tuple[str, ...]
 
 
@@ -101,6 +104,35 @@ def judge(frame: "DataFrame", model: dict, project: Project) -> tuple[list[Verdi
     except Exception as error:  # what cannot be read proves nothing, and refutes nothing
         why = f"its plan cannot be read: {explain(error)}"
         return [Verdict(key, is_told, reason=why) for key, is_told in promised.items()], []
+
+
+def several_of(
+    frame: "DataFrame", by: Mapping[str, str], query: "DataFrame", project: Project
+) -> tuple | None:
+    """The values of a key that several rows have; None if there are none. A null equals nothing.
+
+    Costs a Spark job, unless the plan of a query that gives these rows proves the key.
+
+    Args:
+        frame: The rows.
+        by: The key's columns, or expressions: how they are called in the query and in the rows.
+        query: The query.
+        project: The tables in plans, and dbt's nodes.
+    """
+    try:
+        plan = analyzed_plan(query)
+        names = [name.lower() for name in query.columns]
+        positions = [names.index(_bare(name).lower()) for name in by]
+        ways = _uniqueness(query, plan, _tables(plan, project))
+        if any(way.is_proven(positions) for way in ways):
+            return None
+    except Exception:  # what cannot be read, or is an expression, proves nothing
+        pass
+    columns = [f"{key} as key_{number}" for number, key in enumerate(by.values())]
+    rows = frame.selectExpr(*columns).dropna()
+    counted = rows.groupBy(*rows.columns).count()
+    found = counted.where("count > 1").drop("count").first()
+    return tuple(found) if found else None
 
 
 def _of_rows(frame: "DataFrame", key: Key, is_told_of: bool) -> Verdict:
@@ -191,8 +223,10 @@ def _held_by_write(model: dict, key: Key) -> "tuple[Iterable[str] | None, str]":
         The columns; None, and the reason, if rows are added beside others that may be equal.
     """
     config = model["config"]
-    if config["materialized"] != "incremental":
+    if config["materialized"] in _WHOLE:
         return key, ""
+    if config["materialized"] != "incremental":
+        return None, f"how the materialization {config['materialized']} writes it is not known"
     merged_by = [*map(_bare, listed(config.get("unique_key")))]
     strategy = config.get("incremental_strategy") or ("merge" if merged_by else "append")
     within = {name.lower() for name in key}

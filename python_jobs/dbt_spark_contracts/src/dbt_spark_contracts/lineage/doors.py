@@ -29,6 +29,13 @@ from dbt_spark_contracts.spark import session
 if TYPE_CHECKING:
     from dbt_spark_contracts.invocation import Invocation
 
+# Whose rows are fetched by what belongs to no model.
+_A_HOOK = {
+    **{"name": "a hook", "unique_id": "", "relation_name": "", "database": None, "schema": ""},
+    **{"resource_type": "operation", "config": {"meta": {}}, "columns": {}},
+    "depends_on": {"nodes": []},
+}
+
 # The property of a snapshot's table that says which of its columns are marked, and how.
 MARKS = "dbt.column_marks"
 
@@ -131,6 +138,8 @@ class LineageDoors(metaclass=AdapterMeta):
         What is staged has been. Raises DbtRuntimeError, in one line, before the statement runs.
         """
         graph = getattr(self.get_macro_resolver(), "flat_graph", None)
+        if graph and (watch.set_by(sql) or watch.view_made_by(sql)):
+            self._keep_for_others(graph, sql)
         if not graph or not written.may_write(sql) or self._reads_staged(sql):
             return
         project = self.project_of(graph)
@@ -163,6 +172,14 @@ class LineageDoors(metaclass=AdapterMeta):
                     f"`{shortened(sql)}` is not run: {'; '.join(lines)}. Let its model return the "
                     "rows, or mark the columns that they go to."
                 )
+
+    def _keep_for_others(self, graph: dict, sql: str) -> None:
+        """Know what a hook leaves in a setting or a view, if it has fetched what is marked."""
+        frames = [*self.connections.fetched_frames()]
+        if frames and (told := self._told_by(self.project_of(graph), frames, _A_HOOK, ())):
+            watch.keep_for_others(frames, [], watch.view_made_by(sql))
+            if setting := watch.set_by(sql):
+                watch.settings[setting] = f"a hook, of {', '.join(told)},"
 
     def project_of(self, graph: dict) -> Project:
         """What dbt's graph tells, which is the same for all models of a command."""
@@ -243,7 +260,7 @@ class LineageDoors(metaclass=AdapterMeta):
         for frame in dict.fromkeys(frames):
             entry, _, nodes = self._traced(project, frame, model, volatile)
             told += marks.told_by(model, entry, nodes)
-        return told
+        return list(dict.fromkeys(told))
 
     def _traced(
         self,

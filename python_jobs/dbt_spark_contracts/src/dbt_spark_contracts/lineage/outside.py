@@ -4,15 +4,12 @@ No plan shows what is made of that, so it counts as collected. Python tells of w
 started (`sys.addaudithook`), py4j of each call of Java.
 """
 
-import ast
 import functools
 import inspect
 import os
 import sys
 import sysconfig
-import threading
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,7 +20,7 @@ from py4j.java_gateway import JavaClass, JavaMember
 MODEL = "dbt_model_"
 
 # What they open or call is not the model's doing, but dbt's, the guard's and pyspark's.
-_OURS = ("dbt", "dbt_common", "dbt_spark_contracts", "pyspark", "py4j", "logging", "traceback")
+OURS = ("dbt", "dbt_common", "dbt_spark_contracts", "pyspark", "py4j", "logging", "traceback")
 # These hand values of Java's objects on.
 _NOT_OURS = ("pyspark.ml", "pyspark.mllib")
 
@@ -36,24 +33,13 @@ _READS = {
     "os.posix_spawn": "what the program {} says",
     "os.exec": "what the program {} says",
     "os.system": "what a program says",
+    "os.fork": "what a process of its own says",
+    "os.forkpty": "what a process of its own says",
     "sqlite3.connect": "the database {}",
     "ctypes.dlopen": "the library {}",
 }
-# These read files and services by themselves, and Python does not know of it.
-_LIBRARIES = frozenset(
-    [
-        "pyarrow",
-        "duckdb",
-        "polars",
-        "datafusion",
-        "deltalake",
-        "connectorx",
-        "adbc_driver_manager",
-        "lance",
-    ]
-)
-# By these a model finds what another one has left in the process.
-_SHARED = frozenset(["builtins", "gc", "importlib", "runpy"])
+# What these are given may well be installed: it is no file that is read.
+_OF_PROCESSES = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty")
 
 # Where programs and libraries are, and facts about the machine.
 _INSTALLED = tuple(
@@ -63,8 +49,6 @@ _INSTALLED = tuple(
         *("/usr/share/zoneinfo", "/etc", "/dev", "/proc", "/sys"),
     }
 )
-
-_PARSING = threading.Lock()
 
 
 def watch(
@@ -94,77 +78,7 @@ def watch(
         setattr(owner, "__call__", _telling(owner.__call__, is_wanted, told))  # noqa: B010
 
 
-def opaque_imports(source: str) -> tuple[list[str], bool]:
-    """What a model's code imports by which values come in that nothing shows.
-
-    Args:
-        source: The code.
-
-    Returns:
-        The libraries that read by themselves; whether it shares a module with other models: one
-        that is not installed, which keeps what a model leaves in it.
-    """
-    roots = {name.partition(".")[0] for name in _imported(source)}
-    shares = any(root in _SHARED or not _is_installed(root) for root in roots)
-    return sorted(roots & _LIBRARIES), shares
-
-
-def changed_modules(source: str) -> str:
-    """What a model's code sets of what it imports, as the code has it; none if it sets nothing."""
-    tree = _parsed(source)
-    imported = {
-        (alias.asname or alias.name).partition(".")[0]
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-        for alias in node.names
-    }
-    for node in ast.walk(tree):
-        of: ast.expr | None = None
-        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
-            of = node.value
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            of = node.args[0] if node.func.id == "setattr" and node.args else None
-        if isinstance(of, ast.Name) and of.id in imported:
-            return f"{ast.unparse(node)} = …" if isinstance(node, ast.Attribute) else "setattr(…)"
-    return ""
-
-
-@functools.lru_cache(maxsize=64)
-def _parsed(source: str) -> ast.Module:
-    # Python 3.11 counts the depth of all threads' trees by one counter, and raises SystemError
-    # where two threads make one at once: dbt's threads do.
-    with _PARSING:
-        return ast.parse(source)
-
-
-def _imported(source: str) -> Iterator[str]:
-    for node in ast.walk(_parsed(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
-        elif isinstance(node, ast.Name) and node.id == "__import__":
-            yield "importlib"
-
-
-@functools.lru_cache(maxsize=1024)
-def _is_installed(root: str) -> bool:
-    """Is it a module of Python, of a library, or of the guard?"""
-    if root in _OURS or root in sys.builtin_module_names:
-        return True
-    try:
-        spec = find_spec(root)
-    except (ImportError, ValueError):
-        return False
-    if spec is None:
-        return False
-    places = [spec.origin] if spec.has_location else [*(spec.submodule_search_locations or ())]
-    return spec.origin in ("built-in", "frozen") or (
-        bool(places) and all(map(_is_in_place, places))
-    )
-
-
-def _is_in_place(path: str | None) -> bool:
+def is_in_place(path: str | None) -> bool:
     return os.path.realpath(path or "").startswith(_INSTALLED)
 
 
@@ -178,7 +92,7 @@ def _read(event: str, arguments: tuple) -> str:
     if event == "ctypes.dlopen" and what is None:
         return ""
     path = os.fsdecode(what) if isinstance(what, (str, bytes, os.PathLike)) else str(what)
-    if event not in ("subprocess.Popen", "os.posix_spawn", "os.exec") and _is_in_place(path):
+    if event not in _OF_PROCESSES and is_in_place(path):
         return ""
     return _READS[event].format(Path(path).name)
 
@@ -204,7 +118,7 @@ def _is_by_a_model(frame: FrameType | None) -> bool:
         if _is_ours(name):
             return False
         file = frame.f_code.co_filename
-        is_installed = is_installed and (file.startswith("<frozen") or _is_in_place(file))
+        is_installed = is_installed and (file.startswith("<frozen") or is_in_place(file))
         frame = frame.f_back
     return True  # a thread of its own
 
@@ -212,7 +126,7 @@ def _is_by_a_model(frame: FrameType | None) -> bool:
 def _is_ours(name: str) -> bool:
     if name.startswith(_NOT_OURS):
         return False
-    return name.partition(".")[0] in _OURS
+    return name.partition(".")[0] in OURS
 
 
 def _name(frame: FrameType) -> str:

@@ -5,6 +5,7 @@ DataFrames that a model collects are kept, and are traced as the model itself is
 """
 
 import functools
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,13 @@ _MAKES_VIEWS = names("""
     createGlobalTempView createOrReplaceGlobalTempView createOrReplaceTempView createTempView
     registerTempTable
 """)
+# A setting that a statement sets, and a view of the session that it makes.
+_SET = re.compile(r"\s*set\s+([\w.]+)\s*=", re.IGNORECASE)
+_VIEW = re.compile(
+    r"\s*create\s+(?:or\s+replace\s+)?(?:global\s+)?temp(?:orary)?\s+view\s+"
+    r"(?:if\s+not\s+exists\s+)?([\w`.]+)",
+    re.IGNORECASE,
+)
 # Whatever is done with an RDD ends in one of these.
 _OF_RDDS = ((RDD, "collect"), (RDD, "toLocalIterator"), (SparkContext, "runJob"))
 
@@ -60,6 +68,7 @@ class Collected:
         frames: The DataFrames that it has taken values of.
         others: What else it has taken values of, in words.
         views: The views of the session that it has made, in lower case.
+        looks_at_others: Whether it has looked at views that others have made.
     """
 
     def __init__(
@@ -67,10 +76,11 @@ class Collected:
     ) -> None:
         self.own_code: OwnCode | None = own_code or (before.own_code if before else None)
         self.frames: list[DataFrame] = [*before.frames] if before else []
-        libraries = own_code.libraries if own_code else ()
+        libraries = own_code.reads.libraries if own_code else ()
         self.others: set[str] = {f"what {name} reads" for name in libraries}
         self.others |= before.others if before else set()
         self.views: set[str] = {*before.views} if before else set()
+        self.looks_at_others: bool = before.looks_at_others if before else False
         # The threads themselves: their numbers come again.
         self._other_threads = {*threading.enumerate()}
 
@@ -146,12 +156,14 @@ def of_others(collected: Collected, sees_views: bool) -> list[Collected]:
         collected: What the one has collected itself.
         sees_views: Whether it reads a view of the session that it has not made.
     """
-    shares = collected.own_code is not None and collected.own_code.shares_modules
+    reads = collected.own_code.reads if collected.own_code else None
+    sees_all = sees_views or collected.looks_at_others or bool(reads and reads.reaches_others)
+    shares = bool(reads and reads.shares_modules)
     return [
         other
         for other in [*_all]
         if other is not collected
-        and (sees_views or (shares and other.own_code and other.own_code.shares_modules))
+        and (sees_all or (shares and other.own_code and other.own_code.reads.shares_modules))
     ]
 
 
@@ -238,6 +250,33 @@ def make_view(name: str, model: str) -> None:
         collected.views.add(name.lower().rpartition(".")[2])
 
 
+def set_by(sql: str) -> str:
+    """The setting that a statement sets; none if it sets none."""
+    found = _SET.match(sql)
+    return found[1] if found else ""
+
+
+def view_made_by(sql: str) -> str:
+    """The view of the session that a statement makes; none if it makes none."""
+    found = _VIEW.match(sql)
+    return found[1].replace("`", "") if found else ""
+
+
+def look_at(text: str, model: str, is_list: bool = False) -> None:
+    """Know that a model looks at what a text names: the names of a view's columns may be values.
+
+    Args:
+        text: A statement, or the name of a table.
+        model: The model.
+        is_list: Whether it lists names of whatever is there.
+    """
+    words = {*re.findall(r"\w+", text.lower())}
+    for collected in _of_model(model):
+        others = (other.views for other in [*_all] if other is not collected)
+        if is_list or any(not words.isdisjoint(views - collected.views) for views in others):
+            collected.looks_at_others = True
+
+
 def read_setting(key: str, model: str) -> None:
     """Know that a model has read a setting, in which another one may have left a value."""
     if settings.get(key, model) != model:
@@ -245,10 +284,17 @@ def read_setting(key: str, model: str) -> None:
             collected.others.add(f"the setting {key}, which {settings[key]} has set")
 
 
-def keep_for_others(frames: list[DataFrame], others: list[str]) -> None:
-    """Know what a query has collected that may live on in a view of the session."""
+def keep_for_others(frames: list[DataFrame], others: list[str], view: str = "") -> None:
+    """Know what a query or a hook has collected that may live on in a view of the session.
+
+    Args:
+        frames: The DataFrames that it has taken values of.
+        others: What else it has taken values of, in words.
+        view: The view, if its name is known.
+    """
     collected = Collected()
-    collected.frames, collected.others = frames, {*others}
+    collected.frames, collected.others = [*frames], {*others}
+    collected.views = {view.lower().rpartition(".")[2]} - {""}
     _all.append(collected)
 
 

@@ -24,10 +24,14 @@ COPIES = names("""
     CheckOverflow KnownNotNull AssertNotNull KnownFloatingPointNormalized NormalizeNaNAndZero
     KnownNullable UnwrapUDT SortOrder GeneratorOuter
     Max Min First Last AnyValue Mode CollectList CollectSet Lag Lead
-    CreateArray CreateMap MapFromArrays MapFromEntries MapKeys MapValues MapEntries MapConcat
-    ArrayDistinct ArrayUnion ArrayIntersect ArrayExcept ArrayCompact ArrayMax ArrayMin ArrayAppend
-    ArrayPrepend ArrayInsert Flatten Shuffle Explode PosExplode Inline
+    CreateArray CreateMap MapFromArrays MapKeys MapValues MapConcat ArrayDistinct ArrayUnion
+    ArrayIntersect ArrayExcept ArrayCompact ArrayMax ArrayMin ArrayAppend ArrayPrepend ArrayInsert
+    Flatten Shuffle Explode PosExplode Inline
 """)
+
+# The same, with a struct of a key and a value around each of them, or without it: a field of theirs
+# is none of the result's.
+ENTRIES = names("MapEntries MapFromEntries")
 
 # Their value is that of their first child; the others say which of its values, or where.
 PICKS = names("""
@@ -84,7 +88,7 @@ CONSTANTS = names("""
     RowNumber Rank DenseRank PercentRank CumeDist NTile GroupingID VirtualColumn
     UnspecifiedFrame CurrentRow UnboundedPreceding UnboundedFollowing WindowSpecDefinition
     CreateArray CreateMap CreateNamedStruct Concat ConcatWs ArraysZip MapConcat Stack Count
-    Murmur3Hash XxHash64 HiveHash
+    Murmur3Hash XxHash64 HiveHash DropField
 """)
 
 # Where no seed is given, they have another one in each analysis.
@@ -221,6 +225,8 @@ def _made(kind: str, node: dict, children: list[Value]) -> Value:
         return _choice(kind, children)
     if kind in COPIES:
         return merge(children)
+    if kind in ENTRIES:
+        return children[0].sealed()
     if kind in PICKS:
         return merge([children[0], *(child.used_as(CONDITION) for child in children[1:])])
     if kind in POSITIONS:

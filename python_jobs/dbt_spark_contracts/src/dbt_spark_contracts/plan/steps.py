@@ -45,8 +45,11 @@ _WIDER = {
 # The lengths that sha2 takes; 0 is 256.
 _SHA2_LENGTHS = ("0", "224", "256", "384", "512")
 
-# Types of which a struct, written as JSON, tells each value.
-_PLAIN_IN_JSON = names("string byte short integer long boolean date")
+# Types whose literals are spelled in one way.
+_PLAIN = names("string byte short integer long boolean date")
+# Types of which a struct, written as JSON, tells each value. Not of a date: in which format it is
+# written, the plan does not say.
+_TOLD_BY_JSON = _PLAIN - {"date"}
 
 # Expressions whose type their JSON does not say: it is a text.
 _TEXTS = names("StructsToJson Sha2 Hex Base64")
@@ -244,7 +247,7 @@ def literal(expression: Tree) -> "tuple | None":
     while tree.kind == "Cast" and keeps_apart(tree):
         casts.append(str(tree.fields["dataType"]))
         tree = bare(tree.children[0])
-    if tree.kind != "Literal" or tree.fields["dataType"] not in _PLAIN_IN_JSON:
+    if tree.kind != "Literal" or tree.fields["dataType"] not in _PLAIN:
         return None
     return (tree.fields.get("value"), tree.fields["dataType"], *casts)
 
@@ -254,7 +257,7 @@ def _told_by_json(struct: Tree) -> frozenset[int]:
     values = [bare(value) for value in struct.children[1::2]]
     if None in names or len(set(names)) < len(names):
         return frozenset()
-    if any(value.fields.get("dataType") not in _PLAIN_IN_JSON for value in values):
+    if any(value.fields.get("dataType") not in _TOLD_BY_JSON for value in values):
         return frozenset()
     return frozenset().union(*map(determined_by, values))
 

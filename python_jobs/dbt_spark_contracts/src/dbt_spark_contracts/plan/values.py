@@ -65,12 +65,19 @@ class Value:
 
     def field(self, position: int) -> "Value":
         """The field of a struct at that position."""
-        if self.fields is None or position >= len(self.fields):
+        if self.fields is None:
             return replace(self, origins=frozenset(_inside(self.origins, position)))
+        if position >= len(self.fields):
+            return self.sealed()
         field = self.fields[position]
         return replace(
             field, origins=field.origins | self.origins, untraced=field.untraced | self.untraced
         )
+
+    def sealed(self) -> "Value":
+        """All of this value, of which no field can be told any more: its own are somewhere else."""
+        whole = self.whole()
+        return replace(whole, origins=frozenset(_sealed(whole.origins)))
 
     def used_as(self, kind: str) -> "Value":
         """All of this value, where it is used for something of that kind."""
@@ -123,8 +130,10 @@ def merge(values: Iterable[Value]) -> Value:
 
 NOTHING = Value()
 
-# How a lambda's variable is called, as a node, until it is known what it stands for.
+# How a lambda's variable is called, as a node, until it is known what it stands for. Its column is
+# a path: the positions of fields, and this where its fields are somewhere else from there on.
 _VARIABLE = "lambda "
+_SEALED = "*"
 
 
 def variable(number: int) -> Value:
@@ -146,16 +155,26 @@ def bind(value: Value, variables: dict[str, Value]) -> Value:
 
 def _bound(origin: Origin, value: Value) -> Value:
     for position in filter(None, origin.column.split(".")):
-        value = value.field(int(position))
+        value = value.sealed() if position == _SEALED else value.field(int(position))
     used = value if origin.kind == COPY else value.used_as(origin.kind)
     return used.masked() if origin.masking else used
 
 
 def _inside(origins: Iterable[Origin], position: int) -> Iterable[Origin]:
-    """Of a lambda's variable, a field is told by its position; of a column, it is the column's."""
+    """Of a lambda's variable, a field is told by its position; of a column, it is the column's.
+
+    Of what is made of the variable, it is the variable's as well.
+    """
+    for origin in origins:
+        is_open = origin.kind == COPY and not origin.column.endswith(_SEALED)
+        is_variable = origin.node.startswith(_VARIABLE) and is_open and not origin.masking
+        yield origin._replace(column=f"{origin.column}.{position}") if is_variable else origin
+
+
+def _sealed(origins: Iterable[Origin]) -> Iterable[Origin]:
     for origin in origins:
         is_variable = origin.node.startswith(_VARIABLE)
-        yield origin._replace(column=f"{origin.column}.{position}") if is_variable else origin
+        yield origin._replace(column=f"{origin.column}.{_SEALED}") if is_variable else origin
 
 
 def digest(*parts: object) -> str:

@@ -6,6 +6,7 @@
 #}
 {% materialization seed, adapter='spark' %}
   {%- set at = contracts__begin() -%}
+  {%- do adapter.require_lines(model) -%}
   {%- set agate_table = load_agate_table() -%}
   {%- do store_result('agate_table', response='OK', agate_table=agate_table) -%}
   {{ contracts__run_hooks(pre_hooks) }}

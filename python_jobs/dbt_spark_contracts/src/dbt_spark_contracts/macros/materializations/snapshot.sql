@@ -21,6 +21,7 @@
 
   {#- 2. check, before anything is computed -#}
   {%- set checked = contracts__check(at, contracts__snapshot_internals(strategy.unique_key), dbts_own.values() | list) -%}
+  {%- do adapter.check_snapshot_key(at.staged, model, graph, strategy.unique_key, at.existing is none) -%}
 
   {#- 3. the table -#}
   {%- set names = contracts__prepare_table(at, checked) -%}
