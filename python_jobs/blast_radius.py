@@ -16,6 +16,7 @@ from dbt_spark_contracts.lineage.record import Column as RecordedColumn
 from python_jobs.check_pull_request.changes.change import Change, Reach
 from python_jobs.check_pull_request.exposures import columns_read, reader, readers
 from python_jobs.check_pull_request.manifest import Manifest, parents
+from python_jobs.check_pull_request.text import cell, inline
 
 # A column by its model's dbt id and its name.
 Column = tuple[str, str]
@@ -303,21 +304,22 @@ def gold(state: State) -> list[str]:
 def report(radius: BlastRadius) -> Iterator[str]:
     """The lines of the report: Markdown that reads well on a terminal too."""
     yield "### What the change touches\n"
-    yield from (f"- {change}" for change in radius.changes or ["nothing that a model computes"])
+    nothing = ["nothing that a model computes"]
+    yield from (f"- {inline(change)}" for change in radius.changes or nothing)
     if radius.changes and not radius.touched:
         yield f"\nNo {'column of Gold' if radius.layer == 'Gold' else 'model'}, and no exposure."
     if radius.touched:
         yield f"\n| {radius.layer} | columns | rows | read by |"
         yield "| --- | --- | --- | --- |"
     for touched in radius.touched:
-        columns = ", ".join(touched.columns)
+        columns = ", ".join(map(cell, touched.columns))
         if touched.moves:
             columns = f"{columns} (the table moves)" if columns else "the table moves"
         elif not columns:
             columns = "none by itself" if touched.is_traced else "any: no plan was read"
         rows = "may be others" if touched.by_rows else "the same"
-        who = ", ".join(map(reader, touched.exposures)) or "no exposure"
-        yield f"| {touched.model} | {columns} | {rows} | {who} |"
+        who = ", ".join(cell(reader(each)) for each in touched.exposures) or "no exposure"
+        yield f"| {cell(touched.model)} | {columns} | {rows} | {who} |"
     if radius.changes and radius.untraced:
         yield "\nNot traced, so it may be touched too:\n"
-        yield from (f"- {column}" for column in radius.untraced)
+        yield from (f"- {inline(column)}" for column in radius.untraced)

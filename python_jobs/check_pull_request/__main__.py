@@ -47,7 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
     except CannotCheck as error:
         print(f"Cannot check: {error}", file=sys.stderr)
         return CANNOT_CHECK
-    _tell(checked, options)
+    try:
+        _tell(checked, options)
+    except OSError as error:
+        print(f"Cannot write the report: {error.filename}: {error.strerror}", file=sys.stderr)
+        return CANNOT_CHECK
     return exit_code(checked)
 
 

@@ -13,11 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import dbt_spark_contracts
-import yaml
 from dbt_spark_contracts.lineage.record import FILE_NAME
 
 from python_jobs.check_pull_request.problem import CannotCheck
-from python_jobs.check_pull_request.project import Project
+from python_jobs.check_pull_request.project import PROFILES, Project, read_yaml
 from python_jobs.check_pull_request.steps import step
 
 BASES_KEPT = 10  # two for a commit
@@ -26,6 +25,7 @@ KEPT = {PARSED: ["manifest.json"], LINEAGE_OF_BASE: ["manifest.json", FILE_NAME]
 # The build's schemas of the base. The profile has to read it: see `require_own_tables`.
 SCHEMA = "LAKEHOUSE_SCHEMA"
 HOME = "LAKEHOUSE_HOME"
+SUBMODULE = "160000"  # git's mode of one
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,11 @@ def base_of(project: Project, base: str, folder: Path, build: bool) -> Iterator[
     if build:
         require_own_tables(project)
     tree = folder / "base"
-    project.git("worktree", "add", "--detach", str(tree), commit)
+    # A checkout's hooks are for people.
+    without_hooks = ("-c", f"core.hooksPath={os.devnull}")
+    project.git(*without_hooks, "worktree", "add", "--detach", str(tree), commit)
     try:
+        _take_submodules(project, commit, tree)
         inside = tree / project.within()
         if not (inside / "dbt_project.yml").is_file():
             raise CannotCheck(f"{base} ({commit[:9]}) has no dbt_project.yml to compare with")
@@ -93,13 +96,31 @@ def base_of(project: Project, base: str, folder: Path, build: bool) -> Iterator[
         project.git("worktree", "remove", "--force", str(tree))
 
 
+def _take_submodules(project: Project, commit: str, tree: Path) -> None:
+    """Put the submodules into the tree, as far as their clones here have what the commit names."""
+    if not (tree / ".gitmodules").is_file():
+        return
+    for line in project.git("ls-tree", "-r", "-z", "--full-tree", commit).split("\0"):
+        about, _, path = line.partition("\t")
+        if not about.startswith(SUBMODULE):
+            continue
+        own = project.repository() / path
+        packed = tree.parent / "submodule.tar"
+        with contextlib.suppress(CannotCheck, OSError):
+            names = ("archive", "--format", "tar", "--output", str(packed), about.split()[2])
+            if (own / ".git").exists():
+                project.git("-C", str(own), *names)
+                shutil.unpack_archive(packed, tree / path, filter="data")
+
+
 def require_own_tables(project: Project) -> None:
     """Raises CannotCheck if a build would go to tables that are somebody's.
 
     The check names a folder and a schema of its own by these variables.
     """
-    file = project.profiles / "profiles.yml"
-    profiles = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    profiles = read_yaml(project.profiles / PROFILES)
+    if not profiles:
+        return  # dbt says what is wrong with it
     outputs = [each.get("outputs", {}) for each in profiles.values() if isinstance(each, dict)]
     told = str([each[project.target] for each in outputs if project.target in each])
     if missing := [name for name in (HOME, SCHEMA) if name not in told]:
@@ -132,10 +153,21 @@ def _make_artifacts(project: Project, base: Base, build: bool) -> BaseException 
     with step(f"Reading {base.name} ({base.commit[:9]})"):
         # A package may be a folder of the commit, so its packages are not the working tree's.
         error = project.install_packages(base.tree)
-        error = error or project.dbt("parse", root=base.tree, state=base.manifest).exception
+        error = error or _parse(project, base)
     if build and not error:
         with step(f"Building {base.name} without rows"):
             build_empty(project, base)
+    return error
+
+
+def _parse(project: Project, base: Base) -> BaseException | None:
+    """Parse the commit by its profile or, where that has no such target, by the working tree's."""
+    error: BaseException | None = None
+    for profiles in dict.fromkeys([project.profiles_of(base.tree), project.profiles]):
+        done = project.dbt("parse", root=base.tree, state=base.manifest, profiles=profiles)
+        error = done.exception
+        if error is None:
+            break
     return error
 
 
@@ -157,7 +189,7 @@ def _checking_code(project: Project) -> str:
     code = hashlib.sha256(json.dumps([project.target, str(project.within())]).encode())
     guard = Path(dbt_spark_contracts.__file__).parent
     own = sorted([*Path(__file__).parent.rglob("*.py"), *guard.rglob("*.py")])
-    for file in [project.profiles / "profiles.yml", *own]:
+    for file in [project.profiles / PROFILES, *own]:
         code.update(file.read_bytes() if file.is_file() else b"")
     for name in ("dbt-core", "dbt-spark", "pyspark"):
         code.update(f"{name} {version(name)}".encode())

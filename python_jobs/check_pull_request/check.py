@@ -31,7 +31,7 @@ class Checked:
         base: The branch or commit that the pull request goes to, and where this one began.
         problems: What is wrong.
         is_built: Whether all was built without rows, so that leaks were looked for.
-        files: The files of the project that are others than in the base.
+        files: The files of the repository that are others than in the base.
         changes: What they change.
         proven: What people call the models whose plan is proven to be the same.
         radius: What the changes touch; None if the project does not parse.
@@ -66,7 +66,8 @@ def check(project: Project, base: str, folder: Path, build: bool) -> Checked:
             is_installed = (project.root / "dbt_packages").is_dir()
             is_installed = is_installed and project.names_same_packages(began.tree)
             error = None if is_installed else project.install_packages(project.root)
-            error = error or project.dbt("parse").exception
+            # What an earlier check has parsed may be of another branch, and dbt mixes the two up.
+            error = error or project.dbt("parse", "--no-partial-parse").exception
         name = f"{base} ({began.commit[:9]})"
         if error:
             title = "the project does not parse"
@@ -107,9 +108,8 @@ def _built(project: Project, locator: Locator) -> tuple[list[Problem], dict[str,
 
 
 def _files(project: Project, base: Base) -> list[str]:
-    """The files that are others than in the base, also those that are not committed."""
-    inside = project.within().as_posix()
-    changed = project.git("diff", "--name-only", "--relative", base.commit)
-    new = project.git("ls-files", "--others", "--exclude-standard")
-    names = {*changed.splitlines(), *new.splitlines()}
-    return sorted(name if inside == "." else f"{inside}/{name}" for name in names)
+    """The repository's files that are others than in the base, also what is not committed."""
+    top = ("-C", project.repository())
+    changed = project.git(*top, "diff", "--name-only", "--no-renames", "-z", base.commit)
+    new = project.git(*top, "ls-files", "--others", "--exclude-standard", "-z")
+    return sorted({*changed.split("\0"), *new.split("\0")} - {""})

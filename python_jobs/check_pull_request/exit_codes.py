@@ -8,7 +8,8 @@ EXPLAINED = """\
 exit codes:
   0  nothing is wrong (what the change touches is told)
   1  something is wrong: each problem is listed
-  2  it cannot check (no such base, a base that does not parse): one line on stderr
+  2  it cannot check (no such base, a base that does not parse), or cannot write its report: one
+     line on stderr
 """
 
 

@@ -5,7 +5,7 @@ from operator import itemgetter
 
 from dbt_spark_contracts.lineage.artifact import short_name
 
-from python_jobs.check_pull_request.manifest import Manifest
+from python_jobs.check_pull_request.manifest import Manifest, parents
 
 # In an exposure's meta: the columns that it reads, by model. Without, it reads all.
 COLUMNS = "columns"
@@ -15,7 +15,23 @@ def readers(manifest: Manifest, of: Iterable[str]) -> list[dict]:
     """The exposures that read one of these nodes, by name: dbt's order changes."""
     wanted = set(of)
     exposures = sorted(manifest.exposures.values(), key=itemgetter("name"))
-    return [each for each in exposures if wanted & set(each["depends_on"]["nodes"])]
+    return [each for each in exposures if wanted & _read(manifest, each)]
+
+
+def _read(manifest: Manifest, exposure: dict) -> set[str]:
+    """What an exposure reads, also through metrics, semantic models and saved queries."""
+    between = {
+        key: node
+        for part in ("metrics", "semantic_models", "saved_queries")
+        for key, node in (manifest.raw.get(part) or {}).items()
+    }
+    found: set[str] = set()
+    reached = parents(exposure)
+    while reached:
+        found |= reached
+        reached = {each for key in reached & between.keys() for each in parents(between[key])}
+        reached -= found
+    return found
 
 
 def columns_read(exposure: dict, node: str) -> list[str]:

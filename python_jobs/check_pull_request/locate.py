@@ -1,6 +1,9 @@
 """Where in the project's files something stands: for annotations of a pull request."""
 
+import glob
+import os
 import re
+from pathlib import Path
 
 from python_jobs.check_pull_request.problem import Place
 from python_jobs.check_pull_request.project import Project
@@ -19,13 +22,17 @@ class Locator:
 
     def file(self, path: str) -> str:
         """A file of the project, as seen from the repository's root."""
-        return (self.within / path).as_posix() if path else ""
+        inside = Path(os.path.relpath(self.project.root / path, self.project.root))
+        return (self.within / inside).as_posix() if path else ""
 
     def named(self, name: str) -> str:
-        """The one file of the project with that name; "" if there are several, or none."""
-        listed = ("ls-files", "--cached", "--others", "--exclude-standard")
-        found = self.project.git(*listed, "--", name, f"*/{name}").splitlines() if name else []
-        return found[0] if len(found) == 1 else ""
+        """The one file of the project with that name, or end; "" if there are several, or none."""
+        if not name:
+            return ""
+        listed = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        ends = (f":(literal){name}", f":(glob)**/{glob.escape(name)}")
+        found = {*self.project.git(*listed, "--", *ends).split("\0")} - {""}
+        return found.pop() if len(found) == 1 else ""
 
     def in_yml(self, patch_path: str | None, node: str, column: str, text: str) -> Place:
         """The yml file that describes a node, and the line of its column, or else of the node."""

@@ -1,9 +1,9 @@
 """What the two manifests say is wrong: contracts, marks and tables that readers rely on."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
 from dbt.contracts.graph.nodes import ModelNode
 from dbt_common.events.event_manager_client import add_callback_to_manager
 from dbt_common.exceptions import CompilationError
@@ -14,14 +14,15 @@ from dbt_spark_contracts.lineage.record import Model
 from dbt_spark_contracts.nodes import is_enforced
 
 from python_jobs.check_pull_request.changes.code import relation
-from python_jobs.check_pull_request.changes.settings import PROJECT_FILE
+from python_jobs.check_pull_request.changes.safeguards import schemas_with_contracts
 from python_jobs.check_pull_request.exposures import columns_read, reader, readers
 from python_jobs.check_pull_request.locate import Locator
 from python_jobs.check_pull_request.manifest import Manifest, file_of, parents
 from python_jobs.check_pull_request.problem import Place, Problem
+from python_jobs.check_pull_request.text import inline
 
-# The var of dbt_project.yml that lists the schemas in which each model has a contract.
-COMPULSORY = "contracts_required_in"
+# dbt compares such types without what stands in their parentheses.
+SIZED = re.compile(r"(?P<kind>decimal|numeric|dec|char|varchar)\b.*")
 
 ON_PURPOSE = "On purpose? Keep it, with its table, as version 1: see docs/pull_requests.md"
 MARK_ON_PURPOSE = (
@@ -73,15 +74,16 @@ def _breaking_changes(locator: Locator, before: Manifest, after: Manifest) -> It
             gone = (after.raw.get("disabled") or {}).get(key) or [old]
             _model(gone[0]).same_contract_removed()
         node = new or old
-        for data in found:
+        told = [[*_in_words(data)] for data in found]
+        told += [sizes] if (sizes := [*_other_sizes(old, node)]) else []
+        for lines in told:
             places = [
                 locator.in_yml(
                     node.get("patch_path"), node["name"], column, f"{node['name']}: {text}"
                 )
-                for column, text in _in_words(data)
+                for column, text in lines
             ]
-            read_by = ", ".join(map(reader, readers(before, [key])))
-            details = [ON_PURPOSE, *([f"Read by: {read_by}."] if read_by else [])]
+            details = [ON_PURPOSE, *_read_by(before, key)]
             title = f"{node['name']} breaks a promise to its readers"
             yield Problem("breaking-change", title, places, details)
 
@@ -129,6 +131,20 @@ def _in_words(data: Any) -> Iterator[tuple[str, str]]:
         yield from (("", " ".join(text.split())) for text in data.breaking_changes)
 
 
+def _other_sizes(old: dict, new: dict) -> Iterator[tuple[str, str]]:
+    """Columns of a contract with the same type in another size, of which dbt takes no notice."""
+    if not is_enforced(old["config"]) or not is_enforced(new["config"]):
+        return
+    for name, column in old["columns"].items():
+        was, now = (
+            "".join(str((each or {}).get("data_type") or "").lower().split())
+            for each in (column, new["columns"].get(name))
+        )
+        kinds = [SIZED.fullmatch(text) for text in (was, now)]
+        if was != now and all(kinds) and len({each["kind"] for each in kinds if each}) == 1:
+            yield name, f"Columns with data_type changes: {name} ({was} -> {now})"
+
+
 def _lost_keys(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Problem]:
     """Each key that a contract promises no more: dbt tells of enforced constraints only."""
     for key, old in sorted(before.nodes.items()):
@@ -144,7 +160,13 @@ def _lost_keys(locator: Locator, before: Manifest, after: Manifest) -> Iterator[
                 places.append(locator.in_yml(new.get("patch_path"), new["name"], "", text))
         if places:
             title = f"{new['name']} breaks a promise to its readers"
-            yield Problem("breaking-change", title, places, [ON_PURPOSE])
+            yield Problem("breaking-change", title, places, [ON_PURPOSE, *_read_by(after, key)])
+
+
+def _read_by(state: Manifest, key: str) -> list[str]:
+    """The exposures that read a node, in a line; none, if there are none."""
+    exposures = ", ".join(inline(reader(each)) for each in readers(state, [key]))
+    return [f"Read by: {exposures}."] if exposures else []
 
 
 def _keys(node: dict) -> set[frozenset[str]]:
@@ -165,8 +187,7 @@ def _moved(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Prob
             where = f"to {relation(new)}" if relation(new) else "away, for it has no table now"
             text = f"{new['name']} moves from {relation(old)} {where}"
             place = locator.in_yml(new.get("patch_path"), new["name"], "", text)
-            read_by = ", ".join(map(reader, readers(after, [key])))
-            details = [ON_PURPOSE, *([f"Read by: {read_by}."] if read_by else [])]
+            details = [ON_PURPOSE, *_read_by(after, key)]
             yield Problem("moved", f"{new['name']} leaves its readers", [place], details)
 
 
@@ -193,7 +214,7 @@ def _lost_marks(locator: Locator, before: Manifest, after: Manifest) -> Iterator
 
 def _without_contract(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Problem]:
     """Each model without a contract that comes to a schema where contracts are compulsory."""
-    compulsory = _compulsory(locator, after.project)
+    compulsory = schemas_with_contracts(locator.project.root, after.project)
     for key, node in sorted(after.nodes.items()):
         schemas = {node["config"].get("schema"), node["schema"]} & compulsory
         if node["resource_type"] != "model" or not schemas or is_enforced(node["config"]):
@@ -206,14 +227,6 @@ def _without_contract(locator: Locator, before: Manifest, after: Manifest) -> It
         place = Place(locator.file(file_of(node)), 1, text)
         way_out = "Describe its columns in its yml, with `contract: {enforced: true}`."
         yield Problem("no-contract", f"{node['name']} has no contract", [place], [way_out])
-
-
-def _compulsory(locator: Locator, project: str) -> set[str]:
-    """The schemas in which each model has a contract, by the var of dbt_project.yml."""
-    text = "\n".join(locator.project.read(locator.file(PROJECT_FILE)))
-    variables = (yaml.safe_load(text) or {}).get("vars") or {}
-    listed = (variables.get(project) or {}).get(COMPULSORY) or variables.get(COMPULSORY) or []
-    return {str(each) for each in ([listed] if isinstance(listed, str) else listed)}
 
 
 def _lost_by_exposures(

@@ -11,6 +11,7 @@ from dbt_spark_contracts.errors import PromiseBroken
 
 from python_jobs.check_pull_request.locate import Locator
 from python_jobs.check_pull_request.problem import Place, Problem
+from python_jobs.check_pull_request.text import cell, fenced, inline
 
 FAILED = ("error", "fail", "partial success", "runtime error")
 TITLES = {
@@ -60,13 +61,15 @@ def failure(
     node = node or getattr(error, "node", None)
     file = str(getattr(node, "original_file_path", "") or getattr(error, "path", "") or "")
     syntax = getattr(error, "exc", None)
+    if file and not (locator.project.root / file).is_file():  # as seen from a folder of models
+        file = locator.named(file)
     if not file and isinstance(syntax, SyntaxError):
         file = locator.named(syntax.filename or "")
     message = str(getattr(error, "msg", None) or error)
     lines = [line for line in message.splitlines() if line.strip()]
     reason = lines[0].strip() if lines else title
     place = Place(locator.file(file), _line(error, file, locator), f"{title}: {reason}")
-    return Problem(rule, title, [place], ["```text", *lines[:SHOWN_LINES], "```"])
+    return Problem(rule, title, [place], fenced(lines[:SHOWN_LINES]))
 
 
 def _of_error(node: Any, error: BaseException | None, message: str, locator: Locator) -> Problem:
@@ -79,7 +82,7 @@ def _of_error(node: Any, error: BaseException | None, message: str, locator: Loc
                 else Place(locator.file(node.original_file_path), 1, line)
                 for column, line in cause.lines
             ]
-            return Problem(cause.rule, title, places, list(cause.ways_out))
+            return Problem(cause.rule, title, places, [*map(inline, cause.ways_out)])
         if isinstance(cause, ContractError) and cause.yaml_columns:
             return _of_contract(node, cause, locator)
     title = f"{node.resource_type} {node.name} failed"
@@ -98,7 +101,7 @@ def _of_contract(node: Any, error: ContractError, locator: Locator) -> Problem:
             places.append(locator.in_yml(node.patch_path, node.name, column, text))
         else:
             places.append(locator.in_model(node.original_file_path, column, text))
-    table = [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
+    table = [f"| {' | '.join(map(cell, row))} |" for row in (header, ["---"] * len(header), *rows)]
     return Problem("contract", f"{node.search_name} does not keep its contract", places, table)
 
 

@@ -261,7 +261,8 @@ def test_ways_to_import_a_module(repository, imports):
 def test_import_within_a_package(tmp_path):
     for file, text in {
         "a/__init__.py": "",
-        "a/b.py": "from . import c\nfrom .d.e import x\n",
+        "a/b.py": "from . import c\nfrom .d.e import x\nimport_module('.g', 'a')\n",
+        "a/g.py": "# caf\u00e9\n",
         "a/c.py": "import os, json\n",
         "a/d/__init__.py": "",
         "a/d/e.py": "from ..f import x\n",
@@ -269,7 +270,7 @@ def test_import_within_a_package(tmp_path):
     }.items():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(text)
-    files = {"a/__init__.py", "a/b.py", "a/c.py", "a/d/__init__.py", "a/d/e.py", "a/f.py"}
+    files = {"a/__init__.py", "a/b.py", "a/c.py", "a/d/__init__.py", "a/d/e.py", "a/f.py", "a/g.py"}
     assert modules_of(tmp_path, "from a import b") == files
 
 
@@ -303,6 +304,17 @@ def test_macro_of_a_materialization(branch):
     branch.repository.change("macros/own.sql", "{{ return(this) }}", "{{ return( this) }}")
     checked = branch.check()
     assert told(checked)["macro"] == "the macro noted_as is another: used by noted"
+
+
+def test_macro_that_dbt_calls_by_itself(branch):
+    branch.repository.write("macros/run.sql", "{% macro drop_schema_named(s) %}{% endmacro %}\n")
+    branch.repository.write(
+        "macros/where.sql", "{% macro get_where_subquery(r) %}{{ r }}{% endmacro %}\n"
+    )
+    branch.repository.write("tests/few.sql", "select 1 as x where false")
+    texts = "\n".join(change.text for change in branch.check().changes)
+    assert "get_where_subquery is new: used by the data test few" in texts
+    assert "drop_schema_named is new: it takes the place of dbt's, which dbt may call by" in texts
 
 
 def test_new_macro_that_takes_the_place_of_dbts(branch):
@@ -357,6 +369,221 @@ def test_setting_of_the_profile(branch, tmp_path):
     assert any("spark.sql.ansi.enabled is true, and was false" in text for text in texts)
     assert any("threads is 5, and was 4, which decides about no row" in text for text in texts)
     assert set(touched(checked)) == {WORTH, ALERTS}
+
+
+# What no row of a table feels, and somebody has to know.
+DEFINED = """
+groups:
+  - name: finance
+    owner: {name: Ann, email: ann@example.org}
+sources:
+  - name: raw
+    loaded_at_field: ts
+    freshness: {warn_after: {count: 1, period: day}}
+    tables: [{name: orders, columns: [{name: id, data_type: bigint}]}]
+models:
+  - name: gold_ver
+    description: "{{ doc('about') }}"
+    latest_version: 1
+    config: {group: finance, tags: [nightly], meta: {team: a}, contract: {enforced: true}}
+    columns:
+      - {name: id, data_type: "decimal(10,2)", description: The id}
+      - {name: name, data_type: string, config: {meta: {unit: s}}}
+    versions: [{v: 1}, {v: 2}]
+semantic_models:
+  - name: orders
+    model: ref('gold_ver', v=1)
+    defaults: {agg_time_dimension: at}
+    entities: [{name: id, type: primary}]
+    dimensions: [{name: at, type: time, type_params: {time_granularity: day}}]
+    measures: [{name: count_of, agg: count, expr: id}]
+metrics:
+  - {name: number, label: N, type: simple, type_params: {measure: count_of}}
+exposures:
+  - name: app
+    type: application
+    owner: {name: App, email: app@example.org}
+    depends_on: [metric('number')]
+"""
+DEFINED_FILES = {
+    "models/defined.yml": DEFINED,
+    "models/spine.yml": """
+models:
+  - name: spine
+    time_spine: {standard_granularity_column: d}
+    columns: [{name: d, granularity: day}]
+""",
+    "models/spine.sql": "select cast('2020-01-01' as date) as d",
+    "models/about.md": "{% docs about %}All of it.{% enddocs %}",
+    "models/gold/gold_ver_v1.sql": "select 1 as id, 'a' as name",
+    "models/gold/gold_ver_v2.sql": "select 1 as id, 'a' as name",
+    "models/reader.sql": "select id from {{ ref('gold_ver') }}",
+    "analyses/look.sql": "select 1",
+    "selectors.yml": "selectors: [{name: nightly, definition: 'tag:nightly'}]",
+}
+
+
+def begin_with_definitions(branch) -> None:
+    branch.repository.git("switch", "--quiet", "main")
+    for path, text in DEFINED_FILES.items():
+        branch.repository.write(path, text)
+    branch.begin_with(".begun", "")
+
+
+def test_whatever_a_definition_says(branch):
+    """Each field, known or not."""
+    begin_with_definitions(branch)
+    for old, new in {
+        "name: Ann": "name: Bob",
+        "count: 1": "count: 2",
+        "data_type: bigint": "data_type: int",
+        "latest_version: 1": "latest_version: 2",
+        "[{v: 1}": "[{v: 1, deprecation_date: 2027-01-01}",
+        "tags: [nightly]": "tags: [daily], persist_docs: {relation: true}",
+        "team: a": "team: b",
+        "description: The id": "description: An id, constraints: [{type: not_null}]",
+        "unit: s": "unit: ms",
+        "agg: count,": "agg: sum,",
+        "label: N": "label: M",
+        "type: application": "type: application\n    url: https://example.org",
+    }.items():
+        branch.repository.change("models/defined.yml", old, new)
+    branch.repository.write("models/about.md", "{% docs about %}Some of it.{% enddocs %}")
+    branch.repository.write("analyses/look.sql", "select 2")
+    branch.repository.change("selectors.yml", "'tag:nightly'", "'tag:daily'")
+    checked = branch.check()
+    texts = "\n".join(change.text for change in checked.changes)
+    owner = "the group finance: owner is {'email': 'ann@example.org', 'name': 'Bob'}, and was {"
+    for text in (
+        owner,
+        "; of gold_ver.v1, gold_ver.v2",
+        "the source raw.orders: freshness is {'warn_after': {'count': 2,",
+        "the source raw.orders: freshness",
+        "column id: data_type is int, and was bigint",
+        "reader reads gold_ver.v2, and does not read gold_ver.v1 any more",
+        "deprecation_date is 2027-01-01T00:00:00+00:00, and was not set",
+        "latest_version is 2, and was 1",
+        "persist_docs is {'relation': True}, and was not set",
+        "tags is ['daily'], and was ['nightly']",
+        "meta is {'team': 'b'}, and was {'team': 'a'}",
+        "description is another",
+        "column id: constraints is [{'type': 'not_null'}], and was not set",
+        "the semantic model orders: measures is [{",
+        "the metric number: label is M, and was N; read by app",
+        "the exposure app: url is https://example.org, and was not set",
+        "the docs block about: block_contents is another",
+        "the analysis look: code is another",
+        "the selector nightly: definition is {'method': 'tag', 'value': 'daily'}",
+    ):
+        assert text in texts, text
+    assert not checked.problems
+    # The exposure reads it by a metric, and that by a semantic model.
+    assert touched(checked)["gold_ver.v1"] == ["app"]
+
+
+def test_size_of_a_type_and_order_of_columns(branch):
+    """Of which dbt's own comparison takes no notice."""
+    begin_with_definitions(branch)
+    id_, name = (f"      - {{name: {each}" for each in ("id, data_type", "name, data_type"))
+    lines = DEFINED.splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if line.startswith(id_))
+    assert lines[first + 1].startswith(name)
+    narrower = lines[first].replace("decimal(10,2)", "decimal(8, 2)")
+    lines[first : first + 2] = [lines[first + 1], narrower]
+    branch.repository.write("models/defined.yml", "".join(lines))
+    checked = branch.check()
+    found = {place.text for problem in checked.problems for place in problem.places}
+    assert found == {"gold_ver: Columns with data_type changes: id (decimal(10,2) -> decimal(8,2))"}
+    assert any("its columns are in another order" in change.text for change in checked.changes)
+
+
+def test_contracts_that_are_not_compulsory_any_more(branch):
+    branch.repository.change("dbt_project.yml", "[gold]", "[]")
+    assert told(branch.check())["allowance"] == "contracts are not compulsory any more in gold"
+
+
+def test_file_that_a_model_names(branch):
+    """In its code, a module, a macro or a var; all else is told as what nobody is known to read."""
+    branch.begin_with("shared/texts.py", 'PREFIX = open("data/prefix.txt").read()\n')
+    branch.begin_with("macros/files.sql", "{% macro files() %}`data/more/*.json`{% endmacro %}")
+    branch.begin_with("models/reader.sql", "select '{{ files() }}', '{{ var(\"folder\") }}'")
+    branch.repository.change("dbt_project.yml", "  factor: 3", "  factor: 3\n  folder: landing")
+    branch.repository.commit()
+    branch.repository.git("switch", "--quiet", "main")
+    branch.repository.git("merge", "--quiet", "change")
+    branch.repository.git("switch", "--quiet", "change")
+    for file in ("data/prefix.txt", "data/more/a.json", "landing/x/y.csv", "lib/x.zip"):
+        branch.repository.write(file, "x")
+    checked = branch.check()
+    assert [change.text for change in checked.changes] == [
+        "the file data/more/a.json is another: named by reader",
+        "the file data/prefix.txt is another: named by gold_alerts",
+        "the file landing/x/y.csv is another: named by reader",
+        "files that no model is known to read: lib/x.zip",
+    ]
+    assert {ALERTS} <= set(touched(checked))
+
+
+def test_module_that_a_model_may_import(branch):
+    branch.begin_with("shared/texts.py", "import importlib\nimportlib.import_module('a' + 'b')\n")
+    branch.repository.write("other/ab.py", "X = 1\n")
+    assert told(branch.check()) == {
+        "import": "the module other/ab.py is another: gold_alerts may import it"
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("seeds/rules.csv", f"grade,bound\n{'x' * 200_000},15\nlow,5\n"),
+        ("seeds/rules.csv", "grade,bound\nhigh,15,16\nlow,5\n"),
+        ("seeds/rules.csv", 'grade,bound\n"hi\ngh",15\nlow,5\n'),
+    ],
+    ids=["a long cell", "a cell too many", "two lines in a cell"],
+)
+def test_odd_seed(branch, file, text):
+    branch.repository.write(file, text)
+    (change,) = branch.check().changes
+    assert change.text.startswith("the seed rules has other rows: ")
+    assert all(len(line) < 250 for line in change.details)
+
+
+def test_seed_that_is_written_in_another_way(branch):
+    branch.repository.write("seeds/rules.csv", 'grade,bound\n"high",15\nlow,5\n')
+    checked = branch.check()
+    text = "the file of the seed rules is another, and its rows are the same"
+    assert (told(checked), touched(checked)) == ({"seed": text}, {})
+
+
+def test_moved_or_broken_profile(branch):
+    profile = (ROOT / "profiles.yml").read_text()
+    branch.begin_with("profiles.yml", profile)
+    branch.profiles = branch.repository.root
+    branch.repository.change("profiles.yml", "'LAKEHOUSE_SCHEMA', 'ci'", "'LAKEHOUSE_SCHEMA', 'c'")
+    checked = branch.check()
+    assert told(checked)["profile"].endswith(", so every table of that target moves")
+    assert {WORTH, ALERTS} <= set(touched(checked))
+    branch.folder = branch.folder / "again"
+    branch.folder.mkdir()
+    branch.repository.write("profiles.yml", "][")
+    (problem,) = branch.check().problems
+    assert problem.rule == "parse"
+
+
+def test_what_an_earlier_check_has_parsed_is_not_of_this_tree(branch):
+    """dbt's partial parsing takes a snapshot whose yml changes for a second one."""
+    yml = """
+snapshots:
+  - name: snap
+    relation: ref('silver_events')
+    config: {unique_key: id, strategy: check, check_cols: [id]}
+"""
+    branch.begin_with("snapshots/snap.yml", yml)
+    for number, columns in enumerate(("[id]", "[worth]", "[id, worth]")):
+        branch.folder = branch.folder / str(number)
+        branch.folder.mkdir()
+        branch.repository.write("snapshots/snap.yml", yml.replace("[id]", columns))
+        assert not branch.check().problems
 
 
 SAFEGUARDS = """

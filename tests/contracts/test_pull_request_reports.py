@@ -1,6 +1,7 @@
 """What a check found, for programs and for GitHub; its exit codes; other projects."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from python_jobs.check_pull_request.report import github
 from python_jobs.check_pull_request.report.as_json import as_json
 from python_jobs.check_pull_request.report.markdown import report
 from python_jobs.check_pull_request.report.sarif import as_sarif
+from python_jobs.check_pull_request.text import fenced
 from tests.support.dbt_runner import ROOT
 from tests.support.repository import Repository
 
@@ -119,6 +121,19 @@ def test_markdown(checked):
     assert "- 1: a is 2" in text
     checked.is_built = True
     assert "were not looked for" not in "\n".join(report(checked))
+
+
+def test_markdown_shows_hostile_texts_and_follows_none(checked):
+    hostile = "<img src=x> | @team\n[a](http://e.org)"
+    checked.radius.touched[0].exposures[0]["owner"] = {"name": hostile}
+    checked.radius.changes = [hostile]
+    checked.changes[0].details = [hostile]
+    checked.problems[0].title = hostile
+    text = "\n".join(report(checked))
+    for cut in ("<img", "| @team", "](", "@team"):
+        shown = text.replace(f"\\{cut}", "").replace("]\\(", "")
+        assert cut not in shown, cut
+    assert fenced(["a", "````", "b"]) == ["`````text", "a", "````", "b", "`````"]
 
 
 def test_json(checked):
@@ -302,6 +317,67 @@ def test_project_below_the_root_of_another_repository(other, tmp_path):
     ]
     jsonschema.validate(json.loads((tmp_path / "x.sarif").read_text()), SARIF)
     assert told["files"] == ["analytics/models/schema.yml"]
+
+
+def check(repository, *options, **variables):
+    command = [sys.executable, str(ROOT / "python_jobs/check_pull_request/hook")]
+    command += ["--base", "main", "--project-dir", "analytics", *options]
+    return subprocess.run(
+        command, cwd=repository.root, env=os.environ | variables, capture_output=True, text=True
+    )
+
+
+def test_files_around_a_project_below_the_root(other):
+    """A module, a lock and what is not committed, in a hook of git."""
+    other.git("switch", "--quiet", "main")
+    other.write("shared.py", "X = 1\n")
+    other.write(
+        "analytics/models/p.py", "import shared\n\n\ndef model(dbt, s): return dbt.ref('a')"
+    )
+    other.commit()
+    other.git("switch", "--quiet", "--force-create", "change")
+    other.write("shared.py", "X = 2\n")
+    other.write("requirements.txt", "pyspark\n")
+    other.write("analytics/models/sü.sql", "select 1 as x")
+    (other.root / ".git/hooks/post-checkout").write_text("#!/bin/sh\nexit 1\n")
+    (other.root / ".git/hooks/post-checkout").chmod(0o755)
+    index = str(other.root / ".git/index")
+    done = check(other, "--json", "-", GIT_INDEX_FILE=index, GIT_DIR=str(other.root / ".git"))
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["files"] == ["analytics/models/sü.sql", "requirements.txt", "shared.py"]
+    texts = [change["text"] for change in told["changes"]]
+    assert "the module ../shared.py is another: imported by p" in texts
+    assert any(text.startswith("../requirements.txt is another") for text in texts)
+
+
+def test_report_that_cannot_be_written_is_one_line(other):
+    done = check(other, "--json", "nowhere/x.json")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line == "Cannot write the report: nowhere/x.json: No such file or directory"
+
+
+def test_package_in_a_submodule(other, tmp_path):
+    macro = "{% macro one() %}1{% endmacro %}"
+    package = {"dbt_project.yml": "name: lib\nconfig-version: 2\n", "macros/m.sql": macro}
+    Repository(tmp_path / "lib", package)
+    other.git("switch", "--quiet", "main")
+    add = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add")
+    other.git(*add, str(tmp_path / "lib"), "analytics/lib")
+    other.write("analytics/packages.yml", "packages: [{local: lib}]")
+    other.write(".gitignore", "target/\nlogs/\ndbt_packages/\npackage-lock.yml\n")
+    other.write("analytics/models/a.sql", "select {{ lib.one() }} as x")
+    other.commit()
+    other.git("switch", "--quiet", "--force-create", "change")
+    other.write("analytics/lib/macros/m.sql", macro.replace("1", "2"))
+    done = check(other, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [change["text"] for change in told["changes"]] == [
+        "the macro lib.one is another: used by a"
+    ]
+    assert len(other.git("worktree", "list").splitlines()) == 1
 
 
 def test_build_that_would_write_to_tables_of_the_profile_is_refused(other):

@@ -1,10 +1,12 @@
 """What differs between the base and the working tree, and which nodes it reaches."""
 
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from python_jobs.check_pull_request.changes import (
     code,
+    definitions,
     environment,
     exposures,
     imports,
@@ -13,6 +15,7 @@ from python_jobs.check_pull_request.changes import (
     seeds,
     settings,
 )
+from python_jobs.check_pull_request.changes import files as other_files
 from python_jobs.check_pull_request.changes.change import Change
 from python_jobs.check_pull_request.manifest import Manifest
 from python_jobs.check_pull_request.project import Project
@@ -30,13 +33,20 @@ def what_changed(
         before: The base's manifest.
         after: The working tree's.
     """
-    yield from environment.changed(project, files, after)
-    yield from settings.of_profiles(project, tree, after)
-    yield from settings.of_project(project.root, tree, after)
-    yield from settings.of_vars(project.root, tree, before, after)
-    yield from macros.changed(before, after)
-    yield from seeds.changed(project.root, tree, before, after)
-    yield from imports.changed(project.root, tree, before, after)
-    yield from code.changed(before, after)
-    yield from exposures.changed(before, after)
-    yield from safeguards.changed(before, after)
+    here = [Path(os.path.relpath(file, project.within())).as_posix() for file in files]
+    found = [
+        *environment.changed(project.root, here, after),
+        *settings.of_profiles(project, tree, after),
+        *settings.of_project(project.root, tree, after),
+        *settings.of_vars(project.root, tree, before, after),
+        *macros.changed(before, after),
+        *seeds.changed(project.root, tree, before, after),
+        *imports.changed(project.root, tree, here, before, after),
+        *code.changed(before, after),
+        *exposures.changed(before, after),
+        *safeguards.changed(project.root, tree, before, after),
+        *definitions.changed(before, after),
+    ]
+    known = {change.file for change in found} | {*environment.of_guard(project.root, here)}
+    yield from found
+    yield from other_files.changed(project.root, tree, here, known, before, after)

@@ -25,10 +25,10 @@ class Change:
         kind: What is another: access, allowance, code, config, environment, exposure, gone, guard,
             import, macro, moved, new, profile, project, seed, test, var.
         text: What, in one line.
-        file: A file of the project where it stands; "" if there is no single one.
+        file: The file where it stands, or stood; "" if there is no single one.
         reaches: The nodes that it stands in, and how far it reaches there.
         columns: Of those nodes, the only columns that differ, if it is known that rows do not.
-        details: More lines, as Markdown.
+        details: More lines.
     """
 
     kind: str

@@ -1,5 +1,6 @@
 """Code outside of the dbt project that its builds run: the guard itself, and other libraries."""
 
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -7,33 +8,36 @@ import dbt_spark_contracts
 
 from python_jobs.check_pull_request.changes.change import Change, Reach
 from python_jobs.check_pull_request.manifest import Manifest
-from python_jobs.check_pull_request.project import Project
 
 # Both states are parsed by the guard that is installed, so their manifests show none of it.
 GUARD = Path(dbt_spark_contracts.__file__).parent
 # The files that say which versions are installed.
-VERSIONS = (
-    "uv.lock", "poetry.lock", "Pipfile.lock", "requirements.txt", "constraints.txt",
-)  # fmt: skip
+VERSIONS = re.compile(
+    r"(\w+\.lock|Pipfile|package-lock\.yml|pyproject\.toml|setup\.(py|cfg)|\.python-version"
+    r"|(.*[-_.])?(requirements|constraints)([-_.].*)?\.(txt|in)|requirements/.*\.(txt|in)"
+    r"|(.*[-_.])?environment\.ya?ml|conda-lock\.yml|(.*\.)?Dockerfile(\..*)?)"
+)
 
 
-def changed(project: Project, files: Collection[str], after: Manifest) -> Iterator[Change]:
+def changed(root: Path, files: Collection[str], after: Manifest) -> Iterator[Change]:
     """The guard's own code, where it is a part of the repository, and versions of libraries.
 
     Args:
-        project: The project.
-        files: The files that are others than in the base, as seen from the repository's root.
+        root: The project's folder.
+        files: The files that are others than in the base, as seen from there.
         after: The working tree's manifest.
     """
-    root = project.repository().resolve()
-    if GUARD.resolve().is_relative_to(root):
-        folder = GUARD.resolve().relative_to(root)
-        own = [file for file in files if Path(file).is_relative_to(folder)]
-        if own:
-            more = f" and {len(own) - 1} more" if len(own) > 1 else ""
-            text = f"the guard itself is another, which every model may feel: {own[0]}{more}"
-            yield Change("guard", text, own[0], dict.fromkeys(after.nodes, Reach.ALL))
+    if own := of_guard(root, files):
+        more = f" and {len(own) - 1} more" if len(own) > 1 else ""
+        text = f"the guard itself is another, which every model may feel: {own[0]}{more}"
+        yield Change("guard", text, own[0], dict.fromkeys(after.nodes, Reach.ALL))
     for file in files:
-        if Path(file).name in VERSIONS:
+        parts = Path(file).parts
+        if VERSIONS.fullmatch(parts[-1]) or VERSIONS.fullmatch("/".join(parts[-2:])):
             text = f"{file} is another: what is checked here is built by what is installed here"
             yield Change("environment", text, file)
+
+
+def of_guard(root: Path, files: Collection[str]) -> list[str]:
+    """Those of the files that are the guard's."""
+    return [file for file in files if (root / file).resolve().is_relative_to(GUARD.resolve())]

@@ -17,6 +17,9 @@ def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
             yield Change("exposure", f"the exposure {name} is new", file)
         elif new is None:
             yield Change("exposure", f"the exposure {name} is gone: it read {names(parents(old))}")
-        elif lost := parents(old) - parents(new):
-            text = f"the exposure {name} does not read {names(lost)} any more"
-            yield Change("exposure", text, file)
+        else:
+            if lost := parents(old) - parents(new):
+                text = f"the exposure {name} does not read {names(lost)} any more"
+                yield Change("exposure", text, file)
+            if won := parents(new) - parents(old):
+                yield Change("exposure", f"the exposure {name} reads {names(won)} too", file)

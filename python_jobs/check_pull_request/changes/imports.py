@@ -1,6 +1,7 @@
 """Modules of the project that Python models import, also through others; read, and never run."""
 
 import ast
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,15 +9,28 @@ from pathlib import Path
 from python_jobs.check_pull_request.changes.change import Change, Reach
 from python_jobs.check_pull_request.manifest import Manifest, file_of, names
 
+IMPORT = ("import_module", "__import__")
+RUN_CODE = ("exec", "eval", "run_path", "run_module", "spec_from_file_location")
 # Folders that hold no module of the project.
 NOT_OURS = (".venv", "venv", "site-packages", "node_modules", "target", "dbt_packages")
 
 
-def changed(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterator[Change]:
-    """Each module that is another, and the models that import it."""
+def changed(
+    root: Path, tree: Path, files: Iterable[str], before: Manifest, after: Manifest
+) -> Iterator[Change]:
+    """Each module that is another, and the models that import it, or that may.
+
+    Args:
+        root: The project's folder.
+        tree: The same in a work tree of the base.
+        files: The files that are others than in the base, as seen from the project's folder.
+        before: The base's manifest.
+        after: The working tree's.
+    """
     old, new = (_imported(folder, state) for folder, state in ((tree, before), (root, after)))
+    yield from _maybe_imported(root, {*files} - {*old, *new}, (before, after))
     for file in sorted(old.keys() | new.keys()):
-        texts = [_text(folder / file) for folder in (tree, root)]
+        texts = [_bytes(folder / file) for folder in (tree, root)]
         if texts[0] == texts[1]:
             continue
         models = old.get(file, set()) | new.get(file, set())
@@ -25,9 +39,31 @@ def changed(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterat
         yield Change(
             "import",
             f"the module {file} {how}: imported by {names(models)}",
-            file if texts[1] is not None else "",
+            file,
             dict.fromkeys(models, Reach.QUERY),
         )
+
+
+def _maybe_imported(
+    root: Path, files: Iterable[str], states: Iterable[Manifest]
+) -> Iterator[Change]:
+    """The modules that models which work out what they import may have among it."""
+    models = {
+        key
+        for state in states
+        for key, node in state.nodes.items()
+        if node.get("language") == "python"
+        for source in (
+            node["raw_code"],
+            *(text_of(root / file) for file in modules_of(root, node["raw_code"])),
+        )
+        if _works_out_imports(source)
+    }
+    own = {file_of(node) for state in states for node in state.nodes.values()}
+    for file in sorted({*files} - own) if models else ():
+        if file.endswith(".py"):
+            text = f"the module {file} is another: {names(models)} may import it"
+            yield Change("import", text, file, dict.fromkeys(models, Reach.QUERY))
 
 
 def modules_of(root: Path, source: str) -> set[str]:
@@ -36,6 +72,9 @@ def modules_of(root: Path, source: str) -> set[str]:
     Args:
         root: The project's folder.
         source: The text of a Python model, or of a module at the project's root.
+
+    Returns:
+        The files as seen from the project's folder: those around it begin by "..".
     """
     found: set[str] = set()
     reached = set(_files(root, _names(source, [])))
@@ -44,8 +83,8 @@ def modules_of(root: Path, source: str) -> set[str]:
         if file in found:
             continue
         found.add(file)
-        package = [*Path(file).parent.parts]
-        reached |= set(_files(root, _names(_text(root / file) or "", package)))
+        package = [part for part in Path(file).parent.parts if part != ".."]
+        reached |= set(_files(root, _names(text_of(root / file), package)))
     return found
 
 
@@ -77,11 +116,30 @@ def _names(source: str, package: list[str]) -> Iterator[str]:
             module = ".".join([*above, *([node.module] if node.module else [])])
             yield module
             yield from (f"{module}.{alias.name}".lstrip(".") for alias in node.names)
-        elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
-            yield from _constants(node)
+        elif isinstance(node, ast.Call) and _called(node) in IMPORT:
+            yield from (_absolute(name, package) for name in _constants(node))
         elif isinstance(node, ast.Call) and _called(node) in ("addPyFile", "addFile"):
             # Spark hands the file to its workers.
             yield from (text.removesuffix(".py").replace("/", ".") for text in _constants(node))
+
+
+def _absolute(name: str, package: list[str]) -> str:
+    """A module's full name; a leading dot is the package, a further one the package around it."""
+    bare = name.lstrip(".")
+    dots = len(name) - len(bare)
+    return ".".join([*package[: len(package) - dots + 1], bare]) if dots else name
+
+
+def _works_out_imports(source: str) -> bool:
+    """Does a source run code, or a module, that it does not name by a constant?"""
+    try:
+        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    except (SyntaxError, ValueError):
+        return True
+    return any(
+        _called(call) in RUN_CODE or (_called(call) in IMPORT and not _constants(call))
+        for call in calls
+    )
 
 
 def _called(call: ast.Call) -> str:
@@ -102,20 +160,31 @@ def _files(root: Path, modules: Iterable[str]) -> Iterator[str]:
                 path = folder.joinpath(*parts[:end])
                 for file in (path.with_suffix(".py"), path / "__init__.py"):
                     if file.is_file():
-                        yield file.relative_to(root).as_posix()
+                        yield Path(os.path.relpath(file, root)).as_posix()
 
 
 def _import_roots(root: Path) -> list[Path]:
-    """The project's folders that Python imports from: its root, and those of PYTHONPATH in it."""
-    found = [root]
+    """The folders that Python imports from: the project's, the repository's, and of PYTHONPATH."""
+    repository = _repository(root)
+    found = [root, repository]
     # The base's tree has the same folders as the working tree, where this process runs.
-    for base in (Path.cwd(), root):
+    for base in (_repository(Path.cwd()), repository):
         for entry in sys.path:
             path = Path(entry)
             if path.is_relative_to(base) and not set(NOT_OURS) & set(path.parts):
-                found.append(root / path.relative_to(base))
+                found.append(repository / path.relative_to(base))
     return list(dict.fromkeys(found))
 
 
-def _text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+def _repository(folder: Path) -> Path:
+    """The work tree of git that a folder lies in; itself, if it lies in none."""
+    return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
+
+
+def text_of(path: Path) -> str:
+    """A file's text; what is no UTF-8 in it is replaced."""
+    return (_bytes(path) or b"").decode(errors="replace")
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None

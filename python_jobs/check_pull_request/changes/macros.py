@@ -11,6 +11,11 @@ from python_jobs.check_pull_request.manifest import Manifest, names
 PYTHON_MODEL = "py_script_postfix"
 
 
+OF_DBT = ("dbt", "dbt_spark", "dbt_athena")
+# What they decide shows in the names of the nodes' tables.
+NAMING = ("generate_schema_name", "generate_alias_name", "generate_database_name")
+
+
 class Calls:
     """Which macros a manifest's nodes call, also through others.
 
@@ -39,6 +44,24 @@ class Calls:
             Reach.ALL: besides - handed,
             Reach.PLAN: handed if reads_config else set(),
         }
+
+    def of_test(self, test: dict) -> set[str]:
+        """The macros that decide about a data test or a unit test."""
+        kind = "unit" if test["resource_type"] == "unit_test" else "test"
+        runs = self.named(f"materialization_{kind}_{of}" for of in ("default", self.adapter))
+        where = self.named(["get_where_subquery"]) if kind == "test" else set()
+        own = self.closure((test.get("depends_on") or {}).get("macros") or ())
+        return own | runs | where
+
+    def is_of_dbt(self, key: str) -> bool:
+        """Does the project's macro have the name of one of dbt's, or of the adapter's?"""
+        packages = {
+            self.macros[other]["package_name"]
+            for name in self.stands_for(key) - {*NAMING}
+            for other in self._by_name.get(name, ())
+        }
+        own = self.macros[key]["package_name"]
+        return own not in OF_DBT and bool(packages & {*OF_DBT})
 
     def named(self, wanted: Iterable[str]) -> set[str]:
         """The macros of these names, and those that they call."""
@@ -94,11 +117,14 @@ def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
         for each in (before, after):
             reaches |= _reaches(each, calls[id(each)], {key}, called if None in texts else set())
         commands = _commands(after, calls[id(after)], key)
-        tests = _tests((before, after), calls, key)
+        tests = _tests((before, after), calls, {key}, called if None in texts else set())
         by = [*([names(reaches)] if reaches else []), *tests]
         where = f": used by {', '.join(by)}" if by else ": no model uses it"
         if commands:
             where = f": used by {', '.join(commands)}, which no plan shows"
+            reaches = dict.fromkeys(after.nodes, Reach.ALL)
+        elif not by and calls[id(state)].is_of_dbt(key):
+            where = ": it takes the place of dbt's, which dbt may call by itself for every model"
             reaches = dict.fromkeys(after.nodes, Reach.ALL)
         name = key.partition(".")[2].removeprefix(f"{after.project}.")
         file = macro["original_file_path"] if macro["package_name"] == after.project else ""
@@ -117,16 +143,18 @@ def _reaches(state: Manifest, calls: Calls, wanted: set[str], called: set[str]) 
     return found
 
 
-def _tests(states: tuple[Manifest, ...], calls: Mapping[int, Calls], key: str) -> list[str]:
-    """The data tests that call a macro, in words."""
-    return sorted(
-        {
-            f"the data test {test['name']}"
-            for state in states
-            for test in state.tests.values()
-            if key in calls[id(state)].closure((test.get("depends_on") or {}).get("macros") or ())
-        }
-    )
+def _tests(
+    states: tuple[Manifest, ...], calls: Mapping[int, Calls], wanted: set[str], called: set[str]
+) -> list[str]:
+    """The tests that call a macro of these ids or names, in words."""
+    found = set()
+    for state in states:
+        for test in state.tests.values():
+            macros = calls[id(state)].of_test(test)
+            if wanted & macros or any(state.macros[each]["name"] in called for each in macros):
+                kind = "unit test" if test["resource_type"] == "unit_test" else "data test"
+                found.add(f"the {kind} {test['name']}")
+    return sorted(found)
 
 
 def _commands(state: Manifest, calls: Calls, key: str) -> list[str]:

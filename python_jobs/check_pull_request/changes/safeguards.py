@@ -4,22 +4,36 @@ No value of a table changes by that, so it reaches no column.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.lineage.wrong_marks import OF_MODELS
 
 from python_jobs.check_pull_request.changes.change import Change
+from python_jobs.check_pull_request.changes.code import told
+from python_jobs.check_pull_request.changes.settings import PROJECT_FILE
 from python_jobs.check_pull_request.manifest import Manifest, file_of, names, parents
+from python_jobs.check_pull_request.project import read_yaml
 
-# Of a data test's config, what decides whether rows that it finds stop a build.
-OF_TESTS = ("severity", "where", "limit", "fail_calc", "warn_if", "error_if")
+# The var of dbt_project.yml that lists the schemas in which each model has a contract.
+COMPULSORY = "contracts_required_in"
+# Of a data test's config, what dbt works out, or what is told by itself.
+NOT_OF_TESTS = ("alias", "database", "enabled", "group", "static_analysis")
 
 
-def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
-    """Each test, access and allowance that is another."""
+def changed(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterator[Change]:
+    """Each test, access and allowance that is another, and schemas that ask for contracts.
+
+    Args:
+        root: The project's folder.
+        tree: The same in a work tree of the base.
+        before: The base's manifest.
+        after: The working tree's.
+    """
     yield from _tests(before, after)
     yield from _access(before, after)
     yield from _allowances(before, after)
+    yield from _compulsory(root, tree, after)
 
 
 def _tests(before: Manifest, after: Manifest) -> Iterator[Change]:
@@ -36,7 +50,7 @@ def _tests(before: Manifest, after: Manifest) -> Iterator[Change]:
             how = "is new" if old is None else "is disabled" if is_disabled else "is gone"
             yield Change("test", f"{test} {how}", file)
             continue
-        for name in OF_TESTS if kind == "data test" else ():
+        for name in _settings(old, new) if kind == "data test" else ():
             was, now = (_setting(each, name) for each in (old, new))
             if was != now:
                 yield Change("test", f"{test}: {name} is {now}, and was {was}", file)
@@ -44,14 +58,23 @@ def _tests(before: Manifest, after: Manifest) -> Iterator[Change]:
             yield Change("test", f"{test} asks for something else", file)
 
 
+def _settings(*tests: dict) -> list[str]:
+    return sorted({name for test in tests for name in test["config"]} - {*NOT_OF_TESTS})
+
+
 def _setting(test: dict, name: str) -> str:
     value = test["config"].get(name)
-    return "not set" if value is None else str(value)
+    if value in (None, [], {}):
+        return "not set"
+    return str(value).lower() if name == "severity" else str(value)
 
 
 def _what_it_asks(test: dict) -> tuple:
-    """What a test looks for, besides its config."""
-    return tuple(test.get(name) for name in ("raw_code", "given", "expect", "overrides"))
+    """What a test looks for, besides its config, which dbt writes into a generic test's code."""
+    generic = test.get("test_metadata")
+    code = generic or test.get("raw_code")
+    asked = ("column_name", "model", "given", "expect", "overrides")
+    return (code, *(test.get(name) for name in asked), parents(test))
 
 
 def _access(before: Manifest, after: Manifest) -> Iterator[Change]:
@@ -70,10 +93,25 @@ def _allowances(before: Manifest, after: Manifest) -> Iterator[Change]:
         old = before.nodes.get(key) or {}
         for name in OF_MODELS:
             was, now = (_meta(each).get(name) for each in (old, new))
-            if was != now and now is not None:
-                text = f"{short_name(key)}: meta {name} is {now}"
-                told = f"{text}, and was {was}" if was is not None else f"{text}, and was not set"
-                yield Change("allowance", told, file_of(new))
+            if was != now:
+                text = f"{short_name(key)}: meta {name} is {told(now)}, and was {told(was)}"
+                yield Change("allowance", text, file_of(new))
+
+
+def _compulsory(root: Path, tree: Path, after: Manifest) -> Iterator[Change]:
+    """The schemas in which contracts are compulsory no more."""
+    was, now = (schemas_with_contracts(folder, after.project) for folder in (tree, root))
+    if lost := was - now:
+        text = f"contracts are not compulsory any more in {', '.join(sorted(lost))}"
+        yield Change("allowance", text, PROJECT_FILE)
+
+
+def schemas_with_contracts(root: Path, project: str) -> set[str]:
+    """The schemas in which each model has a contract, by the var of dbt_project.yml."""
+    variables = read_yaml(root / PROJECT_FILE).get("vars") or {}
+    own = variables.get(project)
+    listed = (own.get(COMPULSORY) if isinstance(own, dict) else None) or variables.get(COMPULSORY)
+    return {str(each) for each in ([listed] if isinstance(listed, str) else listed or [])}
 
 
 def _meta(node: dict) -> dict:

@@ -1,6 +1,7 @@
 """Seeds whose rows are others, and what of them, in a few lines."""
 
 import csv
+import sys
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from dbt_spark_contracts.lineage.artifact import short_name
 
 from python_jobs.check_pull_request.changes.change import Change, Reach
+from python_jobs.check_pull_request.changes.code import told
 from python_jobs.check_pull_request.manifest import Manifest, file_of
 
 SHOWN = 5
@@ -32,10 +34,11 @@ def changed(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterat
                 text = f"the seed {short_name(key)} of a package has other rows"
                 yield Change("seed", text, "", {key: Reach.ALL})
             continue
-        delimiter = node["config"].get("delimiter") or ","
-        old = _rows(tree / file_of(old_node), delimiter)
-        new = _rows(root / file_of(node), delimiter)
+        old, new = _rows(tree, old_node), _rows(root, node)
         if old == new:
+            text = f"the file of the seed {short_name(key)} is another, and its rows are the same"
+            if (tree / file_of(old_node)).read_bytes() != (root / file_of(node)).read_bytes():
+                yield Change("seed", text, file_of(node))
             continue
         columns, lines = differences(old, new)
         yield Change(
@@ -68,7 +71,7 @@ def differences(old: Rows, new: Rows) -> tuple[list[str] | None, list[str]]:
     for kind, start, end, new_start, new_end in matcher.get_opcodes():
         if kind == "equal":
             continue
-        if end - start == new_end - new_start and end > start:
+        if [*map(len, old[start:end])] == [*map(len, new[new_start:new_end])]:
             for was, now in zip(old[start:end], new[new_start:new_end], strict=True):
                 cells = [
                     (name, one, other)
@@ -76,19 +79,24 @@ def differences(old: Rows, new: Rows) -> tuple[list[str] | None, list[str]]:
                     if one != other
                 ]
                 columns |= dict.fromkeys(name for name, _, _ in cells)
-                told = ", ".join(f"{name} is {other}, and was {one}" for name, one, other in cells)
-                lines.append(f"{now[0] if now else ''}: {told}")
+                texts = [
+                    f"{name} is {told(other)}, and was {told(one)}" for name, one, other in cells
+                ]
+                lines.append(f"{told(now[0]) if now else ''}: {', '.join(texts)}")
             continue
         is_same_rows = False
-        lines += [f"gone: {', '.join(row)}" for row in old[start:end]]
-        lines += [f"new: {', '.join(row)}" for row in new[new_start:new_end]]
+        lines += [f"gone: {', '.join(map(told, row))}" for row in old[start:end]]
+        lines += [f"new: {', '.join(map(told, row))}" for row in new[new_start:new_end]]
     more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
     first = f"{', '.join(columns)}" if is_same_rows else count
     return [*columns] if is_same_rows else None, [first, *lines[:SHOWN], *more]
 
 
-def _rows(path: Path, delimiter: str) -> Rows:
+def _rows(root: Path, node: dict) -> Rows:
+    path = root / file_of(node)
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    delimiter = node["config"].get("delimiter") or ","
+    csv.field_size_limit(sys.maxsize)  # as dbt has it
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         return [row for row in csv.reader(file, delimiter=delimiter) if row]

@@ -1,40 +1,37 @@
 """Defaults of vars in dbt_project.yml, and the settings of profiles.yml."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from python_jobs.check_pull_request.changes.change import Change, Reach
 from python_jobs.check_pull_request.changes.macros import Calls
 from python_jobs.check_pull_request.manifest import Manifest, names
-from python_jobs.check_pull_request.project import Project
+from python_jobs.check_pull_request.project import PROFILES, Project, read_yaml
 
 PROJECT_FILE = "dbt_project.yml"
-PROFILES_FILE = "profiles.yml"
 
 # What of dbt_project.yml shows in the nodes, or is told by itself.
 SHOWN_ELSEWHERE = {
-    *("models", "seeds", "snapshots", "sources", "exposures", "vars", "quoting", "clean-targets"),
-    *("tests", "data_tests", "unit_tests", "functions", "metrics", "semantic-models", "analyses"),
-    *("saved-queries", "version", "profile", "packages-install-path", "target-path", "log-path"),
-    *(f"{kind}-paths" for kind in ("model", "seed", "snapshot", "macro", "test", "analysis")),
-    *("docs-paths", "asset-paths", "function-paths", "config-version"),
+    *("models", "seeds", "snapshots", "sources", "exposures", "vars", "functions", "metrics"),
+    *("tests", "data_tests", "unit_tests", "semantic-models", "saved-queries"),
 }
 OF_ALL_MODELS = ("on-run-start", "on-run-end", "dispatch")
 
-# Settings of a profile that decide how fast, where or as whom, and not about any row.
+# Settings of a profile that say where the tables are.
+WHERE_TABLES_ARE = ("schema", "database", "catalog")
+# Those that decide how fast, where or as whom, and not about any row.
 HARMLESS = (
-    r"threads|host|port|user|token|retry_all|connect_\w+|query_\w+|poll_interval|schema"
+    r"threads|host|port|user|token|retry_all|connect_\w+|query_\w+|poll_interval"
     r"|spark\.(master|driver\.\w+|executor\.\w+|ui\..*|eventLog\..*|dbt\..*|checkpoint\..*)"
 )
 
 
 def of_vars(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterator[Change]:
     """Each var whose default is another, and the nodes that read it."""
-    old, new = (_read(folder / PROJECT_FILE).get("vars") or {} for folder in (tree, root))
+    old, new = (read_yaml(folder / PROJECT_FILE).get("vars") or {} for folder in (tree, root))
     if old == new:
         return
     packages = {macro["package_name"] for macro in after.macros.values()} | {after.project}
@@ -45,7 +42,7 @@ def of_vars(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterat
             continue
         reaches: dict[str, Reach] = {}
         for state, called in calls:
-            reaches |= _readers(state, called, name)
+            reaches |= var_readers(state, called, name)
         of = f"{package}." if package else ""
         where = f": read by {names(reaches)}" if reaches else ": no model reads it"
         text = f"the var {of}{name} is {_told(now)} by default, and was {_told(was)}{where}"
@@ -54,7 +51,7 @@ def of_vars(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterat
 
 def of_project(root: Path, tree: Path, after: Manifest) -> Iterator[Change]:
     """Each setting of dbt_project.yml that no manifest shows, as the hooks of commands."""
-    old, new = (_read(folder / PROJECT_FILE) for folder in (tree, root))
+    old, new = (read_yaml(folder / PROJECT_FILE) for folder in (tree, root))
     for name in sorted((old.keys() | new.keys()) - SHOWN_ELSEWHERE):
         was, now = old.get(name), new.get(name)
         if was == now:
@@ -67,21 +64,25 @@ def of_project(root: Path, tree: Path, after: Manifest) -> Iterator[Change]:
 
 def of_profiles(project: Project, tree: Path, after: Manifest) -> Iterator[Change]:
     """Each setting of the project's profiles.yml that is another; a Spark setting reaches all."""
-    file = project.profiles / PROFILES_FILE
-    if not file.resolve().is_relative_to(project.root.resolve()):
+    file = (project.profiles / PROFILES).resolve()
+    if not file.is_relative_to(project.repository().resolve()):
         return
-    old_file = tree / file.resolve().relative_to(project.root.resolve())
-    old, new = (dict(_flat(_read(each))) for each in (old_file, file))
+    here = Path(os.path.relpath(file, project.root.resolve())).as_posix()
+    old, new = (dict(_flat(read_yaml(each))) for each in (tree / here, file))
     for path in sorted(old.keys() | new.keys()):
         was, now = old.get(path), new.get(path)
         if was == now:
             continue
         name = next((part for part in reversed(path) if not part.isdigit()), "")
-        is_harmless = re.fullmatch(HARMLESS, name) or path[-1] == "target"
-        reaches = {} if is_harmless else dict.fromkeys(after.nodes, Reach.ALL)
-        where = ", which decides about no row" if is_harmless else ", which every model may feel"
-        text = f"{'.'.join(path)} is {_told(now)}, and was {_told(was)}{where}"
-        yield Change("profile", text, PROFILES_FILE, reaches)
+        text = f"{'.'.join(path)} is {_told(now)}, and was {_told(was)}"
+        if name in WHERE_TABLES_ARE:
+            reach, where = Reach.NAME, "so every table of that target moves"
+        elif re.fullmatch(HARMLESS, name) or path[-1] == "target":
+            reach, where = None, "which decides about no row"
+        else:
+            reach, where = Reach.ALL, "which every model may feel"
+        reaches = dict.fromkeys(after.nodes, reach) if reach else {}
+        yield Change("profile", f"{text}, {where}", here, reaches)
 
 
 def _defaults(variables: dict, packages: set[str]) -> dict[tuple[str, str], Any]:
@@ -95,7 +96,7 @@ def _defaults(variables: dict, packages: set[str]) -> dict[tuple[str, str], Any]
     return found
 
 
-def _readers(state: Manifest, calls: Calls, name: str) -> dict[str, Reach]:
+def var_readers(state: Manifest, calls: Calls, name: str) -> dict[str, Reach]:
     """The nodes that read a var in their code or config, or by a macro.
 
     One of a package may be read by nodes of others, through its macros.
@@ -127,11 +128,6 @@ def _flat(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
             yield from _flat(each, (*path, str(key)))
     else:
         yield path, value
-
-
-def _read(file: Path) -> dict:
-    read = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
-    return read if isinstance(read, dict) else {}
 
 
 def _told(value: Any) -> str:

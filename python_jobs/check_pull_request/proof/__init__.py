@@ -82,6 +82,8 @@ def _is_pure(root: Path, manifest: Manifest, key: str, schemas: set[str]) -> boo
     if node.get("language") != "python":
         return is_pure_sql(node, manifest, schemas)
     files = sorted(modules_of(root, node["raw_code"]))
+    if any(file.startswith("..") for file in files):
+        return False  # one of the repository around the project is not run for each side
     sources = [(root / file).read_text(encoding="utf-8") for file in files]
     modules = {".".join(Path(file).with_suffix("").parts) for file in files}
     return all(is_pure_python(each, modules, schemas) for each in [node["raw_code"], *sources])

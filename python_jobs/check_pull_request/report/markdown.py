@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from python_jobs.blast_radius import report as report_touched
 from python_jobs.check_pull_request.check import Checked
+from python_jobs.check_pull_request.problem import Place
+from python_jobs.check_pull_request.text import inline
 
 SHOWN = 10  # files
 NOT_BUILT = (
@@ -17,13 +19,13 @@ def report(checked: Checked) -> Iterator[str]:
     count = len(checked.problems)
     yield f"## Pull request check: {count or 'no'} problem{'s' * (count != 1)}\n"
     more = [f"{len(checked.files) - SHOWN} more"] if len(checked.files) > SHOWN else []
-    files = ", ".join([*checked.files[:SHOWN], *more]) or "nothing"
-    yield f"Compared with {checked.base}. Modified: {files}"
+    files = ", ".join([*map(inline, checked.files[:SHOWN]), *more]) or "nothing"
+    yield f"Compared with {inline(checked.base)}. Modified: {files}"
     if not checked.is_built:
         yield f"\n{NOT_BUILT}"
     for problem in checked.problems:
-        yield f"\n### {problem.title}\n"
-        yield from (f"- {file}:{line} {text}" for file, line, text in problem.places if file)
+        yield f"\n### {inline(problem.title)}\n"
+        yield from (f"- {_where(place)}{inline(place.text)}" for place in problem.places)
         yield from ("", *problem.details)
     if checked.radius is None:
         return
@@ -31,9 +33,13 @@ def report(checked: Checked) -> Iterator[str]:
     yield from report_touched(checked.radius)
     if checked.proven:
         yield "\nProven no change: " + "; ".join(
-            f"{name}, whose optimized plan is the same" for name in checked.proven
+            f"{inline(name)}, whose optimized plan is the same" for name in checked.proven
         )
     details = [change for change in checked.changes if change.details]
     for change in details:
-        yield f"\n{change.text}:\n"
-        yield from (f"- {line}" for line in change.details)
+        yield f"\n{inline(change.text)}:\n"
+        yield from (f"- {inline(line)}" for line in change.details)
+
+
+def _where(place: Place) -> str:
+    return f"{inline(place.file)}:{place.line} " if place.file else ""
