@@ -20,7 +20,7 @@ INTERVAL = 0.25  # seconds between two looks at the processes
 QUIET = 0.1  # the CPU seconds that idle processes may use together in QUIET_FOR seconds
 QUIET_FOR = 3
 
-# Python's variable that has each process compile its modules anew: images of containers often set it.
+# By this variable each Python compiles its modules anew. Images of containers often set it.
 KEEPS_NO_MODULES = "PYTHONDONTWRITEBYTECODE"
 
 # Shared pages are divided among those that share them where the system tells so (Linux).
