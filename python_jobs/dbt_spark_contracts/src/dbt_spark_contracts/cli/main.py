@@ -10,9 +10,10 @@ import sys
 import click
 
 from dbt_spark_contracts.cli.check_pull_request.command import check_pr
+from dbt_spark_contracts.cli.compare.command import compare
 from dbt_spark_contracts.cli.lineage.command import lineage
 
-COMMANDS = (check_pr, lineage)
+COMMANDS = (check_pr, compare, lineage)
 
 
 @click.group(
