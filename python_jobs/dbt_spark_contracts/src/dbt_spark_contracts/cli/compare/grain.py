@@ -1,8 +1,8 @@
 """What a table has one row of, if that is not what its key says: one row per event, for instance.
 
 Found by measuring. A sample of the rows of some keys that have several says which columns could
-tell them apart, and the whole table which of those do. That reads the table three times: its key, the
-sample, and then a few columns.
+tell them apart, and the whole table which of those do. That reads the table three times: its key,
+the sample, and then a few columns.
 """
 
 from dataclasses import dataclass
