@@ -30,11 +30,9 @@ def html(found: Comparison) -> str:
         old_size=_text(words.size(found, "old")),
         new_size=_text(words.size(found, "new")),
         notes="".join(f"<p>{_text(note)}</p>" for note in words.notes(found)),
-        columns=_section("Columns", words.columns(found), ("", "column", "")),
-        rows=_section(
-            f"Rows, by {words.key(found)}", words.of_rows(found), ("", "rows", ""), is_number=True
-        ),
-        values=_section("Values", words.changed(found), ("", "column", "")),
+        columns=_section("Columns", words.columns(found)),
+        rows=_section(f"Rows, by {words.key(found)}", words.of_rows(found)),
+        values=_section("Values", words.changed(found)),
         since=f"<footer>Explained by {_text(since)}.</footer>" if since else "",
     )
     # Half a surrogate pair is no letter.
@@ -50,37 +48,29 @@ def _text(text: str) -> str:
     return f"<bdi>{escape(harmless(text))}</bdi>"
 
 
-def _section(
-    title: str, lines: Iterable[Line], heads: tuple[str, ...], is_number: bool = False
-) -> str:
-    body = "".join(_line(line, is_number) for line in lines)
-    if not body:
-        return ""
-    head = "".join(f"<th>{name}</th>" for name in heads)
-    table = f"<table><thead><tr>{head}</tr></thead>{body}</table>"
-    return f"<section><h2>{_text(title)}</h2>{table}</section>"
+def _section(title: str, lines: Iterable[Line]) -> str:
+    body = "".join(map(_line, lines))
+    return f"<section><h2>{_text(title)}</h2>{body}</section>" if body else ""
 
 
-def _line(line: Line, is_number: bool) -> str:
+def _line(line: Line) -> str:
     kind = "different" if line.is_difference else "equal"
-    number = ' class="number"' if is_number else ""
-    explained = f'<p class="explained">{_text(line.explained)}</p>' if line.explained else ""
-    said = f"<p>{_text(line.said)}</p>" if line.said else ""
-    examples = "".join(f"<tr>{_example(each)}</tr>" for each in line.examples)
-    shown = f'<table class="examples">{examples}</table>' if examples else ""
+    parts = [f"<p>{_text(line.said)}</p>"] if line.said else []
+    parts += [f'<p class="explained">{_text(line.explained)}</p>'] if line.explained else []
+    parts += [f'<p class="example">{_example(each)}</p>' for each in line.examples]
     return (
-        f'<tbody class="{kind}"><tr><td class="what">{_text(line.what)}</td>'
-        f"<td{number}>{_text(line.name)}</td><td>{said}{explained}{shown}</td></tr></tbody>"
+        f'<div class="line {kind}"><span class="what">{_text(line.what)}</span>'
+        f'<span class="name">{_text(line.name)}</span><div>{"".join(parts)}</div></div>'
     )
 
 
 def _example(example: Example) -> str:
-    key = "".join(f'<td class="key">{_text(words.value(part))}</td>' for part in example.key or ())
+    key = f'<span class="key">{_text(words.key_of(example))}</span> ' if example.key else ""
     if example.old is None and example.new is None:
         return key
-    return f"{key}{_value(example.old, 'old')}<td>→</td>{_value(example.new, 'new')}"
+    return f"{key}{_value(example.old, 'old')} → {_value(example.new, 'new')}"
 
 
 def _value(text: str | None, side: str) -> str:
     null = " null" if text is None else ""
-    return f'<td class="{side}{null}">{_text(words.value(text))}</td>'
+    return f'<span class="{side}{null}">{_text(words.value(text))}</span>'

@@ -45,5 +45,5 @@ def _example(example: words.Example) -> str:
     key = words.key_of(example)
     if example.old is None and example.new is None:
         return key
-    change = f"{words.value(example.old)} -> {words.value(example.new)}"
+    change = f"{words.value(example.old)} → {words.value(example.new)}"
     return f"{key}: {change}" if key else change

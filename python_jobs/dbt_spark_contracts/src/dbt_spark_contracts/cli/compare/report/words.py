@@ -97,7 +97,7 @@ def columns(found: Comparison) -> Iterator[Line]:
         for name, data_type in alone:
             yield Line(f"only in the {side} table", name, data_type, _explained(found, name))
     for pair in found.columns.retyped:
-        said = f"{pair.old_type} -> {pair.new_type}"
+        said = f"{pair.old_type} → {pair.new_type}"
         if pair.way:
             said += f", compared as {pair.way.called}{_note(pair)}"
         yield Line("of another type", pair.name, said, _explained(found, pair.name))
