@@ -14,7 +14,6 @@ from pyspark.sql.types import DoubleType, IntegerType, LongType, StringType
 
 from tests.support import hostile
 
-
 SINCE = "the code since main (abc)"
 
 

@@ -11,7 +11,14 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts.compat import dbt_adapters, dbt_core
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.materializations import UNAUDITED
-from dbt_spark_contracts.publish import branches, held_back, operations, statements, tell
+from dbt_spark_contracts.publish import (
+    branches,
+    held_back,
+    maintenance,
+    operations,
+    statements,
+    tell,
+)
 from dbt_spark_contracts.publish.command import WRITES, Command
 from dbt_spark_contracts.publish.hooks import calls_any
 from dbt_spark_contracts.publish.run import MATERIALIZED, Run
@@ -165,19 +172,35 @@ class PublishDoors(metaclass=AdapterMeta):
         self.invocation.run.lock(_command(command), graph["nodes"], kind)
 
     @available
-    def publish(self, command: dict, graph: dict, branch: str) -> None:
+    def publish(self, command: dict, graph: dict, branch: str, dry_run: bool) -> None:
         """See `operations.publish`."""
-        operations.publish(self._checked_run(), _command(command), graph["nodes"], branch)
+        run, nodes = self._checked_run(), graph["nodes"]
+        self._tell(operations.publish(run, _command(command), nodes, branch, dry_run))
 
     @available
-    def roll_back(self, command: dict, graph: dict, to: object) -> None:
+    def roll_back(self, command: dict, graph: dict, to: object, dry_run: bool) -> None:
         """See `operations.roll_back`."""
-        operations.roll_back(self.invocation.run, _command(command), graph["nodes"], to)
+        run, nodes = self.invocation.run, graph["nodes"]
+        self._tell(operations.roll_back(run, _command(command), nodes, to, dry_run))
 
     @available
-    def maintain(self, command: dict, graph: dict, keep_days: float) -> None:
-        """See `operations.maintain`."""
-        operations.maintain(self.invocation.run, _command(command), graph["nodes"], keep_days)
+    def maintain(
+        self, command: dict, graph: dict, keep_days: float, only: list[str], dry_run: bool
+    ) -> None:
+        """See `maintenance.maintain`."""
+        run, nodes = self.invocation.run, graph["nodes"]
+        wanted = maintenance.Wanted(keep_days, only, dry_run)
+        self._tell(maintenance.maintain(run, _command(command), nodes, wanted))
+
+    @available
+    def history(self, command: dict, graph: dict, limit: int) -> None:
+        """See `operations.history`."""
+        run, nodes = self.invocation.run, graph["nodes"]
+        self._tell(operations.history(run, _command(command), nodes, limit))
+
+    def _tell(self, rows: list[dict]) -> None:
+        """Let the command line, which may have called the operation, have what it tells."""
+        self.invocation.told = rows
 
     @available
     def unlock(self, command: dict, graph: dict) -> None:

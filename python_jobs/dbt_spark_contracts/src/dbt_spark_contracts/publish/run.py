@@ -94,7 +94,7 @@ class Run:
 
     @property
     def log(self) -> PublishLog:
-        """The publish log. There is one when the lease is taken."""
+        """The publish log. There is one after `look`, or when the lease is taken."""
         assert self._log
         return self._log
 
@@ -150,12 +150,11 @@ class Run:
             except Locked as locked:
                 raise DbtRuntimeError(held_back.locked(locked.other)) from None
             lease.keep(lambda error: tell.detail(f"lock: not renewed: {explain(error)}"))
-            table = _in_schema(command.operations_schema, "publish_log")
-            self._log = PublishLog(spark, table, command.invocation_id)
+            self.look(command, nodes)
             if command.audits or kind != BUILD:
-                self._log.create()
-            if tables.exists(spark, self._log.table):
-                for recovered in moves.recover(spark, self._log):
+                self.log.create()
+            if self.has_log():
+                for recovered in moves.recover(spark, self.log):
                     tell.line(str(recovered))
             for run in left:
                 self._clear_up_after(run)
@@ -163,6 +162,21 @@ class Run:
                 lease.cleared_up()
         self.checkpoints.name(name)
         return list(left)
+
+    def look(self, command: Command, nodes: dict[str, dict]) -> None:
+        """Know the project's tables and its log, for an operation that changes nothing.
+
+        Args:
+            command: The command.
+            nodes: dbt's nodes, as its graph has them.
+        """
+        self.command, self._nodes = command, nodes
+        table = _in_schema(command.operations_schema, "publish_log")
+        self._log = PublishLog(session.get(), table, command.invocation_id)
+
+    def has_log(self) -> bool:
+        """Is there a publish log? The first run of a project makes it."""
+        return tables.exists(session.get(), self.log.table)
 
     def check_lease(self) -> None:
         """Renew the lease. Raises DbtRuntimeError, in one line, if it is lost."""
@@ -194,7 +208,7 @@ class Run:
         """
         spark = session.get()
         names = {*self.project_tables()}
-        if tables.exists(spark, self.log.table):
+        if self.has_log():
             names.update(self.log.all_tables())
         there = set(tables.list_schemas(spark))
         for schema in {plain(name).rpartition(".")[0] for name in names} & there:
