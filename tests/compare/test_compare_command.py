@@ -7,7 +7,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from dbt_spark_contracts import tables
+from dbt_spark_contracts.cli.compare.problem import CannotCompare
+from dbt_spark_contracts.cli.compare.review import project_of
+from dbt_spark_contracts.cli.compare.sides import find
 from dbt_spark_contracts.cli.main import run
+from dbt_spark_contracts.cli.opened import Place, open_project
 
 from tests.support.dbt_runner import ROOT, environment, make_project
 from tests.support.repository import Repository
@@ -68,6 +72,7 @@ class Small:
         dbt: dbt on it.
         schema: Where its tables are.
         first: The snapshot of the first build.
+        run: The name of that build's run.
         between: A time between the first and the second.
         branch: The branch of the third build.
     """
@@ -80,6 +85,7 @@ class Small:
         *_, published = tables.load_anew(spark, self.cars).history()
         time = datetime.fromtimestamp(published.timestampMillis() / 1000, timezone.utc)
         self.between = (time + timedelta(milliseconds=1)).strftime("%Y-%m-%dT%H:%M:%S.%f")
+        (self.run,) = spark.sql(f"select distinct run from {schema}_ops.publish_log").first()
         shutil.copy(folder / "target/column_lineage.json", folder / "before.json")
         (folder / "seeds/facts.csv").write_text(LANDED)
         self.build(worth=3)
@@ -96,16 +102,23 @@ class Small:
 
     def compare(self, old, new, *options):
         """The exit code of a comparison."""
-        where = ("--project-dir", self.dbt.project_dir, "--profiles-dir", ROOT, "--target", "ci")
-        options = [str(each) for each in ("--old", old, "--new", new, *options, *where)]
-        settings = {"LAKEHOUSE_HOME": str(self.dbt.home), "LAKEHOUSE_SCHEMA": self.schema}
-        with environment(**settings):
-            return run(["compare", *options])
+        arguments = map(str, ("--old", old, "--new", new, *options))
+        return self.dbt.tool("compare", *arguments, schema=self.schema)
 
 
 @pytest.fixture(scope="module")
 def small(dbt, spark, tmp_path_factory, module_schema):
     return Small(dbt, tmp_path_factory.mktemp("small"), module_schema, spark)
+
+
+@pytest.fixture(scope="module")
+def found_by(small, spark):
+    """A function that finds what words mean."""
+    settings = {"LAKEHOUSE_HOME": str(small.dbt.home), "LAKEHOUSE_SCHEMA": small.schema}
+    with environment(**settings):
+        opened = open_project(Place(small.dbt.project_dir, ROOT, "ci"))
+    project = project_of(opened, spark)
+    return lambda words: find(spark, project, words, lambda run: None)
 
 
 @pytest.fixture
@@ -152,6 +165,11 @@ def test_a_held_back_branch_beside_what_readers_see(small, answer):
     assert worth["examples"][0] == {"key": ["1"], "old": "2.0", "new": "6.0"}
 
 
+def test_the_name_of_a_run_is_a_version(small, answer):
+    code, found = answer(f"cars@{small.run}", f"cars@{small.first}")
+    assert (code, found["rows"]["same"]) == (0, 4)
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -165,10 +183,10 @@ def test_a_held_back_branch_beside_what_readers_see(small, answer):
         "model.small.cars@{first}",
     ],
 )
-def test_words_for_a_version(small, answer, words):
-    old = words.format(**vars(small))
-    code, found = answer(old, f"cars@{small.first}")
-    assert (code, found["rows"]["same"]) == (0, 4)
+def test_words_for_a_version(small, found_by, words):
+    side = found_by(words.format(**vars(small)))
+    assert side.frame.count() == 4
+    assert side.node["name"] == "cars"
 
 
 def test_a_column_that_a_held_back_build_adds_is_seen(spark, small, answer):
@@ -332,35 +350,48 @@ def test_what_the_change_since_a_commit_explains(dbt, spark, tmp_path, schema, c
 
 
 @pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("/no/such/folder", "there is no /no/such/folder: name files or a folder"),
+        ("{folder}/models", " is not a Parquet file"),
+        ("{folder}/empty", "holds no Parquet file: name the folder that does"),
+        ("{folder}/models/cars.sql", "cars.sql cannot be read: "),
+        ("{home}/warehouse/{schema}/cars", "is the folder of an Iceberg table"),
+        ("{home}/warehouse/{schema}/cars/data", "is the folder of an Iceberg table"),
+        ("s4://bucket/x", 'No FileSystem for scheme "s4"'),
+        ("nix", "has no table nix: name a table, a model, or a path"),
+        ("{schema}.carz", "has no table {schema}.carz: is it {schema}.cars?"),
+        ("a b", "'a b' is no name of a table"),
+        ("cars@nix", "cars has no branch, tag, snapshot, published run or time 'nix': it has "),
+        ("cars@dbt_20200101t000000_00000000", "cars has no branch, tag, snapshot, published"),
+        ("cars@12345678", "cars has no snapshot 12345678 (any more): it has main"),
+        ("cars@2001-01-01", "cars has nothing of 2001-01-01 (any more)"),
+        ("cars@2001-13-01", "published run or time '2001-13-01'"),
+    ],
+)
+def test_what_is_no_table_is_one_line(small, found_by, words, said):
+    known = {"folder": small.dbt.project_dir, "home": small.dbt.home, "schema": small.schema}
+    (small.dbt.project_dir / "empty").mkdir(exist_ok=True)
+    with pytest.raises(CannotCompare) as told:
+        found_by(words.format(**known))
+    assert said.format(**known) in str(told.value)
+    assert len(str(told.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
     ("old", "options", "said"),
     [
-        ("/no/such/folder", (), "there is no /no/such/folder: name files or a folder"),
-        ("{folder}/models", (), " is not a Parquet file"),
-        ("{folder}/empty", (), "holds no Parquet file: name the folder that does"),
-        ("{folder}/models/cars.sql", (), "cars.sql cannot be read: "),
-        ("{home}/warehouse/{schema}/cars", (), "is the folder of an Iceberg table"),
-        ("{home}/warehouse/{schema}/cars/data", (), "is the folder of an Iceberg table"),
-        ("s4://bucket/x", (), 'No FileSystem for scheme "s4"'),
-        ("nix", (), "has no table nix: name a table, a model, or a path"),
-        ("{schema}.carz", (), "has no table {schema}.carz: is it {schema}.cars?"),
-        ("a b", (), "'a b' is no name of a table"),
-        ("cars@nix", (), "cars has no branch, tag, snapshot or time 'nix': it has main, dbt_"),
-        ("cars@12345678", (), "cars has no snapshot 12345678 (any more): it has main"),
-        ("cars@2001-01-01", (), "cars has nothing of 2001-01-01 (any more)"),
-        ("raw", ("--key", "nix"), "neither table has nix: name a --key of those that both"),
-        ("raw", ("--key", "internal"), "only the old table has internal"),
+        ("nix", (), "has no table nix: "),
+        ("raw", ("--key", "internal"), "only the old table has internal: name a --key of those"),
         ("cars", ("--base", "main"), "--base main: "),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(small, capsys, old, options, said):
-    (small.dbt.project_dir / "empty").mkdir(exist_ok=True)
-    known = {"folder": small.dbt.project_dir, "home": small.dbt.home, "schema": small.schema}
-    code = small.compare(old.format(**known), "cars", *options)
+    code = small.compare(old, "cars", *options)
     out, err = capsys.readouterr()
     lines = [line for line in err.splitlines() if " … " not in line]
     assert (code, out, len(lines)) == (2, "", 1), err
-    assert lines[0].startswith("Cannot compare: ")
-    assert said.format(**known) in lines[0]
+    assert lines[0].startswith("Cannot compare: ") and said in lines[0]
 
 
 def test_no_key_is_one_line(answer):

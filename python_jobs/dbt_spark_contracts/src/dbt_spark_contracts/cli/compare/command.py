@@ -18,19 +18,15 @@ STDOUT = Path("-")
 EQUAL, DIFFERENT, CANNOT = 0, 1, 2
 
 
-@click.command(
-    epilog="Exit codes: 0 they are equal, within the tolerances; 1 they differ; 2 cannot compare."
-)
-@click.option("--old", required=True, metavar="TABLE", help="A Parquet path, a table or a model.")
-@click.option("--new", required=True, metavar="TABLE", help="The same. t@VERSION is a version.")
-@click.option("--key", multiple=True, help="Column to match rows by; or the primary key.")
-@click.option(
-    "--tolerance", multiple=True, metavar="COL=NUM", help="Numbers so close count as equal."
-)
-@click.option("--ignore", multiple=True, metavar="COL", help="Column to leave out.")
-@click.option("--examples", default=3, show_default=True, help="How many, of each difference.")
-@click.option("--show-marked", is_flag=True, help="Show values of columns marked pii, silver_only.")
-@click.option("--base", metavar="REF", help="Say what the code's change since REF explains.")
+@click.command(epilog="Exit codes: 0 equal, within the tolerances; 1 different; 2 cannot compare.")
+@click.option("--old", required=True, metavar="TABLE", help="The one.")
+@click.option("--new", required=True, metavar="TABLE", help="The other.")
+@click.option("--key", multiple=True, help="Match rows by it; without, by the primary key.")
+@click.option("--tolerance", multiple=True, metavar="COL=NUM", help="Numbers so near are equal.")
+@click.option("--ignore", multiple=True, metavar="COL", help="Leave a column out.")
+@click.option("--examples", default=3, metavar="N", help="How many, of each difference; 3.")
+@click.option("--show-marked", is_flag=True, help="Show values marked pii or silver_only.")
+@click.option("--base", metavar="REF", help="Tell what the change of code since REF explains.")
 @click.option("--lineage-before", type=Path, metavar="FILE", help="The same, by a lineage file.")
 @click.option("--html", type=Path, metavar="FILE", help="The report as a page.")
 @click.option("--json", "json_file", type=Path, metavar="FILE", help="As JSON; - for stdout.")
@@ -51,10 +47,8 @@ def compare(
     html: Path | None,
     json_file: Path | None,
 ) -> None:
-    """Compare two tables: columns and rows that only one has, and values that differ.
-
-    A TABLE is a path or URL of Parquet files, a table of the catalog or a model's name; and
-    gold.t@BRANCH, @TAG, @SNAPSHOT or @TIME (UTC) a version of one. Nothing is written.
+    """Compare two tables: columns, rows, values. A TABLE is Parquet files, a table
+    or a model; or a version of one: t@BRANCH, t@RUN, t@SNAPSHOT, t@TIME (UTC).
     """
     if base and lineage_before:
         raise click.UsageError("name one of --base and --lineage-before")

@@ -1,6 +1,7 @@
 """From what the command line says to a comparison: the project, its tables, the key, the marks."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,11 @@ from dbt_spark_contracts.cli.compare.problem import CannotCompare
 from dbt_spark_contracts.cli.compare.result import Comparison
 from dbt_spark_contracts.cli.compare.sides import Side, find
 from dbt_spark_contracts.cli.opened import Opened, Place, open_project
+from dbt_spark_contracts.cli.operations import told
 from dbt_spark_contracts.cli.steps import step
 from dbt_spark_contracts.lineage.project import Project
+from dbt_spark_contracts.publish.log import PUBLISHED
+from dbt_spark_contracts.publish.operations import MOST_BUILDS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -57,9 +61,10 @@ def review(place: Place, asked: Asked) -> Comparison:
     with step("Opening the project"):
         opened = open_project(place)
         session = opened.spark
-        project = _project(opened, session)
+        project = project_of(opened, session)
     with step("Looking at the two tables"):
-        old, new = (find(session, project, words) for words in (asked.old, asked.new))
+        published = partial(_published, place)
+        old, new = (find(session, project, words, published) for words in (asked.old, asked.new))
     names = [*old.frame.columns, *new.frame.columns]
     nodes = [new.node, old.node]
     wanted = Wanted(
@@ -73,12 +78,21 @@ def review(place: Place, asked: Asked) -> Comparison:
     return replace(found, explanation=_explanation(opened, asked, old, new))
 
 
-def _project(opened: Opened, session: "SparkSession") -> Project:
+def project_of(opened: Opened, session: "SparkSession") -> Project:
+    """The nodes of a project, as the tables of its catalog are named."""
     sources = {
         key: source.to_dict(omit_none=False) for key, source in opened.manifest.sources.items()
     }
     graph = {"nodes": opened.nodes, "sources": sources}
     return Project(graph, tables.current_catalog(session), {})
+
+
+def _published(place: Place, run: str) -> str | None:
+    """When a run was published last, by the publish log."""
+    rows = told(place, "history", {"limit": MOST_BUILDS}, lambda line: None)
+    return next(
+        (row["at"] for row in rows if (row["run"], row["status"]) == (run, PUBLISHED)), None
+    )
 
 
 def _explanation(opened: Opened, asked: Asked, old: Side, new: Side) -> Explanation | None:

@@ -39,7 +39,9 @@ class Side:
     node: dict | None = None
 
 
-def find(session: "SparkSession", project: Project, words: str) -> Side:
+def find(
+    session: "SparkSession", project: Project, words: str, published: versions.Published
+) -> Side:
     """What these words mean. Nothing is read yet but schemas.
 
     Args:
@@ -47,6 +49,7 @@ def find(session: "SparkSession", project: Project, words: str) -> Side:
         project: The nodes of the project.
         words: A path or a URL of Parquet files, a table's name, a model's name, or one of the two
             last with a version: see versions.py.
+        published: When a run was published.
 
     Raises:
         CannotCompare: If there is no such thing, or it cannot be read.
@@ -57,7 +60,7 @@ def find(session: "SparkSession", project: Project, words: str) -> Side:
     try:
         if is_path(words):
             return _parquet(session, words)
-        return _table(session, project, words)
+        return _table(session, project, words, published)
     except ParseException:
         raise CannotCompare(
             f"{words!r} is no name of a table, and no path with a / in it"
@@ -65,7 +68,7 @@ def find(session: "SparkSession", project: Project, words: str) -> Side:
     except AnalysisException as error:
         if error.getErrorClass() in (tables.NO_TABLE, "SCHEMA_NOT_FOUND"):
             if Path(words).exists():
-                return find(session, project, f"./{words}")
+                return find(session, project, f"./{words}", published)
             raise CannotCompare(_no_table(session, project, words)) from None
         raise CannotCompare(_unreadable(words, error)) from None
     except (Py4JJavaError, PySparkException) as error:
@@ -117,14 +120,16 @@ def _other_format(session: "SparkSession", path: str) -> str:
     return ""
 
 
-def _table(session: "SparkSession", project: Project, words: str) -> Side:
+def _table(
+    session: "SparkSession", project: Project, words: str, published: versions.Published
+) -> Side:
     name, version = versions.split(words)
     node = _named(project, name)
     table = node["relation_name"] if node else name
     node = node or project.nodes.get(project.names.get(project.full_name(table), ""))
     if not version:
         return Side(table.replace("`", ""), session.table(table), node)
-    id = versions.snapshot(session, table, version)
+    id = versions.snapshot(session, table, version, published)
     told = f"{table.replace('`', '')} at {version}"
     told = told if version == str(id) else f"{told} (snapshot {id})"
     # A branch has the columns of the table as it is now, a snapshot those that it was written with.

@@ -1,11 +1,13 @@
 """A version of an Iceberg table by its words: a branch, a tag, a snapshot or a time."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.cli.compare.problem import CannotCompare
+from dbt_spark_contracts.publish.command import is_run_name
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -28,13 +30,19 @@ def split(text: str) -> tuple[str, str]:
     return name.strip(), version.strip()
 
 
-def snapshot(session: "SparkSession", table: str, version: str) -> int:
+# When a run was published, as ISO 8601, by its name; None if it was not.
+Published = Callable[[str], "str | None"]
+
+
+def snapshot(session: "SparkSession", table: str, version: str, published: Published) -> int:
     """The id of a version's snapshot. A time is one of main's: what readers saw then.
 
     Args:
         session: The session.
         table: The table's name.
-        version: A branch, a tag, the id of a snapshot, or a time (UTC where it says no zone).
+        version: A branch, a tag, the id of a snapshot, a run that was published, or a time (UTC
+            where it says no zone).
+        published: When a run was published.
 
     Raises:
         CannotCompare: If there is no such version.
@@ -47,11 +55,10 @@ def snapshot(session: "SparkSession", table: str, version: str) -> int:
         if loaded.snapshot(int(version)) is None:
             raise CannotCompare(f"{table} has no snapshot {version} (any more): {_known(loaded)}")
         return int(version)
-    time = _time(version)
+    time = _time((published(version) or "") if is_run_name(version) else version)
     if time is None:
-        raise CannotCompare(
-            f"{table} has no branch, tag, snapshot or time {version!r}: {_known(loaded)}"
-        )
+        kinds = "branch, tag, snapshot, published run or time"
+        raise CannotCompare(f"{table} has no {kinds} {version!r}: {_known(loaded)}")
     millis = time.timestamp() * 1000
     earlier = [entry for entry in loaded.history() if entry.timestampMillis() <= millis]
     if not earlier:
