@@ -1,6 +1,8 @@
 """`dbt-spark-contracts compare`: what it takes for a table, what it answers, and what it cannot."""
 
 import json
+import re
+import shlex
 import shutil
 import sys
 from datetime import datetime, timedelta, timezone
@@ -344,6 +346,42 @@ def test_what_the_change_since_a_commit_explains(dbt, spark, tmp_path, schema, c
     assert worth["explained"] == "explained: the code makes it in another way"
     assert found["rows"]["explained"] == "not explained by the code"
     assert found["explained_by"].startswith("the code since main (")
+
+
+# ---- what the documentation says
+
+COMMAND = re.compile(r"^    uv run dbt-spark-contracts (compare (?:.*\\\n)*.*)", re.MULTILINE)
+
+
+def documented():
+    """The commands of the documentation, but for those with a commit: see above."""
+    pages = [ROOT / "docs/compare.md", ROOT / "docs/operations.md"]
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    found = [each.replace("\\\n", " ") for text in texts for each in COMMAND.findall(text)]
+    assert len(found) >= 7
+    return list(dict.fromkeys(each for each in found if "--base" not in each))
+
+
+@pytest.mark.parametrize("command", documented())
+def test_each_documented_command_runs(small, parquet, capsys, tmp_path, command):
+    """With the names of the small project."""
+    run_named = re.search(r"@(dbt_\w+)", command)
+    names = {
+        "/data/old_gold": parquet(f"{CARS} from range(4)"),
+        "gold_car_current_state": "cars",
+        "gold_processing_timestamp": "secret",
+        "current_mileage_km": "worth",
+        "2026-01-14 18:00": small.between.replace("T", " "),
+        "report.html": tmp_path / "report.html",
+        "before/column_lineage.json": small.dbt.project_dir / "before.json",
+        **({run_named[1]: small.branch} if run_named else {}),
+    }
+    for name, value in names.items():
+        command = command.replace(name, str(value))
+    _, *options = shlex.split(command)
+    assert small.dbt.tool("compare", *options, schema=small.schema) in (0, 1)
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0].startswith("old  "), err
 
 
 # ---- what cannot be compared
