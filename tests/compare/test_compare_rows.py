@@ -299,9 +299,14 @@ def test_each_table_is_read_once_whatever_its_width(spark, width):
     old = spark.range(50).selectExpr("id", *(f"id as {name}" for name in names))
     new = old.selectExpr("id", *(f"if(id = 7, -1, {name}) as {name}" for name in names))
     with work_of(spark) as work:
-        _, counts = compared(old, new)
+        columns, counts = compared(old, new)
     assert len(counts.of_columns) == width and counts["changed"] == 1
     assert 0 < work.jobs <= 4
+    keyed = rows._keyed(old, new, columns)
+    plan = keyed._jdf.queryExecution().sparkPlan().toString()
+    assert plan.count("Range (") == 2
+    executed = keyed._jdf.queryExecution().executedPlan().toString()
+    assert executed.count("Exchange hashpartitioning(key#") == executed.count("Exchange") == 1
 
 
 # ---- columns
