@@ -317,6 +317,9 @@ def test_what_a_change_of_the_code_explains(small, answer):
     assert found["explained_by"].endswith("before.json")
     code, error = answer("cars", "cars", "--lineage-before", folder / "nix.json")
     assert code == 2 and error.startswith("Cannot compare: there is no ")
+    with environment(DBT_TARGET_PATH=str(folder / "elsewhere")):
+        code, error = answer("cars", "cars", *lineage)
+    assert code == 2 and "elsewhere/column_lineage.json: `dbt build` writes it" in error
 
 
 @pytest.mark.full

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.publish import commits
 from dbt_spark_contracts.publish.branches import Move
+from dbt_spark_contracts.publish.record import as_text
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -160,7 +161,7 @@ class PublishLog:
             found[key] = found.get(key, 0) + 1
         return [
             {
-                "at": _as_text(micros),
+                "at": as_text(micros),
                 "status": status,
                 "run": run,
                 "invocation_id": invocation_id,
@@ -203,12 +204,6 @@ class PublishLog:
             "unix_micros(logged_at) as micros", "run", "invocation_id as invocation",
             "status", "table_name", "from_snapshot_id", "to_snapshot_id",
         ).collect()  # fmt: skip
-
-
-def _as_text(micros: int) -> str:
-    """A time in UTC, to the microsecond, so that `roll_back` finds just that build."""
-    time = datetime.fromtimestamp(micros // 1_000_000, timezone.utc)
-    return time.replace(microsecond=micros % 1_000_000).isoformat(timespec="microseconds")
 
 
 def _micros(row: Any) -> int:

@@ -16,6 +16,7 @@ from dbt_spark_contracts.cli.compare.sides import Side, find
 from dbt_spark_contracts.cli.opened import Opened, Place, open_project
 from dbt_spark_contracts.cli.operations import told
 from dbt_spark_contracts.cli.steps import step
+from dbt_spark_contracts.compat.dbt_adapters import last_target_path
 from dbt_spark_contracts.lineage.project import Project
 from dbt_spark_contracts.publish.log import PUBLISHED
 from dbt_spark_contracts.publish.operations import MOST_BUILDS
@@ -102,7 +103,7 @@ def _explanation(opened: Opened, asked: Asked, old: Side, new: Side) -> Explanat
     if node is None or node["resource_type"] not in ("model", "snapshot"):
         raise CannotCompare("the code explains a model's table, and neither is one of the project")
     if asked.lineage_before:
-        return since_file(node, asked.lineage_before, opened.place.folder / "target")
+        return since_file(node, asked.lineage_before, last_target_path())
     place = opened.place
     where = ["--project-dir", str(place.folder)]
     where += ["--profiles-dir", str(place.profiles)] if place.profiles else []
