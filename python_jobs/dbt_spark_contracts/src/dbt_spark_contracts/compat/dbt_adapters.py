@@ -80,6 +80,12 @@ def last_credentials() -> Any:
     return adapters[0].config.credentials if adapters else None
 
 
+def last_target_path() -> Path:
+    """The folder of the artifacts of the dbt command that ran last in this process."""
+    (adapter,) = FACTORY.adapters.values()
+    return Path(adapter.config.project_target_path)
+
+
 def cancel_siblings() -> None:
     """Cancel what the threads of this dbt command run, but for this thread."""
     for adapter in FACTORY.adapters.values():
