@@ -449,6 +449,16 @@ def test_the_refusal_stays_where_it_is_not(calls):
         )
 
 
+def test_a_contract_without_columns_is_parsed_while_contracts_are_written():
+    dbt_core.allow_contracts_on_python_models()
+    model = node(ModelLanguage.sql)
+    model.columns = {}
+    with dbt_core.unwritten_contracts_allowed():
+        ModelPatchParser._validate_constraint_prerequisites(parser(None), model)
+    with pytest.raises(ParsingError, match="must be defined in a `yml`"):
+        ModelPatchParser._validate_constraint_prerequisites(parser(None), model)
+
+
 # The same on Athena, whose materializations are dbt-athena's, and write by a macro of the project's
 
 ATHENAS = macro("dbt_athena", "materialization_table_athena", [])

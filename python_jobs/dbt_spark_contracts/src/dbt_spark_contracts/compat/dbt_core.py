@@ -5,7 +5,8 @@ context, and tells what happens by events.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -259,6 +260,24 @@ def list_no_relations() -> None:
     object.__setattr__(get_flags(), "populate_cache", False)
 
 
+# Whether a contract without columns is parsed: what writes contracts says so.
+_unwritten_are_allowed = False
+
+
+@contextmanager
+def unwritten_contracts_allowed() -> Iterator[None]:
+    """Let dbt parse, for the time being, an enforced contract that names no column yet.
+
+    dbt-core refuses it when it parses (ModelPatchParser._validate_constraint_prerequisites).
+    """
+    global _unwritten_are_allowed
+    _unwritten_are_allowed = True
+    try:
+        yield
+    finally:
+        _unwritten_are_allowed = False
+
+
 def allow_contracts_on_python_models() -> None:
     """Lift dbt-core's refusal of contracts on Python models where the check that replaces it is.
 
@@ -273,6 +292,8 @@ def allow_contracts_on_python_models() -> None:
     refuse = ModelPatchParser._validate_constraint_prerequisites
 
     def validate(parser, node) -> None:
+        if _unwritten_are_allowed and not node.columns:
+            return
         if node.language == ModelLanguage.python and (check := _contract_check(parser, node)):
             # So that a partial parse comes back here when that macro changes.
             node.depends_on.add_macro(check.unique_id)

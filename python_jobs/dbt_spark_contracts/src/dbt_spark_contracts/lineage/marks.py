@@ -213,6 +213,24 @@ def told_by(model: dict, entry: Model, nodes: Nodes) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def to_carry(model: dict, column: str, lineage: Column, nodes: Nodes) -> list[str]:
+    """The marks that a column has to carry, so that what it is made of does not lose them.
+
+    Only within the schema where that is. Elsewhere the value may not be handed on: see `leaks`.
+
+    Args:
+        model: The model.
+        column: The column's name.
+        lineage: Where it comes from.
+        nodes: All nodes, as dbt's graph has them.
+    """
+    found: set[str] = set()
+    for origin in lineage.origins:
+        if origin.node in nodes and _schema(nodes[origin.node]) == _schema(model):
+            found |= _passing(origin, nodes)
+    return sorted(found - ({PII} if _is_allowed(model, PII_ALLOWED, column) else set()))
+
+
 def inherited(model: dict, entry: Model, nodes: Nodes) -> dict[str, list[str]]:
     """The marks that the columns of a snapshot take over from those that they come from.
 
