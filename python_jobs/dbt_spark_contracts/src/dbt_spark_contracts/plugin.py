@@ -33,7 +33,8 @@ def refuse_wrong_marks(manifest: Any) -> None:
     """
     found = [*manifest.nodes.values(), *manifest.sources.values()]
     nodes = [node.to_dict(omit_none=False) for node in found]
-    if wrong := [*wrong_marks.misplaced(nodes), *wrong_marks.absent_from_contracts(nodes)]:
+    wrong = [*wrong_marks.misplaced(nodes), *wrong_marks.absent_from_contracts(nodes)]
+    if wrong := [*wrong, *wrong_marks.by_words(nodes)]:
         raise CompilationError("\n".join(wrong))
 
 
