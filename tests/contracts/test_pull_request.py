@@ -4,11 +4,11 @@ import json
 import shutil
 
 import pytest
+from dbt_spark_contracts.cli.check_pull_request.base import commit_of
+from dbt_spark_contracts.cli.check_pull_request.locate import Locator
+from dbt_spark_contracts.cli.check_pull_request.problem import CannotCheck
+from dbt_spark_contracts.cli.check_pull_request.project import Project
 
-from python_jobs.check_pull_request.base import commit_of
-from python_jobs.check_pull_request.locate import Locator
-from python_jobs.check_pull_request.problem import CannotCheck
-from python_jobs.check_pull_request.project import Project
 from tests.support.repository import Repository
 
 GOLD_YML = "models/gold/_gold__models.yml"

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from dbt_spark_contracts.cli.check_pull_request.changes import environment as environment_changes
+from dbt_spark_contracts.cli.check_pull_request.changes.imports import modules_of
+from dbt_spark_contracts.cli.check_pull_request.check import Checked, check
+from dbt_spark_contracts.cli.check_pull_request.project import Project
 from dbt_spark_contracts.spark import session
 
-from python_jobs.check_pull_request.changes import environment as environment_changes
-from python_jobs.check_pull_request.changes.imports import modules_of
-from python_jobs.check_pull_request.check import Checked, check
-from python_jobs.check_pull_request.project import Project
 from tests.support.dbt_runner import ROOT, environment
 from tests.support.repository import Repository
 
@@ -690,10 +690,12 @@ def test_hook_of_all_commands_that_is_gone(branch):
 def test_the_guard_itself_and_versions_of_libraries(branch, monkeypatch):
     monkeypatch.setattr(environment_changes, "GUARD", branch.repository.root / "guard")
     branch.repository.write("guard/macros/table.sql", "{% macro own() %}{% endmacro %}")
+    branch.repository.write("guard/cli/main.py", "# no build runs it\n")
     branch.repository.write("uv.lock", "pyspark 3.5")
     checked = branch.check()
     assert told(checked) == {
         "guard": "the guard itself is another, which every model may feel: guard/macros/table.sql",
+        "file": "files that no model is known to read: guard/cli/main.py",
         "environment": (
             "uv.lock is another: what is checked here is built by what is installed here"
         ),

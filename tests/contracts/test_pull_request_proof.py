@@ -1,11 +1,10 @@
 """When a changed model is said to be the same: never without a proof."""
 
 import pytest
-
-from python_jobs.check_pull_request.manifest import Manifest
-from python_jobs.check_pull_request.proof.plans import StandIns, are_same
-from python_jobs.check_pull_request.proof.pure_python import is_pure_python
-from python_jobs.check_pull_request.proof.pure_sql import is_pure_sql
+from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest
+from dbt_spark_contracts.cli.check_pull_request.proof.plans import StandIns, are_same
+from dbt_spark_contracts.cli.check_pull_request.proof.pure_python import is_pure_python
+from dbt_spark_contracts.cli.check_pull_request.proof.pure_sql import is_pure_sql
 
 
 @pytest.fixture(scope="module")

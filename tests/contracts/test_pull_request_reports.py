@@ -6,21 +6,22 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import ClassVar
 
 import jsonschema
 import pytest
 import yaml
+from dbt_spark_contracts.cli.blast_radius import BlastRadius, Touched
+from dbt_spark_contracts.cli.check_pull_request.changes.change import Change
+from dbt_spark_contracts.cli.check_pull_request.check import Checked
+from dbt_spark_contracts.cli.check_pull_request.problem import RULES, Place, Problem
+from dbt_spark_contracts.cli.check_pull_request.report import github
+from dbt_spark_contracts.cli.check_pull_request.report.as_json import as_json
+from dbt_spark_contracts.cli.check_pull_request.report.markdown import report
+from dbt_spark_contracts.cli.check_pull_request.report.sarif import as_sarif
+from dbt_spark_contracts.cli.check_pull_request.text import fenced
 
-from python_jobs.blast_radius import BlastRadius, Touched
-from python_jobs.check_pull_request.changes.change import Change
-from python_jobs.check_pull_request.check import Checked
-from python_jobs.check_pull_request.problem import RULES, Place, Problem
-from python_jobs.check_pull_request.report import github
-from python_jobs.check_pull_request.report.as_json import as_json
-from python_jobs.check_pull_request.report.markdown import report
-from python_jobs.check_pull_request.report.sarif import as_sarif
-from python_jobs.check_pull_request.text import fenced
 from tests.support.dbt_runner import ROOT
 from tests.support.repository import Repository
 
@@ -264,12 +265,12 @@ def test_comment_that_cannot_be_written_is_one_line(api, capsys, tmp_path, troub
 
 
 def test_help_fits_a_screen_and_explains_the_exit_codes():
-    command = [sys.executable, "-m", "python_jobs.check_pull_request", "--help"]
+    command = [sys.executable, "-m", "dbt_spark_contracts", "check-pr", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     assert len(lines) < 40
     for code in ("  0  nothing is wrong", "  1  something is wrong", "  2  it cannot check"):
-        assert any(line.startswith(code) for line in lines)
+        assert any(line.startswith(f"  {code}") for line in lines)
 
 
 PROJECT = {
@@ -301,10 +302,7 @@ def other(tmp_path):
 def test_project_below_the_root_of_another_repository(other, tmp_path):
     """As the action and the hook of pre-commit call it."""
     line = other.change("analytics/models/schema.yml", "int", "bigint")
-    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
-    command = [sys.executable, str(ROOT / hooks[0]["entry"]), "--base", "main"]
-    command += ["--project-dir", "analytics", "--json", "-", "--sarif", str(tmp_path / "x.sarif")]
-    done = subprocess.run(command, cwd=other.root, capture_output=True, text=True)
+    done = check(other, "--json", "-", "--sarif", str(tmp_path / "x.sarif"))
     told = json.loads(done.stdout)
     (problem,) = told["problems"]
     assert done.returncode == told["exit_code"] == 1
@@ -320,7 +318,10 @@ def test_project_below_the_root_of_another_repository(other, tmp_path):
 
 
 def check(repository, *options, **variables):
-    command = [sys.executable, str(ROOT / "python_jobs/check_pull_request/hook")]
+    """Run what the hook of pre-commit runs."""
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    program, *entry = hook["entry"].split()
+    command = [str(Path(sys.executable).parent / program), *entry]
     command += ["--base", "main", "--project-dir", "analytics", *options]
     return subprocess.run(
         command, cwd=repository.root, env=os.environ | variables, capture_output=True, text=True
@@ -381,13 +382,9 @@ def test_package_in_a_submodule(other, tmp_path):
 
 
 def test_build_that_would_write_to_tables_of_the_profile_is_refused(other):
-    command = [sys.executable, str(ROOT / "python_jobs/check_pull_request/hook")]
-    body = (ROOT / "python_jobs/check_pull_request/hook").read_text()
-    script = body.replace('["--no-build", *', "[*").replace("__file__", repr(command[1]))
-    options = ["--base", "main", "--project-dir", "analytics"]
-    done = subprocess.run(
-        [sys.executable, "-c", script, *options], cwd=other.root, capture_output=True, text=True
-    )
+    command = [sys.executable, "-m", "dbt_spark_contracts", "check-pr", "--base", "main"]
+    command += ["--project-dir", "analytics"]
+    done = subprocess.run(command, cwd=other.root, capture_output=True, text=True)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("Cannot check: the target ci of profiles.yml reads no LAKEHOUSE_HOME")

@@ -1,9 +1,9 @@
 """The page of the column graph, opened from disk as a reader opens it."""
 
 import pytest
+from dbt_spark_contracts.cli.main import run
 from playwright.sync_api import expect
 
-from python_jobs.lineage.__main__ import main
 from tests.support import hostile, lineage_sample
 
 
@@ -13,7 +13,7 @@ def opened(page, tmp_path):
 
     def open_page(made, at: str = "") -> None:
         target = lineage_sample.write(tmp_path / "target", *made)
-        assert main(["--html", "--target-path", str(target)]) == 0
+        assert run(["lineage", "--html", "--target-path", str(target)]) == 0
         # It tells by motion where it goes; a test need not wait for that.
         page.emulate_media(reduced_motion="reduce")
         page.goto((target / "column_lineage.html").as_uri() + (f"#{at}" if at else ""))

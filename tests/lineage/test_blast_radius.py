@@ -3,10 +3,9 @@
 import copy
 
 import pytest
+from dbt_spark_contracts.cli.blast_radius import State, blast_radius, report
+from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest
 from dbt_spark_contracts.lineage.record import Column, Model, Origin
-
-from python_jobs.blast_radius import State, blast_radius, report
-from python_jobs.check_pull_request.manifest import Manifest
 
 pytestmark = pytest.mark.quick
 

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from dbt_spark_contracts.cli.lineage import page
+from dbt_spark_contracts.cli.main import run
 
-from python_jobs.lineage import page
-from python_jobs.lineage.__main__ import main
 from tests.support import hostile, lineage_sample
 
 pytestmark = pytest.mark.quick
@@ -27,7 +27,7 @@ def shown(target, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "98")
 
     def show(*arguments: str) -> str:
-        assert main([*arguments, "--target-path", str(target)]) == 0
+        assert run(["lineage", *arguments, "--target-path", str(target)]) == 0
         return capsys.readouterr().out
 
     return show
@@ -94,7 +94,7 @@ def test_what_chooses_the_rows_can_be_left_out(shown):
 def test_what_a_models_code_reads_is_a_root(tmp_path, capsys):
     def tree(*arguments: str, **how) -> str:
         target = lineage_sample.write(tmp_path / "target", *lineage_sample.read_by_code(**how))
-        assert main(["--column", *arguments, "--target-path", str(target)]) == 0
+        assert run(["lineage", "--column", *arguments, "--target-path", str(target)]) == 0
         return capsys.readouterr().out
 
     told = tree("bronze_events.file")
@@ -125,12 +125,12 @@ def test_no_text_commands_the_terminal(tmp_path, capsys, downstream):
     made = lineage_sample.evil(hostile.ESCAPES)
     target = lineage_sample.write(tmp_path / "target", *made)
     column = f"{hostile.ESCAPES}.{hostile.ESCAPES}"
-    assert main(["--column", column, *downstream, "--target-path", str(target)]) == 0
+    assert run(["lineage", "--column", column, *downstream, "--target-path", str(target)]) == 0
     told = capsys.readouterr().out
     assert [c for c in told if c != "\n" and not c.isprintable()] == []
     assert told.count(ESCAPED) >= 5
     # The caller's own words come back in an error.
-    assert main(["--column", f"no.{column}", "--target-path", str(target)]) == 2
+    assert run(["lineage", "--column", f"no.{column}", "--target-path", str(target)]) == 2
     (said,) = capsys.readouterr().err.splitlines()
     assert ESCAPED in said and said.isprintable()
 
@@ -138,14 +138,14 @@ def test_no_text_commands_the_terminal(tmp_path, capsys, downstream):
 def test_a_text_without_commands_is_shown_as_it_is(tmp_path, capsys):
     family = "\U0001f468\u200d\U0001f469\u200d\U0001f467 \u05e2\u05d1 <b> \\n"
     target = lineage_sample.write(tmp_path / "target", *lineage_sample.evil(family))
-    assert main(["--column", f"{family}.{family}", "--target-path", str(target)]) == 0
+    assert run(["lineage", "--column", f"{family}.{family}", "--target-path", str(target)]) == 0
     assert f"{family}.{family}" in capsys.readouterr().out
 
 
 def test_openlineage_holds_any_text(tmp_path, capsys):
     text = hostile.EVIL + hostile.ESCAPES
     target = lineage_sample.write(tmp_path / "target", *lineage_sample.evil(text))
-    assert main(["--openlineage", "--target-path", str(target)]) == 0
+    assert run(["lineage", "--openlineage", "--target-path", str(target)]) == 0
     told = capsys.readouterr().out
     assert told.isascii() and "\x1b" not in told
     (event,) = map(json.loads, told.splitlines())
@@ -167,7 +167,7 @@ def test_openlineage_holds_any_text(tmp_path, capsys):
     ],
 )
 def test_unknown_name_is_one_line(target, capsys, name, line):
-    assert main(["--column", name, "--target-path", str(target)]) == 2
+    assert run(["lineage", "--column", name, "--target-path", str(target)]) == 2
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith(f"Cannot show: {line}")
 
@@ -186,7 +186,7 @@ def test_unknown_name_is_one_line(target, capsys, name, line):
 )
 def test_artifact_that_is_none_is_one_line(target, capsys, file, text, line):
     (target / file).write_text(text) if text else (target / file).unlink()
-    assert main(["--column", "gold_state.status", "--target-path", str(target)]) == 2
+    assert run(["lineage", "--column", "gold_state.status", "--target-path", str(target)]) == 2
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith("Cannot show: ") and line in said
 

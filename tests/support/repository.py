@@ -71,7 +71,7 @@ class Repository:
         """Commits what was changed and checks it as a pull request to `main`."""
         if self.git("status", "--porcelain"):
             self.commit()
-        return self.python("python_jobs.check_pull_request", "--base", "main", *args, **variables)
+        return self.python("dbt_spark_contracts", "check-pr", "--base", "main", *args, **variables)
 
     def write(self, file: str, text: str) -> None:
         """Writes a file."""

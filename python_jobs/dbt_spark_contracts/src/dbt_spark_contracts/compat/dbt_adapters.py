@@ -71,6 +71,15 @@ def call_macro(name: str):
     return adapter.execute_macro(name)
 
 
+def last_credentials() -> Any:
+    """The credentials of the dbt command that ran last in this process; None if it had no adapter.
+
+    dbt forgets its adapters when the next command begins.
+    """
+    adapters = [*FACTORY.adapters.values()]
+    return adapters[0].config.credentials if adapters else None
+
+
 def cancel_siblings() -> None:
     """Cancel what the threads of this dbt command run, but for this thread."""
     for adapter in FACTORY.adapters.values():

@@ -1,0 +1,50 @@
+"""Code outside of the dbt project that its builds run: the guard itself, and other libraries."""
+
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import dbt_spark_contracts
+from dbt_spark_contracts.cli.check_pull_request.changes.change import Change, Reach
+from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest
+
+# Both states are parsed by the guard that is installed, so their manifests show none of it.
+GUARD = Path(dbt_spark_contracts.__file__).parent
+# Of it, what no build runs.
+TOOLS = "cli"
+# The files that say which versions are installed.
+VERSIONS = re.compile(
+    r"(\w+\.lock|Pipfile|package-lock\.yml|pyproject\.toml|setup\.(py|cfg)|\.python-version"
+    r"|(.*[-_.])?(requirements|constraints)([-_.].*)?\.(txt|in)|requirements/.*\.(txt|in)"
+    r"|(.*[-_.])?environment\.ya?ml|conda-lock\.yml|(.*\.)?Dockerfile(\..*)?)"
+)
+
+
+def changed(root: Path, files: Collection[str], after: Manifest) -> Iterator[Change]:
+    """The guard's own code, where it is a part of the repository, and versions of libraries.
+
+    Args:
+        root: The project's folder.
+        files: The files that are others than in the base, as seen from there.
+        after: The working tree's manifest.
+    """
+    if own := of_guard(root, files):
+        more = f" and {len(own) - 1} more" if len(own) > 1 else ""
+        text = f"the guard itself is another, which every model may feel: {own[0]}{more}"
+        yield Change("guard", text, own[0], dict.fromkeys(after.nodes, Reach.ALL))
+    for file in files:
+        parts = Path(file).parts
+        if VERSIONS.fullmatch(parts[-1]) or VERSIONS.fullmatch("/".join(parts[-2:])):
+            text = f"{file} is another: what is checked here is built by what is installed here"
+            yield Change("environment", text, file)
+
+
+def of_guard(root: Path, files: Collection[str]) -> list[str]:
+    """Those of the files that are the guard's, and that a build runs."""
+    guard, tools = GUARD.resolve(), (GUARD / TOOLS).resolve()
+    found = {file: (root / file).resolve() for file in files}
+    return [
+        file
+        for file, path in found.items()
+        if path.is_relative_to(guard) and not path.is_relative_to(tools)
+    ]

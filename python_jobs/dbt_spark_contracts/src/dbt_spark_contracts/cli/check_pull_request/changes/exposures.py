@@ -1,0 +1,25 @@
+"""Exposures that are new, gone, or read something else."""
+
+from collections.abc import Iterator
+
+from dbt_spark_contracts.cli.check_pull_request.changes.change import Change
+from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest, names, parents
+
+
+def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
+    """Each exposure that differs in what it reads."""
+    for key in sorted(before.exposures.keys() | after.exposures.keys()):
+        old, new = before.exposures.get(key), after.exposures.get(key)
+        exposure = new or old or {}
+        name = exposure["name"]
+        file = exposure["original_file_path"] if new else ""
+        if old is None:
+            yield Change("exposure", f"the exposure {name} is new", file)
+        elif new is None:
+            yield Change("exposure", f"the exposure {name} is gone: it read {names(parents(old))}")
+        else:
+            if lost := parents(old) - parents(new):
+                text = f"the exposure {name} does not read {names(lost)} any more"
+                yield Change("exposure", text, file)
+            if won := parents(new) - parents(old):
+                yield Change("exposure", f"the exposure {name} reads {names(won)} too", file)

@@ -1,0 +1,50 @@
+"""The command line: `dbt-spark-contracts`, or `python -m dbt_spark_contracts`.
+
+Each sub-command's module imports what it needs when it runs, so that `--help` and the completion of
+a shell are quick. Exit codes: 0 all is well, 1 the answer is no, 2 the command cannot be done, with
+one line on stderr.
+"""
+
+import sys
+
+import click
+
+from dbt_spark_contracts.cli.check_pull_request.command import check_pr
+from dbt_spark_contracts.cli.lineage.command import lineage
+
+COMMANDS = (check_pr, lineage)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Each sub-command ends with 0 if all is well, 1 if its answer is no, and 2 with one "
+    "line on stderr if it cannot be done.",
+)
+@click.version_option(package_name="dbt-spark-contracts")
+def cli() -> None:
+    """Look after a dbt project on Spark whose tables keep their contracts."""
+
+
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a sub-command.
+
+    Args:
+        arguments: The command line, without the program's name; this process's, if none are given.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        cli.main(arguments, prog_name="dbt-spark-contracts")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    return 0
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run())

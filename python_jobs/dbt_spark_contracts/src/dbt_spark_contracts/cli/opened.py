@@ -1,0 +1,151 @@
+"""A dbt project opened from the command line: its profile, its manifest, its Spark session."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+    from pyspark.sql import SparkSession
+
+F = TypeVar("F", bound=Callable)
+
+LOGS = "logs"
+
+
+class CannotOpen(Exception):
+    """Why a project cannot be opened, or a dbt command in it not be run, in one line."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a project is, and for which target it is opened.
+
+    Attributes:
+        folder: The folder of dbt_project.yml.
+        profiles: The folder of profiles.yml; without it, dbt looks for it as ever.
+        target: The target of the profile; without it, the profile's default.
+        vars: The vars, as YAML; without them, those of dbt_project.yml.
+    """
+
+    folder: Path
+    profiles: Path | None = None
+    target: str | None = None
+    vars: str | None = None
+
+    def dbt(self, *arguments: str, callbacks: tuple[Callable, ...] = ()) -> Any:
+        """Run `dbt *arguments` in this process. Nothing of it is printed, all of it is logged.
+
+        Args:
+            arguments: The command and its options.
+            callbacks: Called with each of dbt's events.
+
+        Returns:
+            The result of dbt's runner, `dbtRunnerResult`.
+
+        Raises:
+            CannotOpen: The folder holds no project, or the command stopped with an error.
+        """
+        if not (self.folder / "dbt_project.yml").is_file():
+            raise CannotOpen(
+                f"{self.folder.resolve()} has no dbt_project.yml: name the project, --project-dir"
+            )
+        from dbt.cli.main import dbtRunner  # not at the top: it takes seconds
+
+        done = dbtRunner(callbacks=[*callbacks]).invoke([*arguments, *self._options()])
+        if done.exception is not None:
+            raise CannotOpen(" ".join(str(done.exception).split()))
+        return done
+
+    def _options(self) -> list[str]:
+        # Without its own level the file has that of the terminal.
+        options = ["--log-level", "none", "--log-level-file", "debug"]
+        options += ["--log-path", str(self.folder / LOGS), "--project-dir", str(self.folder)]
+        profiles = str(self.profiles) if self.profiles else None
+        named = {"profiles-dir": profiles, "target": self.target, "vars": self.vars}
+        for name, value in named.items():
+            options += [f"--{name}", value] if value else []
+        return options
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An opened project.
+
+    Attributes:
+        place: Where it is.
+        manifest: dbt's manifest of it.
+    """
+
+    place: Place
+    manifest: "Manifest"
+
+    @cached_property
+    def spark(self) -> "SparkSession":
+        """The session that its models run in. Starts Java.
+
+        Raises:
+            CannotOpen: It cannot be started.
+        """
+        from dbt_common.exceptions import DbtRuntimeError
+
+        from dbt_spark_contracts.spark import session
+
+        try:
+            return session.get()
+        except DbtRuntimeError as error:
+            raise CannotOpen(" ".join(str(error).split())) from None
+
+    @cached_property
+    def nodes(self) -> dict[str, dict]:
+        """dbt's nodes (models, seeds, snapshots, tests, …), as dicts by their unique ids."""
+        return {key: node.to_dict(omit_none=False) for key, node in self.manifest.nodes.items()}
+
+
+def open_project(place: Place) -> Opened:
+    """Open a project, which parses it. No Java is started.
+
+    Raises:
+        CannotOpen: It cannot be parsed, or its profile is of another engine than Spark's session.
+    """
+    done = place.dbt("parse")
+    from dbt_spark_contracts.compat import dbt_adapters
+
+    credentials = dbt_adapters.last_credentials()
+    if (credentials.type, getattr(credentials, "method", "")) != ("spark", "session"):
+        raise CannotOpen(
+            "the profile's target is not a Spark session: name one with `method: session`, --target"
+        )
+    return Opened(place, done.result)
+
+
+def project_options(command: F) -> F:
+    """Give a command the options of `Place`, which it gets as `place`."""
+
+    def with_place(
+        project_dir: Path,
+        profiles_dir: Path | None,
+        target: str | None,
+        vars: str | None,
+        **others: Any,
+    ) -> Any:
+        return command(place=Place(project_dir, profiles_dir, target, vars), **others)
+
+    options = (
+        click.option("--project-dir", type=Path, default=Path(), help="The dbt project; or here."),
+        click.option("--profiles-dir", type=Path, help="Of profiles.yml; or as dbt looks for it."),
+        click.option("--target", help="The target of the profile; or its default."),
+        click.option("--vars", metavar="YAML", help="Vars, as dbt takes them."),
+    )
+    with_place.__doc__ = command.__doc__
+    with_place.__name__ = command.__name__
+    made: Any = with_place
+    for option in reversed(options):
+        made = option(made)
+    if hasattr(command, "__click_params__"):
+        made.__click_params__ += command.__click_params__
+    return made
