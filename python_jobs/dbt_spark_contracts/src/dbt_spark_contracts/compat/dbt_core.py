@@ -309,8 +309,9 @@ PLACES = ("fqn", "path", "file", "tag", "group", "package", "config", "access", 
 
 
 def selected(manifest, root, word: str) -> set[str]:
-    """The unique ids of the models, seeds, snapshots and sources that a word of dbt's node selection
-    names, as `--select` has it.
+    """The unique ids of what a word of dbt's node selection names, as `--select` has it.
+
+    Of models, seeds, snapshots and sources: what a table is made of.
 
     Args:
         manifest: dbt's.
@@ -328,8 +329,8 @@ def selected(manifest, root, word: str) -> set[str]:
     has_operator = criteria.parents or criteria.children or criteria.childrens_parents
     if has_operator or criteria.method not in PLACES or " " in word or "," in word:
         raise DbtRuntimeError(
-            f"{word!r} is not one word of dbt's node selection without graph operators: say each in "
-            f"a line of a list, by {', '.join(PLACES[:-1])} or {PLACES[-1]}."
+            f"{word!r} is not one word of dbt's node selection without graph operators: say each "
+            f"in a line of a list, by {', '.join(PLACES[:-1])} or {PLACES[-1]}."
         )
     kinds = ("model", "seed", "snapshot")
     nodes = {key for key, node in manifest.nodes.items() if node.resource_type in kinds}

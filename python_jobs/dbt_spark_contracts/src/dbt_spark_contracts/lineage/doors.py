@@ -194,9 +194,7 @@ class LineageDoors(metaclass=AdapterMeta):
                 for unique_id, node in nodes.items()
                 if getattr(node, "defer_relation", None) and node.defer_relation.relation_name
             }
-            select = partial(
-                dbt_core.selected, self.get_macro_resolver(), self.config.project_root
-            )
+            select = partial(dbt_core.selected, self.get_macro_resolver(), self.config.project_root)
             told = [*graph["nodes"].values(), *graph["sources"].values()]
             if wrong := wrong_marks.misplaced(told) or wrong_marks.nowhere(told, select):
                 raise CompilationError("\n".join(wrong))

@@ -1,8 +1,9 @@
 """What may not leave its layer, by the marks in the columns' meta: docs/contracts.md
 
-`stays_in: …`: a model elsewhere may hold no more of the column than what does not tell it: a hash,
-a count, a test. `silver_only: true` is `stays_in: schema`. `pii: true`: nor that, unless the model's
-meta allows it, with a reason. Within its place the mark goes on, so that it is not lost on the way.
+`stays_in: …`: a model elsewhere may hold no more of the column than what does not tell it: a
+hash, a count, a test. `silver_only: true` is `stays_in: schema`. `pii: true`: nor that, unless the
+model's meta allows it, with a reason. Within its place the mark goes on, so that it cannot be lost
+on the way.
 
 An unknown is a no: what cannot be traced may be marked, wherever anything in the project is.
 """
@@ -45,8 +46,9 @@ FACTS_OF_A_ROW = names("""
 """)
 
 WAY_OUT = (
-    "Leave them out. Of what is marked stays_in or silver_only a hash, a count or a test (is null, "
-    f"=) may pass; of what is marked pii nothing, unless {PII_ALLOWED} in the model's meta says why."
+    "Leave them out. Of what is marked stays_in or silver_only a hash, a count or a test (is "
+    f"null, =) may pass; of what is marked pii nothing, unless {PII_ALLOWED} in the model's meta "
+    "says why."
 )
 WAY_OUT_OF_UNTRACED = (
     "Make them of refs and sources in a way that Spark's plan shows, or say in the model's yml why "

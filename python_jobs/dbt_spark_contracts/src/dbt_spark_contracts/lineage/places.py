@@ -1,4 +1,4 @@
-"""In which nodes a marked column may be: `stays_in` in its meta, in words of dbt's node selection."""
+"""Where a marked column may be: `stays_in` in its meta, in words of dbt's node selection."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
@@ -24,9 +24,7 @@ class Places:
         select: The unique ids of the nodes that a word of dbt's node selection names.
     """
 
-    def __init__(
-        self, nodes: Mapping[str, dict], select: Callable[[str], Iterable[str]]
-    ) -> None:
+    def __init__(self, nodes: Mapping[str, dict], select: Callable[[str], Iterable[str]]) -> None:
         self._nodes = nodes
         self._select = cache(lambda word: Place(select(word)))
         self._of_schema = cache(self._find_schema)
@@ -62,14 +60,16 @@ def words(column: dict) -> list[str]:
     return [str(word) for word in told] if isinstance(told, list) else []
 
 
+def said(column: dict) -> str:
+    """How a column is marked to stay, as its yml says it; none, if that does not."""
+    if named := words(column):
+        return f"{STAYS_IN}: {', '.join(named)}"
+    return SILVER_ONLY if column["meta"].get(SILVER_ONLY) is True else ""
+
+
 def told(node: dict, column: str) -> str:
-    """How a column is marked to stay, as its yml says it."""
-    for each in with_fields(node, column):
-        if named := words(each):
-            return f"{STAYS_IN}: {', '.join(named)}"
-        if each["meta"].get(SILVER_ONLY) is True:
-            return SILVER_ONLY
-    return STAYS_IN
+    """The same of a node's column and its fields; of a mark that no yml says, its name."""
+    return next(filter(None, map(said, with_fields(node, column))), STAYS_IN)
 
 
 def place_of(node: dict, column: str) -> Place | None:

@@ -10,7 +10,6 @@ from dbt_spark_contracts.lineage.places import (
     STAYS_IN,
     Place,
     Places,
-    place_of,
     with_fields,
 )
 

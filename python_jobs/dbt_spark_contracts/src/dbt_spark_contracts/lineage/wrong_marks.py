@@ -87,8 +87,8 @@ def by_words(nodes: Iterable[dict]) -> Iterator[str]:
         for column in node["columns"].values():
             if {*words(column)} - {SCHEMA}:
                 yield (
-                    f"{told(node)}.{column['name']}: meta {STAYS_IN} is held on Spark only, but for "
-                    f"`{STAYS_IN}: {SCHEMA}`: say that, or build this on Spark."
+                    f"{told(node)}.{column['name']}: meta {STAYS_IN} is held on Spark only, but "
+                    f"for `{STAYS_IN}: {SCHEMA}`: say that, or build this on Spark."
                 )
 
 
