@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+ICEBERG = "iceberg"
+
 # What has no table of its own: who reads it, reads what it reads.
 WITHOUT_TABLE = ("view", "ephemeral")
 
@@ -9,6 +11,16 @@ WITHOUT_TABLE = ("view", "ephemeral")
 def is_enforced(config: Mapping) -> bool:
     """Is the contract of a node with this config enforced?"""
     return bool((config.get("contract") or {}).get("enforced"))
+
+
+def has_guard(config: Mapping) -> bool:
+    """Does the guard write the table of a node with this config? dbt-spark writes all others."""
+    return str(config.get("file_format") or "").lower() == ICEBERG
+
+
+def format_of(config: Mapping) -> str:
+    """The file format of a node with this config, in words."""
+    return f"file_format {config['file_format']}" if config.get("file_format") else "no file_format"
 
 
 def touched_tables(nodes: dict[str, dict], selected: Iterable[str]) -> set[str]:

@@ -339,6 +339,21 @@ def selected(manifest, root, word: str) -> set[str]:
         return {*method.search(nodes | manifest.sources.keys(), criteria.value)}
 
 
+def stock_materialization(manifest, name: str, context: dict):
+    """dbt-spark's own materialization of this name, or dbt's, to be called in a node's context.
+
+    Args:
+        manifest: dbt's.
+        name: The name.
+        context: What its code finds by name.
+    """
+    from dbt.clients.jinja import MacroGenerator
+
+    ids = (f"dbt_spark.materialization_{name}_spark", f"dbt.materialization_{name}_default")
+    found = (manifest.macros.get(f"macro.{unique_id}") for unique_id in ids)
+    return MacroGenerator(next(filter(None, found)), context)
+
+
 def calls(macro, name: str, macros: Mapping) -> bool:
     """Does the macro call another of that name, itself or through others?
 

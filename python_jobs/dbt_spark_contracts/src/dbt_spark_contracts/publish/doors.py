@@ -11,6 +11,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts.compat import dbt_adapters, dbt_core
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.materializations import UNAUDITED
+from dbt_spark_contracts.nodes import has_guard
 from dbt_spark_contracts.publish import branches, held_back, operations, statements, tell
 from dbt_spark_contracts.publish.command import WRITES, Command
 from dbt_spark_contracts.publish.hooks import calls_any
@@ -137,6 +138,7 @@ class PublishDoors(metaclass=AdapterMeta):
             for node in manifest.nodes.values()
             if node.relation_name
             and node.config.materialized in MATERIALIZED
+            and has_guard(node.config)
             and not node.config.meta.get(UNAUDITED)
         }
 
