@@ -31,10 +31,16 @@ MODELS = {
         "pre_hook='create or replace temporary view of_a_hook as select 3L as three', "
         "post_hook='insert into {{ this }} values (4)') }} select three from of_a_hook"
     ),
+    "models/own_hooks.sql": (
+        "{{ config(materialized='incremental', unique_key='id', "
+        "incremental_strategy='merge', meta={'unguarded': 'Its hooks.'}, "
+        "post_hook='insert into {{ this }} values (null, 4)') }} select 'i' as id, 3 as n"
+    ),
     "seeds/rules.csv": "id,level\na,1\nb,\n",
     # Not written.
     "models/promised.sql": "{{ config(file_format='parquet') }} select 1L as id",
     "models/promised_python.py": PYTHON.format("parquet", '"n as id"'),
+    "models/promised_and_unguarded.sql": "{{ config(meta={'unguarded': 'So.'}) }} select 1L as id",
     "models/marked.sql": "{{ config(file_format='parquet') }} select email "
     "from {{ ref('silver_t') }}",
     "models/takes_it_out.sql": "{{ config(file_format='orc', schema='gold') }} "
@@ -59,6 +65,7 @@ YML = {
     "models": [
         {"name": "silver_t", "columns": [MARKED]},
         {"name": "promised", "config": ENFORCED, "columns": TYPED},
+        {"name": "promised_and_unguarded", "config": ENFORCED, "columns": TYPED},
         {"name": "promised_python", "config": ENFORCED, "columns": TYPED},
         {"name": "marked", "columns": [MARKED]},
         {"name": "reads_it", "config": ENFORCED, "columns": ID},
@@ -72,19 +79,21 @@ YML = {
 }
 REFUSED = {
     "promised": "its contract is enforced: set `+file_format: iceberg`, or take the contract out",
+    "promised_and_unguarded": "meta unguarded, and its contract is enforced: take that out, or take "
+    "the contract out",
     "promised_python": "its contract is enforced: set `+file_format: iceberg`",
     "marked": "its column email is marked: set `+file_format: iceberg`, or take the mark out",
     "takes_it_out": "takes_it_out.reference is silver_t.email under another name",
     "takes_it_out_python": "takes_it_out_python.reference is silver_t.email under another name",
     "loses_it": "loses_it.e is silver_t.email under another name, and is not marked pii",
-    "notes": "its model keeps a note, which only an Iceberg table has",
-    "history": "email would take over marks, which only an Iceberg table keeps",
+    "notes": "its model keeps a note, which only a table of the guard has",
+    "history": "email would take over marks, which only a table of the guard keeps",
     # dbt-spark's own words.
     "of_parquet": "Snapshot functionality requires file_format be set to 'delta'",
     "reads_it": "reads_it.id cannot be traced, because of plain.id, of which its table cannot say "
-    "what it was made of (file_format parquet): set `+file_format: iceberg` for plain",
+    "what it was made of, because dbt-spark writes it (file_format parquet)",
 }
-WRITTEN = {"plain", "no_format", "by_python", "bit_by_bit", "rules"}
+WRITTEN = {"own_hooks", "plain", "no_format", "by_python", "bit_by_bit", "rules"}
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +113,13 @@ def test_what_asks_for_nothing_is_written_by_dbt_spark(built, spark, module_sche
         lines = [line for line in built.said if line.endswith(LINE) and f".{name}:" in line]
         assert len(lines) == 1, name
     assert f"{module_schema}.no_format: no file_format: {LINE}" in built.said
+    assert f"{module_schema}.own_hooks: meta unguarded: {LINE}" in built.said
     rows = {
         name: {tuple(row) for row in spark.table(f"{module_schema}.{name}").collect()}
         for name in WRITTEN
     }
     assert rows["plain"] == rows["no_format"] == {("k",)}
+    assert rows["own_hooks"] == {("i", 3), (None, 4)}
     assert rows["by_python"] == {("k", 2)}
     assert rows["bit_by_bit"] == {(3,), (4,)}
     assert rows["rules"] == {("a", 1), ("b", None)}
@@ -130,8 +141,11 @@ def test_a_second_run_appends_or_makes_anew_as_dbt_spark_does(built, project, sp
     again = project("run", "-s", *names, schema=module_schema)
     assert again.success, again.text
     assert project("seed", schema=module_schema).success
-    counts = {name: spark.table(f"{module_schema}.{name}").count() for name in WRITTEN}
+    counts = {
+        name: spark.table(f"{module_schema}.{name}").count() for name in WRITTEN - {"own_hooks"}
+    }
     assert counts == {"plain": 1, "no_format": 1, "by_python": 1, "bit_by_bit": 4, "rules": 2}
+    assert spark.table(f"{module_schema}.own_hooks").count() == 3  # merged, and appended to
 
 
 def test_a_table_of_the_guard_is_not_dropped(small_project, spark, schema):

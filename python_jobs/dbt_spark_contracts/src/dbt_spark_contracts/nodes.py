@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 ICEBERG = "iceberg"
+# In the meta of a model of Iceberg's: why dbt-spark shall write it all the same.
+UNGUARDED = "unguarded"
 
 # What has no table of its own: who reads it, reads what it reads.
 WITHOUT_TABLE = ("view", "ephemeral")
@@ -15,12 +17,17 @@ def is_enforced(config: Mapping) -> bool:
 
 def has_guard(config: Mapping) -> bool:
     """Does the guard write the table of a node with this config? dbt-spark writes all others."""
-    return str(config.get("file_format") or "").lower() == ICEBERG
+    return not why_unguarded(config)
 
 
-def format_of(config: Mapping) -> str:
-    """The file format of a node with this config, in words."""
-    return f"file_format {config['file_format']}" if config.get("file_format") else "no file_format"
+def why_unguarded(config: Mapping) -> str:
+    """Why dbt-spark writes the table of a node with this config; none, if the guard does."""
+    if (config.get("meta") or {}).get(UNGUARDED):
+        return f"meta {UNGUARDED}"
+    file_format = config.get("file_format")
+    if str(file_format or "").lower() == ICEBERG:
+        return ""
+    return f"file_format {file_format}" if file_format else "no file_format"
 
 
 def touched_tables(nodes: dict[str, dict], selected: Iterable[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""What dbt-spark writes by its own materialization, because it is to be no Iceberg table."""
+"""What dbt-spark writes by its own materialization: no Iceberg table, or one without the guard."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from dbt_spark_contracts.compat import dbt_core
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.lineage.memory import PROPERTY
 from dbt_spark_contracts.lineage.project import Project, marked
-from dbt_spark_contracts.nodes import format_of, has_guard, is_enforced
+from dbt_spark_contracts.nodes import UNGUARDED, is_enforced, why_unguarded
 from dbt_spark_contracts.publish import branches, tell
 from dbt_spark_contracts.spark import session
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dbt_spark_contracts.invocation import Invocation
-
-ICEBERG_OR = "set `+file_format: iceberg`, or "
 
 
 class UnguardedDoors(metaclass=AdapterMeta):
@@ -39,15 +37,17 @@ class UnguardedDoors(metaclass=AdapterMeta):
             CompilationError: In one line, if it would lose what its yml promises, or if its table
                 is one of the guard's, which dbt-spark would drop.
         """
-        if has_guard(model["config"]):
+        why = why_unguarded(model["config"])
+        if not why:
             return False
-        told = f"{relation}: {format_of(model['config'])}"
-        if why := _is_bound(self.project_of(graph).nodes.get(model["unique_id"], model)):
-            raise CompilationError(f"{told}, and {why}. Nothing was written.")
+        told = f"{relation}: {why}"
+        node = self.project_of(graph).nodes.get(model["unique_id"], model)
+        if bound := _is_bound(node):
+            raise CompilationError(f"{told}, and {bound}. Nothing was written.")
         if _is_ours(str(relation)):
             raise CompilationError(
-                f"{told}, and there is a table whose history dbt-spark would drop: {ICEBERG_OR}"
-                "give it another alias, or drop the table yourself. Nothing was written."
+                f"{told}, and there is a table whose history dbt-spark would drop: "
+                f"{_way_in(model)}give it another alias, or drop the table. Nothing was written."
             )
         tell.line(
             f"{told}: dbt-spark writes it by itself, seen at once, without branch, drift check "
@@ -57,25 +57,25 @@ class UnguardedDoors(metaclass=AdapterMeta):
 
     @available
     def require_nothing_to_keep(
-        self, relation: Any, view: Any, marks: Mapping[str, Iterable[str]]
+        self, model: dict, view: Any, marks: Mapping[str, Iterable[str]]
     ) -> None:
-        """Raises CompilationError, in one line, for what only an Iceberg table could keep.
+        """Raises CompilationError, in one line, for what only a table of the guard could keep.
 
         Args:
-            relation: The table.
+            model: dbt's model.
             view: The staged view.
             marks: Those that a snapshot's columns would take over.
         """
         if taken := sorted(name for name, found in marks.items() if found):
             raise CompilationError(
-                f"{relation}: {', '.join(taken)} would take over marks, which only an Iceberg "
-                f"table keeps: {ICEBERG_OR}leave them out. Nothing was written."
+                f"{model['name']}: {', '.join(taken)} would take over marks, which only a "
+                f"table of the guard keeps: {_way_in(model)}leave them out. Nothing was written."
             )
         notes = self.invocation.notes.get(str(view))
         if notes is not None and notes.is_asked:
             raise CompilationError(
-                f"{relation}: its model keeps a note, which only an Iceberg table has: "
-                f"{ICEBERG_OR}keep none. Nothing was written."
+                f"{model['name']}: its model keeps a note, which only a table of the guard has: "
+                f"{_way_in(model)}keep none. Nothing was written."
             )
 
     @available
@@ -92,17 +92,26 @@ class UnguardedDoors(metaclass=AdapterMeta):
             model = context["model"] | {"language": "sql", "compiled_code": query}
             instead |= {"model": model, "compiled_code": query, "sql": query}
         manifest = self.get_macro_resolver()
-        return dbt_core.stock_materialization(manifest, name, {**context, **instead})()
+        result = dbt_core.stock_materialization(manifest, name, {**context, **instead})()
+        # Its incremental one says no type, and dbt cannot drop what a package makes beside that.
+        relations = [each.incorporate(type=each.type or "table") for each in result["relations"]]
+        return {"relations": relations}
 
 
 def _is_bound(node: dict) -> str:
     """What of the guard a node's yml asks for, and the way out; none, if it asks for nothing."""
     if is_enforced(node["config"]):
-        return f"its contract is enforced: {ICEBERG_OR}take the contract out"
+        return f"its contract is enforced: {_way_in(node)}take the contract out"
     columns = [column["name"] for column in node["columns"].values() if marked(column)]
     if columns:
-        return f"its column {columns[0]} is marked: {ICEBERG_OR}take the mark out"
+        return f"its column {columns[0]} is marked: {_way_in(node)}take the mark out"
     return ""
+
+
+def _way_in(model: dict) -> str:
+    """How the guard is to write a model, as the first of two ways out."""
+    told = (model["config"].get("meta") or {}).get(UNGUARDED)
+    return "take that out, or " if told else "set `+file_format: iceberg`, or "
 
 
 def _is_ours(table: str) -> bool:

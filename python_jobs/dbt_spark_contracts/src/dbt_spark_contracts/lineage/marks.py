@@ -30,7 +30,7 @@ from dbt_spark_contracts.lineage.project import (
     with_marks,
 )
 from dbt_spark_contracts.lineage.record import Column, Model
-from dbt_spark_contracts.nodes import format_of, has_guard, is_enforced
+from dbt_spark_contracts.nodes import is_enforced, why_unguarded
 from dbt_spark_contracts.plan.tree import names
 from dbt_spark_contracts.plan.values import COPY, DIRECT, Origin
 
@@ -125,11 +125,8 @@ def _not_remembered(node: dict, column: str, memory: Memory | None, nodes: Nodes
     if PII in marks_of(node, column):
         return ""  # it counts as whatever it may be
     made = (memory or {}).get(column.lower())
-    if made is None and not has_guard(node["config"]):
-        return (
-            f"of which its table cannot say what it was made of ({format_of(node['config'])}): set "
-            f"`+file_format: iceberg` for {node['name']}"
-        )
+    if made is None and (why := why_unguarded(node["config"])):
+        return f"of which its table cannot say what it was made of, because dbt-spark writes it ({why})"
     if made is None:
         build = f"`dbt build -s {node['name']}`"
         return f"of which its table does not say what it was made of: {build} has it say so"
