@@ -31,14 +31,14 @@ class AdapterInsides:
 PACKAGE = "dbt_spark_contracts"
 
 
-def use_package(adapter_type: str) -> None:
-    """Let projects of this adapter have the macros of this package as they have the adapter's.
+def use_package(adapter_type: str, folder: Path = Path(__file__).parents[1]) -> None:
+    """Let projects of this adapter have the macros in a folder as they have the adapter's.
 
     dbt has such internal packages for each adapter, and looks through them in order. Ours comes
     first, so it can take the place of a macro of the adapter's; what a project defines itself
     comes before both. It also has to survive `dbt retry`, which reads the project anew.
     """
-    FACTORY.packages.setdefault(PACKAGE, Path(__file__).parents[1])
+    FACTORY.packages[PACKAGE] = folder
     stock_names = FACTORY.get_adapter_package_names
 
     def package_names(name):
