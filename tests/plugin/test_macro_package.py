@@ -26,7 +26,7 @@ from tests.support.dbt_runner import ROOT, environment
 
 PACKAGE = ROOT / "python_jobs/dbt_spark_contracts"
 DOORS = (
-    *("begin_run", "end_run", "publish", "roll_back", "maintain", "unlock"),
+    *("begin_run", "end_run", "publish", "roll_back", "maintain", "unlock", "history"),
     "drop_stray_columns",
 )
 OWN_DOORS = "\n".join(

@@ -349,7 +349,10 @@ def test_roll_back(project, seen, spark, schema):
     assert project("run-operation", "roll_back", "--args", '{to: "2000-01-01"}').success
     assert seen() == NOTHING
     result = project("run-operation", "roll_back", "--args", "{to: soon}")
-    assert "to must be a time like 2026-01-14 18:00, and is 'soon'." in result.text
+    assert (
+        "to must be a time like 2026-01-14 18:00, or the name of a run, and is 'soon'."
+        in result.text
+    )
     assert project("build", build=3).success
     assert seen()["a"] == [(1, 10, "3"), (2, 20, "3")]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 from dbt.cli.main import dbtRunner
 from dbt_common.tests import enable_test_caching
+from dbt_spark_contracts.cli.main import run as run_tool
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,6 +98,12 @@ class Dbt:
         result = self("compile", "--no-introspect", "--target", target, "--inline", inline)
         assert result.success, result.text
         return dict(zip(expressions, result.code["inline_query"].split("\x1f"), strict=True))
+
+    def tool(self, *args: str, schema: str) -> int:
+        """`dbt-spark-contracts *args` on the project, in this process. Out: the exit code."""
+        options = ["--project-dir", str(self.project_dir), "--profiles-dir", str(ROOT)]
+        with environment(**self._environment(schema)):
+            return run_tool([*args, *options])
 
     def start(self, *args: str, schema: str, target_path: Path, run=DBT, before=(), **variables):
         """The same, in a process of its own: subprocess.Popen.

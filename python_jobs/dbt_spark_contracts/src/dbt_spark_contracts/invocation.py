@@ -46,6 +46,7 @@ class Invocation:
         made: What the rows of staged views are made of, until their tables remember it.
         notes: What the Python models of staged views ask of notes, until their tables have them.
         with_known_columns: The nodes whose marks were found to be on columns that are there.
+        told: What an operation tells of tables, a row each, for the command line.
         left_at: Of those whose promise was found to be kept, the snapshot that the model left.
     """
 
@@ -57,6 +58,7 @@ class Invocation:
     made: "dict[str, Memory]" = field(default_factory=dict)
     notes: "dict[str, Notes]" = field(default_factory=dict)
     with_known_columns: "set[str]" = field(default_factory=set)
+    told: "list[dict]" = field(default_factory=list)
     left_at: "dict[str, int | None]" = field(default_factory=dict)
 
     def rows_of(self, view: str) -> "DataFrame":
@@ -99,6 +101,11 @@ class Invocation:
         known = getattr(config.credentials, _ATTRIBUTE, None)
         target = Path(config.project_root, config.target_path)
         return known or cls.begin(config.credentials, target, config.project_name)
+
+    @classmethod
+    def last(cls) -> "Invocation | None":
+        """That of the dbt command that ran last in this process; None if there was none."""
+        return getattr(dbt_adapters.last_credentials(), _ATTRIBUTE, None)
 
     def complete(self, settle: "Callable[[Invocation], None]") -> None:
         """The command ends, however it does. Raises nothing: what went wrong is said.

@@ -1,5 +1,6 @@
 """A dbt project opened from the command line: its profile, its manifest, its Spark session."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,11 @@ LOGS = "logs"
 
 class CannotOpen(Exception):
     """Why a project cannot be opened, or a dbt command in it not be run, in one line."""
+
+
+def one_line(text: str) -> str:
+    """What dbt says of an error, in one line, without the kind of error that it begins with."""
+    return " ".join(re.sub(r"^(Runtime|Compilation|Database) Error.*\n", "", text).split())
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Place:
 
         done = dbtRunner(callbacks=[*callbacks]).invoke([*arguments, *self._options()])
         if done.exception is not None:
-            raise CannotOpen(" ".join(str(done.exception).split()))
+            raise CannotOpen(one_line(str(done.exception)))
         return done
 
     def _options(self) -> list[str]:
@@ -98,7 +104,7 @@ class Opened:
         try:
             return session.get()
         except DbtRuntimeError as error:
-            raise CannotOpen(" ".join(str(error).split())) from None
+            raise CannotOpen(one_line(str(error))) from None
 
     @cached_property
     def nodes(self) -> dict[str, dict]:

@@ -3,8 +3,11 @@
 import io
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
 
 ORDERS = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
@@ -22,6 +25,15 @@ def harmless(line: str) -> str:
     order of letters, and halves of surrogate pairs.
     """
     return ORDERS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), line)
+
+
+def table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Rows as the lines of a table, below the names of their columns. None, if there is no row."""
+    return iter(
+        tabulate(rows, headers="keys", missingval="", disable_numparse=True).splitlines()
+        if rows
+        else ()
+    )
 
 
 def show(lines: Iterable[str]) -> None:

@@ -1,5 +1,6 @@
 """What macros/publish calls of the adapter: a door each, and no more."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbt.adapters.base.meta import AdapterMeta, available
@@ -12,7 +13,15 @@ from dbt_spark_contracts.compat import dbt_adapters, dbt_core
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.materializations import UNAUDITED
 from dbt_spark_contracts.nodes import has_guard
-from dbt_spark_contracts.publish import branches, held_back, operations, statements, tell
+from dbt_spark_contracts.publish import (
+    branches,
+    git,
+    held_back,
+    maintenance,
+    operations,
+    statements,
+    tell,
+)
 from dbt_spark_contracts.publish.command import WRITES, Command
 from dbt_spark_contracts.publish.hooks import calls_any
 from dbt_spark_contracts.publish.run import MATERIALIZED, Run
@@ -32,6 +41,11 @@ def _command(told: dict) -> Command:
     return Command(is_a_part=dbt_core.builds_a_part(), **told)
 
 
+def _begun(command: Command) -> Command:
+    """The command of a run that begins, with the commit that it builds."""
+    return replace(command, git_commit=git.commit(get_flags().PROJECT_DIR))
+
+
 class PublishDoors(metaclass=AdapterMeta):
     """A part of the adapter: write, audit, publish.
 
@@ -46,7 +60,7 @@ class PublishDoors(metaclass=AdapterMeta):
     @available
     def begin_run(self, command: dict, graph: dict, selected: list[str]) -> None:
         """See `Run.begin`."""
-        self.invocation.run.begin(_command(command), graph, selected)
+        self.invocation.run.begin(_begun(_command(command)), graph, selected)
 
     @available
     def end_run(self, command: dict, results: "Iterable") -> None:
@@ -71,7 +85,7 @@ class PublishDoors(metaclass=AdapterMeta):
         def begin_lazily() -> bool:
             asked = _command(command)
             if not asked.audits:
-                self.invocation.run.begin(asked, graph, [])
+                self.invocation.run.begin(_begun(asked), graph, [])
             return self.invocation.run.is_begun
 
         self.invocation.run.require_begun(
@@ -167,19 +181,41 @@ class PublishDoors(metaclass=AdapterMeta):
         self.invocation.run.lock(_command(command), graph["nodes"], kind)
 
     @available
-    def publish(self, command: dict, graph: dict, branch: str) -> None:
+    def publish(self, command: dict, graph: dict, branch: str, dry_run: bool) -> None:
         """See `operations.publish`."""
-        operations.publish(self._checked_run(), _command(command), graph["nodes"], branch)
+        run, nodes = self._checked_run(), graph["nodes"]
+        self._tell(operations.publish(run, _command(command), nodes, branch, dry_run))
 
     @available
-    def roll_back(self, command: dict, graph: dict, to: object) -> None:
+    def roll_back(self, command: dict, graph: dict, to: object, dry_run: bool) -> None:
         """See `operations.roll_back`."""
-        operations.roll_back(self.invocation.run, _command(command), graph["nodes"], to)
+        run, nodes = self.invocation.run, graph["nodes"]
+        self._tell(operations.roll_back(run, _command(command), nodes, to, dry_run))
 
     @available
-    def maintain(self, command: dict, graph: dict, keep_days: float) -> None:
-        """See `operations.maintain`."""
-        operations.maintain(self.invocation.run, _command(command), graph["nodes"], keep_days)
+    def maintain(
+        self, command: dict, graph: dict, keep_days: float, only: list[str], dry_run: bool
+    ) -> None:
+        """See `maintenance.maintain`."""
+        run, nodes = self.invocation.run, graph["nodes"]
+        wanted = maintenance.Wanted(keep_days, only, dry_run)
+        self._tell(maintenance.maintain(run, _command(command), nodes, wanted))
+
+    @available
+    def history(self, command: dict, graph: dict, limit: int) -> None:
+        """See `operations.history`."""
+        run, nodes = self.invocation.run, graph["nodes"]
+        self._tell(operations.history(run, _command(command), nodes, limit))
+
+    @available
+    def recorded_runs(self, command: dict, graph: dict, limit: int) -> None:
+        """See `operations.recorded`."""
+        run, nodes = self.invocation.run, graph["nodes"]
+        self._tell(operations.recorded(run, _command(command), nodes, limit))
+
+    def _tell(self, rows: list[dict]) -> None:
+        """Let the command line, which may have called the operation, have what it tells."""
+        self.invocation.told = rows
 
     @available
     def unlock(self, command: dict, graph: dict) -> None:

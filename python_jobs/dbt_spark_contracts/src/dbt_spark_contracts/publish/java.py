@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import java_classes, java_session
 from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.publish.sizes import size_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -51,6 +52,28 @@ def maintain(session: "SparkSession", table: str, keep: timedelta, orphans_after
     orphans = delete.olderThan(_before(orphans_after)).execute().orphanFileLocations()
     tables.forget(session, table)
     return sum(1 for _ in orphans)
+
+
+def counts(session: "SparkSession", table: str) -> dict[str, int]:
+    """How many `files` of rows and deletes main of a table has; how many `snapshots` there are."""
+    loaded = tables.load_anew(session, table)
+    files = size_of(loaded, loaded.currentSnapshot()).files
+    return {"files": files, "snapshots": sum(1 for _ in loaded.snapshots())}
+
+
+def would_expire(session: "SparkSession", table: str, keep: timedelta) -> int:
+    """How many snapshots `maintain` would let expire. Nothing is changed."""
+    loaded = tables.load_anew(session, table)
+    return sum(1 for _ in loaded.expireSnapshots().expireOlderThan(_before(keep)).apply())
+
+
+def would_delete(session: "SparkSession", table: str, orphans_after: timedelta) -> int:
+    """How many files that no snapshot knows `maintain` would delete. Nothing is changed."""
+    catalog, older = tables.current_catalog(session), datetime.now(timezone.utc) - orphans_after
+    return session.sql(
+        f"call {tables.spelled(catalog)}.system.remove_orphan_files(table => '{table}', "
+        f"older_than => timestamp '{older:%Y-%m-%d %H:%M:%S} UTC', dry_run => true)"
+    ).count()
 
 
 def _before(age: timedelta) -> int:

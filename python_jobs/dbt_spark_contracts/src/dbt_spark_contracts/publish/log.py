@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.publish import commits
 from dbt_spark_contracts.publish.branches import Move
+from dbt_spark_contracts.publish.record import as_text
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -139,12 +140,44 @@ class PublishLog:
                 facts = json.loads(summary.get(_FACTS) or "{}")
         return facts
 
-    def published_at(self, time: datetime) -> dict[str, int]:
+    def published_when(self, run: str) -> "int | None":
+        """When a run was published last, in microseconds since 1970; None if it was not."""
+        rows = [row.micros for row in self._rows(f"status = '{PUBLISHED}'") if row.run == run]
+        return max(rows, default=None)
+
+    def history(self, limit: int) -> list[dict]:
+        """What happened to tables, a row for each time and run, the newest first.
+
+        Args:
+            limit: How many rows at most.
+
+        Returns:
+            For each its time `at` (UTC, ISO 8601), `status`, `run`, `invocation_id`, and the number
+            of its `tables`.
+        """
+        found: dict[tuple, int] = {}
+        for row in self._rows(f"status <> '{MOVING}'"):
+            key = (row.micros, row.run, row.status, row.invocation)
+            found[key] = found.get(key, 0) + 1
+        return [
+            {
+                "at": as_text(micros),
+                "status": status,
+                "run": run,
+                "invocation_id": invocation_id,
+                "tables": count,
+            }
+            for (micros, run, status, invocation_id), count in sorted(found.items(), reverse=True)
+        ][:limit]
+
+    def published_at(self, micros: int) -> dict[str, int]:
         """The snapshot of each table that was published last at that time.
 
         Of a table that came later, the one that it began with.
+
+        Args:
+            micros: The time, in microseconds since 1970.
         """
-        micros = round(time.timestamp() * 1_000_000)
         then: dict[str, int] = {}
         for row in sorted(self._rows(f"status in ('{PUBLISHED}', '{ROLLED_BACK}')"), key=_micros):
             if row.micros <= micros:

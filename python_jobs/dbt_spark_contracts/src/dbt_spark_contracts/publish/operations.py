@@ -1,58 +1,97 @@
-"""What `dbt run-operation` does to published tables. Each takes the lease, as a build does."""
+"""What `dbt run-operation` does to published tables. What changes one takes the lease, as a build.
 
-from datetime import date, datetime, timedelta, timezone
+Each tells a row for each table that it changes, or would change in a dry run.
+"""
+
+from datetime import date, datetime, timezone
 
 from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import explained
-from dbt_spark_contracts.publish import branches, java, log, tell
+from dbt_spark_contracts.publish import branches, log, record, tell
 from dbt_spark_contracts.publish.branches import MAIN, Move
-from dbt_spark_contracts.publish.command import BUILD, Command, is_number, is_run_name
+from dbt_spark_contracts.publish.command import Command, is_run_name
 from dbt_spark_contracts.publish.run import Run
+from dbt_spark_contracts.publish.sizes import size_of
 from dbt_spark_contracts.spark import session
 
-# Files that no snapshot knows are deleted when they are so old (Iceberg's own default): a writer
-# that has no lease may be about to commit a younger one.
-ORPHANS_AFTER = timedelta(days=3)
-
-# The longest time that `maintain` keeps snapshots for: a hundred years.
-MOST_DAYS = 36_500
+MOST_BUILDS = 1_000_000
 
 
-def publish(run: Run, command: Command, nodes: dict[str, dict], branch: str) -> None:
+def publish(
+    run: Run, command: Command, nodes: dict[str, dict], branch: str, dry_run: bool = False
+) -> list[dict]:
     """Publish what a failed run has held back on its branch: all of its tables or none.
 
-    Raises DbtRuntimeError if a build runs, if there is no such branch, or if one of its tables has
-    been written since.
+    Args:
+        run: This command's run.
+        command: This command.
+        nodes: dbt's nodes.
+        branch: The branch of the failed run.
+        dry_run: Only check, and tell what would be published.
+
+    Returns:
+        A row for each table.
+
+    Raises:
+        DbtRuntimeError: A build runs, there is no such branch, or one of its tables has been
+            written since.
     """
     if not is_run_name(branch):
         raise DbtRuntimeError(f"{branch!r} is no branch of a run: a failed run says its branch.")
-    run.lock(command, nodes, "publish")
+    _open(run, command, nodes, "publish", dry_run)
     with explained():
-        held = run.log.tables_of(branch)
+        held = run.log.tables_of(branch) if run.has_log() else []
         found = run.moves(branch, {*run.project_tables(), *held})
         run.check_can_be_published(branch, found, held)
-        run.publish(branch, found, run.log.facts(branch).get("ran", []))
+        rows = [_row(move) for move in sorted(found, key=lambda move: move.table_name)]
+        if dry_run:
+            run.check_contracts(nodes, [move.table_name for move in found], branch)
+            tell.line(f"{len(found)} tables would be published. Nothing was changed.")
+        else:
+            run.publish(branch, found, run.log.facts(branch).get("ran", []))
+    return rows
 
 
-def roll_back(run: Run, command: Command, nodes: dict[str, dict], to: object) -> None:
-    """Let main of every table be the snapshot that was published last at a time (UTC).
+def roll_back(
+    run: Run, command: Command, nodes: dict[str, dict], to: object, dry_run: bool = False
+) -> list[dict]:
+    """Let main of every table be the snapshot that was published last at a time.
 
-    All or none. Nothing is deleted. Raises DbtRuntimeError if a build runs, if `to` is no time, or
-    if a snapshot of then has expired.
+    All or none. Nothing is deleted.
+
+    Args:
+        run: This command's run.
+        command: This command.
+        nodes: dbt's nodes.
+        to: The time, in UTC if it names no zone; or the name of a run that was published.
+        dry_run: Only check, and tell what would be rolled back.
+
+    Returns:
+        A row for each table whose main moves.
+
+    Raises:
+        DbtRuntimeError: A build runs, `to` is neither, or a snapshot of then has expired.
     """
-    then = _time(to)
-    run.lock(command, nodes, "roll_back")
+    then = None if is_run_name(to) else _micros(_time(to))
+    _open(run, command, nodes, "roll_back", dry_run)
     spark, name = session.get(), command.run_name("roll_back")
     with explained():
-        published = run.log.published_at(then)
+        if then is None:
+            then = run.log.published_when(str(to)) if run.has_log() else None
+            if then is None:
+                raise DbtRuntimeError(
+                    f"No run {to} was published: see `dbt-spark-contracts history`."
+                )
+        published = run.log.published_at(then) if run.has_log() else {}
         found = []
         for table, refs in branches.refs(spark, {*run.project_tables(), *published}).items():
             main = refs.get(MAIN)
             if main is not None and published.get(table, main) != main:
                 found.append(Move(table, main, published[table]))
         for move in found:
+            _check_is_kept(move)
             if changed := branches.changed_columns(spark, move.table_name, move.to_snapshot_id):
                 raise DbtRuntimeError(
                     f"{move.table_name}: {', '.join(changed)} changed since then, and a table has "
@@ -60,64 +99,64 @@ def roll_back(run: Run, command: Command, nodes: dict[str, dict], to: object) ->
                     f"of then by `select … from {move.table_name} version as of "
                     f"{move.to_snapshot_id}`."
                 )
+        rows = [_row(move) for move in sorted(found, key=lambda move: move.table_name)]
+        if dry_run:
+            tell.line(f"{len(found)} tables would go back. Nothing was changed.")
+            return rows
         for move in found:
             # What is not cleared up after yet proves that the lease is ours: see move_main.
             if not branches.add(spark, move.table_name, name, move.to_snapshot_id):
                 run.drop_branch(name, [each.table_name for each in found])
-                raise DbtRuntimeError(
-                    f"The snapshot of {move.table_name} of that time has expired; nothing was "
-                    "rolled back."
-                )
+                _check_is_kept(move)
         run.move(name, found, log.ROLLED_BACK)
     tell.line(f"{len(found)} tables are as they were published on {to}.")
+    return rows
 
 
-def _time(to: object) -> datetime:
-    """A time that is given as text, or as YAML reads it. Raises DbtRuntimeError."""
-    try:
-        if isinstance(to, date) and not isinstance(to, datetime):
-            to = f"{to}T00:00"
-        time = datetime.fromisoformat(_with_zone(str(to)))
-    except ValueError:
-        raise DbtRuntimeError(f"to must be a time like 2026-01-14 18:00, and is '{to}'.") from None
-    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+def history(run: Run, command: Command, nodes: dict[str, dict], limit: int) -> list[dict]:
+    """What was published, held back and rolled back, a row for each time, the newest first.
 
+    Args:
+        run: This command's run.
+        command: This command.
+        nodes: dbt's nodes.
+        limit: How many rows at most.
 
-def _with_zone(text: str) -> str:
-    """The time with its zone as Python 3.10 reads it."""
-    return f"{text[:-1]}+00:00" if text.endswith(("Z", "z")) else text
+    Returns:
+        The rows.
 
-
-def maintain(run: Run, command: Command, nodes: dict[str, dict], keep_days: float) -> None:
-    """What Iceberg's tables need from time to time, by Iceberg's own actions.
-
-    Branches that failed runs have held back go, small files become larger ones, snapshots older
-    than `keep_days` expire, and files that no snapshot knows are deleted when they are old enough.
-    Raises DbtRuntimeError if a build runs.
+    Raises:
+        DbtRuntimeError: `limit` is no number of builds.
     """
-    if not is_number(keep_days) or not 0 <= keep_days <= MOST_DAYS:
-        raise DbtRuntimeError(
-            f"keep_days must be a number of days, from 0 to {MOST_DAYS}, and is {keep_days!r}."
-        )
-    run.lock(command, nodes, "maintain")
-    spark = session.get()
+    _check_limit(limit)
+    run.look(command, nodes)
     with explained():
-        for name, refs in branches.refs(spark, run.tables_with_branches()).items():
-            for ref in refs:
-                if ref.startswith(f"{BUILD}_") and is_run_name(ref):
-                    run.check_lease()
-                    run.drop_branch(ref, [name])
-        # Of a table that is not the project's only branches go, and no file.
-        for name in [*run.project_tables(), run.log.table, run.lock_table]:
-            if branches.find(spark, name) is None:
-                continue
-            run.check_lease()
-            orphans = java.maintain(spark, name, timedelta(days=keep_days), ORPHANS_AFTER)
-            kept = sum(1 for _ in tables.load(spark, name).snapshots())
-            tell.line(
-                f"{name}: {kept} snapshots are kept, {orphans} files that none of them knows "
-                "were removed."
-            )
+        rows = run.log.history(limit) if run.has_log() else []
+        by_run: dict[str, dict] = {}
+        for found in record.read(session.get(), run.record_tables, MOST_BUILDS) if rows else ():
+            by_run.setdefault(found["run"], found)  # a retry goes on with the name: its newest
+    for row in rows:
+        row.update(_recorded(by_run.get(row["run"])))
+        tell.line(f"{row['at']}  {row['status']:<11}  {row['run']}  {row['tables']} tables")
+    return rows
+
+
+def recorded(run: Run, command: Command, nodes: dict[str, dict], limit: int) -> list[dict]:
+    """The newest runs on record, with their nodes: see `record.read`.
+
+    Args:
+        run: This command's run.
+        command: This command.
+        nodes: dbt's nodes.
+        limit: How many runs at most.
+
+    Raises:
+        DbtRuntimeError: `limit` is no number of runs.
+    """
+    _check_limit(limit)
+    run.look(command, nodes)
+    with explained():
+        return record.read(session.get(), run.record_tables, limit)
 
 
 def unlock(run: Run, command: Command, nodes: dict[str, dict]) -> None:
@@ -128,3 +167,72 @@ def unlock(run: Run, command: Command, nodes: dict[str, dict]) -> None:
     """
     if not run.lock(command, nodes, "unlock", watch=True):
         tell.line("No build has the lock.")
+
+
+def _check_limit(limit: object) -> None:
+    """Raises DbtRuntimeError if it is no number of builds."""
+    if type(limit) is not int or not 1 <= limit <= MOST_BUILDS:
+        raise DbtRuntimeError(f"limit must be a number of builds, at least 1, and is {limit!r}.")
+
+
+def _recorded(found: dict | None) -> dict:
+    """What the record of a run adds to its history; nothing of one that is not on record."""
+    nodes = found["nodes"] if found else []
+    return {
+        "rows": sum(node["rows_written"] or 0 for node in nodes) if found else None,
+        "files": sum(node["files_written"] or 0 for node in nodes) if found else None,
+        "seconds": round(found["seconds"], 1) if found else None,
+        "git_commit": found["git_commit"] if found else None,
+    }
+
+
+def _open(run: Run, command: Command, nodes: dict[str, dict], kind: str, dry_run: bool) -> None:
+    """Take the lease or, for a dry run, only look. Raises DbtRuntimeError if a build runs."""
+    if dry_run:
+        run.look(command, nodes)
+    else:
+        run.lock(command, nodes, kind)
+
+
+def _row(move: Move) -> dict:
+    """What becomes of a table, for people and programs."""
+    loaded = tables.load(session.get(), move.table_name)
+    ids = (move.from_snapshot_id, move.to_snapshot_id)
+    now, after = (size_of(loaded, loaded.snapshot(each)).rows for each in ids)
+    return {
+        "table": move.table_name,
+        "rows_now": now,
+        "rows_after": after,
+        "from_snapshot_id": move.from_snapshot_id,
+        "to_snapshot_id": move.to_snapshot_id,
+    }
+
+
+def _check_is_kept(move: Move) -> None:
+    """Raises DbtRuntimeError if the snapshot that a table is to go back to has expired."""
+    if tables.load(session.get(), move.table_name).snapshot(move.to_snapshot_id) is None:
+        raise DbtRuntimeError(
+            f"The snapshot of {move.table_name} of that time has expired; nothing was rolled back."
+        )
+
+
+def _micros(time: datetime) -> int:
+    return round(time.timestamp() * 1_000_000)
+
+
+def _time(to: object) -> datetime:
+    """A time that is given as text, or as YAML reads it. Raises DbtRuntimeError."""
+    try:
+        if isinstance(to, date) and not isinstance(to, datetime):
+            to = f"{to}T00:00"
+        time = datetime.fromisoformat(_with_zone(str(to)))
+    except ValueError:
+        raise DbtRuntimeError(
+            f"to must be a time like 2026-01-14 18:00, or the name of a run, and is '{to}'."
+        ) from None
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
+def _with_zone(text: str) -> str:
+    """The time with its zone as Python 3.10 reads it."""
+    return f"{text[:-1]}+00:00" if text.endswith(("Z", "z")) else text

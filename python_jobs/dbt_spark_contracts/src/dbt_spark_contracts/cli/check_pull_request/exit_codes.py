@@ -12,8 +12,7 @@ EXPLAINED = """\b
 Exit codes:
   0  nothing is wrong (what the change touches is told)
   1  something is wrong: each problem is listed
-  2  it cannot check (no such base, a base that does not parse), or cannot
-     write its report: one line on stderr
+  2  it cannot check, or cannot write its report: one line on stderr
 """
 
 

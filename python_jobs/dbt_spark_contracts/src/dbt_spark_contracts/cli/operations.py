@@ -1,0 +1,155 @@
+"""`dbt-spark-contracts maintain`, `history`, `publish`, `roll-back` and `unlock`.
+
+Each runs the macro of its name, as `dbt run-operation` does, and shows a table of what it tells.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from dbt_spark_contracts.cli.opened import CannotOpen, Place, one_line, project_options
+from dbt_spark_contracts.cli.terminal import harmless, show, table
+
+# dbt's events: a line for the user, and why an operation stopped.
+SAID = "Note"
+STOPPED = ("RunningOperationCaughtError", "RunningOperationUncaughtError")
+
+# What only --json tells: a line is to be readable.
+FOR_PROGRAMS = ("invocation_id", "from_snapshot_id", "to_snapshot_id")
+
+dry_run = click.option("--dry-run", is_flag=True, help="Check, tell what would be done, stop.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
+
+
+@click.command()
+@click.option("--keep-days", type=float, default=7, show_default=True, help="Of snapshots.")
+@click.option("--table", "only", multiple=True, metavar="TABLE", help="Only this; repeatable.")
+@dry_run
+@as_json
+@project_options
+def maintain(place: Place, keep_days: float, only: tuple, dry_run: bool, as_json: bool) -> None:
+    """Keep the tables small and quick.
+
+    Drops branches that failed runs have held back, makes small files larger ones, expires
+    snapshots, and deletes files that no snapshot knows. Takes the lock, as a build does.
+    """
+    arguments = {"keep_days": keep_days, "tables": [*only], "dry_run": dry_run}
+    _run(place, "maintain", arguments, as_json)
+
+
+@click.command()
+@click.option("--limit", default=20, show_default=True, help="How many lines at most.")
+@as_json
+@project_options
+def history(place: Place, limit: int, as_json: bool) -> None:
+    """List what was published, held back and rolled back.
+
+    The newest first, in UTC. `at` and `run` are what `roll-back` and `publish` take.
+    """
+    _run(place, "history", {"limit": limit}, as_json, is_told=False)
+
+
+@click.command()
+@click.argument("branch")
+@dry_run
+@as_json
+@project_options
+def publish(place: Place, branch: str, dry_run: bool, as_json: bool) -> None:
+    """Publish what a failed run has held back on its BRANCH.
+
+    All of its tables or none.
+    """
+    _run(place, "publish", {"branch": branch, "dry_run": dry_run}, as_json)
+
+
+@click.command("roll-back")
+@click.argument("to")
+@dry_run
+@as_json
+@project_options
+def roll_back(place: Place, to: str, dry_run: bool, as_json: bool) -> None:
+    """Let readers see the tables as they were published last at TO.
+
+    TO is a time in UTC, like "2026-01-14 18:00", or the name of a run that was published. All
+    tables or none; nothing is deleted, and a later roll-back goes forward again.
+    """
+    _run(place, "roll_back", {"to": to, "dry_run": dry_run}, as_json)
+
+
+@click.command()
+@project_options
+def unlock(place: Place) -> None:
+    """Take the lock from a build that is dead, and clear up after it.
+
+    The next build does so by itself. Waits until it is certain that the build is dead.
+    """
+    _run(place, "unlock", {}, False)
+
+
+def _run(
+    place: Place, operation: str, arguments: dict, as_json: bool, is_told: bool = True
+) -> None:
+    """Run an operation, and show its rows. Ends the command with 2 if it cannot be done.
+
+    Args:
+        place: The project.
+        operation: The macro's name.
+        arguments: Its arguments.
+        as_json: Whether the rows are printed as JSON, and not as a table.
+        is_told: Whether its lines are printed too, to stderr.
+    """
+
+    def say(line: str) -> None:
+        if is_told:
+            print(harmless(line), file=sys.stderr)
+
+    try:
+        rows = told(place, operation, arguments, say)
+    except CannotOpen as error:
+        print(f"Cannot {operation.replace('_', ' ')}: {harmless(str(error))}", file=sys.stderr)
+        sys.exit(2)
+    if as_json:
+        show([json.dumps(rows, indent=2)])
+    else:
+        kept = [{name: row[name] for name in row if name not in FOR_PROGRAMS} for row in rows]
+        show(map(harmless, table(kept)))
+
+
+def told(
+    place: Place, operation: str, arguments: dict, say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Run an operation of the package, and say its lines.
+
+    Args:
+        place: The project.
+        operation: The macro's name.
+        arguments: Its arguments.
+        say: Called with each line.
+
+    Returns:
+        A row for each table, or whatever the operation tells of.
+
+    Raises:
+        CannotOpen: It stopped with an error.
+    """
+    stopped: list[str] = []
+
+    def on_event(event: Any) -> None:
+        if event.info.name == SAID and event.info.level == "info":
+            say(event.data.msg)
+        elif event.info.name in STOPPED:
+            stopped.append(event.data.exc)
+
+    command = ("run-operation", f"dbt_spark_contracts.{operation}", "--args", json.dumps(arguments))
+    done = place.dbt(*command, callbacks=(on_event,))
+    if not done.success:
+        raise CannotOpen(one_line(" ".join(stopped)) or "see logs/dbt.log")
+    from dbt_spark_contracts.invocation import Invocation
+
+    invocation = Invocation.last()
+    if invocation is None:
+        raise CannotOpen("the profile's target is not a Spark session: name another, --target")
+    return invocation.told

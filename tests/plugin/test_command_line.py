@@ -1,0 +1,32 @@
+"""The command line: what each sub-command says of itself, before anything is imported for it."""
+
+import subprocess
+import sys
+
+import pytest
+from dbt_spark_contracts.cli.main import COMMANDS, run
+
+SCREEN = 24, 80
+
+
+@pytest.mark.parametrize("name", ["", *sorted(command.name for command in COMMANDS)])
+def test_help_fits_a_screen(name, capsys):
+    assert run([*name.split(), "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= SCREEN[0]
+    assert max(map(len, lines)) <= SCREEN[1]
+    assert "Usage: dbt-spark-contracts" in lines[0]
+
+
+def test_a_wrong_command_line_is_2(capsys):
+    assert run(["no-such-command"]) == 2
+    assert "No such command 'no-such-command'" in capsys.readouterr().err
+
+
+def test_help_and_completion_import_neither_dbt_nor_spark():
+    script = (
+        "import sys; from dbt_spark_contracts.cli.main import run; run(['--help']); "
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & {'dbt', 'pyspark'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
