@@ -30,7 +30,8 @@ select * from (select cast('dummy' as string) as id, cast('dummy' as string) as 
   {% set like = this.incorporate(path={'schema': none, 'identifier': name}, type='table') %}
   {% do run_query('create table ' ~ like ~ ' as select * from ' ~ this ~ ' where 1 = 0') %}
   {% do run_query("insert into " ~ like ~ " values ('" ~ model.name ~ "', null)") %}
-  {% do run_query('merge into ' ~ this ~ ' t using ' ~ like ~ ' s on t.id = s.id when matched then delete') %}
+  {% do run_query('merge into ' ~ this ~ ' t using ' ~ like ~ ' s on t.id = s.id '
+                  ~ 'when matched then delete') %}
   {% do run_query('insert into ' ~ this ~ ' select * from ' ~ like) %}
   {% do adapter.drop_relation(like) %}
 {% endmacro %}
@@ -40,7 +41,8 @@ select * from (select cast('dummy' as string) as id, cast('dummy' as string) as 
     {% set name = adapter.get_relation(none, target.schema, 'results') %}
     {% if not name.type %}{% do exceptions.raise_compiler_error('of no type') %}{% endif %}
     {% for result in results if result.node.resource_type == 'model' %}
-      {% do run_query("insert into " ~ name ~ " values ('" ~ result.node.name ~ "', '" ~ result.status ~ "')") %}
+      {% set row = "('" ~ result.node.name ~ "', '" ~ result.status ~ "')" %}
+      {% do run_query('insert into ' ~ name ~ ' values ' ~ row) %}
     {% endfor %}
   {% endif %}
 {% endmacro %}
@@ -51,13 +53,18 @@ TOOLS = {
     "dbt_project.yml": "name: tools\nconfig-version: 2\n",
     "macros/tools.sql": """
 {% macro spark__concat(fields) %}concat_ws('|', {{ fields | join(', ') }}){% endmacro %}
-{% macro surrogate_key(names) %}{{ return(adapter.dispatch('surrogate_key', 'tools')(names)) }}{% endmacro %}
+{% macro surrogate_key(names) %}
+  {{ return(adapter.dispatch('surrogate_key', 'tools')(names)) }}
+{% endmacro %}
 {% macro default__surrogate_key(names) %}md5({{ dbt.concat(names) }}){% endmacro %}
 {% macro star(from) %}
-  {%- for column in adapter.get_columns_in_relation(from) %}`{{ column.name }}`{{ ', ' if not loop.last }}{% endfor -%}
+  {%- for column in adapter.get_columns_in_relation(from) -%}
+  `{{ column.name }}`{{ ', ' if not loop.last }}
+  {%- endfor -%}
 {% endmacro %}
 {% test as_many_rows(model, other) %}
-  select 1 from (select count(*) as n from {{ model }}), (select count(*) as m from {{ other }}) where n != m
+  select 1 from (select count(*) as n from {{ model }}), (select count(*) as m from {{ other }})
+  where n != m
 {% endtest %}
 """,
 }

@@ -79,8 +79,8 @@ YML = {
 }
 REFUSED = {
     "promised": "its contract is enforced: set `+file_format: iceberg`, or take the contract out",
-    "promised_and_unguarded": "meta unguarded, and its contract is enforced: take that out, or take "
-    "the contract out",
+    "promised_and_unguarded": "meta unguarded, and its contract is enforced: take that out, "
+    "or take the contract out",
     "promised_python": "its contract is enforced: set `+file_format: iceberg`",
     "marked": "its column email is marked: set `+file_format: iceberg`, or take the mark out",
     "takes_it_out": "takes_it_out.reference is silver_t.email under another name",

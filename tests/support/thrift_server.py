@@ -26,7 +26,7 @@ SETTINGS = {
 
 @contextmanager
 def thrift_server(folder: Path) -> Iterator[int]:
-    """Its port. Its catalog is Iceberg's `lake`, and beside it Spark's own; both are in the folder."""
+    """Its port. Its catalog is Iceberg's `lake`, beside Spark's own; both are in the folder."""
     (folder / "lake" / "default").mkdir(parents=True)  # each session begins with `use default`
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -38,7 +38,14 @@ def thrift_server(folder: Path) -> Iterator[int]:
     }
     submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
     # Not --jars, whose classes the server's own threads do not see.
-    options = ["--class", SERVER, "--master", "local[2]", "--driver-class-path", str(bundled_iceberg_jar())]
+    options = [
+        "--class",
+        SERVER,
+        "--master",
+        "local[2]",
+        "--driver-class-path",
+        str(bundled_iceberg_jar()),
+    ]
     options += [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(

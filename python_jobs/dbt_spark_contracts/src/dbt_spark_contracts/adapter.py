@@ -41,7 +41,11 @@ from dbt_spark_contracts.unguarded import UnguardedDoors
 
 
 class SparkAdapter(
-    *(ContractDoors, LineageDoors, PublishDoors, UnguardedDoors, AdapterInsides),
+    ContractDoors,
+    LineageDoors,
+    PublishDoors,
+    UnguardedDoors,
+    AdapterInsides,
     spark.SparkAdapter,
 ):
     """The adapter `spark`, which runs Python models in the dbt process.

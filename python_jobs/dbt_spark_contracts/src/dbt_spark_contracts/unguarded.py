@@ -87,7 +87,7 @@ class UnguardedDoors(metaclass=AdapterMeta):
             context: What the macro that calls this has by name.
             query: What stands for the model's query, if that is staged.
         """
-        instead = {"pre_hooks": []}
+        instead: dict[str, Any] = {"pre_hooks": []}
         if query:
             model = context["model"] | {"language": "sql", "compiled_code": query}
             instead |= {"model": model, "compiled_code": query, "sql": query}

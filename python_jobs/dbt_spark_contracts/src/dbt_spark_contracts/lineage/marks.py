@@ -126,7 +126,8 @@ def _not_remembered(node: dict, column: str, memory: Memory | None, nodes: Nodes
         return ""  # it counts as whatever it may be
     made = (memory or {}).get(column.lower())
     if made is None and (why := why_unguarded(node["config"])):
-        return f"of which its table cannot say what it was made of, because dbt-spark writes it ({why})"
+        told = "of which its table cannot say what it was made of, because dbt-spark writes it"
+        return f"{told} ({why})"
     if made is None:
         build = f"`dbt build -s {node['name']}`"
         return f"of which its table does not say what it was made of: {build} has it say so"

@@ -20,8 +20,9 @@ from dbt_spark_contracts.nodes import is_enforced
 
 SESSION = "`method: session`"
 HELD = (
-    "method {}: of a contract names, types, not_null, check and the columns of an incremental table "
-    f"are held. Marks, keys, column lineage, branches and contracts on Python models need {SESSION}."
+    "method {}: of a contract names, types, not_null, check and the columns of an incremental "
+    "table are held. Marks, keys, column lineage, branches and contracts on Python models need "
+    f"{SESSION}."
 )
 # Iceberg has no smaller integers.
 _AS_KEPT = {"tinyint": "int", "smallint": "int"}
@@ -46,10 +47,9 @@ class SparkAdapter(spark.SparkAdapter):
 
     @available
     def require_session(self, operation: str) -> None:
-        """Raises CompilationError, in one line, for an operation that needs Spark in the process."""
+        """Raises CompilationError, in one line, for an operation on branches of runs."""
         raise CompilationError(
-            f"{operation} needs {SESSION}: by {self.config.credentials.method} there are no branches "
-            "of runs."
+            f"{operation} needs {SESSION}: by {self.config.credentials.method} no run has branches."
         )
 
     @available
