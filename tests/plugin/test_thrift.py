@@ -11,6 +11,9 @@ from pyhive import hive
 from tests.support.dbt_runner import LOGS
 from tests.support.thrift_server import thrift_server
 
+# It starts a Java of its own, and dbt-spark sends it a statement at a time.
+pytestmark = pytest.mark.full
+
 CONTRACT = {"contract": {"enforced": True}}
 COLUMNS = [
     {"name": "id", "data_type": "bigint", "constraints": [{"type": "not_null"}]},

@@ -94,9 +94,15 @@ class SparkAdapter(spark.SparkAdapter):
     @available
     def check_drift(
         self, table: Any, contract: list[dict], found: list[dict], on_schema_change: str | None
-    ) -> None:
-        """Raises CompilationError, with a line for each column of a table that the contract does
-        not say, and for each that it has not or of another type."""
+    ) -> list[str]:
+        """The columns that are to be added to a table, as SQL has them.
+
+        Raises CompilationError, with a line for each column of the table that the contract does not
+        say, and for each that it has not, and may not have, or of another type.
+        """
+        from dbt_spark_contracts.schemas import quoted  # not at the top: it imports pyspark
+
+        missing = []
         types = {column["name"].lower(): column["data_type"] for column in found}
         promised = {column["name"].lower(): column["data_type"] for column in contract}
         lines = [
@@ -105,7 +111,9 @@ class SparkAdapter(spark.SparkAdapter):
             if name not in promised
         ]
         for name, wanted in promised.items():
-            if name not in types and on_schema_change != "append_new_columns":
+            if name not in types and on_schema_change == "append_new_columns":
+                missing.append(f"{quoted(name)} {wanted}")
+            elif name not in types:
                 lines.append(
                     f"{name}: in the contract, not in the table: set "
                     "`on_schema_change: append_new_columns`"
@@ -118,6 +126,7 @@ class SparkAdapter(spark.SparkAdapter):
                 f"{table} is not as its contract says:\n{told}\n"
                 "Or make it anew by --full-refresh. Nothing was written."
             )
+        return missing
 
     @available
     def rows_held(self, model: dict, staged: Any) -> str:
