@@ -587,9 +587,7 @@ def test_materializations_are_found_by_name_and_know_what_they_call(small_projec
 def manifest_of_places(tmp_path_factory):
     folder = tmp_path_factory.mktemp("selected")
     files = {
-        "dbt_project.yml": "name: small\nprofile: small\n",
-        "profiles.yml": "small: {target: dev, outputs: {dev: "
-        "{type: spark, method: session, host: localhost, schema: small}}}\n",
+        "dbt_project.yml": "name: small\nprofile: lakehouse\n",
         "models/staging/stg.sql": "select 1 as x",
         "models/staging/inner/deep.sql": "{{ config(tags=['a', 'b']) }} select 1 as x",
         "models/marts/mart.sql": "{{ config(group='finance') }} select 1 as x",
@@ -601,9 +599,9 @@ def manifest_of_places(tmp_path_factory):
     for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
-    options = ("--project-dir", "--profiles-dir", "--log-path")
-    found = [part for option in options for part in (option, str(folder))]
-    parsed = dbtRunner().invoke(["parse", *found])
+    options = ("--project-dir", str(folder), "--profiles-dir", str(ROOT), "--log-path", str(folder))
+    with environment(LAKEHOUSE_TARGET="ci", LAKEHOUSE_HOME=str(home)):
+        parsed = dbtRunner().invoke(["parse", *options])
     assert parsed.success, parsed.exception
     return parsed.result, folder
 
