@@ -584,7 +584,7 @@ def test_materializations_are_found_by_name_and_know_what_they_call(small_projec
 
 
 @pytest.fixture(scope="module")
-def manifest_of_places(tmp_path_factory):
+def manifest_of_places(dbt, tmp_path_factory):
     folder = tmp_path_factory.mktemp("selected")
     files = {
         "dbt_project.yml": "name: small\nprofile: lakehouse\n",
@@ -600,7 +600,7 @@ def manifest_of_places(tmp_path_factory):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
     options = ("--project-dir", str(folder), "--profiles-dir", str(ROOT), "--log-path", str(folder))
-    with environment(LAKEHOUSE_TARGET="ci", LAKEHOUSE_HOME=str(home)):
+    with environment(LAKEHOUSE_TARGET="ci", LAKEHOUSE_HOME=str(dbt.home)):
         parsed = dbtRunner().invoke(["parse", *options])
     assert parsed.success, parsed.exception
     return parsed.result, folder
