@@ -149,8 +149,6 @@ def make_project(dbt: Dbt, project_dir: Path, files: dict[str, str]) -> Dbt:
             "+materialized": "table",
             "+persist_docs": {"relation": True, "columns": True},
         },
-        "seeds": {"+file_format": "iceberg"},
-        "snapshots": {"+file_format": "iceberg"},
     }
     for path, text in {"dbt_project.yml": yaml.safe_dump(settings), **files}.items():
         file = project_dir / path
