@@ -591,3 +591,55 @@ def test_materializations_are_found_by_name_and_know_what_they_call(small_projec
         called = dbt_core.calls(macro, dbt_core.CONTRACT_CHECK, manifest.macros)
         assert called == expected, name
     assert manifest.find_materialization_macro_by_name("small", "nonsense", "spark") is None
+
+
+@pytest.fixture(scope="module")
+def manifest_of_places(dbt, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("selected")
+    files = {
+        "dbt_project.yml": "name: small\nprofile: lakehouse\n",
+        "models/staging/stg.sql": "select 1 as x",
+        "models/staging/inner/deep.sql": "{{ config(tags=['a', 'b']) }} select 1 as x",
+        "models/marts/mart.sql": "{{ config(group='finance') }} select 1 as x",
+        "models/all.yml": "groups: [{name: finance, owner: {name: F}}]\n"
+        "sources: [{name: s, tables: [{name: t}]}]\n"
+        "models: [{name: stg, columns: [{name: x, data_tests: [not_null]}]}]\n",
+        "seeds/countries.csv": "code\nde\n",
+    }
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    options = ("--project-dir", str(folder), "--profiles-dir", str(ROOT), "--log-path", str(folder))
+    with environment(LAKEHOUSE_TARGET="ci", LAKEHOUSE_HOME=str(dbt.home)):
+        parsed = dbtRunner().invoke(["parse", *options])
+    assert parsed.success, parsed.exception
+    return parsed.result, folder
+
+
+@pytest.mark.parametrize(
+    ("word", "names"),
+    {
+        "staging": {"stg", "deep"},
+        "small.staging.inner": {"deep"},
+        "stg": {"stg"},
+        "path:models/staging": {"stg", "deep"},
+        "models/marts": {"mart"},
+        "file:deep.sql": {"deep"},
+        "tag:a": {"deep"},
+        "group:finance": {"mart"},
+        "package:small": {"stg", "deep", "mart", "countries", "t"},
+        "config.materialized:seed": {"countries"},
+        "source:s.t": {"t"},
+        "none": set(),
+    }.items(),
+)
+def test_words_of_node_selection(manifest_of_places, word, names):
+    """From any folder, and no test that is attached to a model."""
+    manifest, root = manifest_of_places
+    assert {key.split(".")[-1] for key in dbt_core.selected(manifest, root, word)} == names
+
+
+@pytest.mark.parametrize("word", ["stg+", "+stg", "@stg", "stg deep", "stg,deep", "state:new"])
+def test_what_is_no_word_for_a_place(manifest_of_places, word):
+    with pytest.raises(DbtRuntimeError, match="is not one word of dbt's node selection"):
+        dbt_core.selected(*manifest_of_places, word)

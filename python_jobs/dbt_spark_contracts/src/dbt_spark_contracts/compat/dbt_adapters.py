@@ -29,16 +29,18 @@ class AdapterInsides:
 
 # The name of this package of macros, as in its dbt_project.yml.
 PACKAGE = "dbt_spark_contracts"
+# The folder of its macros for a Spark in the dbt process.
+MACROS = Path(__file__).parents[1]
 
 
-def use_package(adapter_type: str) -> None:
-    """Let projects of this adapter have the macros of this package as they have the adapter's.
+def use_package(adapter_type: str, folder: Path | None = None) -> None:
+    """Let projects of this adapter have the macros in a folder as they have the adapter's.
 
     dbt has such internal packages for each adapter, and looks through them in order. Ours comes
     first, so it can take the place of a macro of the adapter's; what a project defines itself
     comes before both. It also has to survive `dbt retry`, which reads the project anew.
     """
-    FACTORY.packages.setdefault(PACKAGE, Path(__file__).parents[1])
+    FACTORY.packages[PACKAGE] = folder or MACROS
     stock_names = FACTORY.get_adapter_package_names
 
     def package_names(name):

@@ -14,6 +14,7 @@ from dbt.config.runtime import RuntimeConfig
 from dbt.constants import RUN_RESULTS_FILE_NAME
 from dbt.flags import get_flags
 from dbt.version import installed
+from dbt_common.events.contextvars import task_contextvars
 from dbt_common.events.event_manager_client import add_callback_to_manager
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.semver import VersionSpecifier
@@ -324,6 +325,56 @@ def find_materialization(manifest, project: str, node):
     """The macro of a node's materialization in a project of dbt-spark; None if there is none."""
     materialized = node.get_materialization()
     return manifest.find_materialization_macro_by_name(project, materialized, "spark")
+
+
+# The methods of dbt's node selection that say where a node is.
+PLACES = ("fqn", "path", "file", "tag", "group", "package", "config", "access", "source")
+
+
+def selected(manifest, root, word: str) -> set[str]:
+    """The unique ids of what a word of dbt's node selection names, as `--select` has it.
+
+    Of models, seeds, snapshots and sources: what a table is made of.
+
+    Args:
+        manifest: dbt's.
+        root: The project's folder.
+        word: The word: one method, without graph operators.
+
+    Raises:
+        DbtRuntimeError: In one line, if it is another word.
+    """
+    # Not at the top: few projects need it.
+    from dbt.graph.selector_methods import MethodManager
+    from dbt.graph.selector_spec import SelectionCriteria
+
+    criteria = SelectionCriteria.from_single_spec(word)
+    has_operator = criteria.parents or criteria.children or criteria.childrens_parents
+    if has_operator or criteria.method not in PLACES or " " in word or "," in word:
+        raise DbtRuntimeError(
+            f"{word!r} is not one word of dbt's node selection without graph operators: say each "
+            f"in a line of a list, by {', '.join(PLACES[:-1])} or {PLACES[-1]}."
+        )
+    kinds = ("model", "seed", "snapshot")
+    nodes = {key for key, node in manifest.nodes.items() if node.resource_type in kinds}
+    method = MethodManager(manifest, None).get_method(criteria.method, criteria.method_arguments)
+    with task_contextvars(project_root=root):  # a path is one in this folder
+        return {*method.search(nodes | manifest.sources.keys(), criteria.value)}
+
+
+def stock_materialization(manifest, name: str, context: dict):
+    """dbt-spark's own materialization of this name, or dbt's, to be called in a node's context.
+
+    Args:
+        manifest: dbt's.
+        name: The name.
+        context: What its code finds by name.
+    """
+    from dbt.clients.jinja import MacroGenerator
+
+    ids = (f"dbt_spark.materialization_{name}_spark", f"dbt.materialization_{name}_default")
+    found = (manifest.macros.get(f"macro.{unique_id}") for unique_id in ids)
+    return MacroGenerator(next(filter(None, found)), context)
 
 
 def calls(macro, name: str, macros: Mapping) -> bool:

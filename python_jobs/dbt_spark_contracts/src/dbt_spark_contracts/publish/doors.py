@@ -12,6 +12,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts.compat import dbt_adapters, dbt_core
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.materializations import UNAUDITED
+from dbt_spark_contracts.nodes import has_guard
 from dbt_spark_contracts.publish import (
     branches,
     git,
@@ -151,6 +152,7 @@ class PublishDoors(metaclass=AdapterMeta):
             for node in manifest.nodes.values()
             if node.relation_name
             and node.config.materialized in MATERIALIZED
+            and has_guard(node.config)
             and not node.config.meta.get(UNAUDITED)
         }
 

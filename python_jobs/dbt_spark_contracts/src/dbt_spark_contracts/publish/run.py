@@ -9,7 +9,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.errors import explain
-from dbt_spark_contracts.nodes import touched_tables
+from dbt_spark_contracts.nodes import has_guard, touched_tables
 from dbt_spark_contracts.publish import (
     branches,
     held_back,
@@ -210,7 +210,9 @@ class Run:
         return sorted({
             node["relation_name"]
             for node in self._nodes.values()
-            if node.get("relation_name") and node["config"]["materialized"] in MATERIALIZED
+            if node.get("relation_name")
+            and node["config"]["materialized"] in MATERIALIZED
+            and has_guard(node["config"])
         })  # fmt: skip
 
     def tables_with_branches(self) -> list[str]:
