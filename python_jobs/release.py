@@ -16,6 +16,12 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
+# What the example's files say of the release that it uses.
+EXAMPLE = {
+    "examples/other_project/requirements.txt": "dbt-spark-contracts[embedded]=={version}\n",
+    "examples/other_project/.pre-commit-config.yaml": "repo: {repository}\n    rev: {tag}\n",
+    "examples/other_project/.github/workflows/pull_request.yml": "uses: {name}@{tag} ",
+}
 
 
 def reasons_against(tag: str, repository: str, root: Path = ROOT) -> list[str]:
@@ -37,6 +43,12 @@ def reasons_against(tag: str, repository: str, root: Path = ROOT) -> list[str]:
         if project["urls"]["Repository"].rstrip("/") != repository.rstrip("/"):
             address = project["urls"]["Repository"]
             found.append(f"{file} has the repository {address}, this is {repository}")
+    for file, line in EXAMPLE.items():
+        name = repository.removeprefix("https://github.com/")
+        words = {"tag": tag, "version": tag[1:], "repository": repository, "name": name}
+        wanted = line.format(**words)
+        if wanted not in (root / file).read_text(encoding="utf-8"):
+            found.append(f"{file} does not say `{' '.join(wanted.split())}`")
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     version = re.escape(tag.removeprefix("v"))
     if not re.search(rf"^## {version}$\n+- ", changelog, re.MULTILINE):

@@ -35,13 +35,15 @@ from dbt.version import installed
 from dbt_common.events.event_manager_client import cleanup_event_logger, get_event_manager
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.semver import VersionSpecifier
+from dbt_common.ui import green, red
 from dbt_spark_contracts import plugin
 from dbt_spark_contracts.adapter import SparkAdapter
 from dbt_spark_contracts.compat import dbt_adapters, dbt_core, patches
 from dbt_spark_contracts.invocation import Invocation
+from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.spark import session
 
-from tests.support.dbt_runner import ROOT, environment
+from tests.support.dbt_runner import LOGS, ROOT, environment
 
 pytestmark = pytest.mark.quick
 
@@ -577,6 +579,26 @@ def test_what_is_patched_is_one_commands(small_project):
         assert not any(ours is theirs for ours, theirs in zip(patched()[:5], stock, strict=False))
     patches.undo()
     assert patched() == stock
+
+
+@pytest.mark.parametrize("colors", ["--use-colors", "--no-use-colors"])
+def test_only_the_terminal_shows_an_outcome_in_color(small_project, capsys, colors):
+    """In dbt's colours where dbt uses them; as it is in the log file and for callbacks."""
+    log = LOGS / "dbt.log"
+    assert small_project({})("parse", colors).success
+    capsys.readouterr()
+    for line in ("Published 3 tables.", "Nothing was published: no.", "Readers saw it."):
+        tell.outcome(line)
+    shown = [line.partition("  ")[2] for line in capsys.readouterr().out.splitlines()]
+    plain = ["Published 3 tables.", "Nothing was published: no.", "Readers saw it."]
+    colored = [green(plain[0]), red(plain[1]), plain[2]]
+    assert shown == (colored if colors == "--use-colors" else plain)
+    assert ("\x1b" in "".join(shown[:2])) == (colors == "--use-colors")
+    written = [line.rpartition("]: ")[2] for line in log.read_text().splitlines()[-3:]]
+    assert written == plain
+    # A program may run other commands afterwards.
+    tell.line("Published 3 tables.")
+    assert capsys.readouterr().out.endswith("  Published 3 tables.\n")
 
 
 def test_materializations_are_found_by_name_and_know_what_they_call(small_project):

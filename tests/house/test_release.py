@@ -42,7 +42,7 @@ def test_the_present_version_can_be_released(capsys):
 @pytest.fixture
 def copy(tmp_path):
     """What the check reads, in a folder of its own."""
-    for name in ("pyproject.toml", f"{GUARD}/pyproject.toml", "CHANGELOG.md"):
+    for name in ("pyproject.toml", f"{GUARD}/pyproject.toml", "CHANGELOG.md", *release.EXAMPLE):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -50,8 +50,16 @@ def copy(tmp_path):
 
 def test_another_version_or_repository_is_refused(copy):
     found = release.reasons_against("v9.9.9", "https://github.com/somebody/else", copy)
-    assert len(found) == 5
+    assert len(found) == 8
     assert found[0] == "pyproject.toml has the version 0.1.0, the tag is v9.9.9"
+    assert found[4:7] == [
+        "examples/other_project/requirements.txt does not say "
+        "`dbt-spark-contracts[embedded]==9.9.9`",
+        "examples/other_project/.pre-commit-config.yaml does not say "
+        "`repo: https://github.com/somebody/else rev: v9.9.9`",
+        "examples/other_project/.github/workflows/pull_request.yml does not say "
+        "`uses: somebody/else@v9.9.9`",
+    ]
     assert found[-1] == "CHANGELOG.md has no changes below `## 9.9.9`"
 
 

@@ -1,7 +1,7 @@
 """The package in another dbt project, one like everybody's: installed as a user installs it.
 
-Into an environment of its own, with its dependencies, in the versions of uv.lock; set up by the
-lines of its README as they stand.
+Into an environment of its own, with its dependencies, in the versions of uv.lock. The project is
+`examples/other_project`, as everybody may copy it.
 """
 
 import os
@@ -14,48 +14,33 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.dbt_runner import ROOT
+from tests.support.repository import Repository
 
 PLUGIN = ROOT / "python_jobs" / "dbt_spark_contracts"
 
-FILES = {
-    "seeds/payments.csv": "order_id,amount\n1,9.50\n2,3.25\n",
-    "models/stg_payments.sql": """
-{{ config(materialized='ephemeral', contract={'enforced': false}) }}
-select cast(order_id as bigint) as order_id, cast(amount as decimal(12,2)) as amount
-from {{ ref('payments') }}
+EXAMPLE = ROOT / "examples" / "other_project"
+
+# Personal data under another name, which a contract promises; and a view, which a folder's catalog
+# does not keep.
+CONTACTS = {
+    "models/marts/contacts.sql": """
+select upper(customer_mail) as contact from {{ ref('stg_payments') }}
 """,
-    "models/orders.sql": """
-select order_id, amount, 'a@b.c' as customer_mail from {{ ref('stg_payments') }}
-""",
-    "models/recent.sql": """
-{{ config(materialized='view', contract={'enforced': false}) }}
-select order_id from {{ ref('orders') }}
-""",
-    "snapshots/orders_snapshot.yml": """
-snapshots:
-  - name: orders_snapshot
-    relation: ref('orders')
-    config: {unique_key: order_id, strategy: check, check_cols: [amount]}
-""",
-    "models/models.yml": """
+    "models/marts/contacts.yml": """
 models:
-  - name: orders
-    config: {contract: {enforced: false}}
-    columns: [{name: order_id, data_tests: [unique, not_null]}]
-  - name: total
-    columns: [{name: amount, data_type: "decimal(12,2)"}]
-  - name: revenue
-    columns:
-      - {name: order_id, data_type: bigint}
-      - {name: amount, data_type: "decimal(12,2)"}
+  - name: contacts
+    columns: [{name: contact, data_type: string}]
+""",
+    "models/marts/recent.sql": """
+{{ config(materialized='view', contract={'enforced': false}) }}
+select order_id from {{ ref('stg_payments') }}
 """,
 }
-REVENUE = """
-def model(dbt, spark):
-    return dbt.ref("orders").select({})
-"""
+HOOKS = ".pre-commit-hooks.yaml"
+LEAK = r"\| customer_mail +\| string +\| +\| missing in contract"
 
 
 @pytest.fixture(scope="module")
@@ -91,47 +76,40 @@ def test_wheel_and_sdist_have_every_file_of_the_package(built):
     assert in_wheel == in_sdist == expected
 
 
-def install(environment: Path, package: Path, *more: str) -> Path:
-    """An environment with the package and its dependencies. Out: its Python."""
+def install(environment: Path, package: Path) -> Path:
+    """An environment of the example's requirements, with this package. Out: its bin."""
     uv = shutil.which("uv")
     locked = environment.with_suffix(".txt")
-    export = [uv, "export", "--frozen", "--quiet", "--no-hashes", "--no-default-groups"]
+    export = [uv, "export", "--frozen", "--quiet", "--no-hashes", "--group", "lint"]
     with locked.open("w") as file:
         subprocess.run(
             [*export, "--no-emit-package", "dbt-spark-contracts"], cwd=ROOT, check=True, stdout=file
         )
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    python = environment / "bin" / "python"
-    command = [uv, "pip", "install", "--quiet", "--python", python, "--constraint", locked, *more]
-    subprocess.run([*command, f"dbt-spark-contracts[embedded] @ {package.as_uri()}"], check=True)
-    return python
+    command = [uv, "pip", "install", "--quiet", "--python", environment / "bin" / "python"]
+    command += ["--constraint", locked, "--requirement", EXAMPLE / "requirements.txt"]
+    subprocess.run([*command, f"dbt-spark-contracts @ {package.as_uri()}"], check=True)
+    return environment / "bin"
 
 
-def make_shop(folder: Path) -> Path:
-    """The README's project: its profile, its settings and its hooks, and what everybody has."""
-    readme = (PLUGIN / "README.md").read_text()
-    profile, settings, hooks = re.findall(r"```yaml\n(.*?)```", readme, re.S)
-    lines = {
-        "profiles.yml": profile,
-        "dbt_project.yml": f"name: shop\nprofile: shop\n{settings}{hooks}",
-    }
-    for path, text in {**FILES, **lines}.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
-    return folder
+def make_shop(folder: Path) -> Repository:
+    """The example as everybody's repository: a branch, and where it goes to."""
+    shop = Repository(folder, source=EXAMPLE)
+    shop.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    shop.begin_branch()
+    return shop
 
 
-def clean_environment() -> dict[str, str]:
-    """This process's, less what would let the package be found here."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-
-
-def run(python: Path, folder: Path, *args: str, **variables: str) -> tuple[int, str]:
-    """`dbt *args`. Out: its exit code, and what it said."""
+def run(bin: Path, shop: Repository, command: str, **variables: str) -> tuple[int, str]:
+    """A shell's command in the project. Out: its exit code, and what it said."""
+    # Less what would let the package be found here, and what is GitHub's.
+    ours = ("PYTHON", "GITHUB_", "VIRTUAL_ENV")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    path = os.pathsep.join([str(bin), clean["PATH"]])
     done = subprocess.run(
-        [python, "-m", "dbt.cli.main", "--no-use-colors", *args],
-        cwd=folder,
-        env={**clean_environment(), **variables},
+        ["bash", "-c", command],
+        cwd=shop.root,
+        env={**clean, "PATH": path, "DBT_USE_COLORS": "false", **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -141,40 +119,100 @@ def run(python: Path, folder: Path, *args: str, **variables: str) -> tuple[int, 
 
 @pytest.mark.parametrize("kind", ["whl", pytest.param("tar.gz", marks=pytest.mark.full)])
 def test_a_project_like_everybodys(built, tmp_path, kind):
-    python = install(tmp_path / "environment", next(built.glob(f"*.{kind}")))
+    bin = install(tmp_path / "environment", next(built.glob(f"*.{kind}")))
     shop = make_shop(tmp_path / "shop")
-    model = shop / "models"
 
-    # A leak of each language is blocked, and so is a view, which this catalog does not keep.
-    (model / "total.sql").write_text("select amount, customer_mail from {{ ref('orders') }}")
-    (model / "revenue.py").write_text(REVENUE.format("'*'"))
-    code, said = run(python, shop, "build")
+    # A leak of each language is blocked, also under another name; and so is a view.
+    orders, revenue = "models/marts/orders.sql", "models/marts/revenue_per_day.py"
+    shop.change(orders, "amount", "amount,\n    customer_mail")
+    shop.change(revenue, "agg(", 'agg(F.max("customer_mail").alias("customer_mail"), ')
+    shop.change(revenue, 'select("paid_on"', 'select("customer_mail", "paid_on"')
+    for file, text in CONTACTS.items():
+        shop.write(file, text)
+    code, said = run(bin, shop, "dbt build")
     assert code == 1, said
-    leak = r"\| customer_mail +\| string +\| +\| missing in contract"
-    assert len(re.findall(leak, said)) == 2, said
+    assert len(re.findall(LEAK, said)) == 2, said
+    assert "contacts.contact is made of stg_payments.customer_mail" in said, said
     assert "the catalog lake has no views: set `materialized: table`" in said
-    for name in ("loaded seed file shop.payments", "snapshotted shop.orders_snapshot"):
-        assert f"OK {name}" in said, said
-    assert "PASS unique_orders_order_id" in said
+    assert "OK loaded seed file shop_staging.payments" in said, said
+    assert "PASS unique_stg_payments_order_id" in said
     assert "Nothing was published" in said
-    assert not list(shop.glob("warehouse/shop/revenue")) and not list(shop.glob("*/shop/total"))
+    warehouse = shop.root / "warehouse"
+    assert (warehouse / "shop_staging/stg_payments").is_dir()
+    assert not (warehouse / "shop_marts/orders").exists()
 
-    # `dbt retry` builds all three as `dbt build` does.
-    (model / "total.sql").write_text("select amount from {{ ref('orders') }}")
-    (model / "revenue.py").write_text(REVENUE.format("'order_id', 'amount'"))
-    (model / "recent.sql").write_text(FILES["models/recent.sql"].replace("view", "table"))
-    code, said = run(python, shop, "retry")
+    # `dbt retry` builds them as `dbt build` does.
+    shop.git("checkout", "--quiet", "--", orders, revenue)
+    shop.change("models/marts/contacts.sql", "upper(customer_mail)", "'ask sales'")
+    shop.change("models/marts/recent.sql", "view", "table")
+    code, said = run(bin, shop, "dbt retry")
     assert code == 0, said
-    for name in ("sql table model shop.total", "python table model shop.revenue"):
+    for name in (
+        "sql table model shop_marts.orders",
+        "python table model shop_marts.revenue_per_day",
+    ):
         assert f"OK created {name}" in said, said
+    assert "OK snapshotted shop_marts.orders_snapshot" in said, said
     assert re.search(r"Published \d tables", said), said
     assert not re.search(
-        r"create or replace table shop\.(total|orders|payments)\b",
-        (shop / "logs/dbt.log").read_text(),
+        r"create or replace table shop_\w+\.(\w+)\b",
+        (shop.root / "logs/dbt.log").read_text(),
         re.IGNORECASE,
     )
 
     if kind == "tar.gz":
-        code, said = run(python, shop, "docs", "generate")
-        assert code == 0, said
-        assert "shop.revenue" in (shop / "target/catalog.json").read_text()
+        shop.commit()
+        _run_what_the_example_documents(bin, shop, tmp_path)
+
+
+def _run_what_the_example_documents(bin: Path, shop: Repository, folder: Path) -> None:
+    """The commands of its README, its hook, and its workflow's action; and the docs."""
+    block = re.search(r"## Commands\n+```sh\n(.*?)```", (EXAMPLE / "README.md").read_text(), re.S)
+    for command in [*block[1].splitlines(), "dbt docs generate"]:
+        code, said = run(bin, shop, command)
+        assert code == 0, f"{command}\n{said}"
+    assert "revenue_per_day" in (shop.root / "target/catalog.json").read_text()
+
+    # The repository that the hook is of, in this state.
+    guard = Repository(folder / "guard", {HOOKS: (ROOT / HOOKS).read_text()})
+    guard.git("tag", "v" + re.search(r"==(.*)", (EXAMPLE / "requirements.txt").read_text())[1])
+    instead = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{guard.root.as_uri()}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/owner/repository",
+        "PRE_COMMIT_HOME": str(folder / "pre-commit"),
+    }
+    code, said = run(bin, shop, "pre-commit run --all-files --verbose", **instead)
+    assert code == 0 and "Pull request check: nothing is wrong" in said, said
+
+    shop.change("models/marts/contacts.sql", "'ask sales'", "customer_mail")
+    shop.commit()
+    workflow = yaml.safe_load((EXAMPLE / ".github/workflows/pull_request.yml").read_text())
+    (used,) = [step for step in workflow["jobs"]["check"]["steps"] if "repository@" in str(step)]
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    given = {name: each["default"] for name, each in action["inputs"].items()} | used["with"]
+    # There is no GitHub here: no base branch of an event, and no comment.
+    given |= {"base": "origin/main", "github-token": ""}
+    (step,) = action["runs"]["steps"]
+    inputs = {
+        name: re.sub(r"\${{ inputs\.([\w-]+) }}", lambda found: given[found[1]], value)
+        for name, value in step["env"].items()
+    }
+    code, said = run(bin, shop, step["run"], **inputs)
+    assert code == 1 and "contacts.contact is stg_payments.customer_mail" in said, said
+
+
+@pytest.mark.quick
+def test_the_readme_shows_what_the_example_has():
+    blocks = re.findall(r"```yaml\n(.*?)```", (PLUGIN / "README.md").read_text(), re.S)
+    profile, settings, hooks = map(yaml.safe_load, blocks)
+    (shown,) = profile["shop"]["outputs"].items()
+    profiles = yaml.safe_load((EXAMPLE / "profiles.yml").read_text())["shop"]
+    assert (profile["shop"]["target"], profiles["outputs"][shown[0]]) == (
+        profiles["target"],
+        shown[1],
+    )
+    project = yaml.safe_load((EXAMPLE / "dbt_project.yml").read_text())
+    for key, value in (settings | hooks).items():
+        held = project[key] if isinstance(value, str) else project[key].items()
+        assert held == value if isinstance(value, str) else value.items() <= held, key

@@ -14,26 +14,29 @@ class Repository:
 
     Args:
         root: Its folder.
-        files: The project's files; without, those of this repository.
+        files: The project's files; without, those of `source`.
+        source: A folder of this repository.
     """
 
-    def __init__(self, root: Path, files: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, root: Path, files: dict[str, str] | None = None, source: Path = ROOT
+    ) -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
         for path, text in (files or {}).items():
             self.write(path, text)
         if files is None:
-            self._copy_this_one()
+            self._copy(source)
         self.git("init", "--quiet", "--initial-branch", "main")
         self.commit()
 
-    def _copy_this_one(self) -> None:
+    def _copy(self, source: Path) -> None:
         files = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-        listed = subprocess.run(files, cwd=ROOT, capture_output=True, text=True, check=True)
+        listed = subprocess.run(files, cwd=source, capture_output=True, text=True, check=True)
         for name in filter(None, listed.stdout.split("\0")):
-            if (ROOT / name).is_file():
+            if (source / name).is_file():
                 (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, self.root / name)
+                shutil.copy(source / name, self.root / name)
 
     def git(self, *args: str) -> str:
         identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]

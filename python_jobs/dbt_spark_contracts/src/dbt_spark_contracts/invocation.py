@@ -124,4 +124,4 @@ class Invocation:
         except Exception as error:
             lines.append(f"Not all was cleared up, the next run will: {explain(error)}")
         for line in lines:
-            tell.line(line)
+            tell.outcome(line)

@@ -110,6 +110,12 @@ class Opened:
         except DbtRuntimeError as error:
             raise CannotOpen(one_line(str(error))) from None
 
+    def selected(self, word: str) -> set[str]:
+        """The unique ids of what a word of dbt's node selection names: see `dbt_core.selected`."""
+        from dbt_spark_contracts.compat import dbt_core
+
+        return dbt_core.selected(self.manifest, str(self.place.folder.resolve()), word)
+
     @cached_property
     def nodes(self) -> dict[str, dict]:
         """dbt's nodes (models, seeds, snapshots, tests, …), as dicts by their unique ids."""

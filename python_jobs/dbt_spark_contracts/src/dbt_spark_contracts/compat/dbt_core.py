@@ -5,7 +5,7 @@ context, and tells what happens by events.
 """
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from dbt.constants import RUN_RESULTS_FILE_NAME
 from dbt.flags import get_flags
 from dbt.version import installed
 from dbt_common.events.contextvars import task_contextvars
-from dbt_common.events.event_manager_client import add_callback_to_manager
+from dbt_common.events.event_manager_client import add_callback_to_manager, get_event_manager
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.semver import VersionSpecifier
 
@@ -26,6 +26,9 @@ KNOWN_DBT_VERSIONS = ("1.11",)
 
 # The results of a node that end a command under --fail-fast (GraphRunnableTask.call_runner).
 FATAL = ("error", "fail", "partial success")
+
+# What dbt calls its logger to the terminal.
+TERMINAL = "stdout_log"
 
 # The macro by which a materialization checks a staged model against its contract.
 CONTRACT_CHECK = "contracts__check_staged_against_contract"
@@ -152,6 +155,28 @@ def on_fatal_result(call) -> None:
 
 def _on_event(name: str, call) -> None:
     add_callback_to_manager(lambda event: call() if event.info.name == name else None)
+
+
+@contextmanager
+def painted_on_terminal(paint: Callable[[str], str]) -> Iterator[None]:
+    """Meanwhile the terminal shows each line as `paint` gives it, if dbt uses colours there.
+
+    The log file and the callbacks of a program have the line as it is. dbt has no event whose text
+    differs between them: its own lines keep their colours in all.
+    """
+    shown = [
+        logger
+        for logger in get_event_manager().loggers
+        if logger.name == TERMINAL and getattr(logger, "use_colors", False)
+    ]
+    before = [logger.scrubber for logger in shown]
+    for logger, scrubber in zip(shown, before, strict=True):
+        logger.scrubber = lambda line, scrubber=scrubber: paint(scrubber(line))
+    try:
+        yield
+    finally:
+        for logger, scrubber in zip(shown, before, strict=True):
+            logger.scrubber = scrubber
 
 
 def add_macros(project, folder: Path) -> None:

@@ -20,6 +20,7 @@ from dbt_spark_contracts.lineage.places import (
     place_of,
     schema,
     told,
+    with_fields,
 )
 from dbt_spark_contracts.lineage.project import (
     MARKS,
@@ -27,6 +28,7 @@ from dbt_spark_contracts.lineage.project import (
     made_of_others,
     marked,
     marks_of,
+    meta_of_marks,
     with_marks,
 )
 from dbt_spark_contracts.lineage.record import Column, Model
@@ -232,22 +234,33 @@ def told_by(model: dict, entry: Model, nodes: Nodes) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def to_carry(model: dict, column: str, lineage: Column, nodes: Nodes) -> list[str]:
+def to_carry(model: dict, column: str, lineage: Column, nodes: Nodes) -> dict[str, object]:
     """The marks that a column has to carry, so that what it is made of does not lose them.
 
-    Only within the schema where that is. Elsewhere the value may not be handed on: see `leaks`.
+    Only where the model may hold that. Elsewhere the value may not be handed on: see `leaks`.
 
     Args:
         model: The model.
         column: The column's name.
         lineage: Where it comes from.
         nodes: All nodes, as dbt's graph has them.
+
+    Returns:
+        The marks, as meta has them.
     """
-    found: set[str] = set()
+    found: dict[str, object] = {}
     for origin in lineage.origins:
-        if origin.node in nodes and _schema(nodes[origin.node]) == _schema(model):
-            found |= _passing(origin, nodes)
-    return sorted(found - ({PII} if _is_allowed(model, PII_ALLOWED, column) else set()))
+        passing = _passing(origin, nodes)
+        if not passing or not _is_in_place(model, nodes[origin.node], origin.column):
+            continue
+        for each in with_fields(nodes[origin.node], origin.column):
+            said = meta_of_marks(each)
+            kept = {PII} if PII in passing else set()
+            kept |= {STAYS_IN, SILVER_ONLY} if STAYS_IN in passing else set()
+            found |= {name: value for name, value in said.items() if name in kept}
+    if _is_allowed(model, PII_ALLOWED, column):
+        found.pop(PII, None)
+    return dict(sorted(found.items()))
 
 
 def inherited(model: dict, entry: Model, nodes: Nodes) -> dict[str, list[str]]:

@@ -124,6 +124,15 @@ def marked(column: dict) -> set[str]:
     return found
 
 
+def meta_of_marks(column: dict) -> dict[str, object]:
+    """The marks that a column's yml says, as its meta has them."""
+    meta = column["meta"]
+    names = [PII if meta.get(PII) is True else ""]
+    if STAYS_IN in marked(column):
+        names.append(SILVER_ONLY if meta.get(SILVER_ONLY) is True else STAYS_IN)
+    return {name: meta[name] for name in names if name}
+
+
 def marks_of(node: dict, column: str) -> set[str]:
     """The marks of a node's column, which are those of its fields too."""
     return {mark for each in with_fields(node, column) for mark in marked(each)}

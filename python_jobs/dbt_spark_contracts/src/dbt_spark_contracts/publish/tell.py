@@ -4,6 +4,12 @@ from dbt.adapters.events.types import CodeExecution
 from dbt_common.events.base_types import EventLevel
 from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
+from dbt_common.ui import green, red
+
+from dbt_spark_contracts.compat import dbt_core
+
+# How the lines begin that say how a run has ended.
+_COLORS = {"Published ": green, "Nothing was published": red}
 
 
 def change(what: str) -> None:
@@ -14,6 +20,19 @@ def change(what: str) -> None:
 def line(text: str) -> None:
     """Say a line to the user."""
     fire_event(Note(msg=text), EventLevel.INFO)
+
+
+def outcome(text: str) -> None:
+    """Say a line of how a run has ended: in colour on the terminal, if dbt uses colours."""
+    with dbt_core.painted_on_terminal(_in_color):
+        line(text)
+
+
+def _in_color(text: str) -> str:
+    for beginning, color in _COLORS.items():
+        if text.startswith(beginning):
+            return color(text)
+    return text
 
 
 def detail(text: str) -> None:

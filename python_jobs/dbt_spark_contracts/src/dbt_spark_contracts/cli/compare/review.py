@@ -85,7 +85,7 @@ def project_of(opened: Opened, session: "SparkSession") -> Project:
         key: source.to_dict(omit_none=False) for key, source in opened.manifest.sources.items()
     }
     graph = {"nodes": opened.nodes, "sources": sources}
-    return Project(graph, tables.current_catalog(session), {})
+    return Project(graph, tables.current_catalog(session), {}, opened.selected)
 
 
 def _published(place: Place, run: str) -> str | None:

@@ -257,7 +257,7 @@ class Analysis:
         """The tables in plans, as the nodes are by now."""
         of_kind = partial(_of_kind, self.nodes)
         graph = {"nodes": of_kind(False), "sources": of_kind(True)}
-        return Project(graph, stands.catalog, {})
+        return Project(graph, stands.catalog, {}, self.opened.selected)
 
     def _stand_in(self, key: str, found: Found) -> StructType:
         """The columns of the table that a model gets: by its contract, or as its plan has them."""

@@ -8,6 +8,7 @@ from dbt_spark_contracts.cli.contract.select import config_to_enforce
 from dbt_spark_contracts.cli.contract.yml.change import NOT_NULL, ColumnChange, ModelChange
 from dbt_spark_contracts.contract import constraints
 from dbt_spark_contracts.lineage import marks
+from dbt_spark_contracts.lineage.places import SILVER_ONLY, STAYS_IN
 from dbt_spark_contracts.lineage.project import Project, marks_of
 
 
@@ -70,9 +71,12 @@ def contract_of(
                 made.told.append(f"{name}.{column} is never null, and its contract may promise it")
             else:
                 change.constraints = [NOT_NULL]
-        lacking = {*marks.to_carry(node, column, found.lineage.columns[column], project.nodes)}
-        for mark in sorted(lacking - marks_of(node, column)):
-            change.meta[mark] = True
+        carried = marks.to_carry(node, column, found.lineage.columns[column], project.nodes)
+        there = marks_of(node, column)
+        for mark, value in carried.items():
+            if (STAYS_IN if mark == SILVER_ONLY else mark) in there:
+                continue
+            change.meta[mark] = value
             made.told.append(f"{name}.{column} keeps the mark {mark} of what it is made of")
         made.change.columns.append(change)
     promised = {column.lower() for column in not_null} - {each.lower() for each in found.not_null}

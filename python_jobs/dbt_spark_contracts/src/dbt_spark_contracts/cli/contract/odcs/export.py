@@ -7,7 +7,8 @@ import yaml
 
 from dbt_spark_contracts.cli.contract.odcs.types import logical
 from dbt_spark_contracts.contract.constraints import keys, not_null
-from dbt_spark_contracts.lineage.project import MARKS, PII, marked
+from dbt_spark_contracts.lineage.places import SILVER_ONLY
+from dbt_spark_contracts.lineage.project import MARKS, PII, marked, meta_of_marks
 
 API_VERSION = "v3.1.0"
 KIND = "DataContract"
@@ -88,7 +89,7 @@ def _silent(described: dict) -> bool:
 
 
 def _other_meta(column: dict) -> set[str]:
-    return {*column["meta"]} - {*MARKS}
+    return {*column["meta"]} - {*MARKS, SILVER_ONLY}
 
 
 def owner(node: dict, groups: Mapping[str, Any]) -> dict[str, str]:
@@ -159,7 +160,7 @@ def _property(column: dict, node: dict, primary: tuple[str, ...]) -> dict[str, A
         "primaryKeyPosition": primary.index(name) + 1 if name in primary else 0,
         "classification": (RESTRICTED if PII in marks else INTERNAL) if marks else "",
         "tags": list(column.get("tags") or ()),
-        "customProperties": _properties(dict.fromkeys(sorted(marks), True)),
+        "customProperties": _properties(meta_of_marks(column)),
         "quality": [_custom(each) for each in others],
     }
     return {key: value for key, value in made.items() if value}

@@ -14,7 +14,8 @@ from dbt_spark_contracts.cli.contract.yml.place import file_of
 from dbt_spark_contracts.cli.contract.yml.texts import NewTexts
 from dbt_spark_contracts.cli.opened import Opened
 from dbt_spark_contracts.contract import constraints
-from dbt_spark_contracts.lineage.project import MARKS, marks_of
+from dbt_spark_contracts.lineage.places import SILVER_ONLY, STAYS_IN
+from dbt_spark_contracts.lineage.project import MARKS, marked, marks_of
 
 # Parts of a document that a yml of dbt's models has no place for.
 _ELSEWHERE = {
@@ -103,13 +104,15 @@ def _of_column(node: dict, own: dict | None, described: dict, texts: NewTexts) -
         texts.contradicted.append(f"{name}: not_null stays, and the document does not require it")
     written = [_plain(each) for each in own["constraints"]] if own else []
     change.constraints += [each for each in _rules(described) if each not in written]
-    marks = {
-        str(each.get("property"))
+    meta = {
+        str(each.get("property")): each["value"]
         for each in described.get("customProperties") or ()
-        if each.get("property") in MARKS and each.get("value") is True
+        if each.get("property") in (*MARKS, SILVER_ONLY) and each.get("value")
     }
+    marks = marked({"meta": meta})
     there = marks_of(node, change.name)
-    change.meta = dict.fromkeys(sorted(marks - there), True)
+    lacking = {*(marks - there), *({SILVER_ONLY} if STAYS_IN in marks - there else ())}
+    change.meta = {name: value for name, value in sorted(meta.items()) if name in lacking}
     texts.contradicted += [
         f"{name}: the mark {mark} stays, and the document does not have it"
         for mark in sorted(there - marks)
