@@ -252,5 +252,5 @@ def delete_folder(folder: str) -> None:
 
 
 def is_running() -> bool:
-    """Return whether the session runs. It may not have started yet, or its start may have failed."""
+    """Return whether the session runs. It may still be starting, or have failed to start."""
     return _session is not None and _session.done() and not _session.exception()
