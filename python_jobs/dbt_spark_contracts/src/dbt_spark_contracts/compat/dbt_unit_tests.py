@@ -108,7 +108,7 @@ def _known_columns(node) -> dict[str, str]:
 
 
 def _as_jinja(rows: list[dict]) -> list[dict]:
-    """Return rows whose Python text is also Jinja: a date that YAML has parsed becomes text again."""
+    """Return rows whose Python text is also Jinja: dates that YAML has parsed become text again."""
     return [
         {name: str(value) if isinstance(value, date) else value for name, value in row.items()}
         for row in rows

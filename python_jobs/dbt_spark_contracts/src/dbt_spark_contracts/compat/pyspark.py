@@ -69,7 +69,7 @@ def input_files(session: "SparkSession", frame: "DataFrame") -> list[str]:
 
 
 def fetched(session: "SparkSession", collection: Any) -> Any:
-    """Convert a Java collection of texts and numbers in one call. py4j would need one per element."""
+    """Convert a Java collection of texts and numbers in one call. py4j needs one per element."""
     mapper = java_classes(session).com.fasterxml.jackson.databind.ObjectMapper()
     return json.loads(mapper.writeValueAsString(collection))
 
