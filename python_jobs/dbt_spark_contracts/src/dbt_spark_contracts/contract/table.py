@@ -159,7 +159,7 @@ def _retype(
 def _by_partitioning(
     session: "SparkSession", promise: Promise, stray: list[Field]
 ) -> tuple[list[Field], list[Field]]:
-    """Split columns into those that Iceberg can drop and those that it cannot. Warns of the latter."""
+    """Split columns into those that Iceberg can drop and those that it cannot, with a warning."""
     if not stray:
         return [], []
     partitioned_by = schemas.columns_of_any_partitioning(session, promise.table)

@@ -1,29 +1,29 @@
-"""What dbt's graph tells of the tables in plans, and of the marks on their columns."""
+"""The tables and column marks in dbt's graph, by their names in plans."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
 
-# How dbt calls what an ephemeral model becomes in the query of another.
+# dbt's prefix for an ephemeral model inside the query of another model.
 EPHEMERAL = "__dbt__cte__"
 
 SILVER_ONLY, PII = MARKS = ("silver_only", "pii")
 SOURCE = "source"
-# In the meta of a column whose marks are not its own: those of which it has them.
+# The key in a column's meta for inherited marks: the columns that they come from.
 _MADE_OF = "made_of"
 
 
 class Project:
-    """The nodes of dbt's graph, as a plan names them. Made once for a command.
+    """The nodes of dbt's graph, by their names in plans. Created once per command.
 
     Args:
         graph: dbt's graph.
-        catalog: The catalog of those whose relation says none.
-        deferred: The relations that refs are resolved to under --defer, and of which nodes.
+        catalog: The catalog of relations that name none.
+        deferred: The relations that refs resolve to under --defer, with their nodes.
 
     Attributes:
-        nodes: dbt's nodes and sources. Of several for one table, the marks are those of all.
-        names: The unique id by the name in plans, in lower case: a table's or a view's full name,
+        nodes: dbt's nodes and sources. If several describe one table, their marks are combined.
+        names: The unique id by the name in plans, in lower case: the full name of a table or view,
             and dbt's name for an ephemeral model.
         has_marks: Whether any column of the project is marked.
     """
@@ -37,7 +37,7 @@ class Project:
             if node["config"].get("materialized") == "ephemeral":
                 self.names[f"{EPHEMERAL}{node['alias']}".lower()] = unique_id
             elif node.get("relation_name"):
-                # A source that names a model's table comes later, and is the model.
+                # Sources come later. A source that names a model's table is that model.
                 self.names.setdefault(self.full_name(node["relation_name"]), unique_id)
         for relation, unique_id in deferred.items():
             self.names.setdefault(self.full_name(relation), unique_id)
@@ -53,14 +53,14 @@ class Project:
         for node in self.nodes.values():
             if node.get("resource_type") == "test" and node.get("test_metadata"):
                 parents = (node.get("depends_on") or {}).get("nodes") or []
-                # A source's test is attached to no node.
+                # A test of a source has no attached node.
                 of = {node.get("attached_node"), *(parents if len(parents) == 1 else ())}
                 for unique_id in of - {None}:
                     found.setdefault(unique_id, []).append(node)
         return found
 
     def ephemeral_parents(self, node: dict) -> set[str]:
-        """The ephemeral models that are a part of a node's query."""
+        """Return the ephemeral models that are part of a node's query."""
         found: set[str] = set()
         left = [*node["depends_on"].get("nodes", ())]
         while left:
@@ -72,12 +72,12 @@ class Project:
         return found
 
     def full_name(self, relation: str) -> str:
-        """A relation's name as plans have it."""
+        """Return a relation's name as it appears in plans."""
         name = relation.replace("`", "").lower()
         return name if name.count(".") > 1 else f"{self.catalog}.{name}"
 
     def _add_marks_of_sources(self) -> None:
-        """Let the node of a table have the marks that sources of the same table say."""
+        """Give the node of a table the marks of sources that describe the same table."""
         for source in self.graph["sources"].values():
             unique_id = self.names.get(self.full_name(source.get("relation_name") or ""))
             if unique_id and unique_id != source["unique_id"]:
@@ -86,12 +86,12 @@ class Project:
 
 
 def marked(column: dict) -> set[str]:
-    """The marks that a column's yml says."""
+    """Return the marks that a column's yml sets."""
     return {mark for mark in MARKS if column["meta"].get(mark) is True}
 
 
 def marks_of(node: dict, column: str) -> set[str]:
-    """The marks of a node's column, which are those of its fields too."""
+    """Return the marks of a node's column, including those of its fields."""
     wanted = column.lower()
     found: set[str] = set()
     for each in node["columns"].values():
@@ -102,7 +102,7 @@ def marks_of(node: dict, column: str) -> set[str]:
 
 
 def made_of_others(node: dict, column: str) -> list[str]:
-    """The columns of which a node's column has marks that its yml does not say."""
+    """Return the columns from which a node's column inherits marks."""
     found = {each["name"].lower(): each for each in node["columns"].values()}
     return found.get(column.lower(), {"meta": {}})["meta"].get(_MADE_OF, [])
 
@@ -112,7 +112,7 @@ def with_marks(
     marks: Mapping[str, Iterable[str]],
     made_of: Mapping[str, Iterable[str]] = MappingProxyType({}),
 ) -> dict:
-    """The node with these marks by column, besides those that it has, and what they are of."""
+    """Return the node with additional marks by column, and the columns they come from."""
     columns = {column["name"].lower(): column for column in node["columns"].values()}
     for name, more in marks.items():
         column = columns.get(name.lower(), {"name": name, "meta": {}})
