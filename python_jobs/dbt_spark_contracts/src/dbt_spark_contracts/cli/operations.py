@@ -1,6 +1,6 @@
 """`dbt-spark-contracts maintain`, `history`, `publish`, `roll-back` and `unlock`.
 
-Each runs the macro of its name, as `dbt run-operation` does, and shows a table of what it tells.
+Each runs the macro of its name, as `dbt run-operation` does, and prints the result as a table.
 """
 
 import json
@@ -89,14 +89,14 @@ def unlock(place: Place) -> None:
 def _run(
     place: Place, operation: str, arguments: dict, as_json: bool, is_told: bool = True
 ) -> None:
-    """Run an operation, and show its rows. Ends the command with 2 if it cannot be done.
+    """Run an operation and print its rows. On an error, the command exits with 2.
 
     Args:
         place: The project.
         operation: The macro's name.
         arguments: Its arguments.
-        as_json: Whether the rows are printed as JSON, and not as a table.
-        is_told: Whether its lines are printed too, to stderr.
+        as_json: Whether to print the rows as JSON instead of a table.
+        is_told: Whether to print its messages to stderr.
     """
 
     def say(line: str) -> None:
@@ -114,19 +114,19 @@ def _run(
 def told(
     place: Place, operation: str, arguments: dict, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """Run an operation of the package, and say its lines.
+    """Run an operation of the package.
 
     Args:
         place: The project.
         operation: The macro's name.
         arguments: Its arguments.
-        say: Called with each line.
+        say: Called with each message.
 
     Returns:
-        A row for each table, or whatever the operation tells of.
+        The rows of the operation, usually one per table.
 
     Raises:
-        CannotOpen: It stopped with an error.
+        CannotOpen: If it failed.
     """
     stopped: list[str] = []
 
