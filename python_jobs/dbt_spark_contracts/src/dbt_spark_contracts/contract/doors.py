@@ -297,7 +297,7 @@ class ContractDoors(metaclass=AdapterMeta):
 
 
 def _put_back(invocation: "Invocation") -> None:
-    """Undo column changes by hooks and Python models under contracts, in a run that failed later."""
+    """Undo column changes by hooks and Python models under contracts, in a run that failed."""
     spark = session.get()
     for name, made in invocation.prepared.items():
         is_settled = name in invocation.left_at and not invocation.run.is_held_back

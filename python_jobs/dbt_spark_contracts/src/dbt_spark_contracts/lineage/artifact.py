@@ -104,7 +104,7 @@ def _in_words(origin: Origin) -> str:
 
 
 def short_name(node: str) -> str:
-    """Return the display name of a dbt node: `model.project.x` is x, `source.project.a.b` is a.b."""
+    """Return the display name of a dbt node: x for `model.p.x`, a.b for `source.p.a.b`."""
     kind, _, rest = node.partition(".")
     parts = rest.split(".")[1:]
     return ".".join(parts) if kind in ("model", "seed", "source", "snapshot") and parts else node
