@@ -178,7 +178,7 @@ def _make_artifacts(project: Project, base: Base, build: bool) -> BaseException 
 
 
 def _parse(project: Project, base: Base) -> BaseException | None:
-    """Parse the commit with its own profile, or with the working tree's if that lacks the target."""
+    """Parse the commit with its own profile, or with the working tree's if a target is missing."""
     error: BaseException | None = None
     for profiles in dict.fromkeys([project.profiles_of(base.tree), project.profiles]):
         done = project.dbt("parse", root=base.tree, state=base.manifest, profiles=profiles)
@@ -189,7 +189,7 @@ def _parse(project: Project, base: Base) -> BaseException | None:
 
 
 def build_empty(project: Project, base: Base) -> None:
-    """Build the commit's tables without rows, in separate schemas. A failure is ignored."""
+    """Build the commit's tables without rows, in separate schemas. Failures are ignored."""
     without_tests = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
     own = os.environ.get(SCHEMA)
     os.environ[SCHEMA] = f"{own}_base" if own else "base"

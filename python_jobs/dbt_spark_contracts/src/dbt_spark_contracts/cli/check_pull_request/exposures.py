@@ -11,7 +11,7 @@ COLUMNS = "columns"
 
 
 def readers(manifest: Manifest, of: Iterable[str]) -> list[dict]:
-    """Return the exposures that read one of these nodes, sorted by name because dbt's order varies."""
+    """Return the exposures that read one of these nodes, by name because dbt's order varies."""
     wanted = set(of)
     exposures = sorted(manifest.exposures.values(), key=itemgetter("name"))
     return [each for each in exposures if wanted & _read(manifest, each)]

@@ -26,7 +26,7 @@ class Locator:
         return (self.within / inside).as_posix() if path else ""
 
     def named(self, name: str) -> str:
-        """Return the only file of the project with this name or ending, or "" if it is not unique."""
+        """Return the only file of the project with this name or ending. "" if it is not unique."""
         if not name:
             return ""
         listed = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -45,7 +45,7 @@ class Locator:
         return Place(file, found or start or 1, text)
 
     def in_model(self, path: str, column: str, text: str) -> Place:
-        """Return a model's file, with the line that outputs a column, or its select, return or def."""
+        """Return a model's file, with the line that outputs a column, or its select or return."""
         file = self.file(path)
         lines = self.project.read(file)
         put_out = rf"""(^\s*["']?(\w+\.)?|\bas |alias\(["']){re.escape(column)}["']?\)?,?$"""

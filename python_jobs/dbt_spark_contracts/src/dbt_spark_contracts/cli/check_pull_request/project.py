@@ -109,7 +109,7 @@ class Project:
         return dbtRunner().invoke(["deps", *map(str, self._options(root))]).exception
 
     def names_same_packages(self, tree: Path) -> bool:
-        """Return whether another tree of the project lists the same packages as the working tree."""
+        """Return whether another tree lists the same packages as the working tree."""
 
         def text(file: Path) -> str:
             return file.read_text(encoding="utf-8") if file.is_file() else ""

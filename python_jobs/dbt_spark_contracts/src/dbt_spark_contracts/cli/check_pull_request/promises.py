@@ -96,7 +96,7 @@ def _model(node: dict) -> ModelNode:
 
 
 def _version_with_table_of(old: dict, after: Manifest) -> dict | None:
-    """Return the version that keeps the table of a model without versions. Its unique id differs."""
+    """Return the version that keeps the table of a model without versions. Its id differs."""
     if old.get("version"):
         return None
     versions = (node for node in after.nodes.values() if node.get("version"))

@@ -127,7 +127,7 @@ def _names(source: str, package: list[str]) -> Iterator[str]:
 
 
 def _absolute(name: str, package: list[str]) -> str:
-    """Return a module's full name. One leading dot is the package, and each further one a parent."""
+    """Return a module's full name. One leading dot is the package, each further one a parent."""
     bare = name.lstrip(".")
     dots = len(name) - len(bare)
     return ".".join([*package[: len(package) - dots + 1], bare]) if dots else name

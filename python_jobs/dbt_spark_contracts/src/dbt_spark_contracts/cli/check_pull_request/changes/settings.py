@@ -63,7 +63,7 @@ def of_project(root: Path, tree: Path, after: Manifest) -> Iterator[Change]:
 
 
 def of_profiles(project: Project, tree: Path, after: Manifest) -> Iterator[Change]:
-    """Yield each changed setting of the project's profiles.yml. A Spark setting reaches all nodes."""
+    """Yield each changed setting of the project's profiles.yml. A Spark setting reaches all."""
     file = (project.profiles / PROFILES).resolve()
     if not file.is_relative_to(project.repository().resolve()):
         return

@@ -124,7 +124,7 @@ def _functions() -> set[str]:
 
 
 def _other_attributes() -> set[str]:
-    """Return the attributes of DataFrames, modules, dbt and Python values, which are not columns."""
+    """Return attributes of DataFrames, modules, dbt and Python values, which are not columns."""
     from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec, functions, types
     from pyspark.sql.group import GroupedData
 
