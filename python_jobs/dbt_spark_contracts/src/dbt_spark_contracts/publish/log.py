@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.publish import commits
 from dbt_spark_contracts.publish.branches import Move
+from dbt_spark_contracts.publish.record import as_text
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -161,7 +162,7 @@ class PublishLog:
             found[key] = found.get(key, 0) + 1
         return [
             {
-                "at": _as_text(micros),
+                "at": as_text(micros),
                 "status": status,
                 "run": run,
                 "invocation_id": invocation_id,
@@ -207,12 +208,6 @@ class PublishLog:
             "unix_micros(logged_at) as micros", "run", "invocation_id as invocation",
             "status", "table_name", "from_snapshot_id", "to_snapshot_id",
         ).collect()  # fmt: skip
-
-
-def _as_text(micros: int) -> str:
-    """Return a time in UTC with microseconds, so that `roll_back` finds exactly that build."""
-    time = datetime.fromtimestamp(micros // 1_000_000, timezone.utc)
-    return time.replace(microsecond=micros % 1_000_000).isoformat(timespec="microseconds")
 
 
 def _micros(row: Any) -> int:
