@@ -1,8 +1,11 @@
-{#- Athena shows nobody a plan, so there a model is held against its parents' marks by its columns' names. -#}
+{#- Athena exposes no plan. So a model is checked against its parents' marks by column names. -#}
 
 {#
-    Out: the columns of this model's parents whose names no column here may have: a dict of the name, in
-    lower case, and which column it is of, with its marks. The rules are those of check_column_origins.
+    The rules are those of check_column_origins.
+
+    Returns:
+        The names that no column of this model may have: a dict of the name, in lower case, and the
+        parent's column with its marks.
 #}
 {% macro contracts__marked_columns() %}
   {%- set own = {} -%}
@@ -19,7 +22,7 @@
       {%- if not column.meta.get('silver_only') and name in allowed -%}
         {%- set marks = [] -%}
       {%- elif node.schema == model.schema -%}
-        {#- A copy may stay in the schema, if it carries the marks on. -#}
+        {#- A copy may stay in the schema if it has the same marks. -#}
         {%- set marks = marks | reject('in', own.get(name, {})) | list -%}
       {%- endif -%}
       {%- if marks -%}
@@ -30,9 +33,7 @@
   {{ return(marked) }}
 {% endmacro %}
 
-{#
-    Raises a compiler error that names each column of this model's contract that has a marked one's name.
-#}
+{# Raises: a compiler error that names each column of this model's contract with a marked column's name. #}
 {% macro contracts__check_marked_columns() %}
   {%- set marked = contracts__marked_columns() -%}
   {%- set leaks = [] -%}
