@@ -55,12 +55,12 @@ def load(session: "SparkSession", table: str):
 
 
 def current_catalog(session: "SparkSession") -> str:
-    """Return the name of the current catalog. (`select current_catalog()` is a Spark job.)"""
+    """Return the name of the session's current catalog. In SQL that would be a Spark job."""
     return pyspark.active(session).catalog.currentCatalog()
 
 
 def use_catalog(session: "SparkSession", name: str) -> None:
-    """Set the session's current catalog."""
+    """Make this catalog the session's current one."""
     pyspark.active(session).catalog.setCurrentCatalog(name)
 
 

@@ -1,1 +1,1 @@
-"""Column lineage of models, from Spark's analyzed plans: docs/lineage.md"""
+"""Column lineage of models, from Spark's analyzed plans. See docs/lineage.md."""

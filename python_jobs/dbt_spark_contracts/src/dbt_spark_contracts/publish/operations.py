@@ -179,13 +179,17 @@ def unlock(run: Run, command: Command, nodes: dict[str, dict]) -> None:
 
 
 def _check_limit(limit: object) -> None:
-    """Raises DbtRuntimeError if it is no number of builds."""
+    """Check the number of builds.
+
+    Raises:
+        DbtRuntimeError: If it is not a valid number.
+    """
     if type(limit) is not int or not 1 <= limit <= MOST_BUILDS:
         raise DbtRuntimeError(f"limit must be a number of builds, at least 1, and is {limit!r}.")
 
 
 def _recorded(found: dict | None) -> dict:
-    """What the record of a run adds to its history; nothing of one that is not on record."""
+    """Return what the record of a run adds to its history. Empty for a run without a record."""
     nodes = found["nodes"] if found else []
     return {
         "rows": sum(node["rows_written"] or 0 for node in nodes) if found else None,

@@ -1,4 +1,4 @@
-"""Check a pull request of a dbt project without data: docs/pull_requests.md
+"""Check a pull request of a dbt project without data. See docs/pull_requests.md.
 
 project      the project, its git repository, and calls of dbt and git
 base         the merge base: its manifest and its lineage
