@@ -104,7 +104,7 @@ def _chosen(own: list[str], only: Iterable[str]) -> list[str]:
     for name in only:
         if plain(name).lower() not in by_name:
             raise DbtRuntimeError(
-                f"{name} is no table of this project: {', '.join(sorted(by_name))}."
+                f"{name} is not a table of this project: {', '.join(sorted(by_name))}."
             )
     return [by_name[plain(name).lower()] for name in only] or own
 
@@ -135,6 +135,6 @@ def _looked_after(name: str, wanted: Wanted, branches_dropped: int) -> dict:
 def _in_words(row: dict, dry_run: bool) -> str:
     kept, removed = ("would be kept", "would be") if dry_run else ("are kept", "were")
     return (
-        f"{row['table']}: {row['snapshots_after']} snapshots {kept}, {row['orphan_files']} files "
-        f"that none of them knows {removed} removed."
+        f"{row['table']}: {row['snapshots_after']} snapshots {kept}, {row['orphan_files']} orphan "
+        f"files {removed} removed."
     )

@@ -40,7 +40,7 @@ def publish(
             written since.
     """
     if not is_run_name(branch):
-        raise DbtRuntimeError(f"{branch!r} is no branch of a run: a failed run says its branch.")
+        raise DbtRuntimeError(f"{branch!r} is not a branch of a run: a failed run says its branch.")
     _open(run, command, nodes, "publish", dry_run)
     with explained():
         held = run.log.tables_of(branch) if run.has_log() else []

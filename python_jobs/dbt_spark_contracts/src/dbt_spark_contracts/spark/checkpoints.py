@@ -56,5 +56,5 @@ class Checkpoints:
 
     def _folder_of(self, run: str) -> str:
         if not run.isidentifier():
-            raise ValueError(f"{run!r} is no run's name")
+            raise ValueError(f"{run!r} is not the name of a run")
         return f"{self._parent}/{run}"

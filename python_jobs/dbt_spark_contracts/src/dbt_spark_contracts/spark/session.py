@@ -195,7 +195,7 @@ def _use_spare(plan: launch.Launch) -> bool:
         if plan.log_file:
             launch.log_to(plan.log_file)
     except Exception as error:  # fall back to a new Java
-        fire_event(Note(msg=f"The spare Java is of no use: {explain(error)}"), EventLevel.DEBUG)
+        fire_event(Note(msg=f"The spare Java cannot be used: {explain(error)}"), EventLevel.DEBUG)
         return False
     fire_event(Note(msg="Spark runs in a Java that was warmed before."), EventLevel.DEBUG)
     return True
