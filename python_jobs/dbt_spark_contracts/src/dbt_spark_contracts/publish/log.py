@@ -7,6 +7,7 @@ back`.
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from dbt_spark_contracts import tables
 from dbt_spark_contracts.publish import commits
 from dbt_spark_contracts.publish.branches import Move
 from dbt_spark_contracts.publish.record import as_text
+from dbt_spark_contracts.publish.rows import append
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -65,20 +67,16 @@ class PublishLog:
             moves: The moves of the tables.
             facts: What the run should remember, for `facts`.
         """
-        if not moves:
-            return
         now = datetime.now(timezone.utc)
-        about = (now, run, self._invocation_id, status)
-        rows = [
-            (*about, move.table_name, move.from_snapshot_id, move.to_snapshot_id) for move in moves
-        ]
-        schema = self._session.table(self.table).schema
-        # Write a single file.
-        writer = self._session.createDataFrame(rows, schema).coalesce(1).writeTo(self.table)
+        row_of = {
+            "logged_at": now,
+            "run": run,
+            "invocation_id": self._invocation_id,
+            "status": status,
+        }
+        found = [row_of | asdict(move) for move in moves]
         told = {_STATUS: status, _RUN: run, _FACTS: json.dumps(facts or {})}
-        for name, value in told.items():
-            writer = writer.option(f"snapshot-property.{name}", value)
-        writer.append()
+        append(self._session, self.table, found, told)
 
     def open_moves(self) -> dict[str, list[Move]]:
         """Return the moves of main that began and did not end, by run, oldest first."""

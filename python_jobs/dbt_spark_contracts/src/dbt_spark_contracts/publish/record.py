@@ -4,7 +4,7 @@ A row is written when the run ends, also when it has failed. A process that is k
 """
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.publish import commits
+from dbt_spark_contracts.publish.rows import append
 from dbt_spark_contracts.publish.written_rows import Written
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RunRow:
-    """A row of `dbt_runs`, in the order of its columns."""
+    """A row of `dbt_runs`, by the names of its columns."""
 
     started_at: datetime
     run: str
@@ -95,7 +96,7 @@ class RunRow:
 
 @dataclass(frozen=True)
 class NodeRow:
-    """A row of `dbt_nodes`, in the order of its columns."""
+    """A row of `dbt_nodes`, by the names of its columns."""
 
     started_at: datetime
     run: str
@@ -155,12 +156,10 @@ def write(
     """
     told = "Each dbt run that may write tables", "Each node of these runs"
     columns = (_RUN_COLUMNS, _NODE_COLUMNS)
-    rows: tuple = ([astuple(run)], [astuple(node) for node in nodes])
-    for name, column, comment, values in zip(names, columns, told, rows, strict=True):
+    found: tuple = ([asdict(run)], [asdict(node) for node in nodes])
+    for name, column, comment, values in zip(names, columns, told, found, strict=True):
         commits.create_table(session, name, column, {}, comment)
-        if values:
-            schema = session.table(name).schema
-            session.createDataFrame(values, schema).coalesce(1).writeTo(name).append()
+        append(session, name, values, {})
 
 
 def read(session: "SparkSession", names: tuple[str, str], limit: int) -> list[dict]:
