@@ -196,8 +196,7 @@ def _moved(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Prob
 
 
 def _lost_marks(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Problem]:
-    """Each column that is marked in the base, and may be there still without the mark, or with one
-    that lets it be in more places.
+    """Each marked column of the base that lost the mark, or has one that names more places.
 
     The marks keep it from readers (docs/contracts.md), so removing one breaks a promise, too.
     """
