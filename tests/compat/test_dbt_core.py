@@ -212,14 +212,15 @@ def test_the_manifest_is_handed_over_when_dbt_has_counted_it():
 def test_how_each_node_ends_is_told():
     told = []
     node = {"unique_id": "test.small.a", "node_status": "success"}
-    finished = NodeFinished(node_info=node, run_result={"status": "pass"})
+    result = {"status": "pass", "execution_time": 1.5, "message": "m", "num_failures": 2}
+    finished = NodeFinished(node_info=node, run_result=result)
     assert type(finished).__name__ == "NodeFinished"
     try:
         dbt_core.on_node_finished(lambda *how: told.append(how))
         for name in ("Other", "NodeFinished"):
             event = SimpleNamespace(info=SimpleNamespace(name=name), data=finished)
             get_event_manager().callbacks[-1](event)
-        assert told == [("test.small.a", "pass")]
+        assert told == [("test.small.a", "pass", "", 1.5, "m", 2)]
     finally:
         cleanup_event_logger()
 

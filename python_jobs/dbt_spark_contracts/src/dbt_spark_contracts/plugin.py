@@ -96,7 +96,6 @@ class SparkContractsPlugin(dbtPlugin):
         if flags.WHICH in SPARK_COMMANDS:
             session.start(reads_plans=flags.WHICH in STAGING_COMMANDS)  # beside all that follows
             dbt_core.keep_results_when_a_last_hook_is_refused()
-        from dbt_spark_contracts import written_rows
         from dbt_spark_contracts.adapter import SparkAdapter
         from dbt_spark_contracts.invocation import Invocation
         from dbt_spark_contracts.lineage import watch
@@ -106,7 +105,6 @@ class SparkContractsPlugin(dbtPlugin):
             dbt_core.around_each_ephemeral_model(watch.watched)
         self.invocation = Invocation.begin(credentials, *dbt_core.target_folder(), retried)
         dbt_core.on_node_finished(self.invocation.run.node_finished)
-        dbt_core.on_result_told(written_rows.say)
         if flags.WHICH == "generate" and project is dbt_core.current_project():
             # dbt does not ask get_manifest_artifacts for the docs. (A retry keeps its manifest.)
             dbt_core.on_manifest(self.invocation.column_lineage.annotate)

@@ -106,22 +106,24 @@ def builds_a_part() -> bool:
 
 
 def on_node_finished(call) -> None:
-    """Call `call(unique_id, status)` whenever a node of this dbt command has run."""
+    """Call `call`, below dbt's own line, whenever a node of this dbt command has run.
+
+    Args:
+        call: Called with the node's unique id, its status, the name of its table ("" if it has
+            none), the seconds that it took, dbt's message, and the number of its failures.
+    """
 
     def told(event) -> None:
         if event.info.name == "NodeFinished":
-            call(event.data.node_info.unique_id, event.data.run_result.status)
-
-    add_callback_to_manager(told)
-
-
-def on_result_told(call) -> None:
-    """Call `call(unique_id, status, relation)`, below dbt's own line, when a node has run."""
-
-    def told(event) -> None:
-        if event.info.name == "NodeFinished":
-            info = event.data.node_info
-            call(info.unique_id, event.data.run_result.status, info.node_relation.relation_name)
+            info, result = event.data.node_info, event.data.run_result
+            call(
+                info.unique_id,
+                result.status,
+                info.node_relation.relation_name,
+                result.execution_time,
+                result.message,
+                result.num_failures,
+            )
 
     add_callback_to_manager(told)
 
