@@ -126,13 +126,13 @@ FOR_SMALL_DATA = {
 }
 
 HOW_TO_READ = f"""\
-- leak: written, and so many Silver-only columns ({", ".join(SILVER_ONLY)})
-  hold values of this write.
-- stay: written, and the table keeps so many Silver-only columns, which this write gave no value:
-  a new row has null in them, an updated row what it had.
-- wrong: written, and so many columns hold values that are not theirs.
-- clean: written, and the table has the {len(GOLD)} Gold columns alone, with their own values.
-- refused: not written, for the reason of that letter:"""
+- leak N: written; N Silver-only columns ({", ".join(SILVER_ONLY)})
+  have values from this write.
+- stay N: written; the table keeps N Silver-only columns for which this write had no value:
+  they are null in a new row, and unchanged in an updated row.
+- wrong N: written; N columns have values that belong to other columns.
+- clean: written; the table has the {len(GOLD)} Gold columns only, with their own values.
+- refused: not written. The letter gives the reason:"""
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ def markdown(spark: SparkSession, outcomes: Outcomes) -> str:
         f"Spark {spark.version}, Iceberg {iceberg}. {len(pairs)} writes, each without a checkpoint",
         f"and with one: {same} of the {len(pairs)} ended the same both times.",
         "",
-        "What got through, and of which DataFrame:",
+        "What got through, and from which DataFrame:",
         "",
         *heading("way of writing", *TARGETS),
     ]
