@@ -1,4 +1,4 @@
-"""Write a new Gold model that builds at once: model, contract, unit test, a line on Gold's page.
+"""Write a new Gold model that builds at once: model, contract, unit test, and who reads it.
 
     uv run python -m python_jobs.new_gold_model gold_events_per_car --key car_chassis
 
@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 SILVER = "models/silver/_silver__models.yml"
-PAGE = "models/gold/_gold__docs.md"
+EXPOSURES = "models/exposures.yml"
 PARENT = "silver_car_telemetry"
 
 MODEL = '''"""How many events there are: one row per {keys}."""
@@ -87,19 +87,17 @@ NOT_NULL = """        constraints: [{type: not_null}]
 """
 
 
-LINE = "- [{name}](#!/model/model.car_lakehouse.{name}): how many events are there, by {keys}?\n"
-
-
 class CannotWriteError(Exception):
     """Why there is no new model, in one line."""
 
 
-def write(name: str, keys: list[str], root: Path = ROOT) -> list[Path]:
+def write(name: str, keys: list[str], exposure: str = "", root: Path = ROOT) -> list[Path]:
     """Write the files of a new Gold model.
 
     Args:
         name: The model's name, which begins with `gold_`.
-        keys: The key columns: the model has one row per value.
+        keys: The columns of Silver that it has one row of.
+        exposure: Who reads it, an exposure that is there; nobody yet, if empty.
         root: The folder of the project.
 
     Returns:
@@ -114,6 +112,9 @@ def write(name: str, keys: list[str], root: Path = ROOT) -> list[Path]:
     if there:
         raise CannotWriteError(f"{there[0].relative_to(root)} is there: take another name")
     columns = [_column(key, root) for key in keys]
+    if exposure:
+        text = (root / EXPOSURES).read_text(encoding="utf-8")
+        exposures = _with_reader(text, exposure, name)
     words = {
         "name": name,
         "function": name.removeprefix("gold_"),
@@ -127,12 +128,24 @@ def write(name: str, keys: list[str], root: Path = ROOT) -> list[Path]:
     written = [root / "models" / "gold" / file for file in files]
     for file, text in zip(written, files.values(), strict=True):
         file.write_text(text, encoding="utf-8")
-    page = root / PAGE
-    lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
-    last = max(number for number, line in enumerate(lines) if line.startswith("- [gold_"))
-    lines.insert(last + 1, LINE.format(**words))
-    page.write_text("".join(lines), encoding="utf-8")
-    return [*written, page]
+    if exposure:
+        (root / EXPOSURES).write_text(exposures, encoding="utf-8")
+        written.append(root / EXPOSURES)
+    return written
+
+
+def _with_reader(text: str, exposure: str, name: str) -> str:
+    """The exposures' file, with the model as the last that an exposure reads."""
+    known = [each["name"] for each in yaml.safe_load(text)["exposures"]]
+    if exposure not in known:
+        raise CannotWriteError(f"{EXPOSURES} has no {exposure}: it has {', '.join(known)}")
+    lines = text.splitlines(keepends=True)
+    here = lines.index(f"  - name: {exposure}\n")
+    listed = lines.index("    depends_on:\n", here) + 1
+    while listed < len(lines) and lines[listed].startswith("      - "):
+        listed += 1
+    lines.insert(listed, f"      - ref('{name}')\n")
+    return "".join(lines)
 
 
 def _column(name: str, root: Path) -> str:
@@ -162,15 +175,19 @@ def main(arguments: list[str] | None = None) -> int:
         default=["car_chassis"],
         help=f"columns of {PARENT}: the model has one row of each (default: car_chassis)",
     )
+    parser.add_argument(
+        "--exposure", default="", help=f"who reads it: an exposure of {EXPOSURES}, which is told"
+    )
     options = parser.parse_args(arguments)
     try:
-        written = write(options.name, options.key)
+        written = write(options.name, options.key, options.exposure)
     except CannotWriteError as error:
         print(error, file=sys.stderr)
         return 2
     print(*(file.relative_to(ROOT) for file in written), sep="\n")
     print(f"Build and test it: uv run dbt build -s {options.name}")
-    print("Then name who reads it in models/exposures.yml.")
+    if not options.exposure:
+        print(f"Then name who reads it in {EXPOSURES}.")
     return 0
 
 

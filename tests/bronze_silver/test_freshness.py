@@ -146,11 +146,12 @@ def test_the_catalog_tells_of_the_files(run, letters, there):
         "warn_after": "1 day",
         "error_after": "2 days",
     }
-    # A table's own columns, and nothing about files.
+    # A table's own columns, its rows and when they were written, and nothing about files.
     customers = catalog["source.small.shop.customers"]
     assert customers["metadata"]["type"] == "table"
     assert [*customers["columns"]] == ["id", "ordered_at"]
-    assert [*customers["stats"]] == ["has_stats"]
+    assert {*customers["stats"]} == {"rows", "written", "has_stats"}
+    assert customers["stats"]["rows"]["value"] == 1
 
 
 def test_the_landing_folder_of_this_project_is_judged(dbt, tmp_path, schema):

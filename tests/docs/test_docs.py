@@ -111,6 +111,16 @@ def test_the_overview_explains_the_layers_and_the_gates(page, docs, screenshot):
     page.goto(docs.url)
     expect(page.get_by_role("heading", name="Car lakehouse")).to_be_visible()
     overview = page.locator(".app-content:visible")
+    # It begins with what was counted, with a picture, and with how fresh the landing folder is.
+    kinds = [node["resource_type"] for node in docs.nodes.values()]
+    tables = kinds.count("model") + kinds.count("seed")
+    counted = re.compile(rf"^{tables} tables, \d+ columns, \d+ tests, counted on")
+    expect(overview.locator("h1 + p")).to_have_text(counted)
+    picture = overview.locator("h1 ~ p img").first
+    assert picture.evaluate("image => image.complete && image.naturalWidth") > 500
+    rows = overview.locator("table").first.locator("tbody tr").all_inner_texts()
+    assert [row.split()[0] for row in rows] == ["docs_bronze", "docs_silver", "docs_gold"]
+    expect(overview.locator("table").nth(1)).to_contain_text("landing.car_events")
     for gate in ("checked against its contract", "never dropped", "data tests", "published"):
         expect(overview).to_contain_text(gate)
     screenshot("overview")

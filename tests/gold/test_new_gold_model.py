@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 
 from python_jobs import new_gold_model
 from python_jobs.new_gold_model import CannotWriteError
@@ -39,10 +40,13 @@ def write_the_documented(project):
 
 
 def test_it_keeps_its_contract_and_passes_its_tests(copy, project, schema):
-    new_gold_model.write("gold_events_per_model_year", KEYS, project)
+    new_gold_model.write("gold_events_per_model_year", KEYS, "insurance_desk", project)
     write_the_documented(project)
-    page = (project / new_gold_model.PAGE).read_text(encoding="utf-8")
-    assert "alerts): what needs attention now?\n- [gold_events_per_model_year](#!/model/" in page
+    exposures = yaml.safe_load((project / new_gold_model.EXPOSURES).read_text())["exposures"]
+    assert [each["depends_on"][1:] for each in exposures if each["name"] == "insurance_desk"] == [
+        ["ref('gold_events_per_model_year')"]
+    ]
+    assert [len(each["depends_on"]) for each in exposures] == [3, 2, 2]
     # Without rows, and the unit tests have their own all the same.
     selected = ("-s", "+gold_events_per_model_year", "+gold_trips_per_car")
     others = ("--exclude", "test_type:unit,path:models/silver")
@@ -80,7 +84,15 @@ def test_it_keeps_its_contract_and_passes_its_tests(copy, project, schema):
 def test_what_cannot_be_a_gold_model_is_refused(project, name, keys, words):
     before = contents(project)
     with pytest.raises(CannotWriteError, match=words):
-        new_gold_model.write(name, keys, project)
+        new_gold_model.write(name, keys, root=project)
+    assert contents(project) == before
+
+
+@pytest.mark.quick
+def test_a_reader_that_is_not_there_is_refused(project):
+    before = contents(project)
+    with pytest.raises(CannotWriteError, match="has no nobody: it has fleet_dashboard, insurance"):
+        new_gold_model.write("gold_trips", KEYS, "nobody", project)
     assert contents(project) == before
 
 

@@ -161,6 +161,7 @@ def test_a_project_like_everybodys(built, tmp_path, kind):
     )
 
     if kind == "tar.gz":
+        (shop.root / "models/marts/recent.sql").unlink()  # it has no contract
         shop.commit()
         _run_what_the_example_documents(bin, shop, tmp_path)
 
@@ -183,7 +184,7 @@ def _run_what_the_example_documents(bin: Path, shop: Repository, folder: Path) -
         "PRE_COMMIT_HOME": str(folder / "pre-commit"),
     }
     code, said = run(bin, shop, "pre-commit run --all-files --verbose", **instead)
-    assert code == 0 and "Pull request check: nothing is wrong" in said, said
+    assert code == 0 and "Pull request check: no problems" in said, said
 
     shop.change("models/marts/contacts.sql", "'ask sales'", "customer_mail")
     shop.commit()

@@ -21,6 +21,7 @@ from dbt_common.exceptions import CompilationError, DbtRuntimeError
 
 from dbt_spark_contracts import (
     batches,
+    catalog_stats,
     file_sources,
     materializations,
     spark_plan,
@@ -165,12 +166,7 @@ class SparkAdapter(
                 rows += file_sources.catalog(session.get(), node)
             except DbtRuntimeError as error:
                 exceptions.append(error)
-        if rows:
-            import agate
-            from dbt_common.clients.agate_helper import DEFAULT_TYPE_TESTER, merge_tables
-
-            files = agate.Table.from_object(rows, column_types=DEFAULT_TYPE_TESTER)
-            catalog = merge_tables([catalog, files])
+        catalog = catalog_stats.with_facts(session.get(), catalog, rows)
         return catalog, exceptions
 
     def pre_model_hook(self, config):

@@ -7,9 +7,11 @@ security policy allows the page's own scripts, by their hashes, and nothing else
 
 import base64
 import hashlib
+import json
 import re
 from pathlib import Path
 
+from dbt_spark_contracts import docs_overview
 from dbt_spark_contracts.compat import dbt_docs
 
 # The pages that dbt writes, and whether they contain the data.
@@ -30,11 +32,24 @@ def protect(folder: Path) -> None:
     Raises:
         DbtRuntimeError: If dbt's page is not the known one.
     """
+    _count(folder)
     for name, is_static in PAGES.items():
         file = folder / name
         data = [folder / each for each in dbt_docs.INLINE] if is_static else []
         if all(each.exists() for each in [file, *data]) and not _is_protected(file):
             file.write_text(page(data), encoding="utf-8", newline="\n")
+
+
+def _count(folder: Path) -> None:
+    """Let the overview begin with counts, where dbt has written what is counted."""
+    read = {}
+    for name in (*dbt_docs.INLINE, "sources.json"):
+        if (folder / name).is_file():
+            read[name] = json.loads((folder / name).read_text(encoding="utf-8"))
+    if read.keys() >= dbt_docs.INLINE.keys():
+        docs_overview.add_to(*(read.get(name, {}) for name in (*dbt_docs.INLINE, "sources.json")))
+        text = json.dumps(read["manifest.json"])
+        (folder / "manifest.json").write_text(text, encoding="utf-8")
 
 
 def page(data: list[Path]) -> str:
@@ -68,9 +83,9 @@ def page(data: list[Path]) -> str:
     return "".join([start, head, policy, _FIRST, body, *elements, end, nothing])
 
 
-def as_text_of_a_script(json: str) -> str:
-    """Return the same JSON with all characters escaped that are special in HTML."""
-    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", json)
+def as_text_of_a_script(text: str) -> str:
+    """The same JSON without a letter that HTML takes notice of; such stand in its texts only."""
+    return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def policy_of(html: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 
+from dbt_spark_contracts import catalog_stats
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.spark.settings import absolute
 
@@ -84,10 +85,6 @@ def catalog(spark: "SparkSession", source: Any) -> Iterator[dict]:
         "newest": ("Newest file, UTC", modified or "none", "When a file was changed last"),
         **_thresholds(source.freshness),
     }
-    stats = {}
-    for id, (label, value, description) in facts.items():
-        stat = {"label": label, "value": value, "description": description, "include": True}
-        stats.update({f"stats:{id}:{part}": stat[part] for part in stat})
     for index, (column, data_type) in enumerate(files.dtypes):
         yield {
             "table_database": None,
@@ -97,7 +94,7 @@ def catalog(spark: "SparkSession", source: Any) -> Iterator[dict]:
             "column_name": column,
             "column_type": data_type,
             "column_index": index,
-            **stats,
+            **catalog_stats.columns(facts),
         }
 
 
