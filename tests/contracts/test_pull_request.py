@@ -233,7 +233,7 @@ def test_a_mark_that_is_taken_away_is_named(branch):
 
 def test_a_column_that_may_be_null_again_is_named(branch):
     event_timestamp = "- name: event_timestamp\n        data_type: timestamp\n"
-    described = '        description: "When the car\'s latest event happened, UTC."\n'
+    described = '        description: "Time of the car\'s latest event, UTC."\n'
     not_null = "        constraints: [{type: not_null}]\n"
     branch.change(GOLD_YML, event_timestamp + described + not_null, event_timestamp + described)
 
