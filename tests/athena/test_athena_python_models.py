@@ -58,7 +58,7 @@ class Case:
             if column["name"] in self.not_null:
                 column["constraints"] = [{"type": "not_null"}]
             if column["name"] in self.marked:
-                column["config"] = {"meta": {"silver_only": True}}
+                column["config"] = {"meta": {"stays_in": "schema"}}  # the same mark
         return {
             "columns": columns,
             "config": {"contract": {"enforced": bool(columns)}, **self.config},

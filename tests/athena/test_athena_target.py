@@ -274,6 +274,10 @@ WRONG_MARKS = {
         {"columns": [{"name": "a_text", "config": {"meta": {"silver_olny": True}}}]},
         "cast.a_text: meta silver_olny marks nothing: it is spelt silver_only.",
     ),
+    "a_place_that_athena_cannot_hold": (
+        {"columns": [{"name": "a_text", "config": {"meta": {"stays_in": "tag:inner"}}}]},
+        "cast.a_text: meta stays_in is held on Spark only, but for `stays_in: schema`",
+    ),
     "beside_meta": (
         {"columns": [{"name": "a_text", "config": {"pii": True}}]},
         "cast.a_text: pii has no meaning beside meta",

@@ -214,14 +214,15 @@ def test_the_manifest_is_handed_over_when_dbt_has_counted_it():
 def test_how_each_node_ends_is_told():
     told = []
     node = {"unique_id": "test.small.a", "node_status": "success"}
-    finished = NodeFinished(node_info=node, run_result={"status": "pass"})
+    result = {"status": "pass", "execution_time": 1.5, "message": "m", "num_failures": 2}
+    finished = NodeFinished(node_info=node, run_result=result)
     assert type(finished).__name__ == "NodeFinished"
     try:
         dbt_core.on_node_finished(lambda *how: told.append(how))
         for name in ("Other", "NodeFinished"):
             event = SimpleNamespace(info=SimpleNamespace(name=name), data=finished)
             get_event_manager().callbacks[-1](event)
-        assert told == [("test.small.a", "pass")]
+        assert told == [("test.small.a", "pass", "", 1.5, "m", 2)]
     finally:
         cleanup_event_logger()
 
@@ -450,6 +451,16 @@ def test_the_refusal_stays_where_it_is_not(calls):
         )
 
 
+def test_a_contract_without_columns_is_parsed_while_contracts_are_written():
+    dbt_core.allow_contracts_on_python_models()
+    model = node(ModelLanguage.sql)
+    model.columns = {}
+    with dbt_core.unwritten_contracts_allowed():
+        ModelPatchParser._validate_constraint_prerequisites(parser(None), model)
+    with pytest.raises(ParsingError, match="must be defined in a `yml`"):
+        ModelPatchParser._validate_constraint_prerequisites(parser(None), model)
+
+
 # The same on Athena, whose materializations are dbt-athena's, and write by a macro of the project's
 
 ATHENAS = macro("dbt_athena", "materialization_table_athena", [])
@@ -602,3 +613,55 @@ def test_materializations_are_found_by_name_and_know_what_they_call(small_projec
         called = dbt_core.calls(macro, dbt_core.CONTRACT_CHECK, manifest.macros)
         assert called == expected, name
     assert manifest.find_materialization_macro_by_name("small", "nonsense", "spark") is None
+
+
+@pytest.fixture(scope="module")
+def manifest_of_places(dbt, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("selected")
+    files = {
+        "dbt_project.yml": "name: small\nprofile: lakehouse\n",
+        "models/staging/stg.sql": "select 1 as x",
+        "models/staging/inner/deep.sql": "{{ config(tags=['a', 'b']) }} select 1 as x",
+        "models/marts/mart.sql": "{{ config(group='finance') }} select 1 as x",
+        "models/all.yml": "groups: [{name: finance, owner: {name: F}}]\n"
+        "sources: [{name: s, tables: [{name: t}]}]\n"
+        "models: [{name: stg, columns: [{name: x, data_tests: [not_null]}]}]\n",
+        "seeds/countries.csv": "code\nde\n",
+    }
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    options = ("--project-dir", str(folder), "--profiles-dir", str(ROOT), "--log-path", str(folder))
+    with environment(LAKEHOUSE_TARGET="ci", LAKEHOUSE_HOME=str(dbt.home)):
+        parsed = dbtRunner().invoke(["parse", *options])
+    assert parsed.success, parsed.exception
+    return parsed.result, folder
+
+
+@pytest.mark.parametrize(
+    ("word", "names"),
+    {
+        "staging": {"stg", "deep"},
+        "small.staging.inner": {"deep"},
+        "stg": {"stg"},
+        "path:models/staging": {"stg", "deep"},
+        "models/marts": {"mart"},
+        "file:deep.sql": {"deep"},
+        "tag:a": {"deep"},
+        "group:finance": {"mart"},
+        "package:small": {"stg", "deep", "mart", "countries", "t"},
+        "config.materialized:seed": {"countries"},
+        "source:s.t": {"t"},
+        "none": set(),
+    }.items(),
+)
+def test_words_of_node_selection(manifest_of_places, word, names):
+    """From any folder, and no test that is attached to a model."""
+    manifest, root = manifest_of_places
+    assert {key.split(".")[-1] for key in dbt_core.selected(manifest, root, word)} == names
+
+
+@pytest.mark.parametrize("word", ["stg+", "+stg", "@stg", "stg deep", "stg,deep", "state:new"])
+def test_what_is_no_word_for_a_place(manifest_of_places, word):
+    with pytest.raises(DbtRuntimeError, match="is not one word of dbt's node selection"):
+        dbt_core.selected(*manifest_of_places, word)

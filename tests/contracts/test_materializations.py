@@ -242,9 +242,14 @@ def test_a_model_without_a_contract_follows_its_own_columns(small_project, spark
     assert [row.asDict() for row in spark.table(f"{schema}.m").collect()] == [{"id": 1, "new": "y"}]
 
 
-def test_another_file_format_is_refused(small_project, schema):
-    model = "{{ config(file_format='parquet') }} select 1 as id"
-    result = small_project({"models/m.sql": model})("run", schema=schema)
+def test_another_file_format_is_refused_in_a_materialization_of_these_steps(small_project, schema):
+    steps = "{{ return(contracts__make_table()) }}"
+    files = {
+        "macros/own.sql": f"{{% materialization own, adapter='spark' %}}{steps}"
+        "{% endmaterialization %}",
+        "models/m.sql": "{{ config(file_format='parquet', materialized='own') }} select 1 as id",
+    }
+    result = small_project(files)("run", schema=schema)
     assert not result.success
     assert "set `+file_format: iceberg`" in result.text
 

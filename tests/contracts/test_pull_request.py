@@ -210,6 +210,11 @@ def test_a_mark_that_is_taken_away_is_named(branch):
         '        description: "Who rented the car at the time. Personal."\n        config:\n  '
     )
     branch.change(yml, customer + marked, customer + marked.replace(", pii: true", ""))
+    for name, place in {"day": "[schema, path:models/gold]", "year": "schema"}.items():
+        text = {"day": "Day of the month", "year": "Year"}[name]
+        column = f'        description: "{text} of event_timestamp, UTC."\n        config:\n'
+        stays = f"{column}          meta: {{stays_in: {place}}}\n"
+        branch.change(yml, f"{column}          meta: {{silver_only: true}}\n", stays)
 
     checked = branch.check("--no-build")
 
@@ -219,6 +224,11 @@ def test_a_mark_that_is_taken_away_is_named(branch):
         (line,) = [line for line in checked.stdout.splitlines() if lost in line]
         assert line.startswith(f"- {yml}:")
     assert "not marked silver_only" not in checked.stdout
+    wider = "event_day may be in path:models/gold now, and was to stay in schema"
+    assert f"silver_car_telemetry.{wider}" in checked.stdout
+    # Its mark is the same by its other name.
+    assert "event_year may be" not in checked.stdout
+    assert "event_year is not marked" not in checked.stdout
 
 
 def test_a_column_that_may_be_null_again_is_named(branch):

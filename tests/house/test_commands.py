@@ -212,7 +212,7 @@ MACHINES = {
 @pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
 @pytest.mark.parametrize("machine", MACHINES, ids="-".join)
 def test_no_package_needs_a_compiler(machine, python):
-    """pyspark alone is built, and is Python."""
+    """What is built is Python; thrift leaves its C out where there is no compiler."""
     version = tuple(map(int, python.split(".")))
     platforms = MACHINES[machine]
     fitting = {*cpython_tags(version, platforms=platforms)}
@@ -226,4 +226,4 @@ def test_no_package_needs_a_compiler(machine, python):
         if Marker(package.get("marker", ANYWHERE)).evaluate(environment)
         and not any(tags_of(wheel) & fitting for wheel in package.get("wheels", ()))
     }
-    assert without == {"pyspark"}
+    assert without == {"pyspark", "pyhive", "pure-sasl", "thrift"}

@@ -58,6 +58,10 @@ def test_tree_shows_marks_and_what_cannot_be_told(shown):
     assert "└── ? cannot be told in full: the Python function normalize\n" in told
 
 
+def test_tree_shows_where_a_column_may_be(shown):
+    assert "  [stays_in: schema, tag:fleet]\n" in shown("--column", "silver_events.speed")
+
+
 def test_tree_of_parts_of_a_struct(shown):
     told = shown("--column", "silver_events.place")
     assert "its lat, lon computed from bronze_events.raw" in told

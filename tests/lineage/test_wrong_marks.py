@@ -86,7 +86,17 @@ SNAPSHOT = {
 def project(dbt, tmp_path_factory, module_schema, spark):
     from tests.support.dbt_runner import make_project
 
+    of_iceberg = {"+file_format": "iceberg"}
+    settings = {
+        **{
+            "name": "small",
+            "profile": "lakehouse",
+            "models": of_iceberg | {"+materialized": "table"},
+        },
+        **{"seeds": of_iceberg, "snapshots": of_iceberg},
+    }
     files = {
+        "dbt_project.yml": yaml.safe_dump(settings),
         "models/m.sql": "select 'a' as x, struct(1 as f) as y",
         "models/reads.sql": "select q as x from {{ source('s', 't') }}",
     }

@@ -13,8 +13,8 @@ FEW, MANY = 3, 18
 
 # The model's query, its write. (The lock and the publishing are commits by Iceberg's API.)
 STATEMENTS = 2
-# The model's write, and two of the publish log: what is about to be moved, and that it was.
-JOBS = 3
+# The model's write. (The publish log and the record of runs are written by Iceberg's API.)
+JOBS = 1
 # To Java, for the name of a further table in the list of its schema: py4j asks for the length, the
 # element, its member and its value. Some more may differ between two commands.
 CALLS_A_NAME = 4

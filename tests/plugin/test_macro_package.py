@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from dbt.adapters.factory import FACTORY
-from dbt.adapters.spark import connections, impl
+from dbt.adapters.spark import connections
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from dbt.version import installed
@@ -21,6 +21,7 @@ from dbt_spark_contracts import plugin
 from dbt_spark_contracts.adapter import SparkAdapter
 from dbt_spark_contracts.compat import dbt_adapters, dbt_core, patches
 from dbt_spark_contracts.spark import session
+from dbt_spark_contracts.sql_only import adapter as sql_only
 
 from tests.support.dbt_runner import ROOT, environment
 
@@ -90,6 +91,9 @@ def test_every_macro_that_is_no_door_has_the_prefix():
         for name in re.findall(r"{%-? *macro (\w+)", file.read_text())
     }
     assert {name for name in names if not name.startswith("contracts__")} == {*DOORS, *dbts}
+    for file in (source / "sql_only").rglob("*.sql"):
+        for name in re.findall(r"{%-? *macro (\w+)", file.read_text()):
+            assert name.startswith("contracts__") or name in DOORS
     for file in (source / "athena_macros").rglob("*.sql"):
         for name in re.findall(r"{%-? *macro (\w+)", file.read_text()):
             assert name.startswith(("contracts__", "athena__")) or name == "dml_data_type"
@@ -113,10 +117,10 @@ def another_dbt(monkeypatch):
 
 @pytest.mark.quick
 @pytest.mark.parametrize("method", ["thrift", "http"])
-def test_a_spark_project_of_another_method_is_left_alone(
-    small_project, another_dbt, monkeypatch, method, tmp_path
+def test_a_spark_project_of_another_method_has_the_macros_that_need_sql_only(
+    small_project, monkeypatch, method, tmp_path
 ):
-    """On any version of dbt, and also in a process that has had one of ours."""
+    """And no Spark of ours, also in a process that has had one."""
     dbt_adapters.use_package("spark")
     dbt_adapters.use_adapter(SparkAdapter)
     for name in ("ThriftState", "THttpClient", "hive"):  # of packages that are not installed here
@@ -140,10 +144,13 @@ def test_a_spark_project_of_another_method_is_left_alone(
     result = dbtRunner().invoke(["parse", *map(str, options)])
     assert result.success, result.exception
     manifest = manifest_of(project)
-    assert not [name for name in manifest.macros if ".dbt_spark_contracts." in name]
+    ours = {name for name in manifest.macros if ".dbt_spark_contracts." in name}
+    assert "macro.dbt_spark_contracts.contracts__by_sql" in ours
+    assert "macro.dbt_spark_contracts.contracts__make_table" not in ours
     found = manifest.find_materialization_macro_by_name("small", "table", "spark")
-    assert found.package_name == "dbt_spark"
-    assert type(FACTORY.lookup_adapter("spark")) is impl.SparkAdapter
+    assert found.package_name == dbt_adapters.PACKAGE
+    assert type(FACTORY.lookup_adapter("spark")) is sql_only.SparkAdapter
+    assert {*DOORS} <= {name.rpartition(".")[2] for name in ours}
 
 
 @pytest.mark.quick
@@ -185,7 +192,7 @@ def test_a_newer_package_brings_its_newer_macros(small_project, monkeypatch, tmp
     source = PACKAGE / "src/dbt_spark_contracts"
     shutil.copytree(source / "macros", folder / "macros")
     shutil.copy(source / "dbt_project.yml", folder)
-    monkeypatch.setitem(FACTORY.packages, dbt_adapters.PACKAGE, folder)
+    monkeypatch.setattr(dbt_adapters, "MACROS", folder)
     project = small_project({"models/a.sql": "select 1 as id"})
     assert project("parse").success
     version = re.search(r"^version: (.*)$", (folder / "dbt_project.yml").read_text(), re.M)
@@ -203,10 +210,11 @@ def test_a_newer_package_brings_its_newer_macros(small_project, monkeypatch, tmp
 
 @pytest.mark.quick
 def test_the_macros_have_the_version_of_the_package():
-    macros = (PACKAGE / "src/dbt_spark_contracts/dbt_project.yml").read_text()
     package = (PACKAGE / "pyproject.toml").read_text()
     version = re.search(r'^version = "(.*)"$', package, re.M)[1]
-    assert f"\nversion: {version}\n" in macros
+    for folder in ("", "sql_only/"):
+        macros = (PACKAGE / f"src/dbt_spark_contracts/{folder}dbt_project.yml").read_text()
+        assert f"\nversion: {version}\n" in macros
 
 
 # Athena

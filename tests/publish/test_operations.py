@@ -87,7 +87,9 @@ def test_each_command_by_the_names_that_history_lists(built, tool, told):
     code, out, err = tool("history", "--limit", "1")
     assert (code, err) == (0, "")
     head, line, row = out.splitlines()
-    assert head.split() == ["at", "status", "run", "invocation_id", "tables"]
+    assert head.split() == [
+        *("at", "status", "run", "tables", "rows", "files", "seconds", "git_commit")
+    ]
     assert set(line) == {"-", " "} and "published" in row and held in row
 
 

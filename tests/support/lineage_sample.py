@@ -122,7 +122,7 @@ def small() -> tuple[dict, dict]:
                 "event_id": {"meta": {"silver_only": True}},
                 "customer": personal,
                 "valid_until": {"description": "Last day."},
-                "speed": {"description": EVIL},
+                "speed": {"description": EVIL, "meta": {"stays_in": ["schema", "tag:fleet"]}},
                 "at": {},
                 "place": {},
             },

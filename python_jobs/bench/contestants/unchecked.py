@@ -18,7 +18,7 @@ FILES = ("dbt_project.yml", "selectors.yml", "profiles.yml")
 
 # What a yml says of contracts and marks.
 PROMISES = ("contract", "+contract", "constraints", "access", "+access")
-MARKS = ("silver_only", "pii", "pii_allowed", "untraced_allowed", "unproven_keys")
+MARKS = ("stays_in", "silver_only", "pii", "pii_allowed", "untraced_allowed", "unproven_keys")
 
 
 def unchecked(place: Path, landing: Path) -> Contestant:

@@ -38,9 +38,17 @@ from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.publish.doors import PublishDoors
 from dbt_spark_contracts.schemas import quoted
 from dbt_spark_contracts.spark import session
+from dbt_spark_contracts.unguarded import UnguardedDoors
 
 
-class SparkAdapter(ContractDoors, LineageDoors, PublishDoors, AdapterInsides, spark.SparkAdapter):
+class SparkAdapter(
+    ContractDoors,
+    LineageDoors,
+    PublishDoors,
+    UnguardedDoors,
+    AdapterInsides,
+    spark.SparkAdapter,
+):
     """The adapter `spark`, which runs Python models in the dbt process.
 
     dbt finds the module of an adapter by the name of its class, so that has to be this one.

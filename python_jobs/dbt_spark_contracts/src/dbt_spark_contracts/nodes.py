@@ -2,6 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
+ICEBERG = "iceberg"
+# In the meta of a model of Iceberg's: why dbt-spark shall write it all the same.
+UNGUARDED = "unguarded"
+
 # What has no table of its own: who reads it, reads what it reads.
 WITHOUT_TABLE = ("view", "ephemeral")
 
@@ -9,6 +13,21 @@ WITHOUT_TABLE = ("view", "ephemeral")
 def is_enforced(config: Mapping) -> bool:
     """Is the contract of a node with this config enforced?"""
     return bool((config.get("contract") or {}).get("enforced"))
+
+
+def has_guard(config: Mapping) -> bool:
+    """Does the guard write the table of a node with this config? dbt-spark writes all others."""
+    return not why_unguarded(config)
+
+
+def why_unguarded(config: Mapping) -> str:
+    """Why dbt-spark writes the table of a node with this config; none, if the guard does."""
+    if (config.get("meta") or {}).get(UNGUARDED):
+        return f"meta {UNGUARDED}"
+    file_format = config.get("file_format")
+    if str(file_format or "").lower() == ICEBERG:
+        return ""
+    return f"file_format {file_format}" if file_format else "no file_format"
 
 
 def touched_tables(nodes: dict[str, dict], selected: Iterable[str]) -> set[str]:

@@ -33,7 +33,8 @@ def refuse_wrong_marks(manifest: Any) -> None:
     """
     found = [*manifest.nodes.values(), *manifest.sources.values()]
     nodes = [node.to_dict(omit_none=False) for node in found]
-    if wrong := [*wrong_marks.misplaced(nodes), *wrong_marks.absent_from_contracts(nodes)]:
+    wrong = [*wrong_marks.misplaced(nodes), *wrong_marks.absent_from_contracts(nodes)]
+    if wrong := [*wrong, *wrong_marks.by_words(nodes)]:
         raise CompilationError("\n".join(wrong))
 
 
@@ -62,9 +63,16 @@ class SparkContractsPlugin(dbtPlugin):
         """Prepare for a profile's `credentials` and a project; `retried`: see `retried_run`."""
         adapter_type = getattr(credentials, "type", "")
         in_process = adapter_type == "spark" and credentials.method == "session"
-        if not in_process and adapter_type != "athena":
+        if adapter_type not in ("spark", "athena"):
             return
         dbt_core.require_known_dbt()
+        if adapter_type == "spark" and not in_process:
+            from dbt_spark_contracts.sql_only.adapter import SparkAdapter as SqlOnlyAdapter
+
+            dbt_adapters.use_package(adapter_type, Path(__file__).parent / "sql_only")
+            dbt_core.keep_in_columns(wrong_marks.KNOWN)
+            dbt_adapters.use_adapter(SqlOnlyAdapter)
+            return
         dbt_adapters.use_package(adapter_type)
         dbt_core.allow_contracts_on_python_models()
         dbt_unit_tests.allow_unit_tests_of_python_models()
@@ -96,7 +104,6 @@ class SparkContractsPlugin(dbtPlugin):
         if flags.WHICH in SPARK_COMMANDS:
             session.start(reads_plans=flags.WHICH in STAGING_COMMANDS)  # beside all that follows
             dbt_core.keep_results_when_a_last_hook_is_refused()
-        from dbt_spark_contracts import written_rows
         from dbt_spark_contracts.adapter import SparkAdapter
         from dbt_spark_contracts.invocation import Invocation
         from dbt_spark_contracts.lineage import watch
@@ -106,7 +113,6 @@ class SparkContractsPlugin(dbtPlugin):
             dbt_core.around_each_ephemeral_model(watch.watched)
         self.invocation = Invocation.begin(credentials, *dbt_core.target_folder(), retried)
         dbt_core.on_node_finished(self.invocation.run.node_finished)
-        dbt_core.on_result_told(written_rows.say)
         if flags.WHICH == "generate" and project is dbt_core.current_project():
             # dbt does not ask get_manifest_artifacts for the docs. (A retry keeps its manifest.)
             dbt_core.on_manifest(self.invocation.column_lineage.annotate)

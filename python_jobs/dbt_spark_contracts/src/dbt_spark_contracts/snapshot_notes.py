@@ -67,6 +67,11 @@ class Notes:
         _ = self._found_at
         self._text = text
 
+    @property
+    def is_asked(self) -> bool:
+        """Has the model handed a note over?"""
+        return self._text is not None
+
     def write(self) -> None:
         """Write the note, if the model has handed one over, unless something else has written to
         the table since the model began."""

@@ -7,7 +7,7 @@
 {% macro contracts__marked_columns() %}
   {%- set own = {} -%}
   {%- for column in model.columns.values() -%}
-    {%- do own.update({column.name | lower: column.meta}) -%}
+    {%- do own.update({column.name | lower: contracts__marks(column)}) -%}
   {%- endfor -%}
   {%- set allowed = model.config.meta.get('pii_allowed') or {} -%}
   {%- set marked = {} -%}
@@ -15,19 +15,30 @@
     {%- set node = graph.nodes.get(parent) or graph.sources.get(parent) -%}
     {%- for column in node.columns.values() -%}
       {%- set name = column.name | lower -%}
-      {%- set marks = ['silver_only', 'pii'] | select('in', column.meta) | list -%}
-      {%- if not column.meta.get('silver_only') and name in allowed -%}
+      {%- set marks = contracts__marks(column) -%}
+      {%- if marks == ['pii'] and name in allowed -%}
         {%- set marks = [] -%}
       {%- elif node.schema == model.schema -%}
         {#- A copy may stay in the schema, if it carries the marks on. -#}
-        {%- set marks = marks | reject('in', own.get(name, {})) | list -%}
+        {%- set marks = marks | reject('in', own.get(name, [])) | list -%}
       {%- endif -%}
       {%- if marks -%}
+        {%- set word = 'silver_only' if column.meta.get('silver_only') else 'stays_in' -%}
+        {%- set marks = marks | map('replace', 'stays_in', word) | list -%}
         {%- do marked.update({name: node.name ~ '.' ~ column.name ~ ', which is marked ' ~ marks | join(' and ')}) -%}
       {%- endif -%}
     {%- endfor -%}
   {%- endfor -%}
   {{ return(marked) }}
+{% endmacro %}
+
+{#- Out: the marks of a column. `silver_only: true` is `stays_in: schema`; other places are refused here. -#}
+{% macro contracts__marks(column) %}
+  {%- set marks = ['pii'] if column.meta.get('pii') else [] -%}
+  {%- if column.meta.get('stays_in') or column.meta.get('silver_only') -%}
+    {%- set marks = ['stays_in'] + marks -%}
+  {%- endif -%}
+  {{ return(marks) }}
 {% endmacro %}
 
 {#

@@ -36,12 +36,14 @@ class Place:
         profiles: The folder of profiles.yml; without it, dbt looks for it as ever.
         target: The target of the profile; without it, the profile's default.
         vars: The vars, as YAML; without them, those of dbt_project.yml.
+        artifacts: The folder of dbt's artifacts; without it, dbt's own.
     """
 
     folder: Path
     profiles: Path | None = None
     target: str | None = None
     vars: str | None = None
+    artifacts: Path | None = None
 
     def dbt(self, *arguments: str, callbacks: tuple[Callable, ...] = ()) -> Any:
         """Run `dbt *arguments` in this process. Nothing of it is printed, all of it is logged.
@@ -72,7 +74,9 @@ class Place:
         options = ["--log-level", "none", "--log-level-file", "debug"]
         options += ["--log-path", str(self.folder / LOGS), "--project-dir", str(self.folder)]
         profiles = str(self.profiles) if self.profiles else None
+        artifacts = str(self.artifacts) if self.artifacts else None
         named = {"profiles-dir": profiles, "target": self.target, "vars": self.vars}
+        named["target-path"] = artifacts
         for name, value in named.items():
             options += [f"--{name}", value] if value else []
         return options
@@ -105,6 +109,12 @@ class Opened:
             return session.get()
         except DbtRuntimeError as error:
             raise CannotOpen(one_line(str(error))) from None
+
+    def selected(self, word: str) -> set[str]:
+        """The unique ids of what a word of dbt's node selection names: see `dbt_core.selected`."""
+        from dbt_spark_contracts.compat import dbt_core
+
+        return dbt_core.selected(self.manifest, str(self.place.folder.resolve()), word)
 
     @cached_property
     def nodes(self) -> dict[str, dict]:

@@ -17,6 +17,9 @@ from dbt_spark_contracts.cli.terminal import harmless, show, table
 SAID = "Note"
 STOPPED = ("RunningOperationCaughtError", "RunningOperationUncaughtError")
 
+# What only --json tells: a line is to be readable.
+FOR_PROGRAMS = ("invocation_id", "from_snapshot_id", "to_snapshot_id")
+
 dry_run = click.option("--dry-run", is_flag=True, help="Check, tell what would be done, stop.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
 
@@ -108,7 +111,11 @@ def _run(
     except CannotOpen as error:
         print(f"Cannot {operation.replace('_', ' ')}: {harmless(str(error))}", file=sys.stderr)
         sys.exit(2)
-    show([json.dumps(rows, indent=2)] if as_json else map(harmless, table(rows)))
+    if as_json:
+        show([json.dumps(rows, indent=2)])
+    else:
+        kept = [{name: row[name] for name in row if name not in FOR_PROGRAMS} for row in rows]
+        show(map(harmless, table(kept)))
 
 
 def told(

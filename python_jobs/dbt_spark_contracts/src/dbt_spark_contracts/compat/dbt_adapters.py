@@ -29,16 +29,18 @@ class AdapterInsides:
 
 # The name of this package of macros, as in its dbt_project.yml.
 PACKAGE = "dbt_spark_contracts"
+# The folder of its macros for a Spark in the dbt process.
+MACROS = Path(__file__).parents[1]
 
 
-def use_package(adapter_type: str) -> None:
-    """Let projects of this adapter have the macros of this package as they have the adapter's.
+def use_package(adapter_type: str, folder: Path | None = None) -> None:
+    """Let projects of this adapter have the macros in a folder as they have the adapter's.
 
     dbt has such internal packages for each adapter, and looks through them in order. Ours comes
     first, so it can take the place of a macro of the adapter's; what a project defines itself
     comes before both. It also has to survive `dbt retry`, which reads the project anew.
     """
-    FACTORY.packages.setdefault(PACKAGE, Path(__file__).parents[1])
+    FACTORY.packages[PACKAGE] = folder or MACROS
     stock_names = FACTORY.get_adapter_package_names
 
     def package_names(name):
@@ -78,6 +80,12 @@ def last_credentials() -> Any:
     """
     adapters = [*FACTORY.adapters.values()]
     return adapters[0].config.credentials if adapters else None
+
+
+def last_target_path() -> Path:
+    """The folder of the artifacts of the dbt command that ran last in this process."""
+    (adapter,) = FACTORY.adapters.values()
+    return Path(adapter.config.project_target_path)
 
 
 def cancel_siblings() -> None:

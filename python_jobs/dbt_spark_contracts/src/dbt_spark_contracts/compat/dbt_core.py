@@ -14,6 +14,7 @@ from dbt.config.runtime import RuntimeConfig
 from dbt.constants import RUN_RESULTS_FILE_NAME
 from dbt.flags import get_flags
 from dbt.version import installed
+from dbt_common.events.contextvars import task_contextvars
 from dbt_common.events.event_manager_client import add_callback_to_manager, get_event_manager
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.semver import VersionSpecifier
@@ -110,22 +111,24 @@ def builds_a_part() -> bool:
 
 
 def on_node_finished(call) -> None:
-    """Call `call(unique_id, status)` whenever a node of this dbt command has run."""
+    """Call `call`, below dbt's own line, whenever a node of this dbt command has run.
+
+    Args:
+        call: Called with the node's unique id, its status, the name of its table ("" if it has
+            none), the seconds that it took, dbt's message, and the number of its failures.
+    """
 
     def told(event) -> None:
         if event.info.name == "NodeFinished":
-            call(event.data.node_info.unique_id, event.data.run_result.status)
-
-    add_callback_to_manager(told)
-
-
-def on_result_told(call) -> None:
-    """Call `call(unique_id, status, relation)`, below dbt's own line, when a node has run."""
-
-    def told(event) -> None:
-        if event.info.name == "NodeFinished":
-            info = event.data.node_info
-            call(info.unique_id, event.data.run_result.status, info.node_relation.relation_name)
+            info, result = event.data.node_info, event.data.run_result
+            call(
+                info.unique_id,
+                result.status,
+                info.node_relation.relation_name,
+                result.execution_time,
+                result.message,
+                result.num_failures,
+            )
 
     add_callback_to_manager(told)
 
@@ -283,6 +286,24 @@ def list_no_relations() -> None:
     object.__setattr__(get_flags(), "populate_cache", False)
 
 
+# Whether a contract without columns is parsed: what writes contracts says so.
+_unwritten_are_allowed = False
+
+
+@contextmanager
+def unwritten_contracts_allowed() -> Iterator[None]:
+    """Let dbt parse, for the time being, an enforced contract that names no column yet.
+
+    dbt-core refuses it when it parses (ModelPatchParser._validate_constraint_prerequisites).
+    """
+    global _unwritten_are_allowed
+    _unwritten_are_allowed = True
+    try:
+        yield
+    finally:
+        _unwritten_are_allowed = False
+
+
 def allow_contracts_on_python_models() -> None:
     """Lift dbt-core's refusal of contracts on Python models where the check that replaces it is.
 
@@ -297,6 +318,8 @@ def allow_contracts_on_python_models() -> None:
     refuse = ModelPatchParser._validate_constraint_prerequisites
 
     def validate(parser, node) -> None:
+        if _unwritten_are_allowed and not node.columns:
+            return
         if node.language == ModelLanguage.python and (check := _contract_check(parser, node)):
             # So that a partial parse comes back here when that macro changes.
             node.depends_on.add_macro(check.unique_id)
@@ -327,6 +350,56 @@ def find_materialization(manifest, project: str, node):
     """The macro of a node's materialization in a project of dbt-spark; None if there is none."""
     materialized = node.get_materialization()
     return manifest.find_materialization_macro_by_name(project, materialized, "spark")
+
+
+# The methods of dbt's node selection that say where a node is.
+PLACES = ("fqn", "path", "file", "tag", "group", "package", "config", "access", "source")
+
+
+def selected(manifest, root, word: str) -> set[str]:
+    """The unique ids of what a word of dbt's node selection names, as `--select` has it.
+
+    Of models, seeds, snapshots and sources: what a table is made of.
+
+    Args:
+        manifest: dbt's.
+        root: The project's folder.
+        word: The word: one method, without graph operators.
+
+    Raises:
+        DbtRuntimeError: In one line, if it is another word.
+    """
+    # Not at the top: few projects need it.
+    from dbt.graph.selector_methods import MethodManager
+    from dbt.graph.selector_spec import SelectionCriteria
+
+    criteria = SelectionCriteria.from_single_spec(word)
+    has_operator = criteria.parents or criteria.children or criteria.childrens_parents
+    if has_operator or criteria.method not in PLACES or " " in word or "," in word:
+        raise DbtRuntimeError(
+            f"{word!r} is not one word of dbt's node selection without graph operators: say each "
+            f"in a line of a list, by {', '.join(PLACES[:-1])} or {PLACES[-1]}."
+        )
+    kinds = ("model", "seed", "snapshot")
+    nodes = {key for key, node in manifest.nodes.items() if node.resource_type in kinds}
+    method = MethodManager(manifest, None).get_method(criteria.method, criteria.method_arguments)
+    with task_contextvars(project_root=root):  # a path is one in this folder
+        return {*method.search(nodes | manifest.sources.keys(), criteria.value)}
+
+
+def stock_materialization(manifest, name: str, context: dict):
+    """dbt-spark's own materialization of this name, or dbt's, to be called in a node's context.
+
+    Args:
+        manifest: dbt's.
+        name: The name.
+        context: What its code finds by name.
+    """
+    from dbt.clients.jinja import MacroGenerator
+
+    ids = (f"dbt_spark.materialization_{name}_spark", f"dbt.materialization_{name}_default")
+    found = (manifest.macros.get(f"macro.{unique_id}") for unique_id in ids)
+    return MacroGenerator(next(filter(None, found)), context)
 
 
 def calls(macro, name: str, macros: Mapping) -> bool:

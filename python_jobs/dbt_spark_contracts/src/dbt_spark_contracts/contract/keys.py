@@ -93,8 +93,8 @@ def judge(frame: "DataFrame", model: dict, project: Project) -> tuple[list[Verdi
         return [_of_rows(frame, key, is_told) for key, is_told in promised.items()], []
     try:
         plan = analyzed_plan(frame)
-        known = _tables(plan, project)
-        uniqueness = _uniqueness(frame, plan, known)
+        known = tables_in(plan, project)
+        uniqueness = both_ways(frame, plan, known)
         names = [name.lower() for name in frame.columns]
         verdicts = [
             _verdict(model, key, is_told, names, known, uniqueness)
@@ -123,7 +123,7 @@ def several_of(
         plan = analyzed_plan(query)
         names = [name.lower() for name in query.columns]
         positions = [names.index(_bare(name).lower()) for name in by]
-        ways = _uniqueness(query, plan, _tables(plan, project))
+        ways = both_ways(query, plan, tables_in(plan, project))
         if any(way.is_proven(positions) for way in ways):
             return None
     except Exception:  # what cannot be read, or is an expression, proves nothing
@@ -142,7 +142,7 @@ def _of_rows(frame: "DataFrame", key: Key, is_told_of: bool) -> Verdict:
     return Verdict(key, is_told_of, is_proven=repeated is None, repeated=repeated)
 
 
-def _uniqueness(
+def both_ways(
     frame: "DataFrame", plan: Tree, known: Mapping[str, Table]
 ) -> tuple[Uniqueness, Uniqueness]:
     """Both ways to prove a key: nulls count as equal, and as different."""
@@ -169,7 +169,7 @@ def _verdict(
     def positions(columns: Iterable[str]) -> list[int]:
         return [names.index(name.lower()) for name in columns]
 
-    held, reason = _held_by_write(model, key)
+    held, reason = held_by_write(model, key)
     if held is not None and any(way.is_proven(positions(held)) for way in uniqueness):
         return Verdict(key, is_told_of, is_proven=True)
     plan, is_deterministic = uniqueness[0].plan, uniqueness[0].is_deterministic
@@ -212,7 +212,7 @@ def multiplied(model: dict, sum_of: FanOut) -> str:
     )
 
 
-def _held_by_write(model: dict, key: Key) -> "tuple[Iterable[str] | None, str]":
+def held_by_write(model: dict, key: Key) -> "tuple[Iterable[str] | None, str]":
     """By which columns the staged rows have to be unique, so that those of the table are.
 
     Args:
@@ -247,7 +247,7 @@ def _held_by_write(model: dict, key: Key) -> "tuple[Iterable[str] | None, str]":
     return None, "its rows are appended to others"
 
 
-def _tables(plan: Tree, project: Project) -> dict[str, Table]:
+def tables_in(plan: Tree, project: Project) -> dict[str, Table]:
     """What is promised of the tables in the plan, by the names that they have there."""
     there = {table_name(step) for step in plan.walk() if step.kind == "SubqueryAlias"}
     found = {}

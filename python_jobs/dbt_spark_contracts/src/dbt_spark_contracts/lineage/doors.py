@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dbt.adapters.base.meta import AdapterMeta, available
@@ -13,6 +14,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from dbt_spark_contracts import tables
+from dbt_spark_contracts.compat import dbt_core
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.errors import PromiseBroken
 from dbt_spark_contracts.lineage import marks, watch, written, wrong_marks
@@ -44,6 +46,7 @@ class LineageDoors(metaclass=AdapterMeta):
     """A part of the adapter: a staged model, held against the marks of columns."""
 
     # dbt's, and the adapter's.
+    config: Any
     get_macro_resolver: Callable[[], Any]
     connections: SessionConnectionManager
     get_branch: Callable[[], str | None]
@@ -191,9 +194,11 @@ class LineageDoors(metaclass=AdapterMeta):
                 for unique_id, node in nodes.items()
                 if getattr(node, "defer_relation", None) and node.defer_relation.relation_name
             }
-            known = Project(graph, tables.current_catalog(session.get()), deferred)
-            if wrong := wrong_marks.misplaced(known.nodes.values()):
+            select = partial(dbt_core.selected, self.get_macro_resolver(), self.config.project_root)
+            told = [*graph["nodes"].values(), *graph["sources"].values()]
+            if wrong := wrong_marks.misplaced(told) or wrong_marks.nowhere(told, select):
                 raise CompilationError("\n".join(wrong))
+            known = Project(graph, tables.current_catalog(session.get()), deferred, select)
             self.invocation.project = known
         return known
 

@@ -1,8 +1,9 @@
 """What may not leave its layer, by the marks in the columns' meta: docs/contracts.md
 
-`silver_only: true`: a model of another schema may hold no more of the column than what does not
-tell it: a hash, a count, a test. `pii: true`: nor that, unless the model's meta allows it, with a
-reason. Within the schema the mark goes on, so that it cannot be lost on the way.
+`stays_in: …`: a model elsewhere may hold no more of the column than what does not tell it: a
+hash, a count, a test. `silver_only: true` is `stays_in: schema`. `pii: true`: nor that, unless the
+model's meta allows it, with a reason. Within its place the mark goes on, so that it cannot be lost
+on the way.
 
 An unknown is a no: what cannot be traced may be marked, wherever anything in the project is.
 """
@@ -11,16 +12,27 @@ from collections.abc import Iterator, Mapping
 
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.lineage.memory import Made, Memory, Part
+from dbt_spark_contracts.lineage.places import (
+    SILVER_ONLY,
+    STAYS_IN,
+    Place,
+    Places,
+    place_of,
+    schema,
+    told,
+    with_fields,
+)
 from dbt_spark_contracts.lineage.project import (
     MARKS,
     PII,
-    SILVER_ONLY,
     made_of_others,
+    marked,
     marks_of,
+    meta_of_marks,
     with_marks,
 )
 from dbt_spark_contracts.lineage.record import Column, Model
-from dbt_spark_contracts.nodes import is_enforced
+from dbt_spark_contracts.nodes import is_enforced, why_unguarded
 from dbt_spark_contracts.plan.tree import names
 from dbt_spark_contracts.plan.values import COPY, DIRECT, Origin
 
@@ -36,8 +48,9 @@ FACTS_OF_A_ROW = names("""
 """)
 
 WAY_OUT = (
-    "Leave them out. Of what is marked silver_only a hash, a count or a test (is null, =) may "
-    f"pass; of what is marked pii nothing, unless {PII_ALLOWED} in the model's meta says why."
+    "Leave them out. Of what is marked stays_in or silver_only a hash, a count or a test (is "
+    f"null, =) may pass; of what is marked pii nothing, unless {PII_ALLOWED} in the model's meta "
+    "says why."
 )
 WAY_OUT_OF_UNTRACED = (
     "Make them of refs and sources in a way that Spark's plan shows, or say in the model's yml why "
@@ -77,14 +90,14 @@ def leaks_of_columns(model: dict, entry: Model, nodes: Nodes) -> list[tuple[str,
 def untraced(model: dict, entry: Model, nodes: Nodes) -> dict[str, str]:
     """The columns of which it is not known what they hold: a line for each.
 
-    Not those that the model's meta allows, nor those that go on as personal within the schema.
+    Not those that the model's meta allows, nor those that go on as personal within their place.
     """
     return {
         column: f"{model['name']}.{column} cannot be traced, because of {', '.join(reasons)}"
         for column, lineage in entry.columns.items()
         if (reasons := _unknown(model, lineage, nodes))
         and not _is_allowed(model, UNTRACED_ALLOWED, column)
-        and not (PII in marks_of(model, column) and _stays_in_schema(model, nodes))
+        and not (PII in marks_of(model, column) and _stays_in_place(model, nodes, column))
     }
 
 
@@ -114,6 +127,9 @@ def _not_remembered(node: dict, column: str, memory: Memory | None, nodes: Nodes
     if PII in marks_of(node, column):
         return ""  # it counts as whatever it may be
     made = (memory or {}).get(column.lower())
+    if made is None and (why := why_unguarded(node["config"])):
+        told = "of which its table cannot say what it was made of, because dbt-spark writes it"
+        return f"{told} ({why})"
     if made is None:
         build = f"`dbt build -s {node['name']}`"
         return f"of which its table does not say what it was made of: {build} has it say so"
@@ -162,24 +178,29 @@ def with_memory(node: dict, memory: Memory, nodes: Nodes) -> dict:
     column's meta says what they are of.
     """
     found: dict[str, set[str]] = {}
-    told: dict[str, set[str]] = {}
+    of: dict[str, set[str]] = {}
+    places: dict[str, Place] = {}
     for name, made in memory.items():
-        known = marks_of(node, name)
-        for part in made.parts if len(known) < len(MARKS) else ():
+        known, place = marks_of(node, name), place_of(node, name)
+        for part in made.parts:
             marks = marks_of(nodes[part.node], part.column) if part.node in nodes else set()
-            marks -= {SILVER_ONLY} if part.is_masked else set()
+            marks -= {STAYS_IN} if part.is_masked else set()
             allowed = part.is_allowed or _is_allowed(node, PII_ALLOWED, name)
             marks -= {PII} if allowed else set()
-            if marks - known:
+            if not marks:
+                continue
+            narrow = place_of(nodes[part.node], part.column) or Place()
+            if marks - known or place is None or not place <= narrow:
                 found.setdefault(name, set()).update(marks)
-                told.setdefault(name, set()).add(f"{short_name(part.node)}.{part.column}")
-    return with_marks(node, found, told) if found else node
+                of.setdefault(name, set()).add(f"{short_name(part.node)}.{part.column}")
+                places[name] = narrow & places.get(name, narrow)
+    return with_marks(node, found, places, of) if found else node
 
 
 def must_be_traced(model: dict, nodes: Nodes) -> bool:
     """Is a column that cannot be traced an error in this model, and not only a warning?"""
     if model["resource_type"] == SNAPSHOT:
-        return not _stays_in_schema(model, nodes)  # else it takes all marks over
+        return not _stays_in_place(model, nodes)  # else it takes all marks over
     if model["resource_type"] == "test":
         return True  # its rows are kept in another schema
     return is_enforced(model["config"])
@@ -198,19 +219,48 @@ def reads_marked(model: dict, nodes: Nodes) -> list[str]:
 def told_by(model: dict, entry: Model, nodes: Nodes) -> list[str]:
     """What the rows of a DataFrame tell that may not leave as it likes: a text for each column.
 
-    Of the model's own earlier rows nothing; nor what only has to stay in the schema, where it does:
-    an incremental model asks its parent for times, to filter by them.
+    Of the model's own earlier rows nothing; nor what only has to stay in a place, where it does: an
+    incremental model asks its parent for times, to filter by them.
     """
     found = []
     for column, lineage in entry.columns.items():
         found += [f"{column} ({reason})" for reason in _unknown(model, lineage, nodes)]
         for origin in lineage.origins:
             marks = _passing(origin, nodes)
-            if marks and _schema(nodes[origin.node]) == _schema(model):
-                marks -= {SILVER_ONLY}
+            if marks and _is_in_place(model, nodes[origin.node], origin.column):
+                marks -= {STAYS_IN}
             if origin.node != model["unique_id"] and marks:
                 found.append(f"{short_name(origin.node)}.{origin.column}")
     return list(dict.fromkeys(found))
+
+
+def to_carry(model: dict, column: str, lineage: Column, nodes: Nodes) -> dict[str, object]:
+    """The marks that a column has to carry, so that what it is made of does not lose them.
+
+    Only where the model may hold that. Elsewhere the value may not be handed on: see `leaks`.
+
+    Args:
+        model: The model.
+        column: The column's name.
+        lineage: Where it comes from.
+        nodes: All nodes, as dbt's graph has them.
+
+    Returns:
+        The marks, as meta has them.
+    """
+    found: dict[str, object] = {}
+    for origin in lineage.origins:
+        passing = _passing(origin, nodes)
+        if not passing or not _is_in_place(model, nodes[origin.node], origin.column):
+            continue
+        for each in with_fields(nodes[origin.node], origin.column):
+            said = meta_of_marks(each)
+            kept = {PII} if PII in passing else set()
+            kept |= {STAYS_IN, SILVER_ONLY} if STAYS_IN in passing else set()
+            found |= {name: value for name, value in said.items() if name in kept}
+    if _is_allowed(model, PII_ALLOWED, column):
+        found.pop(PII, None)
+    return dict(sorted(found.items()))
 
 
 def inherited(model: dict, entry: Model, nodes: Nodes) -> dict[str, list[str]]:
@@ -240,12 +290,23 @@ def with_inherited(snapshot: dict, kept: dict[str, list[str]] | None, nodes: Nod
     In: what `inherited` found when it was written; None, for one that the guard did not write: then
     a column has the marks of those of its name that the snapshot reads.
     """
+    read = [
+        (nodes[parent], column["name"])
+        for parent in snapshot["depends_on"]["nodes"]
+        if parent in nodes
+        for column in nodes[parent]["columns"].values()
+    ]
     if kept is None:
-        kept = {}
-        for parent in snapshot["depends_on"]["nodes"]:
-            for column in nodes[parent]["columns"].values() if parent in nodes else ():
-                kept[column["name"]] = sorted(marks_of(nodes[parent], column["name"]))
-    return with_marks(snapshot, kept)
+        kept = {name: sorted(marks_of(parent, name)) for parent, name in read}
+    # A table written by an older version says the other word.
+    marks = {
+        name: {STAYS_IN if mark == SILVER_ONLY else mark for mark in kept[name]} for name in kept
+    }
+    # Which column took which mark over is not kept, so that each may be where all may be.
+    places = [place for parent, name in read if (place := place_of(parent, name)) is not None]
+    place = Place.intersection(*places) if places else _of_schema(snapshot, nodes)
+    place |= {snapshot["unique_id"]}
+    return with_marks(snapshot, marks, {name: place for name in marks if marks[name]})
 
 
 def _passing(origin: Origin, nodes: Nodes) -> set[str]:
@@ -253,7 +314,7 @@ def _passing(origin: Origin, nodes: Nodes) -> set[str]:
     if origin.node not in nodes or origin.kind not in DIRECT:
         return set()
     marks = marks_of(nodes[origin.node], origin.column)
-    return marks - {SILVER_ONLY} if origin.masking else marks
+    return marks - {STAYS_IN} if origin.masking else marks
 
 
 def _leak(model: dict, column: str, origin: Origin, nodes: Nodes) -> str:
@@ -274,13 +335,20 @@ def _leak(model: dict, column: str, origin: Origin, nodes: Nodes) -> str:
     elif PII in marks:
         line = f"{path} is made of {whole}, which is personal ({PII})"
     else:
-        line = f"{path} is made of {whole}, which is {SILVER_ONLY}, and tells of it"
-    if _schema(model) != _schema(parent):
-        return line
+        line = f"{path} is made of {whole}, which is {told(parent, origin.column)}, and tells of it"
+    if not _is_in_place(model, parent, origin.column):
+        mark = told(parent, origin.column)
+        return f"{line} ({mark})" if ":" in mark and mark not in line else line
     if model["resource_type"] == SNAPSHOT:
         return ""  # takes the marks over
-    lacking = sorted(marks - marks_of(model, column))
-    return f"{line}, and is not marked {' and '.join(lacking)}" if lacking else ""
+    own = nodes.get(model["unique_id"], model)
+    if lacking := sorted(marks - marks_of(own, column)):
+        said = [told(parent, origin.column) if mark == STAYS_IN else mark for mark in lacking]
+        return f"{line}, and is not marked {' and '.join(said)}"
+    place = place_of(own, column)
+    if place is None or not place <= (place_of(parent, origin.column) or Place()):
+        return f"{line}, and may be where that may not: mark it {told(parent, origin.column)} too"
+    return ""
 
 
 def _unknown(model: dict, lineage: Column, nodes: Nodes) -> list[str]:
@@ -303,14 +371,33 @@ def _lacks(node: dict, column: str) -> bool:
     return is_enforced(node["config"]) and column.lower() not in names
 
 
-def _stays_in_schema(model: dict, nodes: Nodes) -> bool:
-    """Does the model read something, and nothing of another schema?"""
+def _is_in_place(model: dict, parent: dict, column: str) -> bool:
+    """May the model hold the parent's column?"""
+    return model["unique_id"] in (place_of(parent, column) or ())
+
+
+def _stays_in_place(model: dict, nodes: Nodes, column: str = "") -> bool:
+    """Does the model read something of its own schema only, and may it hold all that is marked?
+
+    With a column: and may that be only where all of it may be?
+    """
     parents = [nodes[parent] for parent in model["depends_on"]["nodes"] if parent in nodes]
-    return bool(parents) and all(_schema(parent) == _schema(model) for parent in parents)
+    places = [
+        place_of(parent, each["name"]) or Place()
+        for parent in parents
+        for each in parent["columns"].values()
+        if marked(each)
+    ]
+    own = {model["unique_id"]}
+    if column:
+        own |= place_of(nodes.get(model["unique_id"], model), column) or set(nodes)
+    is_in_schema = all(schema(parent) == schema(model) for parent in parents)
+    return bool(parents) and is_in_schema and all(own <= place for place in places)
 
 
-def _schema(node: dict) -> tuple:
-    return node.get("database"), node["schema"]
+def _of_schema(node: dict, nodes: Nodes) -> Place:
+    """The nodes of the schema of a node's table."""
+    return Places(nodes, lambda _: ()).of(node, {"meta": {}})
 
 
 def _allowances(model: dict, key: str) -> dict:

@@ -1,13 +1,23 @@
 """What dbt's graph tells of the tables in plans, and of the marks on their columns."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
+
+from dbt_spark_contracts.lineage.places import (
+    PLACE,
+    SILVER_ONLY,
+    STAYS_IN,
+    Place,
+    Places,
+    with_fields,
+)
 
 # How dbt calls what an ephemeral model becomes in the query of another.
 EPHEMERAL = "__dbt__cte__"
 
-SILVER_ONLY, PII = MARKS = ("silver_only", "pii")
+PII = "pii"
+MARKS = (STAYS_IN, PII)
 SOURCE = "source"
 # In the meta of a column whose marks are not its own: those of which it has them.
 _MADE_OF = "made_of"
@@ -20,6 +30,7 @@ class Project:
         graph: dbt's graph.
         catalog: The catalog of those whose relation says none.
         deferred: The relations that refs are resolved to under --defer, and of which nodes.
+        select: The unique ids of the nodes that a word of dbt's node selection names.
 
     Attributes:
         nodes: dbt's nodes and sources. Of several for one table, the marks are those of all.
@@ -28,10 +39,17 @@ class Project:
         has_marks: Whether any column of the project is marked.
     """
 
-    def __init__(self, graph: dict, catalog: str, deferred: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        graph: dict,
+        catalog: str,
+        deferred: Mapping[str, str],
+        select: Callable[[str], Iterable[str]],
+    ) -> None:
         self.graph = graph
         self.catalog = catalog
         self.nodes: dict[str, dict] = {**graph["nodes"], **graph["sources"]}
+        self._add_places(Places(self.nodes, select))
         self.names: dict[str, str] = {}
         for unique_id, node in self.nodes.items():
             if node["config"].get("materialized") == "ephemeral":
@@ -76,29 +94,48 @@ class Project:
         name = relation.replace("`", "").lower()
         return name if name.count(".") > 1 else f"{self.catalog}.{name}"
 
+    def _add_places(self, places: Places) -> None:
+        """Let each marked column say in which nodes it may be."""
+        for unique_id, node in self.nodes.items():
+            if any(map(marked, node["columns"].values())):
+                columns = {
+                    name: {**column, PLACE: places.of(node, column)} if marked(column) else column
+                    for name, column in node["columns"].items()
+                }
+                self.nodes[unique_id] = {**node, "columns": columns}
+
     def _add_marks_of_sources(self) -> None:
         """Let the node of a table have the marks that sources of the same table say."""
         for source in self.graph["sources"].values():
             unique_id = self.names.get(self.full_name(source.get("relation_name") or ""))
             if unique_id and unique_id != source["unique_id"]:
-                marks = {name: marked(column) for name, column in source["columns"].items()}
-                self.nodes[unique_id] = with_marks(self.nodes[unique_id], marks)
+                columns = self.nodes[source["unique_id"]]["columns"].items()
+                marks = {name: marked(column) for name, column in columns}
+                places = {name: column[PLACE] for name, column in columns if marks[name]}
+                self.nodes[unique_id] = with_marks(self.nodes[unique_id], marks, places)
 
 
 def marked(column: dict) -> set[str]:
     """The marks that a column's yml says."""
-    return {mark for mark in MARKS if column["meta"].get(mark) is True}
+    meta = column["meta"]
+    found = {PII} if meta.get(PII) is True else set()
+    if meta.get(SILVER_ONLY) is True or meta.get(STAYS_IN) not in (None, False):
+        found.add(STAYS_IN)
+    return found
+
+
+def meta_of_marks(column: dict) -> dict[str, object]:
+    """The marks that a column's yml says, as its meta has them."""
+    meta = column["meta"]
+    names = [PII if meta.get(PII) is True else ""]
+    if STAYS_IN in marked(column):
+        names.append(SILVER_ONLY if meta.get(SILVER_ONLY) is True else STAYS_IN)
+    return {name: meta[name] for name in names if name}
 
 
 def marks_of(node: dict, column: str) -> set[str]:
     """The marks of a node's column, which are those of its fields too."""
-    wanted = column.lower()
-    found: set[str] = set()
-    for each in node["columns"].values():
-        name = each["name"].lower()
-        if name == wanted or name.startswith(f"{wanted}."):
-            found |= marked(each)
-    return found
+    return {mark for each in with_fields(node, column) for mark in marked(each)}
 
 
 def made_of_others(node: dict, column: str) -> list[str]:
@@ -110,14 +147,25 @@ def made_of_others(node: dict, column: str) -> list[str]:
 def with_marks(
     node: dict,
     marks: Mapping[str, Iterable[str]],
+    places: Mapping[str, Place],
     made_of: Mapping[str, Iterable[str]] = MappingProxyType({}),
 ) -> dict:
-    """The node with these marks by column, besides those that it has, and what they are of."""
+    """The node with marks by column, besides those that it has.
+
+    Args:
+        node: The node.
+        marks: The marks, by column.
+        places: Where these columns may be: nowhere else, whatever the node's own say.
+        made_of: The columns that they have the marks of.
+    """
     columns = {column["name"].lower(): column for column in node["columns"].values()}
     for name, more in marks.items():
         column = columns.get(name.lower(), {"name": name, "meta": {}})
-        meta = column["meta"] | dict.fromkeys(more, True)
+        meta = column["meta"] | dict.fromkeys({*more} - marked(column), True)
         if name in made_of:
             meta[_MADE_OF] = sorted(made_of[name])
-        columns[name.lower()] = {**column, "meta": meta}
+        changed = {**column, "meta": meta}
+        if name in places:
+            changed[PLACE] = places[name] & column.get(PLACE, places[name])
+        columns[name.lower()] = changed
     return {**node, "columns": columns}

@@ -1,14 +1,20 @@
 """Marks that mark nothing: in the wrong place, mistyped, or on a column that is not there."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from dbt_spark_contracts.lineage.project import MARKS, SOURCE, marked
+from dbt_common.exceptions import DbtRuntimeError
+
+from dbt_spark_contracts.lineage.places import SCHEMA, SILVER_ONLY, STAYS_IN, words
+from dbt_spark_contracts.lineage.project import PII, SOURCE, marked
 
 # What a model's meta says, and a column's may not.
-OF_MODELS = ("pii_allowed", "untraced_allowed", "unaudited", "unproven_keys")
-KNOWN = (*MARKS, *OF_MODELS)
+OF_MODELS = ("pii_allowed", "untraced_allowed", "unaudited", "unguarded", "unproven_keys")
+OF_COLUMNS = (STAYS_IN, SILVER_ONLY, PII)
+KNOWN = (*OF_COLUMNS, *OF_MODELS)
+# What each mark says, in an example.
+_EXAMPLES = {STAYS_IN: SCHEMA, SILVER_ONLY: "true", PII: "true"}
 
 
 def told(node: dict) -> str:
@@ -22,6 +28,31 @@ def misplaced(nodes: Iterable[dict]) -> list[str]:
     return list(dict.fromkeys(line for node in nodes for line in _of_node(node)))
 
 
+def nowhere(nodes: Iterable[dict], select: Callable[[str], Iterable[str]]) -> list[str]:
+    """What the columns of these nodes name as their place and is none: a line for each.
+
+    Args:
+        nodes: The nodes.
+        select: The unique ids of the nodes that a word of dbt's node selection names. Raises
+            DbtRuntimeError for what is none.
+    """
+    lines = []
+    for node in nodes:
+        for column in node["columns"].values():
+            for word in words(column):
+                if word != SCHEMA and (line := _wrong_word(word, select)):
+                    lines.append(f"{told(node)}.{column['name']}: meta {STAYS_IN}: {line}")
+    return list(dict.fromkeys(lines))
+
+
+def _wrong_word(word: str, select: Callable[[str], Iterable[str]]) -> str:
+    try:
+        there = any(True for _ in select(word))
+    except DbtRuntimeError as error:
+        return error.msg
+    return "" if there else f"{word} names no model: correct it, or take it out."
+
+
 def absent(node: dict, there: Iterable[str]) -> list[str]:
     """The marked columns of a node that are not among those of its table: a line for each.
 
@@ -29,7 +60,7 @@ def absent(node: dict, there: Iterable[str]) -> list[str]:
     """
     names = {name.lower() for name in there}
     return [
-        f"{told(node)}.{column['name']} is marked {' and '.join(sorted(marked(column)))}, and "
+        f"{told(node)}.{column['name']} is marked {' and '.join(_said(column))}, and "
         "there is no such column: correct its name, or take it out of the yml."
         for column in node["columns"].values()
         if marked(column)
@@ -50,13 +81,25 @@ def absent_from_contracts(nodes: Iterable[dict]) -> Iterator[str]:
                     yield f"{told(node)}: meta {key} names {column}, a column that is not there."
 
 
+def by_words(nodes: Iterable[dict]) -> Iterator[str]:
+    """The columns of these nodes that name a place, for an engine that knows schemas only."""
+    for node in nodes:
+        for column in node["columns"].values():
+            if {*words(column)} - {SCHEMA}:
+                yield (
+                    f"{told(node)}.{column['name']}: meta {STAYS_IN} is held on Spark only, but "
+                    f"for `{STAYS_IN}: {SCHEMA}`: say that, or build this on Spark."
+                )
+
+
 def _of_node(node: dict) -> Iterator[str]:
     for key, value in _meta(node).items():
         name = _meant(key)
-        if name in MARKS and value not in (False, None):
+        if name in OF_COLUMNS and value not in (False, None):
+            example = f"{name}: {_EXAMPLES[name]}"
             yield (
                 f"{told(node)}: meta {key} stands at the whole, where it marks nothing: say it at "
-                f"each column, `columns: [{{name: …, config: {{meta: {{{name}: true}}}}}}]`."
+                f"each column, `columns: [{{name: …, config: {{meta: {{{example}}}}}}}]`."
             )
         elif name in OF_MODELS and name != key:
             yield f"{told(node)}: meta {key} has no meaning: it is spelt {name}."
@@ -67,6 +110,8 @@ def _of_node(node: dict) -> Iterator[str]:
         for key, value in _meta(column).items():
             if line := _wrong_in_column(key, value):
                 yield f"{where}: {line}"
+        if _meta(column).get(SILVER_ONLY) is True and _meta(column).get(STAYS_IN):
+            yield f"{where}: meta {SILVER_ONLY} is `{STAYS_IN}: {SCHEMA}`: say one of them."
         for key in sorted({*column} & {*KNOWN}):
             yield f"{where}: {key} has no meaning beside meta: say it in meta."
 
@@ -75,11 +120,26 @@ def _wrong_in_column(key: str, value: Any) -> str:
     name = _meant(key)
     if name in OF_MODELS:
         return f"meta {key} has no meaning at a column: say it in the meta of the model."
-    if name in MARKS and name != key:
+    if name in OF_COLUMNS and name != key:
         return f"meta {key} marks nothing: it is spelt {name}."
-    if name in MARKS and not isinstance(value, bool):
+    if name == STAYS_IN and value not in (None, False) and not _is_place(value):
+        return (
+            f"meta {key} is {value!r}, and has to be `{SCHEMA}`, or words of dbt's node selection: "
+            f"`{STAYS_IN}: [path:models/staging, tag:private]`."
+        )
+    if name in (SILVER_ONLY, PII) and not isinstance(value, bool):
         return f"meta {key} is {value!r}, and has to be true or false."
     return ""
+
+
+def _is_place(value: Any) -> bool:
+    listed = value if isinstance(value, list) else [value]
+    return bool(listed) and all(isinstance(word, str) and word.strip() for word in listed)
+
+
+def _said(column: dict) -> list[str]:
+    """The marks of a column, by the names that its yml has for them."""
+    return [name for name in sorted(OF_COLUMNS) if _meta(column).get(name) not in (None, False)]
 
 
 def _meta(told_of: dict) -> dict:

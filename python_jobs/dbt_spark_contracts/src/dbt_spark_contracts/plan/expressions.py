@@ -69,7 +69,7 @@ FUNCTIONS = names("""
     TryReflect
 """)
 
-# What they make of a value does not tell it, so it may pass of what is `silver_only`. All else
+# What they make of a value does not tell it, so it may pass of what is `stays_in`. All else
 # hands the value on, in part or in another form: docs/contracts.md
 MASKS = names("""
     Md5 Sha1 Sha2 Crc32 Murmur3Hash XxHash64 HiveHash

@@ -11,6 +11,7 @@ from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import fetched, java_classes
 from dbt_spark_contracts.publish import commits
 from dbt_spark_contracts.publish.command import is_run_name
+from dbt_spark_contracts.schemas import quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -89,7 +90,11 @@ def written(session: "SparkSession", earlier: Iterable[str]) -> list[str]:
         first, _, rest = committed.partition(".")
         name = rest if first == catalog else committed
         there = [each for each in tables.spellings(name) if find(session, each) is not None]
-        is_gone = not there and (_is_catalog(session, first) or _is_in_a_schema(session, name))
+        is_gone = not there and (
+            _is_catalog(session, first)
+            or _is_in_a_schema(session, name)
+            or _is_in_no_catalog(session, name)
+        )
         if len(there) != 1 and not is_gone:
             raise NotUnderstood(committed)
         found.update(there)
@@ -103,6 +108,16 @@ def _is_catalog(session: "SparkSession", name: str) -> bool:
 def _is_in_a_schema(session: "SparkSession", name: str) -> bool:
     schemas, parts = set(tables.list_schemas(session)), name.split(".")
     return any(".".join(parts[:end]) in schemas for end in range(1, len(parts)))
+
+
+def _is_in_no_catalog(session: "SparkSession", name: str) -> bool:
+    """Is it the name of a table without a schema, that no catalog has (any more)?"""
+    if "." in name:
+        return False
+    begin = "spark.sql.catalog."
+    set_up = {key.removeprefix(begin) for key, _ in session.sparkContext.getConf().getAll()}
+    catalogs = [each for each in set_up if "." not in each and _is_catalog(session, each)]
+    return not any(find(session, f"{quoted(each)}.{quoted(name)}") for each in catalogs)
 
 
 def find(session: "SparkSession", table: str):

@@ -30,6 +30,7 @@ class Command:
     audits: bool
     lock_seconds: float
     lock_wait_seconds: float
+    git_commit: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("lock_seconds", "lock_wait_seconds"):

@@ -1,5 +1,6 @@
 """What macros/publish calls of the adapter: a door each, and no more."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbt.adapters.base.meta import AdapterMeta, available
@@ -11,8 +12,10 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts.compat import dbt_adapters, dbt_core
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.materializations import UNAUDITED
+from dbt_spark_contracts.nodes import has_guard
 from dbt_spark_contracts.publish import (
     branches,
+    git,
     held_back,
     maintenance,
     operations,
@@ -38,6 +41,11 @@ def _command(told: dict) -> Command:
     return Command(is_a_part=dbt_core.builds_a_part(), **told)
 
 
+def _begun(command: Command) -> Command:
+    """The command of a run that begins, with the commit that it builds."""
+    return replace(command, git_commit=git.commit(get_flags().PROJECT_DIR))
+
+
 class PublishDoors(metaclass=AdapterMeta):
     """A part of the adapter: write, audit, publish.
 
@@ -52,7 +60,7 @@ class PublishDoors(metaclass=AdapterMeta):
     @available
     def begin_run(self, command: dict, graph: dict, selected: list[str]) -> None:
         """See `Run.begin`."""
-        self.invocation.run.begin(_command(command), graph, selected)
+        self.invocation.run.begin(_begun(_command(command)), graph, selected)
 
     @available
     def end_run(self, command: dict, results: "Iterable") -> None:
@@ -77,7 +85,7 @@ class PublishDoors(metaclass=AdapterMeta):
         def begin_lazily() -> bool:
             asked = _command(command)
             if not asked.audits:
-                self.invocation.run.begin(asked, graph, [])
+                self.invocation.run.begin(_begun(asked), graph, [])
             return self.invocation.run.is_begun
 
         self.invocation.run.require_begun(
@@ -144,6 +152,7 @@ class PublishDoors(metaclass=AdapterMeta):
             for node in manifest.nodes.values()
             if node.relation_name
             and node.config.materialized in MATERIALIZED
+            and has_guard(node.config)
             and not node.config.meta.get(UNAUDITED)
         }
 
@@ -197,6 +206,12 @@ class PublishDoors(metaclass=AdapterMeta):
         """See `operations.history`."""
         run, nodes = self.invocation.run, graph["nodes"]
         self._tell(operations.history(run, _command(command), nodes, limit))
+
+    @available
+    def recorded_runs(self, command: dict, graph: dict, limit: int) -> None:
+        """See `operations.recorded`."""
+        run, nodes = self.invocation.run, graph["nodes"]
+        self._tell(operations.recorded(run, _command(command), nodes, limit))
 
     def _tell(self, rows: list[dict]) -> None:
         """Let the command line, which may have called the operation, have what it tells."""

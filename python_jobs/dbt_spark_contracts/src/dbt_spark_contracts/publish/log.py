@@ -6,12 +6,15 @@ later commit of the same run says how that ended: `published`, `rolled back` or 
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.publish import commits
 from dbt_spark_contracts.publish.branches import Move
+from dbt_spark_contracts.publish.record import as_text
+from dbt_spark_contracts.publish.rows import append
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -63,20 +66,16 @@ class PublishLog:
             moves: The tables.
             facts: What the run is to remember of itself, for `facts`.
         """
-        if not moves:
-            return
         now = datetime.now(timezone.utc)
-        about = (now, run, self._invocation_id, status)
-        rows = [
-            (*about, move.table_name, move.from_snapshot_id, move.to_snapshot_id) for move in moves
-        ]
-        schema = self._session.table(self.table).schema
-        # One file.
-        writer = self._session.createDataFrame(rows, schema).coalesce(1).writeTo(self.table)
+        row_of = {
+            "logged_at": now,
+            "run": run,
+            "invocation_id": self._invocation_id,
+            "status": status,
+        }
+        found = [row_of | asdict(move) for move in moves]
         told = {_STATUS: status, _RUN: run, _FACTS: json.dumps(facts or {})}
-        for name, value in told.items():
-            writer = writer.option(f"snapshot-property.{name}", value)
-        writer.append()
+        append(self._session, self.table, found, told)
 
     def open_moves(self) -> dict[str, list[Move]]:
         """The moves of main that were begun and did not end, by their run; the oldest first."""
@@ -160,7 +159,7 @@ class PublishLog:
             found[key] = found.get(key, 0) + 1
         return [
             {
-                "at": _as_text(micros),
+                "at": as_text(micros),
                 "status": status,
                 "run": run,
                 "invocation_id": invocation_id,
@@ -203,12 +202,6 @@ class PublishLog:
             "unix_micros(logged_at) as micros", "run", "invocation_id as invocation",
             "status", "table_name", "from_snapshot_id", "to_snapshot_id",
         ).collect()  # fmt: skip
-
-
-def _as_text(micros: int) -> str:
-    """A time in UTC, to the microsecond, so that `roll_back` finds just that build."""
-    time = datetime.fromtimestamp(micros // 1_000_000, timezone.utc)
-    return time.replace(microsecond=micros % 1_000_000).isoformat(timespec="microseconds")
 
 
 def _micros(row: Any) -> int:

@@ -71,7 +71,7 @@ def maintain(run: Run, command: Command, nodes: dict[str, dict], wanted: Wanted)
     with explained():
         own = [
             name
-            for name in [*run.project_tables(), run.log.table, run.lock_table]
+            for name in [*run.project_tables(), run.log.table, run.lock_table, *run.record_tables]
             if branches.find(spark, name) is not None
         ]
         chosen = _chosen(own, wanted.only)

@@ -9,7 +9,7 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import explained
-from dbt_spark_contracts.publish import branches, log, tell
+from dbt_spark_contracts.publish import branches, log, record, tell
 from dbt_spark_contracts.publish.branches import MAIN, Move
 from dbt_spark_contracts.publish.command import Command, is_run_name
 from dbt_spark_contracts.publish.run import Run
@@ -128,14 +128,35 @@ def history(run: Run, command: Command, nodes: dict[str, dict], limit: int) -> l
     Raises:
         DbtRuntimeError: `limit` is no number of builds.
     """
-    if type(limit) is not int or not 1 <= limit <= MOST_BUILDS:
-        raise DbtRuntimeError(f"limit must be a number of builds, at least 1, and is {limit!r}.")
+    _check_limit(limit)
     run.look(command, nodes)
     with explained():
         rows = run.log.history(limit) if run.has_log() else []
+        by_run: dict[str, dict] = {}
+        for found in record.read(session.get(), run.record_tables, MOST_BUILDS) if rows else ():
+            by_run.setdefault(found["run"], found)  # a retry goes on with the name: its newest
     for row in rows:
+        row.update(_recorded(by_run.get(row["run"])))
         tell.line(f"{row['at']}  {row['status']:<11}  {row['run']}  {row['tables']} tables")
     return rows
+
+
+def recorded(run: Run, command: Command, nodes: dict[str, dict], limit: int) -> list[dict]:
+    """The newest runs on record, with their nodes: see `record.read`.
+
+    Args:
+        run: This command's run.
+        command: This command.
+        nodes: dbt's nodes.
+        limit: How many runs at most.
+
+    Raises:
+        DbtRuntimeError: `limit` is no number of runs.
+    """
+    _check_limit(limit)
+    run.look(command, nodes)
+    with explained():
+        return record.read(session.get(), run.record_tables, limit)
 
 
 def unlock(run: Run, command: Command, nodes: dict[str, dict]) -> None:
@@ -146,6 +167,23 @@ def unlock(run: Run, command: Command, nodes: dict[str, dict]) -> None:
     """
     if not run.lock(command, nodes, "unlock", watch=True):
         tell.line("No build has the lock.")
+
+
+def _check_limit(limit: object) -> None:
+    """Raises DbtRuntimeError if it is no number of builds."""
+    if type(limit) is not int or not 1 <= limit <= MOST_BUILDS:
+        raise DbtRuntimeError(f"limit must be a number of builds, at least 1, and is {limit!r}.")
+
+
+def _recorded(found: dict | None) -> dict:
+    """What the record of a run adds to its history; nothing of one that is not on record."""
+    nodes = found["nodes"] if found else []
+    return {
+        "rows": sum(node["rows_written"] or 0 for node in nodes) if found else None,
+        "files": sum(node["files_written"] or 0 for node in nodes) if found else None,
+        "seconds": round(found["seconds"], 1) if found else None,
+        "git_commit": found["git_commit"] if found else None,
+    }
 
 
 def _open(run: Run, command: Command, nodes: dict[str, dict], kind: str, dry_run: bool) -> None:

@@ -9,7 +9,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.errors import explain
-from dbt_spark_contracts.nodes import touched_tables
+from dbt_spark_contracts.nodes import has_guard, touched_tables
 from dbt_spark_contracts.publish import (
     branches,
     held_back,
@@ -17,8 +17,10 @@ from dbt_spark_contracts.publish import (
     log,
     moves,
     pending,
+    record,
     tell,
     untested,
+    written_rows,
 )
 from dbt_spark_contracts.publish.branches import Move, MovedOn, NotUnderstood
 from dbt_spark_contracts.publish.command import BUILD, WRITES, Command, is_run_name, suffix
@@ -26,6 +28,7 @@ from dbt_spark_contracts.publish.lease import Lease, Locked, Lost
 from dbt_spark_contracts.publish.lease_table import LeaseTable
 from dbt_spark_contracts.publish.log import PublishLog
 from dbt_spark_contracts.publish.process import has_ended, this_process
+from dbt_spark_contracts.publish.record import Outcome
 from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
@@ -64,7 +67,7 @@ class Run:
         operations_schema: Tells the schema of the lock and the log.
         retried: The run that a `dbt retry` takes up, as dbt_core.retried_run has it.
         checkpoints: Where the command's checkpoints are.
-        finished: The status of each node that has run, by its unique id.
+        outcomes: How each node that has run has ended, by its unique id.
         unpublished: The tables whose columns are to change.
         last_lines: What is said when the command ends, below all that dbt itself says.
         check_contracts: Is given dbt's nodes, tables and their branch; raises an error if one of
@@ -74,14 +77,16 @@ class Run:
     operations_schema: Callable[[], str]
     retried: "dict | None" = None
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
-    finished: dict[str, str] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
     unpublished: pending.Unpublished = field(default_factory=pending.Unpublished)
     last_lines: list[str] = field(default_factory=list)
     check_contracts: Callable[[dict[str, dict], list[str], str], None] = lambda *_: None
     command: "Command | None" = None
+    name: str = ""
     branch: "str | None" = None
     is_begun: bool = False
     is_held_back: bool = False
+    ended: str = record.NOT_PUBLISHED
     lease: "Lease | None" = None
     _log: "PublishLog | None" = None
     _nodes: dict[str, dict] = field(default_factory=dict)
@@ -103,6 +108,13 @@ class Run:
         """The table that tells who has the lease."""
         assert self.command
         return _in_schema(self.command.operations_schema, "build_lease")
+
+    @property
+    def record_tables(self) -> tuple[str, str]:
+        """The tables of the runs and of their nodes."""
+        assert self.command
+        schema = self.command.operations_schema
+        return _in_schema(schema, record.RUNS), _in_schema(schema, record.NODES)
 
     # The lease.
 
@@ -198,7 +210,9 @@ class Run:
         return sorted({
             node["relation_name"]
             for node in self._nodes.values()
-            if node.get("relation_name") and node["config"]["materialized"] in MATERIALIZED
+            if node.get("relation_name")
+            and node["config"]["materialized"] in MATERIALIZED
+            and has_guard(node["config"])
         })  # fmt: skip
 
     def tables_with_branches(self) -> list[str]:
@@ -255,9 +269,10 @@ class Run:
                         self.unpublished.show(spark, name, branch)
                 self._earlier_tables = earlier
                 branches.watch_commits(spark)
-            self.branch = branch or command.run_name()
+            self.branch = self.name = branch or command.run_name()
             session.use_branch(self.branch)
         else:
+            self.name = command.run_name()
             with explained():
                 self._require_no_retried_branch()
         self.is_begun = True
@@ -350,9 +365,18 @@ class Run:
         tables.use_catalog(spark, self._catalog)
         return now
 
-    def node_finished(self, unique_id: str, status: str) -> None:
-        """Remember how a node has ended."""
-        self.finished[unique_id] = status
+    def node_finished(
+        self,
+        unique_id: str,
+        status: str,
+        relation: str = "",
+        seconds: float = 0.0,
+        message: str = "",
+        failures: int = 0,
+    ) -> None:
+        """Remember how a node has ended, and say what it has written: see `Outcome`."""
+        written = written_rows.written(unique_id, status, relation)
+        self.outcomes[unique_id] = Outcome(status, relation, seconds, message, failures, written)
 
     # End.
 
@@ -376,6 +400,7 @@ class Run:
         if self.branch is None:
             if self.is_begun and self._has_written_nodes():
                 self.last_lines.append(AT_ONCE)
+                self.ended = record.ON_MAIN
             return
         failed = [result for result in results if result.status not in PASSED]
         self.require_branch()
@@ -392,8 +417,8 @@ class Run:
         self._leave_branch()
 
     def _has_written_nodes(self) -> bool:
-        ended = self.finished.items()
-        return any(ok == "success" and name.startswith(TABLES) for name, ok in ended)
+        ended = self.outcomes.items()
+        return any(how.status == "success" and name.startswith(TABLES) for name, how in ended)
 
     def publish(self, branch: str, found: list[Move], ran: Iterable[str]) -> None:
         """Publish a branch, and say so. Raises DbtRuntimeError if it cannot be.
@@ -406,6 +431,7 @@ class Run:
         self.check_can_be_published(branch, found)
         self.check_contracts(self._nodes, [move.table_name for move in found], branch)
         self.move(branch, found, log.PUBLISHED)
+        self.ended = log.PUBLISHED
         names = untested.untested({move.table_name for move in found}, self._nodes, set(ran))
         self.last_lines.append(f"Published {len(found)} tables{untested.told(names)}.")
 
@@ -459,14 +485,15 @@ class Run:
     def _tests_that_ran(self) -> list[str]:
         ran = {
             untested.mark(unique_id)
-            for unique_id, status in self.finished.items()
-            if status in untested.RAN and unique_id.startswith("test.")
+            for unique_id, how in self.outcomes.items()
+            if how.status in untested.RAN and unique_id.startswith("test.")
         }
         return sorted({*ran, *self._earlier_tests})
 
     def _hold_back(self, found: list[Move], unfinished: int = 0) -> None:
         assert self.branch
         self.is_held_back = True
+        self.ended = log.HELD_BACK
         self.check_lease()
         tell.change(f"publish log: {self.branch}: {log.HELD_BACK}")
         facts = {"ran": self._tests_that_ran(), "unfinished": unfinished}
@@ -497,12 +524,13 @@ class Run:
             if self.branch is not None:
                 with explained():
                     self._complete_branch()
-            elif self.retried and self.command is None and not self.finished:
+            elif self.retried and self.command is None and not self.outcomes:
                 self._tell_of_held_back(self.retried["invocation_id"])
         except Exception as error:
             self.last_lines.append(f"Nothing was published: {explain(error)}")
         if self.lease is None or not self.lease.is_lost:
             settle()
+            self._record()
         try:
             if self.lease:
                 self.lease.give_back()
@@ -510,6 +538,39 @@ class Run:
             self.last_lines.append(
                 f"The lock was not given back, the next run will: {explain(error)}"
             )
+
+    def _record(self) -> None:
+        """Write the run down, with its nodes. A run of --empty or --sample is none for the record.
+
+        Raises nothing: a build that is published does not fail for it.
+        """
+        command = self.command
+        if command is None or not self.is_begun or command.is_a_part or not self.outcomes:
+            return
+        errors = sum(how.status not in PASSED for how in self.outcomes.values())
+        written = sum(how.written is not None for how in self.outcomes.values())
+        run = record.RunRow(
+            command.started_at,
+            self.name,
+            command.invocation_id,
+            command.which,
+            record.FAILED if errors and not written else self.ended,
+            (record.now() - command.started_at).total_seconds(),
+            written,
+            len(self.outcomes),
+            errors,
+            command.git_commit,
+        )
+        nodes = [
+            record.node_row(run.started_at, run.run, key, how, self._nodes.get(key, {}))
+            for key, how in self.outcomes.items()
+        ]
+        try:
+            tell.change(f"record of runs: {run.run}")
+            with explained():
+                record.write(session.get(), self.record_tables, run, nodes)
+        except Exception as error:
+            self.last_lines.append(f"This run is not in {self.record_tables[0]}: {explain(error)}")
 
     def _tell_of_held_back(self, invocation_id: str) -> None:
         """A retry that has nothing to do calls no hook, but its run may have held back a branch."""
@@ -543,7 +604,7 @@ class Run:
             unique_id
             for unique_id in self._selected
             if unique_id.startswith(RESULTS)
-            and unique_id not in self.finished
+            and unique_id not in self.outcomes
             and self._nodes.get(unique_id, {}).get("config", {}).get("materialized") != "ephemeral"
         ]
         self._hold_back(found, len(left))

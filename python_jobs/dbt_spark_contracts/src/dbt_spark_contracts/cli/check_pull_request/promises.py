@@ -17,6 +17,7 @@ from dbt_spark_contracts.cli.check_pull_request.problem import Place, Problem
 from dbt_spark_contracts.cli.check_pull_request.text import inline
 from dbt_spark_contracts.contract.constraints import keys
 from dbt_spark_contracts.lineage.artifact import short_name
+from dbt_spark_contracts.lineage.places import SCHEMA, STAYS_IN, said, words
 from dbt_spark_contracts.lineage.project import marked
 from dbt_spark_contracts.lineage.record import Model
 from dbt_spark_contracts.nodes import is_enforced
@@ -192,7 +193,8 @@ def _moved(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Prob
 
 
 def _lost_marks(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Problem]:
-    """Each column that is marked in the base, and may be there still without the mark.
+    """Each column that is marked in the base, and may be there still without the mark, or with one
+    that lets it be in more places.
 
     The marks keep it from readers (docs/contracts.md), so to take one away breaks a promise too.
     """
@@ -204,12 +206,25 @@ def _lost_marks(locator: Locator, before: Manifest, after: Manifest) -> Iterator
         for column in before.nodes.get(key, {}).get("columns", {}).values():
             name = column["name"]
             kept = columns.get(name.lower(), column if is_promised else {"meta": {}})
-            for mark in sorted(marked(column) - marked(kept)):
-                text = f"{node['name']}.{name} is not marked {mark} any more"
+            lost = sorted(marked(column) - marked(kept))
+            names = [said(column) if mark == STAYS_IN else mark for mark in lost]
+            texts = [f"is not marked {mark} any more" for mark in names]
+            if STAYS_IN in marked(column) - {*lost} and (wider := _wider(column, kept)):
+                texts.append(wider)
+            for told in texts:
+                text = f"{node['name']}.{name} {told}"
                 places.append(locator.in_yml(node.get("patch_path"), node["name"], name, text))
         if places:
             title = f"{node['name']} takes a mark away"
             yield Problem("lost-mark", title, places, [MARK_ON_PURPOSE])
+
+
+def _wider(before: dict, after: dict) -> str:
+    """What a column's mark lets in that it did not; none, if there is no such place."""
+    was, now = ({*(words(column) or [SCHEMA])} for column in (before, after))
+    if more := sorted(now - was):
+        return f"may be in {', '.join(more)} now, and was to stay in {', '.join(sorted(was))}"
+    return ""
 
 
 def _without_contract(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dbt_spark_contracts.lineage import record
+from dbt_spark_contracts.lineage.places import said, words
 from dbt_spark_contracts.lineage.record import Column, Derivation, Origin
 
 # Of dbt 1.8 and later.
@@ -280,7 +281,7 @@ def described(of_dbt: dict) -> Node:
             data_type=column.get("data_type") or "",
             name=column["name"],
             description=" ".join((column.get("description") or "").split()),
-            marks=[mark for mark, value in meta(column).items() if value is True],
+            marks=_marks(meta(column)),
         )
         for column in of_dbt["columns"].values()
     }
@@ -296,6 +297,12 @@ def described(of_dbt: dict) -> Node:
         checksum=(of_dbt.get("checksum") or {}).get("checksum", ""),
         reasons=allowed if isinstance(allowed := meta(of_dbt).get(ALLOWED), dict) else {},
     )
+
+
+def _marks(told: dict) -> list[str]:
+    """What a column's meta marks it as: each key that is true, and where it stays."""
+    stays = said({"meta": told}) if words({"meta": told}) else ""
+    return [*(mark for mark, value in told.items() if value is True), *filter(None, [stays])]
 
 
 def meta(of_dbt: dict) -> dict:

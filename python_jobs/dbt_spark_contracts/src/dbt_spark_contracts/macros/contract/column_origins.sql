@@ -1,6 +1,6 @@
 {#
     Reads off Spark's plan where each column of a staged model, SQL or Python, comes from, keeps it for
-    target/column_lineage.json, and holds it against the marks `silver_only` and `pii` in the columns'
+    target/column_lineage.json, and holds it against the marks `stays_in` and `pii` in the columns'
     meta; costs analysis only, no Spark job.
 
     In: the staged view, and which of its columns are none of the table's. Out: the marks that a snapshot's

@@ -6,5 +6,8 @@
     nothing is ever dropped.
 #}
 {% materialization incremental, adapter='spark', supported_languages=['sql', 'python'] %}
+  {%- if adapter.is_unguarded(this, model, graph) -%}
+    {{ return(contracts__by_dbt_spark('incremental')) }}
+  {%- endif -%}
   {{ return(contracts__make_table(contracts__incremental_strategy())) }}
 {% endmaterialization %}

@@ -5,6 +5,9 @@
     Config: column_types, and what `table` takes.
 #}
 {% materialization seed, adapter='spark' %}
+  {%- if adapter.is_unguarded(this, model, graph) -%}
+    {{ return(contracts__by_dbt_spark('seed')) }}
+  {%- endif -%}
   {%- set at = contracts__begin() -%}
   {%- do adapter.require_lines(model) -%}
   {%- set agate_table = load_agate_table() -%}

@@ -6,6 +6,9 @@
     own, and what `table` takes. --full-refresh does not touch it, as ever with dbt.
 #}
 {% materialization snapshot, adapter='spark' %}
+  {%- if adapter.is_unguarded(this, model, graph) -%}
+    {{ return(contracts__by_dbt_spark('snapshot')) }}
+  {%- endif -%}
   {%- set at = contracts__begin() -%}
   {%- set dbts_own = config.get('snapshot_table_column_names') or get_snapshot_table_column_names() -%}
   {{ contracts__run_hooks(pre_hooks) }}

@@ -7,5 +7,8 @@
     and a compiler error, naming the columns, if the existing table does not.
 #}
 {% materialization table, adapter='spark', supported_languages=['sql', 'python'] %}
+  {%- if adapter.is_unguarded(this, model, graph) -%}
+    {{ return(contracts__by_dbt_spark('table')) }}
+  {%- endif -%}
   {{ return(contracts__make_table()) }}
 {% endmaterialization %}

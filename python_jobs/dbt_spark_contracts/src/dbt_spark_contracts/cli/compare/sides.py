@@ -1,0 +1,164 @@
+"""What is compared: Parquet files, a table, a model, or a version of one, found by its words."""
+
+import os
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dbt_spark_contracts import tables
+from dbt_spark_contracts.cli.compare import versions
+from dbt_spark_contracts.cli.compare.problem import CannotCompare
+from dbt_spark_contracts.cli.lineage.project import label
+from dbt_spark_contracts.compat.pyspark import hadoop_configuration, java_classes
+from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.lineage.project import Project
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+PARQUET = ".parquet"
+TABLES = ("model", "seed", "snapshot", "source")
+
+# What is in the folder of a table whose Parquet files are not its rows: old ones are there too.
+FORMATS = {"metadata/*.metadata.json": "an Iceberg", "_delta_log": "a Delta", ".hoodie": "a Hudi"}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two tables.
+
+    Attributes:
+        called: What it is, in words.
+        frame: Its rows.
+        node: The project's node that makes it, if one does.
+    """
+
+    called: str
+    frame: "DataFrame"
+    node: dict | None = None
+
+
+def find(
+    session: "SparkSession", project: Project, words: str, published: versions.Published
+) -> Side:
+    """What these words mean. Nothing is read yet but schemas.
+
+    Args:
+        session: The session.
+        project: The nodes of the project.
+        words: A path or a URL of Parquet files, a table's name, a model's name, or one of the two
+            last with a version: see versions.py.
+        published: When a run was published.
+
+    Raises:
+        CannotCompare: If there is no such thing, or it cannot be read.
+    """
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import AnalysisException, ParseException, PySparkException
+
+    try:
+        if is_path(words):
+            return _parquet(session, words)
+        return _table(session, project, words, published)
+    except ParseException:
+        raise CannotCompare(
+            f"{words!r} is no name of a table, and no path with a / in it"
+        ) from None
+    except AnalysisException as error:
+        if error.getErrorClass() in (tables.NO_TABLE, "SCHEMA_NOT_FOUND"):
+            if Path(words).exists():
+                return find(session, project, f"./{words}", published)
+            raise CannotCompare(_no_table(session, project, words)) from None
+        raise CannotCompare(_unreadable(words, error)) from None
+    except (Py4JJavaError, PySparkException) as error:
+        raise CannotCompare(_unreadable(words, error)) from None
+
+
+def is_path(words: str) -> bool:
+    """Do the words name files, rather than a table?"""
+    return "/" in words or os.sep in words or words.lower().endswith(PARQUET)
+
+
+def _unreadable(words: str, error: BaseException) -> str:
+    return f"{words} cannot be read: {' '.join(explain(error).split())}"
+
+
+def _parquet(session: "SparkSession", words: str) -> Side:
+    from pyspark.errors import AnalysisException
+
+    # A Java that was warmed before has another working directory.
+    path = words if "://" in words else str(Path(words).expanduser().absolute())
+    if kind := _other_format(session, path):
+        raise CannotCompare(
+            f"{words} is the folder of {kind} table, whose files hold old rows too: "
+            "name the table, not the folder"
+        )
+    try:
+        # Without it, Spark takes the columns of one file for those of all.
+        frame = session.read.option("mergeSchema", "true").parquet(path)
+    except AnalysisException as error:
+        known = {
+            "PATH_NOT_FOUND": f"there is no {words}: name files or a folder that is there",
+            "UNABLE_TO_INFER_SCHEMA": f"{words} holds no Parquet file: name the folder that does",
+        }
+        raise CannotCompare(
+            known.get(error.getErrorClass() or "", _unreadable(words, error))
+        ) from None
+    return Side(f"{words} (Parquet)", frame)
+
+
+def _other_format(session: "SparkSession", path: str) -> str:
+    """Of which format's table the path is the folder, or that of its data; none if of none."""
+    file_path = java_classes(session).org.apache.hadoop.fs.Path
+    here = file_path(path)
+    files = here.getFileSystem(hadoop_configuration(session))
+    for folder in filter(None, (here, here.getParent())):
+        for name, kind in FORMATS.items():
+            if files.globStatus(file_path(folder, name)):
+                return kind
+    return ""
+
+
+def _table(
+    session: "SparkSession", project: Project, words: str, published: versions.Published
+) -> Side:
+    name, version = versions.split(words)
+    node = _named(project, name)
+    table = node["relation_name"] if node else name
+    node = node or project.nodes.get(project.names.get(project.full_name(table), ""))
+    if not version:
+        return Side(table.replace("`", ""), session.table(table), node)
+    id = versions.snapshot(session, table, version, published)
+    told = f"{table.replace('`', '')} at {version}"
+    told = told if version == str(id) else f"{told} (snapshot {id})"
+    # A branch has the columns of the table as it is now, a snapshot those that it was written with.
+    return Side(told, session.table(f"{table}.snapshot_id_{id}"), node)
+
+
+def _named(project: Project, name: str) -> dict | None:
+    """The node of that name, as dbt's users call it."""
+    nodes = [
+        node
+        for node in project.nodes.values()
+        if node["resource_type"] in TABLES
+        and name in (node["unique_id"], label(node))
+        and node.get("relation_name")
+    ]
+    if len(nodes) > 1:
+        ids = ", ".join(sorted(node["unique_id"] for node in nodes))
+        raise CannotCompare(f"several are called {name}: name one of {ids}")
+    return nodes[0] if nodes else None
+
+
+def _no_table(session: "SparkSession", project: Project, words: str) -> str:
+    name, _ = versions.split(words)
+    known = [
+        node["relation_name"].replace("`", "")
+        for node in project.nodes.values()
+        if node["resource_type"] in TABLES and node.get("relation_name")
+    ]
+    close = get_close_matches(name.replace("`", ""), known, n=1, cutoff=0.5)
+    way_out = f"is it {close[0]}?" if close else "name a table, a model, or a path with a / in it"
+    catalog = tables.current_catalog(session)
+    return f"the catalog {catalog} has no table {name}: {way_out}"

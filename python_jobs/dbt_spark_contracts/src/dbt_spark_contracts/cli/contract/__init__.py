@@ -1,0 +1,1 @@
+"""The contracts of models, in their ymls: written, exchanged, compared."""

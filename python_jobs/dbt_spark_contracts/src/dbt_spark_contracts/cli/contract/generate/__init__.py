@@ -1,0 +1,1 @@
+"""A contract written from a model's analyzed plan."""

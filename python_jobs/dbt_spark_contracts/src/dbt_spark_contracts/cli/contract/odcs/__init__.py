@@ -1,0 +1,1 @@
+"""Contracts to and from the Open Data Contract Standard."""

@@ -1,0 +1,1 @@
+"""The project's yml files, edited in place."""

@@ -1,0 +1,208 @@
+"""The tables `dbt_runs` and `dbt_nodes`: each run that may write tables, and each node of it.
+
+A row is written when the run ends, also when it has failed. A process that is killed leaves none.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from dbt_spark_contracts import tables
+from dbt_spark_contracts.publish import commits
+from dbt_spark_contracts.publish.rows import append
+from dbt_spark_contracts.publish.written_rows import Written
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+RUNS = "dbt_runs"
+NODES = "dbt_nodes"
+
+# How a run ended, besides what the publish log calls its tables.
+FAILED = "failed"
+NOT_PUBLISHED = "not published"
+ON_MAIN = "written to main"
+
+_RUN_COLUMNS = """
+    started_at timestamp not null,
+    run string not null comment 'its name, and that of its branch',
+    invocation_id string not null comment 'the dbt command',
+    command string not null comment 'build, run, seed or snapshot',
+    status string not null comment
+        'published, held back, written to main, not published, or failed: it has written no table',
+    seconds double not null,
+    tables bigint not null comment 'how many tables it has written',
+    nodes bigint not null comment 'how many nodes have run',
+    errors bigint not null comment 'how many of those ended in an error or failed',
+    git_commit string comment 'of the project; it ends with -dirty if files differed from it'
+"""
+_NODE_COLUMNS = """
+    started_at timestamp not null comment 'when the run began',
+    run string not null,
+    node string not null comment 'unique_id of dbt',
+    status string not null,
+    seconds double not null,
+    table_name string,
+    snapshot_id bigint comment 'what it has committed',
+    rows_written bigint,
+    files_written bigint,
+    bytes_written bigint,
+    total_rows bigint comment 'of the table, after it',
+    failures bigint comment 'of a data test',
+    contract_checksum string,
+    message string comment 'what dbt says of it'
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a node has ended.
+
+    Attributes:
+        status: In dbt's words.
+        relation: The name of its table; "" if it has none.
+        seconds: How long it took.
+        message: What dbt says of it.
+        failures: The rows that a data test has found.
+        written: What it has written.
+    """
+
+    status: str
+    relation: str = ""
+    seconds: float = 0.0
+    message: str = ""
+    failures: int = 0
+    written: Written | None = None
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A row of `dbt_runs`, by the names of its columns."""
+
+    started_at: datetime
+    run: str
+    invocation_id: str
+    command: str
+    status: str
+    seconds: float
+    tables: int
+    nodes: int
+    errors: int
+    git_commit: str | None
+
+
+@dataclass(frozen=True)
+class NodeRow:
+    """A row of `dbt_nodes`, by the names of its columns."""
+
+    started_at: datetime
+    run: str
+    node: str
+    status: str
+    seconds: float
+    table_name: str | None
+    snapshot_id: int | None
+    rows_written: int | None
+    files_written: int | None
+    bytes_written: int | None
+    total_rows: int | None
+    failures: int | None
+    contract_checksum: str | None
+    message: str | None
+
+
+def node_row(started_at: datetime, run: str, node: str, how: Outcome, dbts: dict) -> NodeRow:
+    """The row of a node.
+
+    Args:
+        started_at: When the run began.
+        run: The run's name.
+        node: The node's unique id.
+        how: How it has ended.
+        dbts: What dbt's graph has of the node.
+    """
+    made = how.written
+    return NodeRow(
+        started_at,
+        run,
+        node,
+        how.status,
+        how.seconds,
+        how.relation if made else None,
+        made.snapshot_id if made else None,
+        made.rows if made else None,
+        made.files if made else None,
+        made.bytes if made else None,
+        made.total_rows if made else None,
+        how.failures if node.startswith("test.") else None,
+        (dbts.get("contract") or {}).get("checksum"),
+        how.message or None,
+    )
+
+
+def write(
+    session: "SparkSession", names: tuple[str, str], run: RunRow, nodes: Iterable[NodeRow]
+) -> None:
+    """Write a run and its nodes, a commit each.
+
+    Args:
+        session: The session, which writes to main.
+        names: The names of the two tables, which are made if they are not there.
+        run: The run.
+        nodes: Its nodes.
+    """
+    told = "Each dbt run that may write tables", "Each node of these runs"
+    columns = (_RUN_COLUMNS, _NODE_COLUMNS)
+    found: tuple = ([asdict(run)], [asdict(node) for node in nodes])
+    for name, column, comment, values in zip(names, columns, told, found, strict=True):
+        commits.create_table(session, name, column, {}, comment)
+        append(session, name, values, {})
+
+
+def read(session: "SparkSession", names: tuple[str, str], limit: int) -> list[dict]:
+    """The newest runs that were recorded, the newest first.
+
+    Args:
+        session: The session.
+        names: The names of the two tables.
+        limit: How many runs at most.
+
+    Returns:
+        A dict for each run, of its row, with the rows of its nodes as `nodes`. Times are texts in
+        UTC. None before the first run is recorded.
+    """
+    if not all(tables.exists(session, name) for name in names):
+        return []
+    for name in names:
+        tables.forget(session, name)
+    # As numbers: pyspark would give a time in the time zone of this machine.
+    runs, nodes = (
+        session.table(name).withColumn("started_at", F.unix_micros("started_at")) for name in names
+    )
+    newest = runs.orderBy(F.desc("started_at"), "run").limit(limit)
+    found = [row.asDict() | {"nodes": []} for row in newest.collect()]
+    by_key = {(run["started_at"], run["run"]): run for run in found}
+    if found:
+        oldest = found[-1]["started_at"]
+        for row in nodes.where(F.col("started_at") >= oldest).orderBy("node").collect():
+            if run := by_key.get((row.started_at, row.run)):
+                node = row.asDict()
+                del node["started_at"], node["run"]
+                run["nodes"].append(node)
+    for run in found:
+        run["started_at"] = as_text(run["started_at"])
+    return found
+
+
+def as_text(micros: int) -> str:
+    """A time in UTC, of microseconds since 1970, to the microsecond."""
+    time = datetime.fromtimestamp(micros // 1_000_000, timezone.utc)
+    return time.replace(microsecond=micros % 1_000_000).isoformat(timespec="microseconds")
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(timezone.utc)

@@ -1,0 +1,1 @@
+"""What is held of a contract where Spark is in another process: by thrift, http or odbc."""

@@ -1,0 +1,13 @@
+{#- dbt-spark's own, and what of a contract needs SQL only. -#}
+
+{% materialization table, adapter='spark', supported_languages=['sql', 'python'] %}
+  {{ return(contracts__by_sql('table')) }}
+{% endmaterialization %}
+
+{% materialization incremental, adapter='spark', supported_languages=['sql', 'python'] %}
+  {{ return(contracts__by_sql('incremental')) }}
+{% endmaterialization %}
+
+{% materialization view, adapter='spark' %}
+  {{ return(contracts__by_sql('view')) }}
+{% endmaterialization %}
