@@ -1,6 +1,6 @@
-"""What mkdocs asks while it makes a site of `docs/`: mkdocs.yml.
+"""mkdocs hooks for the site of `docs/`: see mkdocs.yml.
 
-The README is the first page. A link to a file that is no page of the site leads to the repository.
+The README is the first page. A link to a file that is not a page leads to the repository.
 """
 
 import re
@@ -23,7 +23,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let each link lead to the page, or else to the file in the repository."""
+    """Make each link lead to its page, or else to the file in the repository."""
     folder = PurePosixPath(".") if page.file.src_uri == "index.md" else PurePosixPath("docs")
 
     def led(found: re.Match[str]) -> str:
@@ -34,7 +34,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         if target.startswith("docs/") and files.get_file_from_path(on_site):
             return f"{on_site}{anchor}"
         if not (ROOT / target).exists():
-            return found[0]  # mkdocs tells of it
+            return found[0]  # mkdocs reports it
         return f"{(config.repo_url or '').rstrip('/')}/blob/main/{target}{anchor}"
 
     return LINK.sub(led, markdown)

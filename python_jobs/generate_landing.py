@@ -229,8 +229,10 @@ class Car:
             self.rental = (agreement, customer, date_text(today) + "T00:00:00Z")
 
     def burn(self, km: int) -> int:
-        """Take what `km` tenths of a km need from the tank, refilled first if too little would be
-        left, and return it."""
+        """Take what `km` tenths of a km need from the tank, and return it.
+
+        The tank is refilled first if too little would be left.
+        """
         random = self.rng.random
         used = int(km / (self.km_per_unit * (0.85 + 0.3 * random())))
         if self.tank - used < 10 + 90 * random():
@@ -298,8 +300,10 @@ class Car:
 
 
 def fleet_events(rng: Random, cars: int, events: int) -> Iterator[Event]:
-    """The endless events of `cars` new cars, by ascending time; about `events` of them fill the
-    history. One car in memory each, no event."""
+    """Yield the endless events of `cars` new cars, in order of time.
+
+    About `events` of them fill the history. Each car is in memory, but no event.
+    """
     span = (HISTORY_END - HISTORY_START) // 60
     step = min(7 * 24 * 60, max(60, span * cars / max(events, 1)))
     start = max(HISTORY_START, HISTORY_END - int(step * events / cars) * 60)
@@ -328,8 +332,10 @@ def reprocessed(event: Event, when: int) -> Event:
 def arrivals(
     rng: Random, events: Iterator[Event], number: int, wait: int, tally: Counter[str]
 ) -> Iterator[Event]:
-    """The first `number` of `events` in the order of arrival: a few come `wait` to three times
-    `wait` places late, or at the end at the latest. Counts them in `tally`."""
+    """Yield the first `number` of `events` in order of arrival, and count them in `tally`.
+
+    A few come `wait` to three times `wait` places late, or at the end at the latest.
+    """
     held: list[tuple[int, int, Event]] = []
     now = 0
     for place in range(number):
@@ -394,8 +400,10 @@ def feed(args: argparse.Namespace, tally: Counter[str]) -> Iterator[Record]:
 
 
 def corrected(rng: Random, event: Event, now: int) -> Event:
-    """`event` again, with another battery charge, processed after `now` and up to an hour later
-    than it was before (seconds since 1970)."""
+    """Return `event` again, with another battery charge.
+
+    It is processed after `now`, and up to an hour later than before (seconds since 1970).
+    """
     event = reprocessed(event, max(now, event.processed) + 60 + int(3600 * rng.random()))
     event.values[BATTERY] = ((event.values[BATTERY] or 0) + 1 + int(40 * rng.random())) % 101
     return event
@@ -405,8 +413,10 @@ def corrected(rng: Random, event: Event, now: int) -> Event:
 
 
 def as_object(values: Iterable[Any]) -> dict[str, Any]:
-    """The event as the object that JSON writes. Without the keys that are missing: those of a
-    corrupt event, and the rental of a car that nobody rents."""
+    """Return the event as an object for JSON, without missing keys.
+
+    Keys may be missing in a corrupt event, and the rental is missing for a car that nobody rents.
+    """
 
     def fill(shape: dict[str, Any]) -> dict[str, Any]:
         return {k: fill(v) if isinstance(v, dict) else next(left) for k, v in shape.items()}

@@ -71,7 +71,7 @@ CHECKPOINTS: dict[str, Callable[[DataFrame], DataFrame]] = {
 
 
 def sql(statement: str) -> Callable[[DataFrame, str], None]:
-    """A way of writing: a statement on `{table}` and the DataFrame, which is `{source}`."""
+    """Return a way of writing: a statement on `{table}` and the DataFrame, `{source}`."""
 
     def write(frame: DataFrame, table: str) -> None:
         frame.sparkSession.sql(statement.replace("{table}", table), source=frame)
@@ -92,7 +92,7 @@ NO_NULLS = {"spark.sql.defaultColumn.useNullsForMissingDefaultValues": "false"}
 
 
 def merge_listed_strictly(frame: DataFrame, table: str) -> None:
-    """MERGE_LISTED, where Spark may not make up nulls for columns that the list omits."""
+    """MERGE_LISTED, where Spark must not fill columns that the list omits with nulls."""
     with changed(frame.sparkSession, NO_NULLS):
         sql(MERGE_LISTED)(frame, table)
 
@@ -126,18 +126,18 @@ FOR_SMALL_DATA = {
 }
 
 HOW_TO_READ = f"""\
-- leak: written, and so many Silver-only columns ({", ".join(SILVER_ONLY)})
-  hold values of this write.
-- stay: written, and the table keeps so many Silver-only columns, which this write gave no value:
-  a new row has null in them, an updated row what it had.
-- wrong: written, and so many columns hold values that are not theirs.
-- clean: written, and the table has the {len(GOLD)} Gold columns alone, with their own values.
-- refused: not written, for the reason of that letter:"""
+- leak N: written; N Silver-only columns ({", ".join(SILVER_ONLY)})
+  have values from this write.
+- stay N: written; the table keeps N Silver-only columns for which this write had no value:
+  they are null in a new row, and unchanged in an updated row.
+- wrong N: written; N columns have values that belong to other columns.
+- clean: written; the table has the {len(GOLD)} Gold columns only, with their own values.
+- refused: not written. The letter gives the reason:"""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one write. Of a refused one, the error and the table's columns are all."""
+    """The result of one write. A refused one only has the error and the table's columns."""
 
     error: str = ""
     columns: list[str] = field(default_factory=list)
@@ -153,9 +153,9 @@ Outcomes = dict[tuple[str, str, str, str], Outcome]
 
 
 def run(spark: SparkSession, namespace: str) -> Outcomes:
-    """Do every write, in a namespace that is made for it and dropped again.
+    """Make every write, in a temporary namespace.
 
-    Spark's checkpoint folder must have been set.
+    Spark's checkpoint folder must be set.
     """
     silver, gold = f"{namespace}.silver", f"{namespace}.gold"
     outcomes = {}
@@ -187,7 +187,7 @@ def run(spark: SparkSession, namespace: str) -> Outcomes:
 
 @contextmanager
 def changed(spark: SparkSession, settings: dict[str, str]) -> Iterator[None]:
-    """The session with these settings, for the time being."""
+    """Use these settings of the session for a while."""
     before = {name: spark.conf.get(name) for name in settings}
     try:
         for name, value in settings.items():
@@ -199,7 +199,7 @@ def changed(spark: SparkSession, settings: dict[str, str]) -> Iterator[None]:
 
 
 def with_kpis(events: DataFrame, as_of_date: str) -> DataFrame:
-    """The latest event of each car: all its Silver columns, and those that Gold adds."""
+    """Return the latest event of each car, with all Silver columns and those that Gold adds."""
     newest_first = Window.partitionBy("car_chassis").orderBy(F.desc("event_primary_timestamp"))
     as_of = F.to_date(F.lit(as_of_date))
     days_over = F.datediff(as_of, "insurance_valid_until")
@@ -215,14 +215,17 @@ def with_kpis(events: DataFrame, as_of_date: str) -> DataFrame:
 
 
 def rows_of(frame: DataFrame) -> list[dict]:
-    """The rows of a DataFrame, as dicts."""
+    """Return the rows of a DataFrame as dicts."""
     return [row.asDict() for row in frame.collect()]
 
 
 def attempt(write: Callable[[DataFrame, str], None], frame: DataFrame, table: str) -> str:
-    """Write. Out: "" if written, else how Spark refused: the error's name and what it says first.
+    """Write, and return how Spark refused it.
 
-    Any error after Spark's analysis, when something may have been written, is raised.
+    Any error after Spark's analysis is raised, because something may have been written.
+
+    Returns:
+        The name and first sentence of the error, or "" if the write succeeded.
     """
     try:
         write(frame, table)
@@ -239,7 +242,7 @@ def attempt(write: Callable[[DataFrame, str], None], frame: DataFrame, table: st
 def observe(
     spark: SparkSession, table: str, error: str, old: list[dict], new: list[dict]
 ) -> Outcome:
-    """What the table is after a write, given the rows of the earlier run and of this one."""
+    """Return the state of the table after a write, given the rows of both runs."""
     if error:
         exists = spark.catalog.tableExists(table)
         return Outcome(error, spark.table(table).columns if exists else [])
@@ -259,7 +262,7 @@ def observe(
 
 
 def markdown(spark: SparkSession, outcomes: Outcomes) -> str:
-    """The outcomes for people: what got through, then every write, and how to read it."""
+    """Return the outcomes as Markdown: what got through, every write, and a legend."""
     errors = sorted({outcome.error for outcome in outcomes.values()} - {""})
     letters = dict(zip(errors, ascii_uppercase, strict=False))
     writes = list(product(WAYS, TARGETS, PROJECTIONS))
@@ -275,7 +278,7 @@ def markdown(spark: SparkSession, outcomes: Outcomes) -> str:
         f"Spark {spark.version}, Iceberg {iceberg}. {len(pairs)} writes, each without a checkpoint",
         f"and with one: {same} of the {len(pairs)} ended the same both times.",
         "",
-        "What got through, and of which DataFrame:",
+        "What got through, and from which DataFrame:",
         "",
         *heading("way of writing", *TARGETS),
     ]
@@ -290,7 +293,7 @@ def markdown(spark: SparkSession, outcomes: Outcomes) -> str:
 
 
 def in_words(outcome: Outcome, letters: dict[str, str]) -> str:
-    """One write, in a word or two."""
+    """Return one write in a word or two."""
     if outcome.error:
         return f"refused {letters[outcome.error]}"
     found = [f"{kind} {len(names)}" for kind in KINDS if (names := getattr(outcome, kind))]
@@ -300,7 +303,7 @@ def in_words(outcome: Outcome, letters: dict[str, str]) -> str:
 
 
 def got_through(outcomes: Outcomes, way: str, target: str) -> str:
-    """What any of the DataFrames let through, on one way into one target."""
+    """Return what any of the DataFrames let through, for one way into one target."""
     found = []
     for kind in KINDS:
         through = [
@@ -314,17 +317,17 @@ def got_through(outcomes: Outcomes, way: str, target: str) -> str:
 
 
 def heading(*names: str) -> list[str]:
-    """The first two lines of a Markdown table."""
+    """Return the first two lines of a Markdown table."""
     return [line(*names), line(*("---" for _ in names))]
 
 
 def line(*cells: str) -> str:
-    """A line of a Markdown table."""
+    """Return a line of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 
 def main() -> int:
-    """Start Spark as dbt does, away from everyone's tables; print the outcomes."""
+    """Start Spark as dbt does, with temporary tables, and print the outcomes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, help="a file to write the Markdown to as well")
     out = parser.parse_args().out

@@ -1,7 +1,7 @@
-"""sqlfluff on the dbt models: `python -m python_jobs.lint_sql lint models tests`.
+"""Runs sqlfluff on the dbt models: `python -m python_jobs.lint_sql lint models tests`.
 
-sqlfluff's dbt templater parses the project in this process, but without dbt's plugins, and without
-ours this project does not parse. So dbt parses it first, with them.
+sqlfluff's dbt templater parses the project in this process, but without dbt's plugins, and this
+project does not parse without ours. So dbt parses it first, with the plugins.
 """
 
 import sys

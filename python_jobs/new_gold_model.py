@@ -104,7 +104,7 @@ def write(name: str, keys: list[str], exposure: str = "", root: Path = ROOT) -> 
         The files.
 
     Raises:
-        CannotWriteError: If a model of Gold cannot have that name or these keys.
+        CannotWriteError: If a Gold model cannot have that name or these keys.
     """
     if not re.fullmatch("gold_[a-z][a-z0-9_]*", name):
         raise CannotWriteError(f"{name} is no name of a Gold model: gold_, then a-z, 0-9 and _")
@@ -149,7 +149,7 @@ def _with_reader(text: str, exposure: str, name: str) -> str:
 
 
 def _column(name: str, root: Path) -> str:
-    """The contract's lines about a key, which are those of Silver's contract."""
+    """Return the contract's lines about a key, copied from Silver's contract."""
     models = yaml.safe_load((root / SILVER).read_text(encoding="utf-8"))["models"]
     [silver] = [model for model in models if model["name"] == PARENT]
     column = {column["name"]: column for column in silver["columns"]}.get(name)
@@ -163,7 +163,7 @@ def _column(name: str, root: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the model, and say what to do next."""
+    """Write the model, and print what to do next."""
     parser = argparse.ArgumentParser(
         prog="python -m python_jobs.new_gold_model",
         description="Write a new Gold model that builds at once: model, contract and unit test.",

@@ -1,8 +1,8 @@
-"""Record what the README shows: a build, and a leak that is blocked, as pictures of a terminal.
+"""Records the pictures in the README: a build, and a blocked leak, on a terminal.
 
     uv run --group docs python -m python_jobs.record_terminal
 
-Builds a copy of this project in a folder of its own, and writes `docs/images/build.svg` and
+Builds a copy of this project in a temporary folder, and writes `docs/images/build.svg` and
 `docs/images/blocked_leak.svg`. Takes about two minutes.
 """
 
@@ -20,7 +20,7 @@ IMAGES = ROOT / "docs" / "images"
 PROJECT = ("models", "macros", "seeds", "landing", "tests/generic", "tests/singular")
 FILES = ("dbt_project.yml", "profiles.yml", "selectors.yml")
 
-# As many letters as a line of dbt's has, with the longest name of a model.
+# The length of dbt's lines with the longest name of a model.
 WIDTH = 122
 TIME = re.compile(r"^(?:\x1b\[0m)?\d\d:\d\d:\d\d ? ?")
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
@@ -32,7 +32,7 @@ CHANGE = [
     '\x1b[32m+        "event_id",\x1b[0m',
 ]
 
-# What is shown of a command's lines: each that one of these finds.
+# The lines to show: those that match one of these.
 BUILD = re.compile(
     r"Found | OK created | OK loaded | rows written|In Gold now|^gold\S+ +\d|Done[.]|Published"
 )
@@ -43,7 +43,7 @@ LEAK = re.compile(
 
 
 def dbt(project: Path, *arguments: str) -> list[str]:
-    """The lines that `dbt *arguments` prints, in colour and without the time of day."""
+    """Return the lines that `dbt *arguments` prints, in colour and without the time of day."""
     done = subprocess.run(
         [Path(sys.executable).with_name("dbt"), "--use-colors", *arguments],
         cwd=project,
@@ -55,7 +55,7 @@ def dbt(project: Path, *arguments: str) -> list[str]:
 
 
 def shown(lines: Iterable[str], pattern: re.Pattern[str]) -> list[str]:
-    """The lines that the pattern finds, whatever their colours."""
+    """Return the lines that match the pattern, ignoring colours."""
     return [line for line in lines if pattern.search(COLOR.sub("", line))]
 
 
@@ -63,8 +63,8 @@ def draw(name: str, lines: list[str]) -> Path:
     """Write the lines as a picture of a terminal.
 
     Args:
-        name: The picture's name.
-        lines: With the terminal's codes for colours.
+        name: The name of the picture.
+        lines: The lines, with terminal codes for colours.
 
     Returns:
         The file.
@@ -78,14 +78,14 @@ def draw(name: str, lines: list[str]) -> Path:
             console.print(Text.from_ansi(line), overflow="ellipsis", no_wrap=True)
         svg = console.export_svg(title="uv run dbt build", unique_id=name)
     file = IMAGES / f"{name}.svg"
-    # It shall not ask a server for a font.
+    # It must not request a font from a server.
     text = re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     file.write_text("\n".join(map(str.rstrip, text.splitlines())) + "\n", encoding="utf-8")
     return file
 
 
 def main() -> None:
-    """Record both."""
+    """Record both pictures."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         for part in PROJECT:

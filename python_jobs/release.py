@@ -25,15 +25,15 @@ EXAMPLE = {
 
 
 def reasons_against(tag: str, repository: str, root: Path = ROOT) -> list[str]:
-    """Why a tag cannot be released.
+    """Return why a tag cannot be released.
 
     Args:
         tag: The tag, `v` and a version.
-        repository: The address of the repository that is released from.
+        repository: The address of the repository that releases it.
         root: The folder of the project.
 
     Returns:
-        One line for each reason, none if it can.
+        One line per reason. Empty if it can be released.
     """
     found = []
     for file in ("pyproject.toml", "python_jobs/dbt_spark_contracts/pyproject.toml"):
@@ -57,7 +57,7 @@ def reasons_against(tag: str, repository: str, root: Path = ROOT) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Say what speaks against a release, and by a number whether anything does."""
+    """Print the reasons against a release, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m python_jobs.release",
         description="Check that a tag may become a release of dbt-spark-contracts.",

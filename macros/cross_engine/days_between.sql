@@ -1,4 +1,10 @@
-{#- In: SQL of two dates or timestamps. Out: SQL of the whole days from the first's date to the second's, an int. -#}
+{#-
+    Args:
+        start, end: SQL of two dates or timestamps.
+
+    Returns:
+        SQL of the whole days from the date of the first to the date of the second, an int.
+-#}
 {% macro days_between(start, end) %}
   {{- return(adapter.dispatch('days_between')(start, end)) -}}
 {% endmacro %}
@@ -8,7 +14,7 @@
 {% endmacro %}
 
 {% macro athena__days_between(start, end) %}
-  {#- Of timestamps, Trino counts times of 24 hours. -#}
+  {#- For timestamps, Trino counts periods of 24 hours. -#}
   {{- return(
       "cast(date_diff('day', cast(" ~ start ~ " as date), cast(" ~ end ~ " as date)) as integer)"
   ) -}}

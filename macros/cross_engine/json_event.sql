@@ -1,16 +1,22 @@
 {#-
-    From a JSON text to a row of text: what the event holds at each path.
+    Turns a JSON text into a row of text: the value at each path of the event.
 
-    The steps of stg_car_events, in this order, each a CTE that names its columns as written here: keep_numbers
-    (the text), parse_json_events (parsed), first_event (event), inspect_event (its own), event_text (any).
+    These are the steps of stg_car_events, in this order. Each is a CTE with columns of these names:
+    keep_numbers (the text), parse_json_events (parsed), first_event (event), inspect_event (its own),
+    event_text (any).
 -#}
 
 {#
-    A text is what was sent, character for character, and a number that is sent for one is 1.10 or 1E5, which a
-    parser would make 1.1 and 100000.0.
+    Keeps numbers as they were sent where a text is expected. A parser would turn 1.10 into 1.1, and 1E5
+    into 100000.0.
 
-    In: SQL of a JSON text; the paths that must hold text. Out: SQL of the same, with its numbers in quotes where
-    such a path may hold one, or where one is longer than a parser takes.
+    Args:
+        json: SQL of a JSON text.
+        text_paths: the paths that must hold text.
+
+    Returns:
+        SQL of the same text. Numbers are quoted where such a path may hold one, and where one is
+        too long for a parser.
 -#}
 {% macro keep_numbers(json, text_paths) %}
   {{- return(adapter.dispatch('keep_numbers')(json, text_paths)) -}}
@@ -19,11 +25,11 @@
 {% macro spark__keep_numbers(json, text_paths) %}
   {%- set keys = [] -%}
   {%- for path in text_paths -%}{%- do keys.append(path.split('.')[-1]) -%}{%- endfor -%}
-  {#- A key may be spelled by its characters' numbers, too. -#}
+  {#- A key may also be spelled with character escapes. -#}
   {%- set may_hold_one = "(" ~ json ~ " rlike '\"(?:" ~ keys | unique | join('|') ~ ")\"\\\\s*:\\\\s*[-0-9]' or "
       ~ json ~ " rlike '[-+.0-9eE]{999}' or contains(" ~ json ~ ", '\\\\u00') and "
       ~ json ~ " rlike '\\\\\\\\u00[2-7]')" -%}
-  {#- Two characters that are in no JSON stand for what is escaped: then each quote begins or ends a string. -#}
+  {#- Two characters that JSON does not allow replace escapes. Then each quote begins or ends a string. -#}
   {%- set plain = "replace(replace(" ~ json ~ ", '\\\\\\\\', '\\u0001'), '\\\\\"', '\\u0002')" -%}
   {%- set is_plain = json ~ " not rlike '[\\u0001\\u0002]'" -%}
   {%- set number = '(?<![-+.0-9eE])-?(?:0|[1-9][0-9]*+)(?:[.][0-9]++)?+(?:[eE][-+]?[0-9]++)?+(?![-+.0-9a-zA-Z]|\\\\s*:)' -%}
@@ -34,24 +40,33 @@
   {{- return("if(" ~ may_hold_one ~ " and " ~ is_plain ~ ", " ~ restored ~ ", " ~ json ~ ")") -}}
 {% endmacro %}
 
-{#- Trino's own parser keeps no number as it was sent, and none is mended here: docs/athena.md. -#}
+{#- Trino's own parser does not keep numbers as sent, so nothing is changed here: docs/athena.md. -#}
 {% macro athena__keep_numbers(json, text_paths) %}
   {{- return(json) -}}
 {% endmacro %}
 
 {#
-    In: the name of a column of JSON text; a list of dotted paths. Out: SQL of the column `parsed`, the
-    values in the text: a text with several has several, so nothing after the first is lost.
+    Args:
+        json: the name of a column of JSON text.
+        paths: a list of dotted paths.
+
+    Returns:
+        SQL of the column `parsed`, the values in the text. A text with several values has several,
+        so that nothing after the first is lost.
 #}
 {% macro parse_json_events(json, paths) %}
   {{- return(adapter.dispatch('parse_json_events')(json, paths)) -}}
 {% endmacro %}
 
 {#
-    leaf_type: the type that each path's value is read as (string: a number, object or array is given as its
-    JSON text). Out: SQL of a struct: `events`, an array of a struct nested like the paths, one element for
-    each JSON value in the text; `is_whole`, null where the text ends early or brackets in it close too
-    early; and `_corrupt_record`, not null where the text is no JSON object or an inner object is none.
+    Args:
+        leaf_type: the type to read each path's value as. As a string, a number, object or array
+            becomes its JSON text.
+
+    Returns:
+        SQL of a struct. `events` is an array with one element per JSON value in the text, a struct
+        nested like the paths. `is_whole` is null if the text ends early or its brackets close too
+        early. `_corrupt_record` is not null if the text, or an inner object, is not a JSON object.
 #}
 {% macro spark__parse_json_events(json, paths, leaf_type='string') %}
   {%- set tree = {} -%}
@@ -63,17 +78,18 @@
     {%- endfor -%}
   {%- endfor -%}
   {%- set schema = 'struct<events:array<' ~ spark_struct_type(tree, leaf_type) ~ '>,is_whole:boolean,_corrupt_record:string>' -%}
-  {#- Spark reads one value and is silent about what follows it: so the text stands in the middle of one. -#}
+  {#- Spark reads one value and silently ignores what follows. So the text is embedded in one value. -#}
   {%- set text = "concat('{\"events\":[', " ~ json ~ ", '],\"is_whole\":true}')" -%}
   {{- return("from_json(" ~ text ~ ", '" ~ schema ~ "', map('allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false'))") -}}
 {% endmacro %}
 
 {#
-    Out: SQL of an array of JSON: the values and, last, a text that cannot be in `json`, which is so missing
-    where the text closes the brackets that it is put into; null where it is no JSON.
+    Returns:
+        SQL of an array of JSON, or null if the text is not JSON. It has the values, and last a text
+        that cannot be in `json`. That text is missing if `json` closes the brackets around it.
 #}
 {% macro athena__parse_json_events(json, paths) %}
-  {#- After blank text, which holds no value, JSON takes no comma. -#}
+  {#- JSON allows no comma after blank text, which holds no value. -#}
   {%- set comma = "if(regexp_like(" ~ json ~ ", '[^ \\t\\r\\n]'), ',', '')" -%}
   {%- set text = "concat('[', " ~ json ~ ", " ~ comma ~ ", '\"', " ~ athena_md5(json) ~ ", '\"]')" -%}
   {{- return('try(cast(json_parse(' ~ text ~ ') as array(json)))') -}}
@@ -83,7 +99,13 @@
   {{- return('lower(to_hex(md5(to_utf8(' ~ text ~ '))))') -}}
 {% endmacro %}
 
-{#- In: the column of JSON text. Out: SQL of the column `event`, the first of the values in `parsed`. -#}
+{#-
+    Args:
+        json: the column of JSON text.
+
+    Returns:
+        SQL of the column `event`, the first of the values in `parsed`.
+-#}
 {% macro first_event(json) %}
   {{- return(adapter.dispatch('first_event')(json)) -}}
 {% endmacro %}
@@ -92,7 +114,7 @@
   {{- return('parsed.events[0]') -}}
 {% endmacro %}
 
-{#- Null where the text is not whole, or one of its values is neither an object nor null. -#}
+{#- Null if the text is not whole, or if one of its values is neither an object nor null. -#}
 {% macro athena__first_event(json) %}
   {{- return(
       "case when json_extract_scalar(element_at(parsed, -1), '$') = " ~ athena_md5(json)
@@ -101,21 +123,28 @@
   ) -}}
 {% endmacro %}
 
-{#- Out: SQL of the first character of JSON: { of an object, [ of an array, n of null, " of a text. -#}
+{#- Returns: SQL of the first character of JSON: { for an object, [ an array, n null, " a text. -#}
 {% macro athena_json_kind(json) %}
   {{- return('substr(json_format(' ~ json ~ '), 1, 1)') -}}
 {% endmacro %}
 
 {#-
-    In: the column of JSON text; the paths, those of them that must hold text, and those that must hold numbers.
-    Out: SQL of the columns, comma separated, by which event_text, event_value and is_nested know of what is in `event`.
+    Args:
+        json: the column of JSON text.
+        paths: all paths.
+        text_paths: the paths that must hold text.
+        number_paths: the paths that must hold numbers.
+
+    Returns:
+        SQL of the columns, separated by commas, from which event_text, event_value and is_nested
+        read `event`.
 -#}
 {% macro inspect_event(json, paths, text_paths, number_paths) %}
   {{- return(adapter.dispatch('inspect_event')(json, paths, text_paths, number_paths)) -}}
 {% endmacro %}
 
 {% macro spark__inspect_event(json, paths, text_paths, number_paths) %}
-  {#- A text that begins like an object or an array may be one, or a text: only then is it looked at again. -#}
+  {#- Only a text that begins like an object or an array needs a second look. -#}
   {%- set looks_nested -%}
     {%- for path in text_paths %}left(event.{{ path }}, 1) in ('{', '['){{ ' or ' if not loop.last }}{% endfor -%}
   {%- endset -%}
@@ -132,11 +161,14 @@
 {% endmacro %}
 
 {#
-    Out: SQL of an array of the keys that an object has twice, in the event or on a path. The objects are looked at
-    only if the text has more keys than were read from it: one that has another name, is null, or comes again.
+    The objects are only checked if the text has more keys than were read from it: one with another
+    name, a null, or a repeated key.
 
-    Each key has a colon. Without a backslash, the values that were read have as many colons as in the text; so the
-    texts have equally many only if each key was read.
+    Each key has a colon. Without a backslash, the values that were read have as many colons as the text
+    has. So the counts only match if each key was read.
+
+    Returns:
+        SQL of an array of the keys that an object has twice, in the event or on a path.
 #}
 {% macro spark__repeated_keys(json, paths) %}
   {%- set read_back = "to_json(event, map('ignoreNullFields', 'true'))" -%}
@@ -158,12 +190,12 @@
   ) -}}
 {% endmacro %}
 
-{#- `texts`, a map from each path to its text. -#}
+{#- `texts` is a map from each path to its text. -#}
 {% macro athena__inspect_event(json, paths, text_paths, number_paths) %}
   {%- set texts = [] -%}
   {%- for path in paths -%}
     {%- set at = "(event, '$." ~ path ~ "')" -%}
-    {#- The former has all but objects and arrays. -#}
+    {#- The former has everything but objects and arrays. -#}
     {%- do texts.append(
         'coalesce(json_extract_scalar' ~ at ~ ', nullif(json_format(json_extract' ~ at ~ "), 'null'))"
     ) -%}
@@ -174,7 +206,13 @@
   ) -}}
 {% endmacro %}
 
-{#- In: a path. Out: SQL of the text at it; null for null, and where nothing is. -#}
+{#-
+    Args:
+        path: a path.
+
+    Returns:
+        SQL of the text at the path. Null for null, and for nothing.
+-#}
 {% macro event_text(path) %}
   {{- return(adapter.dispatch('event_text')(path)) -}}
 {% endmacro %}
@@ -188,8 +226,12 @@
 {% endmacro %}
 
 {#
-    In: one of event_columns(), no text. Out: SQL of its value; null where there is none, and where the text in the
-    column `<name>_text` is none of its type.
+    Args:
+        column: one of event_columns() that is not text.
+
+    Returns:
+        SQL of its value. Null if there is none, or if the text in the column `<name>_text` is not
+        of its type.
 #}
 {% macro event_value(column) %}
   {{- return(adapter.dispatch('event_value')(column)) -}}
@@ -197,7 +239,7 @@
 
 {% macro spark__event_value(column) %}
   {%- set careful = read_text(column.name ~ '_text', column.type) -%}
-  {#- What the parser reads as a number is one beyond doubt. What it does not may be one still: '12.5', as a text. -#}
+  {#- What the parser reads as a number is certainly one. Other text may still be one, such as '12.5'. -#}
   {%- set number = 'numbers.' ~ column.path -%}
   {%- if column.type == 'double' -%}
     {{- return("case when abs(" ~ number ~ ") < double('Infinity') then " ~ number ~ " + 0D else " ~ careful ~ " end") -}}
@@ -210,12 +252,18 @@
   {{- return(careful) -}}
 {% endmacro %}
 
-{#- Trino's parser keeps each value as JSON: all are read from their texts. -#}
+{#- Trino's parser keeps each value as JSON, so all are read from their text. -#}
 {% macro athena__event_value(column) %}
   {{- return(read_text(column.name ~ '_text', column.type)) -}}
 {% endmacro %}
 
-{#- In: a path of inspect_event's text_paths. Out: SQL: is an object or an array there? -#}
+{#-
+    Args:
+        path: one of inspect_event's text_paths.
+
+    Returns:
+        SQL of whether it holds an object or an array.
+-#}
 {% macro is_nested(path) %}
   {{- return(adapter.dispatch('is_nested')(path)) -}}
 {% endmacro %}
@@ -231,23 +279,27 @@
 {% endmacro %}
 
 {#
-    In: the column of JSON text. Out: why it is not one event, as a list of pairs, of SQL each: a condition,
-    and the words where it is met and none before it is.
+    Args:
+        json: the column of JSON text.
+
+    Returns:
+        Why it is not one event, as a list of SQL pairs: a condition, and the reason if it is the
+        first that holds.
 #}
 {% macro not_one_event(json) %}
   {{- return(adapter.dispatch('not_one_event')(json)) -}}
 {% endmacro %}
 
 {% macro spark__not_one_event(json) %}
-  {#- Of a character that is written as two numbers, one alone: no text can hold it. -#}
+  {#- Half of a character that is escaped as two numbers. No text can contain it. -#}
   {%- set first, second = '[\\\\\\\\]u[dD][89abAB][0-9a-fA-F]{2}', '[\\\\\\\\]u[dD][c-fC-F][0-9a-fA-F]{2}' -%}
   {%- set has_half_character = "instr(" ~ json ~ ", '\\\\u') > 0 and replace(" ~ json ~ ", '\\\\\\\\', '') rlike '"
       ~ first ~ "(?!" ~ second ~ ")|(?<!" ~ first ~ ")" ~ second ~ "'" -%}
-  {#- What follows a closing bracket goes unseen. -#}
+  {#- What follows a closing bracket is not noticed. -#}
   {%- set is_json = "from_json(concat('[', " ~ json ~ ", ']'), 'array<string>') is not null" -%}
   {#-
-      Is the text one value? It may close the brackets that it is put into, and open others: so it is asked
-      for what follows it, which it cannot know. Few texts close a bracket at all.
+      Checks that the text is one value. The text may close the brackets around it and open others. So
+      it is followed by a value that it cannot know. Few texts close a bracket at all.
   -#}
   {%- set followed = "concat('[', " ~ json ~ ", ',\"', md5(" ~ json ~ "), '\"]')" -%}
   {%- set is_one_value = "(instr(" ~ json ~ ", ']') = 0 or get_json_object(" ~ followed ~ ", '$[1]') <=> md5(" ~ json ~ "))" -%}
@@ -274,8 +326,12 @@
 {% endmacro %}
 
 {#
-    In: the column of JSON text, the paths of the objects in an event. Out: what is wrong with them, as a
-    list of pairs, of SQL each: a condition and the words for it.
+    Args:
+        json: the column of JSON text.
+        paths: the paths of the objects in an event.
+
+    Returns:
+        Their problems, as a list of SQL pairs: a condition, and the reason.
 #}
 {% macro broken_objects(json, paths) %}
   {{- return(adapter.dispatch('broken_objects')(json, paths)) -}}
@@ -301,7 +357,14 @@
   {{- return(problems) -}}
 {% endmacro %}
 
-{#- In: a tree of names (dicts; a leaf is empty), the leaves' type. Out: Spark's struct type of it. -#}
+{#-
+    Args:
+        tree: a tree of names as dicts. A leaf is empty.
+        leaf_type: the type of the leaves.
+
+    Returns:
+        Spark's struct type.
+-#}
 {% macro spark_struct_type(tree, leaf_type) %}
   {%- set fields = [] -%}
   {%- for name, inner in tree.items() -%}

@@ -1,8 +1,13 @@
 {#
-    A value that is never null; if it is, the build stops, and no row is missing without a word.
+    A value that is never null. A null stops the build, so that no row is lost silently.
 
-    In: SQL of the value; SQL of any value of its type, which is never reached: by it Spark knows that no null is left.
-    Out: SQL.
+    Args:
+        value: SQL of the value.
+        any: SQL of any value of its type. It is never reached, but proves to Spark that no null is
+            left.
+
+    Returns:
+        SQL.
 #}
 {% macro never_null(value, any) %}
   {{- return(adapter.dispatch('never_null')(value, any)) -}}
@@ -12,7 +17,7 @@
   {{- return("coalesce(" ~ value ~ ", raise_error('" ~ value | replace("'", "") ~ " is null, and never may be'), " ~ any ~ ")") -}}
 {% endmacro %}
 
-{#- Trino has no documented function that fails: there, the data tests look. -#}
+{#- Trino has no documented function that fails. There, data tests check it. -#}
 {% macro athena__never_null(value, any) %}
   {{- return(value) -}}
 {% endmacro %}

@@ -1,9 +1,15 @@
 {#
     Partition transforms as a model's config, for `config(**partitioned_by([…]))`.
 
-    In: a list of Iceberg's transforms, as Spark spells them: a column, years(c), months(c), days(c),
-    hours(c), bucket(16, c), truncate(4, c). Out: the config that the adapter reads, with the transforms
-    as its engine spells them. Raises a compiler error for a transform that is none of these.
+    Args:
+        transforms: a list of Iceberg's transforms in Spark's syntax: a column, years(c), months(c),
+            days(c), hours(c), bucket(16, c), truncate(4, c).
+
+    Returns:
+        The adapter's config, with the transforms in its engine's syntax.
+
+    Raises:
+        A compiler error for any other transform.
 #}
 {% macro partitioned_by(transforms) %}
   {{- return(adapter.dispatch('partitioned_by')(transforms)) -}}

@@ -1,8 +1,12 @@
-{#- From text to typed values: null where the text is not a value of the type, never an error. -#}
+{#- From text to typed values: null if the text is not a value of the type, never an error. -#}
 
 {#
-    In: a SQL expression of text, one of string, int, double, date, timestamp. Out: SQL of that type; null
-    for null, and for text that is no such value.
+    Args:
+        text: an SQL expression of text.
+        type: string, int, double, date or timestamp.
+
+    Returns:
+        SQL of that type. Null for null, and for text that is not such a value.
 #}
 {% macro read_text(text, type) %}
   {%- set readers = {
@@ -11,7 +15,7 @@
   {{- return(readers[type](text) if type in readers else text) -}}
 {% endmacro %}
 
-{#- True for null, too. -#}
+{#- Also true for null. -#}
 {% macro is_blank(text) %}
   {{- return(adapter.dispatch('is_blank')(text)) -}}
 {% endmacro %}
@@ -21,11 +25,11 @@
 {% endmacro %}
 
 {% macro athena__is_blank(text) %}
-  {#- Java's white space, as Spark knows it. -#}
+  {#- Java's white space, which Spark uses. -#}
   {{- return("not regexp_like(coalesce(" ~ text ~ ", ''), '[^ \\t\\n\\x0B\\f\\r]')") -}}
 {% endmacro %}
 
-{#- A JSON number, finite; -0.0 is given as 0.0, which equals it: equal rows must not differ. -#}
+{#- A finite JSON number. -0.0 becomes 0.0, which is equal: equal rows must not differ. -#}
 {% macro text_to_double(text) %}
   {{- return(adapter.dispatch('text_to_double')(text)) -}}
 {% endmacro %}
@@ -45,7 +49,7 @@
   ) -}}
 {% endmacro %}
 
-{#- A whole number, also as `2025.0`. -#}
+{#- A whole number, also in the form `2025.0`. -#}
 {% macro text_to_int(text) %}
   {{- return(adapter.dispatch('text_to_int')(text)) -}}
 {% endmacro %}
@@ -66,7 +70,7 @@
   ) -}}
 {% endmacro %}
 
-{#- `2026-01-15`; of the years 1 to 9999. -#}
+{#- `2026-01-15`, for the years 1 to 9999. -#}
 {% macro text_to_date(text) %}
   {{- return(adapter.dispatch('text_to_date')(text)) -}}
 {% endmacro %}
@@ -86,19 +90,20 @@
 {% endmacro %}
 
 {#
-    ISO 8601 with a zone: `2025-11-04T14:30:00Z`, `2025-11-04T11:30:00.250-03:00`; of the years 1 to 9999 in UTC.
-    Not its other forms: weeks, days of a year, without separators, 24:00, a leap second.
+    ISO 8601 with a zone: `2025-11-04T14:30:00Z`, `2025-11-04T11:30:00.250-03:00`, for the years 1 to
+    9999 in UTC. Other forms are not supported: weeks, days of a year, no separators, 24:00, a leap
+    second.
 -#}
 {% macro text_to_timestamp(text) %}
   {{- return(adapter.dispatch('text_to_timestamp')(text)) -}}
 {% endmacro %}
 
 {% macro spark__text_to_timestamp(text) %}
-  {#- Spark cannot do without the seconds, which ISO 8601 can. -#}
+  {#- Spark needs the seconds, which are optional in ISO 8601. -#}
   {%- set whole = "if(substr(" ~ text ~ ", 17, 1) = ':', " ~ text
       ~ ", concat(left(" ~ text ~ ", 16), ':00', substr(" ~ text ~ ", 17)))" -%}
   {%- set cast = "cast(upper(translate(" ~ whole ~ ", ',', '.')) as timestamp)" -%}
-  {#- Most are written as Spark itself reads them, and are read at once. -#}
+  {#- Most have the form that Spark reads directly. -#}
   {%- set plain = "'^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?Z$'" -%}
   {{- return(
       "case when " ~ text ~ " rlike " ~ plain ~ " then cast(" ~ text ~ " as timestamp)"
@@ -108,7 +113,7 @@
 {% endmacro %}
 
 {% macro athena__text_to_timestamp(text) %}
-  {#- By its parts: Trino would round a fraction where Spark cuts it, and knows no zone beyond 14 hours. -#}
+  {#- By parts: Trino would round a fraction where Spark truncates it, and knows no zone beyond 14 hours. -#}
   {%- set time_pattern = "'^.{16}(:[0-9]{2}([.,][0-9]{1,6})?)'" -%}
   {%- set zone_pattern = "'([+-])([0-9]{2}):?([0-9]{2})?$'" -%}
   {%- set local = "try_cast(concat(substr(" ~ text ~ ", 1, 10), ' ', substr(" ~ text ~ ", 12, 5), replace(coalesce(regexp_extract("

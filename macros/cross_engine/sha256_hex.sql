@@ -1,15 +1,21 @@
-{#- In: a list of SQL expressions of text, not null. Out: SQL of the SHA-256 of them, as 64 hex digits. -#}
+{#-
+    Args:
+        texts: a list of SQL expressions of text, not null.
+
+    Returns:
+        SQL of their SHA-256, as 64 hex digits.
+-#}
 {% macro sha256_hex(texts) %}
   {{- return(adapter.dispatch('sha256_hex')(texts)) -}}
 {% endmacro %}
 
 {% macro spark__sha256_hex(texts) %}
-  {#- Each goes with its length: ('a|b', 'c') is not ('a', 'b|c'). -#}
+  {#- Each text is combined with its length: ('a|b', 'c') differs from ('a', 'b|c'). -#}
   {%- set parts = [] -%}
   {%- for text in texts -%}
     {%- do parts.append('length(' ~ text ~ '), ' ~ text) -%}
   {%- endfor -%}
-  {#- Spark takes sha2 for nullable; the coalesce only says that it is not. -#}
+  {#- Spark considers sha2 nullable. The coalesce only declares that it is not. -#}
   {{- return("coalesce(sha2(concat_ws('|', " ~ parts | join(', ') ~ "), 256), '')") -}}
 {% endmacro %}
 

@@ -1,4 +1,10 @@
-{#- In: a SQL expression. Out: SQL of it as text, as long as it is. -#}
+{#-
+    Args:
+        expression: an SQL expression.
+
+    Returns:
+        SQL of it as text of any length.
+-#}
 {% macro to_text(expression) %}
   {{- return(adapter.dispatch('to_text')(expression)) -}}
 {% endmacro %}

@@ -1,8 +1,13 @@
 {#
-    The day that a build's answers are as of: the var `as_of_date`, or the run's UTC date where that is null.
+    The date that a build's answers refer to: the var `as_of_date`, or the run's UTC date if that is
+    null.
 
-    Out: text, YYYY-MM-DD. Raises a compiler error if the var is anything but a day of the calendar: an empty
-    text too, which is what a scheduler hands over that lacks the day it was told to ask for.
+    Returns:
+        Text, YYYY-MM-DD.
+
+    Raises:
+        A compiler error if the var is not a valid date. An empty text is an error, too: a scheduler
+        passes it if its own date is missing.
 #}
 {% macro as_of_date() %}
   {%- set given = var('as_of_date', none) -%}

@@ -1,9 +1,10 @@
 {#
-    dbt's own macro of this name, and what a Python model may ask of the run itself with
-    `dbt.config.get`: run_started_at (UTC, ISO 8601) and as_of_date (YYYY-MM-DD). Such values cannot
-    stand in a model's yml: dbt keeps parsed configs from one run to the next.
+    Overrides dbt's macro, and adds values of the run for `dbt.config.get` in Python models:
+    run_started_at (UTC, ISO 8601) and as_of_date (YYYY-MM-DD). They cannot be in a model's yml, because
+    dbt keeps parsed configs between runs.
 
-    Out: Python source of `config_dict` and `meta_dict`.
+    Returns:
+        Python source of `config_dict` and `meta_dict`.
 #}
 {% macro build_config_dict(model) %}
 {{ dbt.build_config_dict(model) }}

@@ -1,8 +1,11 @@
 {#
     on-run-start: "{{ check_vars() }}", before anything is written.
 
-    Raises a compiler error for a var of the command line that nothing reads, which may be one that is mistyped, and
-    for a value that none of them has. (The guard itself holds lock_seconds and lock_wait_seconds to be numbers.)
+    The guard itself checks that lock_seconds and lock_wait_seconds are numbers.
+
+    Raises:
+        A compiler error for a var on the command line that nothing reads, which may be mistyped,
+        and for an invalid value.
 #}
 {% macro check_vars() %}
   {%- set known = [

@@ -1,8 +1,9 @@
 {#
-    The landing event: each Silver column that is read from it, in order, with its type and the path in
+    The landing event: each Silver column that is read from it, in order, with its type and its path in
     the event.
 
-    Out: a list of dicts: name, type (string, int, double, date or timestamp), path.
+    Returns:
+        A list of dicts: name, type (string, int, double, date or timestamp), path.
 #}
 {% macro event_columns() %}
   {%- set static = 'vehicle_static_info' -%}

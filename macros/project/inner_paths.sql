@@ -1,4 +1,10 @@
-{#- In: dotted paths (a.b.c). Out: those of the objects on the way (a, a.b), each once, outer first. -#}
+{#-
+    Args:
+        paths: dotted paths (a.b.c).
+
+    Returns:
+        The paths of the objects on the way (a, a.b), each once, outer ones first.
+-#}
 {% macro inner_paths(paths) %}
   {%- set inner = [] -%}
   {%- for path in paths -%}

@@ -1,5 +1,5 @@
 {#
-    dbt's own macro of this name; false with --no-introspect, where dbt asks the warehouse nothing, and so
+    Overrides dbt's macro. It is false with --no-introspect: dbt then does not ask the warehouse and
     cannot know of a table.
 #}
 {% macro is_incremental() %}

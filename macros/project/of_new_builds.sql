@@ -1,12 +1,17 @@
 {#
-    On an incremental run, a condition for the rows of builds that this model has no row of; true on others.
+    On an incremental run, a condition for rows of builds that this model has no row of. Otherwise true.
 
-    All rows of a build have one `ingested_at`, and are committed together. "Later than what is here" would not do: of
-    two builds that overlap, the one that began first may be the one that ends last. A build of which nothing stays
-    here is read again, which changes nothing. The times are literals, so that Iceberg skips the files of other builds.
+    All rows of a build have the same `ingested_at`, and are committed together. "Later than the newest
+    here" would not work: of two overlapping builds, the one that began first may end last. A build
+    without remaining rows here is read again, which changes nothing. The times are literals, so that
+    Iceberg skips the files of other builds.
 
-    In: the relation that is read, and a condition for the rows of it that may stay here; both have `ingested_at`.
-    Out: SQL.
+    Args:
+        relation: the relation that is read. It has `ingested_at`.
+        kept: a condition for its rows that may stay here.
+
+    Returns:
+        SQL.
 #}
 {% macro of_new_builds(relation, kept='true') %}
   {%- if is_incremental() and execute -%}

@@ -1,9 +1,9 @@
 {#
-    After a build: one short table of what is in Gold now, on the terminal, and a word if nothing has
-    ever landed.
+    Prints after a build what is in Gold now, as a short table on the terminal, and a note if nothing
+    has ever landed.
 
-    Every model of the layer is in it. A model says in `meta: {newest_event: <SQL expression>}` what its newest event is;
-    of one that is a date or a timestamp, the age is told as well.
+    Every model of the layer is in it. A model can define its newest event with `meta: {newest_event:
+    <SQL expression>}`. If that is a date or a timestamp, its age is shown as well.
 #}
 {% macro summarize_gold() %}
   {%- if execute and flags.WHICH in ('build', 'run') -%}
@@ -44,8 +44,12 @@
 
 
 {#
-    A date or a timestamp in UTC, as text, with the days that have passed since: "2026-01-02 10:39:00 (13 days ago)".
-    Any other text is returned as it is, and none as a dash.
+    Args:
+        text: a text, or none.
+
+    Returns:
+        A date or timestamp in UTC with the days since then: "2026-01-02 10:39:00 (13 days ago)".
+        Any other text is returned unchanged, and none as a dash.
 #}
 {% macro with_age(text) %}
   {%- if not modules.re.match('[0-9]{4}-[0-9]{2}-[0-9]{2}', text or '') -%}

@@ -1,8 +1,7 @@
-"""Every landing record, as received, once per file and version of it.
+"""Every landing record, as received, once per version of its file.
 
-A file is known by its name, time and size: one that changed later is read again, whole, and
-Silver keeps each of its events once. What cannot be read as a record of its file is kept too, with
-the reason.
+A file is identified by name, time and size. A file that changed is read again as a whole, and
+Silver keeps each of its events once. What cannot be read as a record is kept too, with the reason.
 """
 
 import bz2
@@ -22,20 +21,20 @@ from pathlib import Path
 
 from pyspark.sql import functions as F
 
-# What is read: a file's kind and, at the end of its name, how it is packed.
+# The supported files: the kind and, at the end of the name, the compression.
 ENDING = re.compile(r"[.](json|jsonl|ndjson|csv)([.](?:gz|bz2))?\Z", re.IGNORECASE)
 
-# A JSON, CSV or packed file is read whole, and Java holds its bytes several times over: a larger
-# one would not fit into the memory of a driver of 2 GB, nor would large ones side by side.
+# A JSON, CSV or compressed file is read as a whole, and Java holds its bytes several times. A
+# larger file would not fit into a driver with 2 GB, and neither would several large files at once.
 LARGEST_WHOLE_FILE = 128 * 1024 * 1024
 LARGEST_SIDE_BY_SIDE = 16 * 1024 * 1024
 
-# In JSON text; a string that is never closed goes on to the text's end.
+# For JSON text. A string that is never closed extends to the end of the text.
 STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.?[^"\\]*)*"?|[{}\[\]]', re.DOTALL)
 BLANK = re.compile("[\\s\ufeff]*")
 
-# The first bytes of a text that is not UTF-8: its mark or, where it has none, the zeros beside its
-# first two characters, which are ASCII in JSON and in the header of a CSV file.
+# The first bytes of a text that is not UTF-8: its byte order mark or, without one, the zeros next
+# to its first two characters, which are ASCII in JSON and in a CSV header.
 ENCODINGS = {
     "utf-32-le": re.compile(rb"\xff\xfe\0\0|[\t\n\r -~]\0\0\0"),
     "utf-32-be": re.compile(rb"\0\0\xfe\xff|\0\0\0[\t\n\r -~]"),
@@ -43,13 +42,13 @@ ENCODINGS = {
     "utf-16-be": re.compile(rb"\xfe\xff|\0[\t\n\r -~]\0[\t\n\r -~]"),
 }
 
-# What a byte that is no text becomes; no text that can be kept has one.
+# Replaces an invalid byte. No text that can be stored contains one.
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 NOT_UTF_8 = "not UTF-8 (shown as Latin-1, a character a byte): save the file as UTF-8"
 NOT_UTF_16 = "not {} (what is no character is shown as its number): save the file as UTF-8"
 
-# The file that a line is of, as binaryFile has it. Spark gives it percent-encoded, where `+` is
-# only itself, and a local one as file:///. Athena's Spark has neither url_decode nor _metadata.
+# The file of a line, in the form of binaryFile. Spark returns it percent-encoded, with `+`
+# unchanged, and a local file as file:///. Athena's Spark has neither url_decode nor _metadata.
 ENCODED = "replace(replace(input_file_name(), '+', '%2B'), 'file:///', 'file:/')"
 PATH = f"java_method('java.net.URLDecoder', 'decode', {ENCODED}, 'UTF-8') as path"
 
@@ -58,8 +57,8 @@ RECORDS = (
     "path string, record_number bigint, raw_record string, csv_as_json string, read_error string"
 )
 
-# A time is a number of microseconds wherever Python sees it: as a time, pyspark would take it
-# through this machine's zone, where an hour comes twice a year.
+# Python sees a time as a number of microseconds. As a timestamp, pyspark would convert it through
+# the local time zone, where one hour a year is ambiguous.
 File = namedtuple("File", "path source_file modified_micros size")
 FILES = "path string, source_file string, modified_micros bigint, file_size_bytes bigint"
 
@@ -72,11 +71,11 @@ def model(dbt, spark):
     ingested_micros = (started_at - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(
         microseconds=1
     )
-    # Athena's Spark has none.
+    # Athena's Spark has no notes.
     notes = getattr(dbt, "notes", None)
     note = notes.recall() if notes and dbt.is_incremental else None
     known, last = read_note(note) if note else known_of(spark, dbt)
-    # Each build has a time of its own, also where the clock stands still or goes back.
+    # Each build has its own time, even if the clock stands still or goes back.
     ingested_micros = max(ingested_micros, last + 1)
 
     new_files = [File(*row) for row in sorted(files.collect()) if tuple(row)[1:] not in known]
@@ -95,7 +94,7 @@ def model(dbt, spark):
     record_id = F.sha2(F.concat_ws("|", *FILE_VERSION, "record_number"), 256)
     return of_its_file.select(
         never_null(record_id).alias("record_id"),
-        # A record that finds no file would be lost without a word.
+        # A record without a file would otherwise be lost silently.
         never_null("source_file").alias("source_file"),
         "file_modified_at",
         "file_size_bytes",
@@ -108,7 +107,7 @@ def model(dbt, spark):
 
 
 def known_of(spark, dbt):
-    """The versions of files that Bronze has, and its newest time in microseconds: reads Bronze."""
+    """Return the file versions in Bronze and its newest time in microseconds. Reads Bronze."""
     if not dbt.is_incremental:
         return set(), 0
     bronze = spark.table(str(dbt.this))
@@ -120,22 +119,22 @@ def known_of(spark, dbt):
 
 
 def read_note(note):
-    """The same, as the last build noted it about the rows that Bronze has: reads no row."""
+    """Return the same from the last build's note about the rows in Bronze. Reads no rows."""
     last, versions = json.loads(note)
     return {tuple(version) for version in versions}, last
 
 
 def never_null(column):
-    """A column of text that holds no null: one stops the build.
+    """Return a text column without nulls. A null stops the build.
 
-    The text after it is never reached; by it Spark knows that no null is left.
+    The last text is never reached, but proves to Spark that no null is left.
     """
     stop = F.expr("raise_error(concat('a record of no file: ', path))")
     return F.coalesce(column, stop, F.lit(""))
 
 
 def tell_what_is_left_alone(files, say):
-    """One line about the files that are not read, by the endings of their names."""
+    """Print one line about the files that are not read, by file extension."""
     names = [file.path.rpartition("/")[2] for file in files if not ENDING.search(file.path)]
     endings = Counter(name[name.rfind(".") :] if "." in name else "no ending" for name in names)
     if endings:
@@ -146,10 +145,10 @@ def tell_what_is_left_alone(files, say):
 
 
 def read_records(spark, files):
-    """The records of `files`, one a row, with the columns of RECORDS."""
+    """Return the records of `files`, one per row, with the columns of RECORDS."""
     whole, one_by_one, by_line, unread = [], [], [], []
     lines = [file.path for file in files if file.size and is_by_line(file.path)]
-    with ThreadPoolExecutor(32) as pool:  # an object store takes a while for each
+    with ThreadPoolExecutor(32) as pool:  # an object store takes a while per file
         starts = dict(zip(lines, pool.map(partial(start_of, spark), lines)))
     for file in files:
         if file.size == 0:
@@ -175,8 +174,8 @@ def read_records(spark, files):
         )
         records = records.union(spark.createDataFrame(split, RECORDS, verifySchema=False))
     for reader, paths in literally(spark, by_line):
-        # Spark itself splits into lines, in parallel also within a file: it may be of any size.
-        # A line that is not UTF-8 is taken byte for byte, as Latin-1, so that none of it is lost.
+        # Spark itself splits files into lines, in parallel even within a file, so the size does not
+        # matter. A line that is not UTF-8 is read byte by byte as Latin-1, so that nothing is lost.
         texts = reader.text(paths).selectExpr(
             PATH,
             "monotonically_increasing_id() as record_number",
@@ -197,23 +196,23 @@ def read_records(spark, files):
 
 
 def is_by_line(path):
-    """Is it a file of JSON by line that is not packed?"""
+    """Return whether it is an uncompressed file with one JSON value per line."""
     kind, packing = ENDING.search(path).groups()
     return kind.lower() in ("jsonl", "ndjson") and not packing
 
 
 def too_large():
-    """Why a file is not read, in words."""
+    """Return why a file is not read, in words."""
     return f"larger than {LARGEST_WHOLE_FILE >> 20} MiB: split the file, or use .jsonl"
 
 
 def encoding_of(start):
-    """The encoding of a text that begins with these bytes; None if it is not UTF-16 or UTF-32."""
+    """Return the encoding of a text that begins with these bytes: UTF-16, UTF-32 or None."""
     return next((name for name, begins in ENCODINGS.items() if begins.match(start)), None)
 
 
 def start_of(spark, path):
-    """The first four bytes of a file."""
+    """Return the first four bytes of a file."""
     if path.startswith("file:/"):
         with Path(path[len("file:") :]).open("rb") as file:
             return file.read(4)
@@ -227,11 +226,12 @@ def start_of(spark, path):
 
 
 def literally(spark, paths):
-    """(a reader, paths for it) for all `paths`: to Spark, one with any of `*?[]{}` is a pattern."""
+    """Return pairs of a reader and paths. Spark treats a path with any of `*?[]{}` as a pattern."""
     escaped, apart = [], []
     for path in paths:
         literal = re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
-        # Hadoop cannot look for a name with a colon; to look for none is for one path at a time.
+        # Hadoop cannot list a name with a colon. The option to skip listing takes one path at a
+        # time.
         has_colon = ":" in path.partition(":/")[2]
         (apart if has_colon and literal != path else escaped).append((path, literal))
     if escaped:
@@ -241,7 +241,7 @@ def literally(spark, paths):
 
 
 def split_file(path, content):
-    """The records of one file: (record_number, raw_record, csv_as_json, read_error) of each."""
+    """Return the records of a file: (record_number, raw_record, csv_as_json, read_error)."""
     kind, packing = ENDING.search(path.lower()).groups()
     content = bytes(content)
     if packing:
@@ -262,14 +262,14 @@ def split_file(path, content):
 
 
 def unpack(content, packing):
-    """The bytes that a file holds packed; None if they are too many."""
+    """Return the decompressed bytes of a file, or None if they are too many."""
     limit = LARGEST_WHOLE_FILE + 1
     if packing == ".gz":
         with gzip.open(io.BytesIO(content)) as stream:
             unpacked = stream.read(limit)
     else:
         unpacked = b""
-        # Python's own reader is silent about what follows the last stream and is none.
+        # Python's own reader silently ignores invalid data after the last stream.
         while content and len(unpacked) < limit:
             stream = bz2.BZ2Decompressor()
             unpacked += stream.decompress(content, limit - len(unpacked))
@@ -280,9 +280,9 @@ def unpack(content, packing):
 
 
 def decode(content):
-    """(text, is_broken) of bytes: UTF-8, UTF-16 or UTF-32.
+    """Decode UTF-8, UTF-16 or UTF-32 and return (text, is_broken).
 
-    What is none is a half of a character in the text, so that its neighbours are what they are.
+    An invalid byte becomes half of a surrogate pair, so that its neighbours stay intact.
     """
     encoding = encoding_of(content[:4])
     if encoding == "utf-16-le" or encoding == "utf-16-be":
@@ -301,7 +301,7 @@ def decode(content):
 
 
 def decode_utf_32(content, encoding):
-    """The text of bytes in UTF-32; a number that is no character is a half of one."""
+    """Decode UTF-32. An invalid number becomes half of a surrogate pair."""
     try:
         return content.decode(encoding, "surrogatepass")
     except UnicodeDecodeError:
@@ -312,7 +312,7 @@ def decode_utf_32(content, encoding):
 
 
 def legible(content, raw_record, csv_as_json, read_error):
-    """A record of `content`: with bytes in it that are no text, it is told as rejected."""
+    """Return a record of `content`. If it has invalid bytes, it is marked as rejected."""
     if not HALF_CHARACTER.search(raw_record + (read_error or "") + (csv_as_json or "")):
         return raw_record, csv_as_json, read_error
     encoding = encoding_of(content[:4])
@@ -323,15 +323,15 @@ def legible(content, raw_record, csv_as_json, read_error):
 
 
 def split_lines(text):
-    """The lines of a file of JSON by line, where Spark cannot split it."""
+    """Return the lines of a JSON lines file that Spark cannot split."""
     lines = (line.lstrip("\ufeff") for line in re.split("\r\n?|\n", text))
     return [(line, None, None) for line in lines if re.search(r"\S", line, re.ASCII)]
 
 
 def split_json(text):
-    """The values of a JSON file, as written: one, the elements of one array, or one after another.
+    """Return the values of a JSON file as written: one, the elements of an array, or several.
 
-    What follows the last readable value is a record too, for Silver to reject.
+    Text after the last readable value becomes a record too, for Silver to reject.
     """
     records = []
     position = skip(text, 0)
@@ -348,7 +348,7 @@ def split_json(text):
 
 
 def split_array(text, start):
-    """The elements of the array that begins at `start`, and where it ends."""
+    """Return the elements of the array that begins at `start`, and its end."""
     elements = []
     position = skip(text, start + 1)
     while position < len(text) and text[position] != "]":
@@ -361,21 +361,21 @@ def split_array(text, start):
 
 
 def skip(text, position):
-    """The first position from `position` on that is not white space."""
+    """Return the first position from `position` on that is not white space."""
     return BLANK.match(text, position).end()
 
 
 def end_of_value(text, position):
-    """Where the JSON value at `position` ends; one that cannot be read ends with its brackets."""
+    """Return the end of the JSON value at `position`. An unreadable one ends with its brackets."""
     try:
-        # Numbers stay text: Python refuses to read very long ones.
+        # Keep numbers as text: Python refuses to parse very long ones.
         return json.JSONDecoder(parse_int=str).raw_decode(text, position)[1]
     except (ValueError, RecursionError):
         return end_of_brackets(text, position)
 
 
 def end_of_brackets(text, position):
-    """Where the bracket at `position` is closed; the text's end, if it is not one or never is."""
+    """Return the position after the closing bracket, or the end of the text without one."""
     if text[position] in "{[":
         depth = 0
         for token in STRING_OR_BRACKET.finditer(text, position):
@@ -386,7 +386,7 @@ def end_of_brackets(text, position):
 
 
 def split_csv(text):
-    """The rows of a CSV file, as written, and as a JSON object by the header's dotted paths."""
+    """Return the rows of a CSV file, as written and as JSON objects by the header's paths."""
     csv.field_size_limit(sys.maxsize)
     consumed = []
 
@@ -423,17 +423,18 @@ def split_csv(text):
 
 
 def bare(name):
-    """A name without what surrounds it and is not seen."""
+    """Return a name without surrounding invisible characters."""
     return re.sub("^[\\s\ufeff\u200b]+|[\\s\ufeff\u200b]+$", "", name)
 
 
 def fault_of(header):
-    """Why the rows below a header cannot be read, so that no value is lost; or None."""
+    """Return why the rows below a header cannot be read without loss, or None."""
     separator = re.search(r"[;\t|]", header[0])
     if len(header) == 1 and separator:
         name = {"\t": "a tab"}.get(separator.group(), f"`{separator.group()}`")
         return f"the header is separated by {name}: separate columns by commas"
-    names = [name for name in header if name]  # Excel leaves columns without a name, and values
+    # Excel leaves columns without a name, and with values
+    names = [name for name in header if name]
     spelled = {}
     for name in names:
         spelled.setdefault(name.casefold(), []).append(name)
@@ -452,7 +453,7 @@ def fault_of(header):
 
 
 def nest(header, row):
-    """A CSV row as an object: `a.b` of the header is b of a. An empty cell is no value."""
+    """Return a CSV row as an object: the header `a.b` is b of a. Empty cells are left out."""
     event = {}
     for path, value in zip(header, row):
         *parents, name = path.split(".")

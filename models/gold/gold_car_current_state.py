@@ -1,4 +1,4 @@
-"""Where each car stands now: one row per car, from its latest event."""
+"""The current state of each car: one row per car, from its latest event."""
 
 from pyspark.sql import Window
 from pyspark.sql import functions as F
@@ -10,9 +10,15 @@ def model(dbt, spark):
 
 
 def current_state(events, as_of_date, run_started_at):
-    """The latest event of each car, and its insurance as of `as_of_date` (YYYY-MM-DD).
+    """Return the latest event of each car, and its insurance as of `as_of_date`.
 
-    In: silver_car_telemetry; run_started_at as ISO 8601. Out: gold_car_current_state's columns.
+    Args:
+        events: silver_car_telemetry.
+        as_of_date: The date for insurance, YYYY-MM-DD.
+        run_started_at: The start of the run, as ISO 8601.
+
+    Returns:
+        The columns of gold_car_current_state.
     """
     newest_first = Window.partitionBy("car_chassis").orderBy(
         F.col("event_timestamp").desc(),

@@ -1,4 +1,4 @@
-"""How far each car went on its fuel: one row per car and month."""
+"""The fuel efficiency of each car: one row per car and month."""
 
 from pyspark.sql import functions as F
 
@@ -8,12 +8,16 @@ def model(dbt, spark):
 
 
 def monthly_efficiency(events, run_started_at):
-    """Distance (km), fuel (l) and km per litre of each car's trips, by month of the event, UTC.
+    """Return distance (km), fuel (l) and km per litre of each car's trips, by month in UTC.
 
-    In: silver_car_telemetry; run_started_at as ISO 8601. Out: the columns of
-    gold_fuel_efficiency_monthly.
+    Args:
+        events: silver_car_telemetry.
+        run_started_at: The start of the run, as ISO 8601.
+
+    Returns:
+        The columns of gold_fuel_efficiency_monthly.
     """
-    # What a car is called is what its latest event of the month calls it.
+    # The latest event of the month determines the car's manufacturer and model.
     called = F.max(F.struct("event_timestamp", "event_id", "manufacturer", "model"))
     year_month = never_null(F.date_format("event_timestamp", "yyyy-MM"), "year_month")
     months = events.groupBy("car_chassis", year_month.alias("year_month")).agg(
@@ -39,19 +43,20 @@ def monthly_efficiency(events, run_started_at):
 
 
 def never_null(column, name):
-    """A text that no row lacks; one that does stops the build, rather than go missing.
+    """Return a text column without nulls. A null stops the build, so that no row is lost.
 
-    The last text is never reached: by it Spark knows that no null is left.
+    The last text is never reached, but proves to Spark that no null is left.
     """
     return F.coalesce(column, F.raise_error(F.lit(f"{name} is null")), F.lit(""))
 
 
 def exact_sum(column):
-    """The sum of a double column, the same in whatever order Spark adds: that of decimals is.
+    """Return the sum of a double column, which does not depend on the order of the rows.
 
-    Doubles too large for decimals are added by size. Null if there is nothing to add.
+    Decimals add up exactly. Doubles too large for decimals are added by size. The sum of nothing is
+    null.
     """
-    exact = F.col(column).cast("decimal(28, 9)")  # so that the sum of 10^10 of them fits, too
+    exact = F.col(column).cast("decimal(28, 9)")  # so that a sum of 10^10 values fits, too
     large = F.sort_array(F.collect_list(F.when(exact.isNull(), F.col(column))))
     sum_of_large = F.aggregate(large, F.lit(0.0), lambda total, value: total + value)
     sum_of_exact = F.coalesce(F.sum(exact).cast("double"), F.lit(0.0))

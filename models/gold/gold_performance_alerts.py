@@ -1,4 +1,4 @@
-"""What needs attention now: one row per event and type of alert, by the rules of `alert_rules`."""
+"""Alerts: one row per event and type of alert, by the rules of `alert_rules`."""
 
 from pyspark.sql import Window
 from pyspark.sql import functions as F
@@ -11,10 +11,16 @@ def model(dbt, spark):
 
 
 def alerts(events, rules, run_started_at):
-    """Each event that breaks a rule; of several rules of one type, the graver.
+    """Return each event that breaks a rule. Of several rules of one type, the most severe counts.
 
-    In: silver_car_telemetry; the seed alert_rules, whose `metric` is a column of doubles there or
-    `lowest_tire_pressure_psi`; run_started_at as ISO 8601. Out: gold_performance_alerts's columns.
+    Args:
+        events: silver_car_telemetry.
+        rules: The seed alert_rules. Its `metric` is a column of doubles of the events, or
+            `lowest_tire_pressure_psi`.
+        run_started_at: The start of the run, as ISO 8601.
+
+    Returns:
+        The columns of gold_performance_alerts.
     """
     tires = ["front_left", "front_right", "rear_left", "rear_right"]
     readings = events.withColumn(
@@ -56,7 +62,7 @@ def alerts(events, rules, run_started_at):
 
 
 def whole(rules, metrics):
-    """The rules. One that would never raise an alert stops the build: a cell of it says nothing."""
+    """Return the rules. An invalid cell would disable a rule silently, so it stops the build."""
     is_known = {
         "metric": F.col("metric").isin(metrics),
         "comparison": F.col("comparison").isin("above", "below"),
@@ -70,8 +76,8 @@ def whole(rules, metrics):
 
 
 def never_null(column, words, kind="string"):
-    """A value that no row lacks: a null stops the build with `words`, and no row goes missing.
+    """Return a column without nulls. A null stops the build with `words`, so that no row is lost.
 
-    The last value is never reached: by it Spark knows that no null is left.
+    The last value is never reached, but proves to Spark that no null is left.
     """
     return F.coalesce(column, F.raise_error(F.lit(words)), F.lit(0).cast(kind))

@@ -1,12 +1,12 @@
 -- noqa: disable=LT02
 {{ config(unique_key='event_id', **partitioned_by(['months(event_timestamp)'])) }}
-{#- One row per event_id: its newest version, whatever order the versions arrive in. -#}
+{#- One row per event_id: its newest version, in whatever order the versions arrive. -#}
 
 {%- set columns = event_columns() | map(attribute='name') | list
     + ['event_year', 'event_month', 'event_day', 'source_file', 'ingested_at'] -%}
-{#- Two versions may have the same times: then what they hold decides, and never which came first. -#}
+{#- If two versions have the same times, their content decides, and never which one came first. -#}
 {%- set content = content_hash(columns | reject('in', ['source_file', 'ingested_at']) | list) -%}
-{#- What each event has: stg_car_events rejects one that lacks it. -#}
+{#- The values that each event has: stg_car_events rejects an event without them. -#}
 {%- set required = {
     'event_id': "''", 'car_chassis': "''", 'event_primary_timestamp': "''", 'event_timestamp': "timestamp '1970-01-01 00:00:00'"
 } -%}

@@ -1,6 +1,6 @@
 -- noqa: disable=LT02
 {{ config(incremental_strategy='append', **partitioned_by(['months(ingested_at)'])) }}
-{#- One row per Bronze record: its values as typed columns or, where one cannot be read, why not. -#}
+{#- One row per Bronze record: its values as typed columns, or why one cannot be read. -#}
 
 {%- set columns = event_columns() -%}
 {%- set paths = columns | map(attribute='path') | unique | list -%}
@@ -9,7 +9,7 @@
 {%- set typed_columns = columns | rejectattr('type', 'equalto', 'string') | list -%}
 {%- set key_columns = columns | selectattr('name', 'in', ['event_id', 'car_chassis', 'event_primary_timestamp']) -%}
 
-{#- What may be wrong with an event: (the condition, the words), both SQL. -#}
+{#- The possible problems of an event: (condition, reason), both SQL. -#}
 {%- set problems = broken_objects('event_json', inner_paths(paths)) -%}
 {%- for column in key_columns -%}
     {%- do problems.append((is_blank(column.name), "'" ~ column.path ~ " is missing'")) -%}
@@ -76,7 +76,7 @@ inspected as (
 
 texts as (
 
-    {#- A typed value's text has a name of its own, because it is used twice: to read it and to judge it. #}
+    {#- The text of a typed value has a name of its own, because it is used twice: to read it and to check it. #}
     select
         *,
         {%- for column in columns %}

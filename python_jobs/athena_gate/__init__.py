@@ -1,1 +1,1 @@
-"""What is checked of a model for Athena before Athena sees it."""
+"""Checks whether Athena can run the models, without Athena."""

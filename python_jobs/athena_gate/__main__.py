@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check, tell what is wrong, and say by a number how it ended."""
+    """Run the checks, print the problems, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m python_jobs.athena_gate",
         description="Check, without Athena, that it can take this project's models and data tests: "

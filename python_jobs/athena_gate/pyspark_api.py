@@ -1,7 +1,8 @@
-"""Python models keep to the Spark that Athena runs, 3.2, by pyspark's own `versionadded` notes.
+"""Checks that Python models only use the API of Athena's Spark, 3.2.
 
-Without running a model: what it imports of pyspark is looked up by name. Of other objects nobody
-tells the class, so a method or keyword of a name that any class of pyspark has is taken for it.
+It uses pyspark's own `versionadded` notes and does not run the models. What a model imports from
+pyspark is looked up by name. The class of other objects is unknown, so a method or keyword counts
+if any class of pyspark has that name.
 """
 
 import ast
@@ -24,7 +25,7 @@ Version = tuple[int, int]
 # Athena's PySpark engine version 3 is Spark 3.2.1.
 ATHENAS_SPARK: Version = (3, 2)
 
-# The classes of what a model has at hand.
+# The classes of objects that a model works with.
 CLASSES = (
     *(sql.DataFrame, sql.Column, sql.GroupedData, sql.SparkSession, sql.Window, WindowSpec),
     *(sql.DataFrameReader, sql.DataFrameWriter, sql.DataFrameWriterV2),
@@ -32,7 +33,7 @@ CLASSES = (
     *(UDFRegistration, pyspark.RDD, pyspark.SparkContext),
 )
 
-# What came later, and has no note.
+# Later additions without a note.
 NOT_NOTED: dict[str, Version] = {
     "pyspark.errors": (3, 4),
     "pyspark.sql.connect": (3, 4),
@@ -45,9 +46,17 @@ NOT_NOTED: dict[str, Version] = {
 
 
 def newer_api(file: Path, newest: Version = ATHENAS_SPARK) -> list[str]:
-    """What a Python model uses of pyspark that is newer than Spark `newest`, one line for each.
+    """Find what a Python model uses of pyspark that is newer than Spark `newest`.
 
-    In: the model's file. Raises SyntaxError if it is no Python.
+    Args:
+        file: The model's file.
+        newest: The version of Spark.
+
+    Returns:
+        One line per use.
+
+    Raises:
+        SyntaxError: If the file is not Python.
     """
     tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
     imported = dict(_imported(tree))
@@ -60,9 +69,9 @@ def newer_api(file: Path, newest: Version = ATHENAS_SPARK) -> list[str]:
 
 
 def newer_sql(spark: sql.SparkSession, file: Path, newest: Version = ATHENAS_SPARK) -> list[str]:
-    """The functions of Spark's SQL in a Python model's texts that are newer, one line for each.
+    """Find newer functions of Spark's SQL in the strings of a Python model, one line each.
 
-    A session is needed, because only Spark tells since when it has a function.
+    It needs a session, because only Spark knows in which version a function was added.
     """
     tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
     known = {row.function for row in spark.sql("show functions").collect()}
@@ -85,7 +94,7 @@ def _line(file: Path, line: int, name: str, since: Version, newest: Version) -> 
 
 
 def _imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """The names that a module imports, and what each stands for."""
+    """Yield the names that a module imports, and what each refers to."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -97,7 +106,7 @@ def _imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def _used(node: ast.AST, imported: dict[str, str]) -> Iterator[tuple[str, Version]]:
-    """What `node` uses of pyspark, and since when that is there."""
+    """Yield what a syntax node uses of pyspark, and since which version it exists."""
     if isinstance(node, ast.Import):
         yield from ((alias.name, _since(alias.name)) for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
@@ -123,7 +132,7 @@ def _used(node: ast.AST, imported: dict[str, str]) -> Iterator[tuple[str, Versio
 
 
 def _dotted(node: ast.AST, imported: dict[str, str]) -> str | None:
-    """The full name of what an expression names; None if that is not imported."""
+    """Return the full name of an imported object in an expression, or None."""
     if isinstance(node, ast.Name):
         return imported.get(node.id)
     if isinstance(node, ast.Attribute):
@@ -134,7 +143,7 @@ def _dotted(node: ast.AST, imported: dict[str, str]) -> str | None:
 
 @cache
 def _since(name: str) -> Version:
-    """Since when pyspark has what is of that full name; (0, 0) if it is not pyspark's."""
+    """Return the version in which pyspark added this full name. (0, 0) if it is not pyspark's."""
     parts = name.split(".")
     if parts[0] != "pyspark":
         return (0, 0)
@@ -143,28 +152,28 @@ def _since(name: str) -> Version:
 
 
 def _find(name: str) -> object:
-    """What is of that full name in pyspark; None if it has none."""
+    """Return the object with this full name in pyspark, or None."""
     try:
         return import_module(name)
-    # On numpy 2, pyspark 3.5's pandas API fails with an AttributeError.
+    # With numpy 2, pyspark 3.5's pandas API raises an AttributeError.
     except (ImportError, AttributeError):
         parent, _, last = name.rpartition(".")
         return getattr(_find(parent), last, None) if parent else None
 
 
 def _methods(name: str) -> list[object]:
-    """The methods and properties of that name in pyspark's classes."""
+    """Return the methods and properties with this name in pyspark's classes."""
     return [getattr(kind, name) for kind in CLASSES if hasattr(kind, name)]
 
 
 def _noted(member: object) -> Version:
-    """The first `versionadded` in what is written about `member`; (0, 0) without one."""
+    """Return the first `versionadded` in the docstring of `member`, or (0, 0)."""
     noted = re.search(r"^\.\. versionadded:: (\d+)\.(\d+)", inspect.getdoc(member) or "", re.M)
     return _version(noted) if noted else (0, 0)
 
 
 def _keywords(member: object) -> dict[str, Version]:
-    """The parameters that came later than `member` itself, which have a note of their own."""
+    """Return the parameters that were added later than `member` itself, from their own notes."""
     versions: dict[str, Version] = {}
     parameter = None
     for line in (inspect.getdoc(member) or "").splitlines():

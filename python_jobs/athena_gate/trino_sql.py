@@ -1,11 +1,12 @@
-"""Athena can take the project's SQL: every model and data test, compiled for the target `athena`.
+"""Checks that Athena can run the project's SQL: models and data tests, compiled for `athena`.
 
-As for a first run and as for a later one, which needs neither credentials nor a network. The rules:
+They are compiled as for a first run and as for a later one, without credentials or network. The
+rules:
 
-1. It is Trino's SQL, by sqlfluff's grammar.
-2. Each function is one that Trino documents (trino_functions.txt).
-3. No type is a bare `timestamp`: to Trino that is one of milliseconds; Iceberg has microseconds.
-4. No macro of dbt's is called that means something else on another adapter.
+1. It is valid SQL for Trino, by sqlfluff's grammar.
+2. Trino documents each function (trino_functions.txt).
+3. No type is a bare `timestamp`: in Trino it has milliseconds, and Iceberg has microseconds.
+4. No macro of dbt is called whose meaning depends on the adapter.
 """
 
 import re
@@ -18,15 +19,15 @@ from sqlfluff.core import FluffConfig, Linter
 
 FUNCTIONS = Path(__file__).with_name("trino_functions.txt")
 BARE_TIMESTAMP = re.compile(r"\btimestamp\b(?! *\()", re.IGNORECASE)
-# Of dbt's own: what they give, in type and rounding, is the adapter's.
+# dbt macros whose result differs by adapter, in type or rounding.
 BANNED_MACROS = ("date", "datediff", "type_float", "type_timestamp")
 
-# What stands for the warehouse where there is none: the tables are there, and hold something.
+# Replaces the warehouse: the tables exist and have rows.
 LATER_RUN = {
     "is_incremental()": "{{ return(model.config.materialized == 'incremental') }}",
     "run_query(sql)": "{{ return({'rows': [['2026-01-15 00:00:00.000000']]}) }}",
 }
-# Every contract's types, as a table is made with them.
+# The types of every contract, as tables are created with them.
 CONTRACTS = """
 {% for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
     | selectattr('config.contract.enforced') %}
@@ -37,11 +38,15 @@ CONTRACTS = """
 
 
 class CannotCompileError(Exception):
-    """What dbt says to it."""
+    """dbt cannot compile the project. The text is dbt's message."""
 
 
 def check(project: Path) -> list[str]:
-    """What is wrong with a project, one line each. Raises CannotCompileError."""
+    """Return the problems of a project, one line each.
+
+    Raises:
+        CannotCompileError: If dbt cannot compile it.
+    """
     with tempfile.TemporaryDirectory() as target:
         dbt = Dbt(project, target)
         manifest = dbt.parse()
@@ -57,7 +62,7 @@ def check(project: Path) -> list[str]:
 
 
 class Dbt:
-    """dbt in this process on a project, for Athena."""
+    """dbt in this process, for a project on Athena."""
 
     def __init__(self, project: Path, target: str) -> None:
         folders = ["--project-dir", str(project), "--profiles-dir", str(project)]
@@ -72,7 +77,7 @@ class Dbt:
         ]
 
     def parse(self, macros: dict[str, str] | None = None):
-        """The project's manifest, in which these macros, by their signature, are as given."""
+        """Return the project's manifest, with these macros (by signature) replaced."""
         manifest = self._invoke(dbtRunner(), "parse")
         for signature, body in (macros or {}).items():
             for macro in manifest.macros.values():
@@ -81,7 +86,7 @@ class Dbt:
         return manifest
 
     def compile(self, manifest, *options: str) -> Iterator[tuple[str, str]]:
-        """The name and the SQL of each model and data test, or of what the options select."""
+        """Yield name and SQL of each model and data test, or of what the options select."""
         done = self._invoke(dbtRunner(manifest), "compile", "--no-introspect", *options)
         for node in (result.node for result in done.results):
             if getattr(node, "language", None) == "sql":
@@ -95,7 +100,7 @@ class Dbt:
 
 
 def problems_of(sql: str) -> Iterator[str]:
-    """What is wrong with SQL for Athena, by the first three rules, one line each."""
+    """Yield the problems of SQL for Athena by the first three rules, one line each."""
     parsed = Linter(config=_config()).parse_string(sql)
     for violation in parsed.violations:
         yield f"line {violation.line_no}: not Trino's SQL: {violation.desc()}"
@@ -111,11 +116,11 @@ def problems_of(sql: str) -> Iterator[str]:
 
 
 def banned_macros(manifest) -> Iterator[str]:
-    """Who, of the project's own nodes and macros, calls a macro of BANNED_MACROS."""
+    """Yield the project's nodes and macros that call a macro of BANNED_MACROS."""
     for node in [*manifest.nodes.values(), *manifest.macros.values()]:
         source = getattr(node, "raw_code", None) or getattr(node, "macro_sql", None) or ""
         for macro in BANNED_MACROS:
-            # dbt takes a method of that name, as in `run_started_at.date()`, for the macro.
+            # dbt mistakes a method of that name, as in `run_started_at.date()`, for the macro.
             if (
                 node.package_name == manifest.metadata.project_name
                 and f"macro.dbt.{macro}" in node.depends_on.macros
@@ -128,7 +133,7 @@ def banned_macros(manifest) -> Iterator[str]:
 
 
 def trino_functions() -> set[str]:
-    """The names of trino_functions.txt."""
+    """Return the names in trino_functions.txt."""
     lines = FUNCTIONS.read_text(encoding="utf-8").splitlines()
     return {line for line in lines if not line.startswith("#")}
 

@@ -18,10 +18,10 @@ class Result:
     """One measured run.
 
     Attributes:
-        size: How many events, or models, there were.
+        size: The number of events, or of models.
         step: What was measured.
-        turn: The number of the turn; runs of one turn are a pair.
-        measured: What it took.
+        turn: The number of the turn. Runs of one turn are a pair.
+        measured: The measurement.
     """
 
     size: int
@@ -45,10 +45,10 @@ class Course:
         self.golds: dict[bool, dict[str, gold.Gold]] = {False: {}, True: {}}
 
     def warm_up(self) -> None:
-        """Let each build once, untimed, with the new events.
+        """Run each build once, untimed, with the new events.
 
-        What is made once and kept (compiled Python, dbt's parsed project, archives of classes) is
-        there afterwards, and so are Gold tables to hold a build with new events against.
+        Afterwards everything exists that is made once and cached (compiled Python, dbt's parsed
+        project, class archives), and also Gold tables to compare later builds with.
         """
         for contestant in self.contestants:
             warm_up = replace(
@@ -60,7 +60,7 @@ class Course:
             self._take(contestant, [warm_up])
 
     def turn(self, number: int, first_steps_only: bool) -> list[Result]:
-        """Let each contestant take its steps once, in order."""
+        """Run the steps of each contestant once, in order."""
         return [
             Result(self.size, step.name, number, measured)
             for contestant in self.contestants
@@ -108,19 +108,19 @@ def run(
     """Measure all contestants at all sizes.
 
     Args:
-        place: A folder for all that they make.
-        sizes: How many events.
-        keys: Which contestants.
-        runs: How many turns each has.
-        warm_up: Let each build once before, untimed.
-        first_steps_only: Leave out all steps of a contestant but its first.
+        place: A folder for all output of the contestants.
+        sizes: The numbers of events.
+        keys: The contestants.
+        runs: The number of turns of each.
+        warm_up: Whether to run each build once before, untimed.
+        first_steps_only: Whether to run only the first step of each contestant.
 
     Returns:
         All measured runs.
 
     Raises:
-        CommandFailedError: A contestant failed.
-        DifferentGoldError: Two contestants have built different Gold tables.
+        CommandFailedError: If a contestant failed.
+        DifferentGoldError: If two contestants have built different Gold tables.
     """
     results = []
     for size in sizes:
@@ -135,5 +135,5 @@ def run(
 
 
 def say(line: str) -> None:
-    """Tell how far the benchmark is; its result goes to stdout, this does not."""
+    """Print the progress to stderr. The result goes to stdout."""
     print(line, file=sys.stderr, flush=True)

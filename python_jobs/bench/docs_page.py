@@ -8,15 +8,15 @@ class NoMarkersError(Exception):
 
 
 def replace_part(page: Path, part: str, text: str) -> None:
-    """Write `text` between the markers of a part of a page, in place of what stands there.
+    """Replace the text between the markers of a part of a page.
 
     Args:
         page: The Markdown file.
         part: The part's name: it is between `<!-- bench: PART -->` and `<!-- bench: PART end -->`.
-        text: What is to stand there.
+        text: The new text.
 
     Raises:
-        NoMarkersError: The page has no such part.
+        NoMarkersError: If the page has no such part.
     """
     begin, end = f"<!-- bench: {part} -->", f"<!-- bench: {part} end -->"
     before, begun, rest = page.read_text(encoding="utf-8").partition(begin)

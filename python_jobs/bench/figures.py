@@ -1,4 +1,4 @@
-"""From measured runs to figures: medians, spreads, and ratios of medians."""
+"""Figures from measured runs: medians, spreads, and ratios of medians."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from python_jobs.bench.processes import Measured
 
 @dataclass(frozen=True)
 class Figure:
-    """A median, and the least and the greatest of what it is the median of."""
+    """A median, with the minimum and maximum of its values."""
 
     middle: float
     least: float
@@ -18,22 +18,22 @@ class Figure:
 
 
 def summarize(values: Sequence[float]) -> Figure:
-    """The median of `values`, and their range."""
+    """Return the median of `values`, and their range."""
     return Figure(median(values), min(values), max(values))
 
 
 def figure(
     results: Sequence[Result], size: int, step: str, value: Callable[[Measured], float]
 ) -> Figure:
-    """The figure of one step at one size; `value` says of what."""
+    """Return the figure of one step at one size, for the measure that `value` returns."""
     return summarize([value(result.measured) for result in _runs(results, size, step)])
 
 
 def ratio(results: Sequence[Result], size: int, step: str, rival: str) -> Figure:
-    """How many times as long a step takes as its rival.
+    """Return how many times as long a step takes as its rival.
 
-    The middle is the ratio of the two medians. The range is that of the pairs: each turn's run of
-    the step, divided by the rival's run of the same turn.
+    The middle is the ratio of the two medians. The range covers the pairs: each run of the step,
+    divided by the rival's run of the same turn.
     """
     ours = {run.turn: run.measured.seconds for run in _runs(results, size, step)}
     theirs = {run.turn: run.measured.seconds for run in _runs(results, size, rival)}

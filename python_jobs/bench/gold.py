@@ -1,4 +1,4 @@
-"""The Gold tables that a contestant has left, reduced to what all contestants must agree on."""
+"""The Gold tables of a contestant, reduced to what all contestants must agree on."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,20 +11,20 @@ from pyiceberg.table import StaticTable
 
 TABLES = ("gold_car_current_state", "gold_fuel_efficiency_monthly", "gold_performance_alerts")
 
-# When a run took place is no part of the answer.
+# The time of a run is not part of the result.
 RUN_TIMES = {"gold_processing_timestamp", "processing_timestamp", "alert_generated_timestamp"}
 
-# Sums of doubles differ in their last digits with the order of the rows.
+# The last digits of a sum of doubles depend on the order of the rows.
 DECIMALS = 6
 
 
 class DifferentGoldError(Exception):
-    """Two contestants have built different tables; their times cannot be compared."""
+    """Two contestants have built different tables, so their times cannot be compared."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """How many rows a table has, and a checksum of them that does not depend on their order."""
+    """The number of rows of a table, and a checksum that does not depend on their order."""
 
     rows: int
     checksum: str
@@ -46,10 +46,10 @@ def read_iceberg(warehouse: Path) -> Gold:
 
 
 def content(table: pa.Table) -> Content:
-    """The number of rows, and a checksum of their business columns.
+    """Return the number of rows, and a checksum of their business columns.
 
-    Columns are taken by name and rows in any order. Doubles are rounded to DECIMALS, and timestamps
-    are compared as instants.
+    Columns are matched by name, and rows may have any order. Doubles are rounded to DECIMALS, and
+    timestamps are compared as instants.
     """
     names = sorted(set(table.column_names) - RUN_TIMES)
     columns = [_comparable(table[name]) for name in names]
@@ -63,11 +63,11 @@ def content(table: pa.Table) -> Content:
 def _comparable(column: pa.ChunkedArray) -> list:
     kind = column.type
     if pa.types.is_timestamp(kind):
-        # Instants; one without a zone is meant as UTC.
+        # Instants. A timestamp without a zone is in UTC.
         return column.cast(pa.timestamp("us")).cast(pa.int64()).to_pylist()
     values = column.to_pylist()
     if pa.types.is_floating(kind):
-        # Adding 0.0 makes one zero of two.
+        # Adding 0.0 turns -0.0 into 0.0.
         return [None if value is None else round(value, DECIMALS) + 0.0 for value in values]
     if pa.types.is_date(kind):
         return [value and date.isoformat(value) for value in values]
@@ -75,13 +75,13 @@ def _comparable(column: pa.ChunkedArray) -> list:
 
 
 def check_same(golds: Mapping[str, Gold]) -> None:
-    """Hold the Gold tables of several runs against each other.
+    """Compare the Gold tables of several runs.
 
     Args:
-        golds: The tables, by the name of who has built them.
+        golds: The tables, by the name of their contestant.
 
     Raises:
-        DifferentGoldError: They differ. The message names the tables and what each contestant has.
+        DifferentGoldError: If they differ. The message names the tables and their contents.
     """
     lines = []
     for table in TABLES:

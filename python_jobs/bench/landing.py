@@ -14,7 +14,7 @@ class Landing:
     """A landing folder with one file of events, to which one per cent more can be added.
 
     Attributes:
-        folder: Where the contestants read.
+        folder: The folder that the contestants read.
     """
 
     def __init__(self, place: Path, events: int) -> None:
@@ -38,10 +38,10 @@ class Landing:
         self._new_file.rename(self._later / self._new_file.name)
 
     def add_new_events(self) -> None:
-        """Let the one per cent arrive, if it has not."""
+        """Add the one per cent, if it has not been added."""
         if not self._new_file.exists():
             shutil.copy(self._later / self._new_file.name, self._new_file)
 
     def remove_new_events(self) -> None:
-        """Have the first file alone again."""
+        """Restore the state with only the first file."""
         self._new_file.unlink(missing_ok=True)

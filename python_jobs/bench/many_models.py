@@ -1,7 +1,7 @@
-"""One model in projects of several sizes: a command's cost is to follow the tables that it touches.
+"""One model in projects of several sizes: the cost should depend on the tables it touches.
 
-A project here is this one, with its macros, settings and profile, and with trivial models in place
-of its own. All of them have tables before `dbt run -s one` is timed.
+Each project is a copy of this one with its macros, settings and profile, but with trivial models.
+All of them have tables before `dbt run -s one` is timed.
 """
 
 import shutil
@@ -21,23 +21,23 @@ STEP = "dbt run -s one"
 
 MODEL = "{{ config(materialized='table') }}\nselect 1 as id\n"
 
-# What makes this project what it is, models, seeds and tests apart. What is absent is not needed.
+# The parts of this project that are kept, apart from models, seeds and tests. All are optional.
 KEPT = ("dbt_project.yml", "profiles.yml", "packages.yml", "selectors.yml", "macros")
 
 
 def run(place: Path, sizes: Sequence[int], runs: int) -> list[Result]:
-    """Measure `dbt run -s one`, in turn, in a project of each size.
+    """Measure `dbt run -s one` in turn in a project of each size.
 
     Args:
-        place: A folder for all that is made.
-        sizes: How many models the projects have.
-        runs: How many turns there are.
+        place: A folder for everything that is made.
+        sizes: The numbers of models in the projects.
+        runs: The number of turns.
 
     Returns:
         All measured runs.
 
     Raises:
-        CommandFailedError: A run failed.
+        CommandFailedError: If a run failed.
     """
     mark = uuid.uuid4().hex
     try:
@@ -67,11 +67,11 @@ def _dbt(project: Path, mark: str, *selection: str):
 
 
 def make_project(folder: Path, models: int) -> Path:
-    """A project with one model called `one`, and trivial others.
+    """Create a project with one model called `one`, and trivial others.
 
     Args:
-        folder: Where; what is there is removed.
-        models: How many models there are in all.
+        folder: The folder. Its content is removed first.
+        models: The total number of models.
 
     Returns:
         The folder.

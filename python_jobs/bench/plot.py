@@ -1,4 +1,4 @@
-"""The times as a picture: a panel for each size, a dot for each run, a line at the median."""
+"""The times as a picture: one panel per size, one dot per run, and a line at the median."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ OURS, RIVAL = "#b8860b", "#6f7c85"
 
 
 def draw(results: Sequence[Result], file: Path) -> None:
-    """Draw the seconds of all runs into a file; its suffix says in which format."""
+    """Draw the seconds of all runs into a file. Its suffix determines the format."""
     names = steps(results)
     panels = sizes(results)
     height = 0.6 + len(panels) * (0.7 + 0.32 * len(names))

@@ -165,7 +165,7 @@ def test_nothing_is_left_over(builds, double):
 def test_glue_has_the_types_and_the_comments(builds, double):
     glue = double.client("glue")
     for table, column, kind, comment in [
-        ("silver_car_telemetry", "event_timestamp", "timestamp", "When the event happened, UTC."),
+        ("silver_car_telemetry", "event_timestamp", "timestamp", "Time of the event, UTC."),
         ("gold_car_current_state", "insurance_days_expired", "int", "Whole days since the"),
     ]:
         layer = table.partition("_")[0]

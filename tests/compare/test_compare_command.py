@@ -286,7 +286,7 @@ def test_values_of_marked_columns_are_not_shown(small, answer, parquet, capsys, 
     page = tmp_path / "page.html"
     code, found = answer(old, "cars", "--html", page)
     assert code == 1
-    assert found["hidden"] == {"internal": "silver_only", "secret": "pii"}
+    assert found["hidden"] == {"internal": "stays_in", "secret": "pii"}
     (changed,) = found["columns"]["changed"]
     assert (changed["name"], changed["rows"], changed["examples"]) == ("secret", 5, [])
     assert small.compare(old, "cars") == 1

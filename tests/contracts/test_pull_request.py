@@ -15,7 +15,7 @@ GOLD_YML = "models/gold/_gold__models.yml"
 CURRENT_STATE = "models/gold/gold_car_current_state.py"
 GAS_TYPE = """      - name: gas_type
         data_type: string
-        description: "What the car runs on: Gas, Ethanol, Flex, Hybrid, Electric …."
+        description: "Fuel type: Gas, Ethanol, Flex, Hybrid, Electric …."
 """
 EFFICIENCY = "models/gold/gold_fuel_efficiency_monthly.py"
 ALERTS = "models/gold/gold_performance_alerts.py"

@@ -29,13 +29,9 @@ PROGRAMS = (
     *("python", "uv", "uvx"),
 )
 
-COMPARE = "uv run dbt-spark-contracts compare --old"
-CONTRACT = "uv run dbt-spark-contracts contract"
 LINEAGE = "uv run dbt-spark-contracts lineage"
 EXAMPLE = "plugin/test_other_project.py::test_a_project_like_everybodys"
 OPERATIONS = "publish/test_operations.py::test_each_command_by_the_names_that_history_lists"
-COMPARED = "compare/test_compare_command.py::test_each_documented_command_runs"
-CONTRACTED = "contracts/test_contract_command.py::test_the_commands_of_the_documentation"
 BRANCH = "dbt_20261124t013215_c6068ea1"
 
 # Run by this file, in this project, in the tier `quick`.
@@ -63,8 +59,6 @@ BUILT = [
     "uv run dbt source freshness",
     "uv run dbt docs generate --static",
     "uv run dbt-spark-contracts history",
-    "uv run dbt-spark-contracts report",
-    "uv run --group bench dbt-spark-contracts report --html target/runs.html",
     "uv run dbt-spark-contracts maintain --keep-days 7 --dry-run",
     "uv run python -m python_jobs.new_gold_model gold_events_per_car --key car_chassis "
     "--exposure fleet_dashboard",
@@ -78,24 +72,35 @@ BUILT = [
     "uv run dbt build --vars '{landing_path: /data/landing, as_of_date: 2026-01-15}'",
 ]
 
+COMPARE = "compare/test_compare_command.py::test_each_documented_command_runs"
+OLD_AND_NEW = "uv run dbt-spark-contracts compare --old /data/old_gold --new gold_car_current_state"
+TIME_AND_NEW = (
+    'uv run dbt-spark-contracts compare --old "gold_car_current_state@2026-01-14 18:00" '
+    "--new gold_car_current_state"
+)
+CONTRACT = "uv run dbt-spark-contracts contract"
+CONTRACTS = "contracts/test_contract_command.py::test_the_commands_of_the_documentation"
+RECORD = "publish/test_record.py::test_runs_that_were_published_held_back_or_failed"
+
 # Run by another test: its file, and its name.
 TESTED = {
-    f"{COMPARE} /data/old_gold --new gold_car_current_state": COMPARED,
-    f"{COMPARE} /data/old_gold --new gold_car_current_state --ignore gold_processing_timestamp "
-    "--tolerance current_mileage_km=0.01 --html report.html": COMPARED,
-    f"{COMPARE} gold_car_current_state --new gold_car_current_state@{BRANCH}": COMPARED,
-    f'{COMPARE} "gold_car_current_state@2026-01-14 18:00" --new gold_car_current_state': COMPARED,
-    f'{COMPARE} "gold_car_current_state@2026-01-14 18:00" --new gold_car_current_state '
-    "--base origin/main": (
+    OLD_AND_NEW: COMPARE,
+    f"{OLD_AND_NEW} --ignore gold_processing_timestamp --tolerance current_mileage_km=0.01 "
+    "--html report.html": COMPARE,
+    "uv run dbt-spark-contracts compare --old gold_car_current_state "
+    f"--new gold_car_current_state@{BRANCH}": COMPARE,
+    TIME_AND_NEW: COMPARE,
+    f"{TIME_AND_NEW} --base origin/main": (
         "compare/test_compare_command.py::test_what_the_change_since_a_commit_explains"
     ),
-    f'{COMPARE} "gold_car_current_state@2026-01-14 18:00" --new gold_car_current_state '
-    "--lineage-before before/column_lineage.json": COMPARED,
-    f"{CONTRACT} generate gold_trips_per_car": CONTRACTED,
-    f"{CONTRACT} generate gold_trips_per_car --check": CONTRACTED,
-    f"{CONTRACT} export --out contracts.odcs.yml": CONTRACTED,
-    f"{CONTRACT} import contracts.odcs.yml --check": CONTRACTED,
-    f"{CONTRACT} diff gold_trips_per_car": CONTRACTED,
+    f"{TIME_AND_NEW} --lineage-before before/column_lineage.json": COMPARE,
+    f"{CONTRACT} generate gold_trips_per_car": CONTRACTS,
+    f"{CONTRACT} generate gold_trips_per_car --check": CONTRACTS,
+    f"{CONTRACT} export --out contracts.odcs.yml": CONTRACTS,
+    f"{CONTRACT} import contracts.odcs.yml --check": CONTRACTS,
+    f"{CONTRACT} diff gold_trips_per_car": CONTRACTS,
+    "uv run dbt-spark-contracts report": RECORD,
+    "uv run --group bench dbt-spark-contracts report --html target/runs.html": RECORD,
     "uv run dbt build --vars '{write_audit_publish: false}'": (
         "publish/test_publish.py::test_a_var_turns_it_off"
     ),

@@ -393,7 +393,16 @@ class TestSnapshotColumnNamesInProject(SnapshotsOnIceberg, BaseSnapshotColumnNam
 
 
 class TestSnapshotInvalidColumnNames(SnapshotsOnIceberg, BaseSnapshotInvalidColumnNames):
-    pass
+    @pytest.fixture(autouse=True)
+    def still_on_iceberg(self, monkeypatch):
+        """The test writes the project's settings of snapshots anew, and leaves out the format."""
+        update = test_various_configs.update_config_file
+
+        def with_format(changes, *file):
+            changes = {**changes, "snapshots": {**changes["snapshots"], "+file_format": "iceberg"}}
+            return update(changes, *file)
+
+        monkeypatch.setattr(test_various_configs, "update_config_file", with_format)
 
 
 class TestSnapshotValidToCurrent(SnapshotsOnIceberg, BaseSnapshotDbtValidToCurrent):

@@ -57,7 +57,7 @@ def check_what_readers_see(moment: Moment, killed: bool, before: dict, after: di
 
 
 def check_nothing_is_left(dbt, spark, ops: str, tables: Iterable[str]) -> None:
-    """No branch, lock, checkpoint or file that no snapshot knows."""
+    """No branch, lock, checkpoint or orphan file."""
     assert LeaseTable(spark, f"{ops}.build_lease").read()[1] is None
     assert not list((dbt.home / "checkpoints").glob("dbt_*"))
     for table in tables:
@@ -70,7 +70,7 @@ def check_nothing_is_left(dbt, spark, ops: str, tables: Iterable[str]) -> None:
 
 
 def grow_old(dbt, tables: Iterable[str]) -> None:
-    """Let the tables' files be so old that `maintain` deletes those that no snapshot knows."""
+    """Make the tables' files so old that `maintain` deletes the orphan files."""
     four_days_ago = time.time() - 4 * 24 * 3600
     for table in tables:
         for file in (dbt.home / "warehouse" / table.replace(".", "/") / "data").rglob("*"):

@@ -253,8 +253,8 @@ def test_parameters_that_are_none(project, worth):
     for operation, argument, told in (
         ("maintain", "{keep_days: .inf}", "from 0 to 36500, and is inf"),
         ("maintain", "{keep_days: .nan}", "from 0 to 36500, and is nan"),
-        ("publish", "{branch: 5}", "5 is no branch of a run"),
-        ("publish", "{branch: null}", "None is no branch of a run"),
+        ("publish", "{branch: 5}", "5 is not a branch of a run"),
+        ("publish", "{branch: null}", "None is not a branch of a run"),
     ):
         result = project("run-operation", operation, "--args", argument)
         assert not result.success and told in result.text
@@ -294,7 +294,7 @@ def test_what_is_no_branch_of_a_run_is_not_published(project, worth):
     assert project("build").success
     for branch in ("main", "my_tag"):
         result = project("run-operation", "publish", "--args", f"{{branch: {branch}}}")
-        assert not result.success and "is no branch of a run" in result.text
+        assert not result.success and "is not a branch of a run" in result.text
     assert worth() == [10]
 
 

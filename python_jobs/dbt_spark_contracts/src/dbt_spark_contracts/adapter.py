@@ -251,12 +251,15 @@ class SparkAdapter(
 
     @available
     def overwrite_partitions(self, relation, view) -> None:
-        """Replace those partitions of a table that the staged view has rows of, by name, in one
-        commit. Of a table without partitions that is the whole; without a row it is none.
+        """Replace the table's partitions that the staged view has rows of, by name, in one commit.
 
-        By its own command, and not by `insert overwrite`, whose meaning is a session's setting.
-        Raises DbtRuntimeError, before anything is written, if some files are of a partitioning
-        that the table has no more: they would not be replaced.
+        A table without partitions is replaced as a whole. A view without rows replaces nothing. It
+        uses Spark's own command: the meaning of `insert overwrite` depends on a setting of the
+        session.
+
+        Raises:
+            DbtRuntimeError: Before anything is written, if some files have an older partition spec.
+                They would not be replaced.
         """
         table = str(relation)
         with explained():
@@ -286,8 +289,11 @@ class SparkAdapter(
 
     @available
     def overwrite_window(self, relation, view, window: str) -> None:
-        """Replace the table's rows of a window, as limit_to_batch gives it, by the staged ones, in
-        one commit: whole files where they are, else row by row."""
+        """Replace the table's rows of a window with the staged ones, in one commit.
+
+        The window comes from limit_to_batch. Whole files are replaced where possible, else single
+        rows.
+        """
         table = str(relation)
         with explained():
             is_whole = tables.whole_files(session.get(), table, self.get_branch(), window)
@@ -299,8 +305,10 @@ class SparkAdapter(
 
     @available
     def settle(self, view) -> None:
-        """Compute a staged view once and for all, if its rows may be others the next time (uuid(),
-        rand(), …): a merge reads its source twice, and Spark refuses such a one."""
+        """Compute a staged view once, if its rows may differ the next time (uuid(), rand(), …).
+
+        A merge reads its source twice, and Spark refuses a non-deterministic one.
+        """
         with explained():
             is_settled = spark_plan.is_deterministic(self.invocation.rows_of(str(view)))
         if not is_settled:

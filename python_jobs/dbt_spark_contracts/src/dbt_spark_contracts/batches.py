@@ -1,4 +1,4 @@
-"""The strategy `microbatch`: a batch's window of event time, and the rows that may be in it."""
+"""The strategy `microbatch`: a batch's window of event time, and the rows in it."""
 
 from datetime import datetime, timezone
 
@@ -10,15 +10,18 @@ from dbt_spark_contracts.schemas import quoted
 
 
 def window(frame: DataFrame, event_time: str, batch: dict) -> str:
-    """The window of a batch, [start, end), as a SQL condition on a model's rows.
+    """Return the window of a batch, [start, end), as an SQL condition on a model's rows.
 
     Args:
-        frame: The staged model.
-        event_time: Its column of that config.
+        frame: The staged view.
+        event_time: The column in the config of that name.
         batch: dbt's `model.batch`.
 
+    Returns:
+        The condition.
+
     Raises:
-        DbtRuntimeError: The column is not there, or its type has no such window.
+        DbtRuntimeError: If the column does not exist, or its type does not allow a window.
     """
     name = event_time.strip("`")
     found = [f for f in frame.schema.fields if f.name.lower() == name.lower()]
@@ -46,12 +49,12 @@ def window(frame: DataFrame, event_time: str, batch: dict) -> str:
 
 
 def limited(frame: DataFrame, event_time: str, within: str, is_filtered: bool) -> DataFrame:
-    """The staged model's rows within its batch's window; the others are never lost in silence.
+    """Return the staged rows within the batch's window. Other rows are never lost silently.
 
-    Where dbt has filtered an input by its event time (`is_filtered`), a row outside of the window
-    would be dropped here and belong to no batch, or come twice: it stops the batch. Where dbt
-    filters none (no input has an event_time, and in Python), each batch reads all and keeps its
-    own; but a row without an event time would be in no batch, and stops it too.
+    If dbt has filtered an input by its event time (`is_filtered`), a row outside of the window
+    stops the batch: without it, the row would be dropped or appear twice. If dbt filters no input
+    (none has an event_time, or the model is Python), each batch reads all rows and keeps its own.
+    Then only a row without an event time stops the batch, because no batch would have it.
     """
     name = event_time.strip("`")
     if is_filtered:
@@ -61,13 +64,14 @@ def limited(frame: DataFrame, event_time: str, within: str, is_filtered: bool) -
         said = "that is null, so that it is in no batch: leave it out"
         allowed = f"{quoted(name)} is not null"
     text = f"The model returned a row whose event_time {name} is {said}."
-    # Not deterministic to Spark, so that no row is judged that the model itself leaves out later.
+    # Spark must treat this as non-deterministic. Otherwise it would check rows that the model
+    # itself drops later.
     judged = F.when(F.expr(allowed) & (F.rand() >= 0), F.expr(within))
     return frame.where(judged.otherwise(F.raise_error(F.lit(text)).cast("boolean")))
 
 
 def instant(value: "datetime | str") -> datetime:
-    """A time of dbt's, in UTC."""
+    """Return a time of dbt's, in UTC."""
     time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     return (
         time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)

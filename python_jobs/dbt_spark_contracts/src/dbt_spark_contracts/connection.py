@@ -1,4 +1,4 @@
-"""dbt's connections to the one session of the process: a statement is `session.sql`, no more."""
+"""dbt's connections to the one session of the process. A statement is a `session.sql`."""
 
 import os
 import threading
@@ -20,7 +20,7 @@ from dbt_spark_contracts.spark import session
 
 
 class SessionConnectionManager(spark.SparkConnectionManager):
-    """Opens connections to the session that the plugin starts, where dbt-spark starts its own."""
+    """Opens connections to the plugin's session. dbt-spark would start its own."""
 
     @classmethod
     def open(cls, connection: Connection) -> Connection:
@@ -28,10 +28,10 @@ class SessionConnectionManager(spark.SparkConnectionManager):
             return super().open(connection)
         if connection.state != ConnectionState.OPEN:
             context = session.get().sparkContext
-            # Where the profile says `spark.scheduler.mode: FAIR`, each thread of dbt has its share.
+            # With `spark.scheduler.mode: FAIR` in the profile, each dbt thread gets its share.
             context.setLocalProperty("spark.scheduler.pool", threading.current_thread().name)
-            # What this thread runs from here on, `cancel` stops: pyspark has a thread of Java's for
-            # each of Python's. A tag, because a model may set a job group of its own.
+            # `cancel` stops everything that this thread runs from here on: pyspark has one Java
+            # thread per Python thread. It is a tag because a model may set a job group of its own.
             context.addJobTag(_tag(threading.get_ident()))
             context.setInterruptOnCancel(True)
             connection.handle = SessionConnectionWrapper(cast(Any, SessionConnection()))
@@ -39,9 +39,9 @@ class SessionConnectionManager(spark.SparkConnectionManager):
         return connection
 
     def cancel_open(self) -> list[str]:
-        """Cancel what all threads but this one run, and say which connections those are.
+        """Cancel what all other threads run, and return the names of their connections.
 
-        dbt's own opens a connection that was never opened, in this thread.
+        dbt's own method would open a connection that was never opened, in this thread.
         """
         this_connection = self.get_if_exists()
         with self.lock:
@@ -55,16 +55,17 @@ class SessionConnectionManager(spark.SparkConnectionManager):
         return [connection.name for _, connection in others if connection.name]
 
     def last_frame(self) -> DataFrame:
-        """The DataFrame of the last statement of this thread's connection."""
+        """Return the DataFrame of the last statement of this thread's connection."""
         return self.get_thread_connection().handle.handle.last_cursor.frame
 
     def fetched_frames(self) -> list[DataFrame]:
-        """The DataFrames whose rows this thread's connection has fetched for its node."""
+        """Return the DataFrames whose rows this thread's connection has fetched for its node."""
         return self.get_thread_connection().handle.handle.fetched
 
     @contextmanager
     def exception_handler(self, sql):
-        # dbt-spark makes a DbtRuntimeError of all that an error says, a DbtRuntimeError's kind too.
+        # dbt-spark turns every error into a DbtRuntimeError, including the type of a
+        # DbtRuntimeError.
         with super().exception_handler(sql):
             try:
                 with explained():
@@ -74,27 +75,27 @@ class SessionConnectionManager(spark.SparkConnectionManager):
 
     @classmethod
     def get_result_from_cursor(cls, cursor, limit):
-        # Spark runs a query when its rows are asked for, which dbt does outside of the handler.
+        # Spark runs a query when its rows are fetched, which dbt does outside of the handler.
         with explained():
             return super().get_result_from_cursor(cursor, limit)
 
 
 def _tag(thread: int) -> str:
-    """The tag of the Spark jobs that a thread starts on a connection of dbt's."""
+    """Return the tag of the Spark jobs that a thread starts on a dbt connection."""
     return f"dbt-{os.getpid()}-{thread}"
 
 
 def _cancel_until_closed(connection: Connection, tag: str) -> None:
-    """Cancel the Spark jobs with that tag, and those that come, until dbt closes the connection.
+    """Cancel the Spark jobs with this tag until dbt closes the connection.
 
-    A thread that is between two jobs would else start the next.
+    Otherwise a thread that is between two jobs would start the next one.
     """
     handle = connection.handle
     context = session.get().sparkContext
     context.cancelJobsWithTag(tag)
 
     def cancel_more() -> None:
-        with suppress(Exception):  # at the very end, there is no Java any more
+        with suppress(Exception):  # at the very end, Java may be gone
             while connection.state == ConnectionState.OPEN and connection.handle is handle:
                 context.cancelJobsWithTag(tag)
                 time.sleep(0.1)
@@ -103,7 +104,7 @@ def _cancel_until_closed(connection: Connection, tag: str) -> None:
 
 
 class SessionConnection:
-    """What dbt-spark's wrapper asks of a connection."""
+    """The interface of a connection that dbt-spark's wrapper uses."""
 
     def __init__(self) -> None:
         self.last_cursor: SessionCursor | None = None
@@ -115,10 +116,10 @@ class SessionConnection:
 
 
 class SessionCursor:
-    """What dbt-spark's wrapper asks of a cursor, on the DataFrame of one statement.
+    """The interface of a cursor that dbt-spark's wrapper uses, for the DataFrame of one statement.
 
-    dbt-spark's own cursor applies every setting of the profile again before each statement. That
-    is a call to Java for each, and it undoes what a hook has `set`.
+    dbt-spark's own cursor applies all settings of the profile before each statement. That costs a
+    call to Java per setting, and undoes what a hook has `set`.
     """
 
     def __init__(self, fetched: list[DataFrame]) -> None:
@@ -127,22 +128,23 @@ class SessionCursor:
 
     @property
     def description(self) -> list[tuple]:
-        """By DB-API: name, type, five facts of which only whether it may be null is known."""
+        """The columns as in DB-API. Only name, type and nullability are known."""
         return [
             (field.name, field.dataType.simpleString(), None, None, None, None, field.nullable)
             for field in (self.frame.schema.fields if self.frame else ())
         ]
 
     def execute(self, sql: str, *parameters) -> None:
-        """Run a statement; of a query, the analysis only.
+        """Run a statement. A query is only analyzed.
 
-        Raises DbtRuntimeError for what Spark cannot parse or analyze.
+        Raises:
+            DbtRuntimeError: For what Spark cannot parse or analyze.
         """
         with explained():
             self.frame = session.get().sql(sql % parameters if parameters else sql)
 
     def fetchall(self) -> list:
-        """The rows of the query."""
+        """Return the rows of the query."""
         if self.frame is None:
             return []
         self._fetched.append(self.frame)
@@ -155,9 +157,12 @@ class SessionCursor:
 
 @contextmanager
 def explained():
-    """Raises DbtRuntimeError, without Java's stack, for what Spark raises.
+    """Turn Spark's errors into a DbtRuntimeError without Java's stack.
 
-    Ctrl-C stops what this thread runs in Spark.
+    Ctrl-C cancels what this thread runs in Spark.
+
+    Raises:
+        DbtRuntimeError: For what Spark raises.
     """
     try:
         yield
@@ -166,5 +171,5 @@ def explained():
         raise
     except (Py4JJavaError, PythonException, IllegalArgumentException) as error:
         raise DbtRuntimeError(plainly(explain(error))) from error
-    except PySparkException as error:  # its words, with the place in the SQL
+    except PySparkException as error:  # Spark's message, with the place in the SQL
         raise DbtRuntimeError(plainly(str(error))) from error

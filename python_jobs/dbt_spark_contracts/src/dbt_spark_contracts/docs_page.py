@@ -1,8 +1,8 @@
-"""Makes dbt's docs pages safe from the texts that they show.
+"""Makes dbt's docs pages safe against the texts that they show.
 
-dbt writes a project's texts into a script of the static page as they are, so that a `</script>` in
-a description ends it. Here they stand in elements of their own, as JSON without a `<`. A content
-security policy lets the browser run the page's own scripts, by their hashes, and nothing else.
+dbt writes a project's texts unescaped into a script of the static page, so a `</script>` in a
+description ends the script. Here they are in separate elements, as JSON without a `<`. A content
+security policy allows the page's own scripts, by their hashes, and nothing else.
 """
 
 import base64
@@ -14,23 +14,23 @@ from pathlib import Path
 from dbt_spark_contracts import docs_overview
 from dbt_spark_contracts.compat import dbt_docs
 
-# The pages that dbt writes, and whether the data is in them.
+# The pages that dbt writes, and whether they contain the data.
 PAGES = {"index.html": False, "static_index.html": True}
 
 _POLICY = '<meta http-equiv="Content-Security-Policy" content="'
 _HEAD = '<meta charset="utf-8">'
-# dbt's script keeps columns and metas by their names, of which one may be __proto__.
+# dbt's script keeps columns and metas by name, and __proto__ is a possible name.
 _FIRST = "<script>delete Object.prototype.__proto__</script>"
 
 
 def protect(folder: Path) -> None:
-    """Write the docs pages in dbt's target folder anew, those that dbt has just written.
+    """Rewrite the docs pages that dbt has just written to its target folder.
 
     Args:
         folder: dbt's target folder.
 
     Raises:
-        DbtRuntimeError: If dbt's page is not the one that is known here.
+        DbtRuntimeError: If dbt's page is not the known one.
     """
     _count(folder)
     for name, is_static in PAGES.items():
@@ -53,13 +53,16 @@ def _count(folder: Path) -> None:
 
 
 def page(data: list[Path]) -> str:
-    """The page, as a text.
+    """Return the page.
 
     Args:
-        data: The files of data that it has in itself; nothing, if it asks a server for them.
+        data: The data files to embed. Empty if the page requests them from a server.
+
+    Returns:
+        The HTML.
 
     Raises:
-        DbtRuntimeError: If dbt's page is not the one that is known here.
+        DbtRuntimeError: If dbt's page is not the known one.
     """
     text = dbt_docs.page()
     elements = []
@@ -86,9 +89,9 @@ def as_text_of_a_script(text: str) -> str:
 
 
 def policy_of(html: str) -> str:
-    """What the browser may run of a page: the scripts that stand in it now.
+    """Return the content security policy of a page: only its current scripts may run.
 
-    Pictures and styles may be of anywhere, as Markdown has them.
+    Pictures and styles may come from anywhere, as in Markdown.
     """
     scripts = re.findall(r"<script(?: defer(?:=\"defer\")?)?>(.*?)</script>", html, re.DOTALL)
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)

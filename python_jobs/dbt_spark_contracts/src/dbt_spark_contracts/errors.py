@@ -1,6 +1,6 @@
-"""What went wrong in Spark, for people: the root cause, and none of Java's stack.
+"""Readable messages for Spark's errors: the root cause, without Java's stack.
 
-The stack stands in Spark's log.
+The stack is in Spark's log.
 """
 
 import re
@@ -16,21 +16,21 @@ _DISK_FULL = "No space left on device"
 _SPARKS = r"site-packages[/\\]pyspark[/\\]|pyspark\.zip[/\\]"
 
 
-# The local folders that the process's Spark writes to, which it does not name when one is full.
+# The local folders that Spark writes to. Spark does not name them when a disk is full.
 local_folders: list[str] = []
 
 
 class PromiseBroken(CompilationError):
-    """A staged model breaks what its contract or its marks promise.
+    """A staged model violates its contract or its marks.
 
     Args:
-        rule: Which promise: leak or key.
-        lines: A column, or "" where it is of none, and what is wrong, in words.
-        begins: What stands above the lines.
+        rule: The kind of promise: leak or key.
+        lines: Pairs of a column (or "") and the problem, in words.
+        begins: The text above the lines.
         ways_out: What to do about it.
 
     Attributes:
-        rule: As above, for programs that read more than the text; so are the two below.
+        rule: As above, for programs that need more than the text.
         lines: As above.
         ways_out: As above.
     """
@@ -50,9 +50,9 @@ class PromiseBroken(CompilationError):
 
 
 def explain(error: BaseException, frames: Iterable[str] = ()) -> str:
-    """The root cause of `error` in one line, then the `frames` given.
+    """Return the root cause of an error in one line, followed by the given frames.
 
-    Of an error in a Python worker (a UDF's) the cause is Python's, and its own frames come last.
+    For an error in a Python worker (a UDF), the cause is Python's, and its own frames come last.
     """
     if isinstance(error, SyntaxError):
         text = f"SyntaxError: {error.msg} ({error.filename}, line {error.lineno})"
@@ -61,7 +61,7 @@ def explain(error: BaseException, frames: Iterable[str] = ()) -> str:
         return _together(error.msg, frames)
     said = str(error)
     if _TRACEBACK in said:
-        # Frames are indented by blanks, Java's stack by a tab.
+        # Frames are indented by blanks, Java's stack by tabs.
         told = re.match(r"((?:  .*\n)*)(.*)", said.rpartition(_TRACEBACK)[2])
         assert told  # both parts may be empty
         workers = re.split(r"(?m)^(?=  File )", told[1])
@@ -74,20 +74,20 @@ def explain(error: BaseException, frames: Iterable[str] = ()) -> str:
     # `An error occurred while calling o58.sql.`, `: the error`, its stack, `Caused by: another`, …
     causes = [line.partition(": ")[2] for line in lines if re.match(r"(Caused by)?: ", line)]
     cause = causes[-1] if causes else f"{type(error).__name__}: {lines[0]}"
-    # Iceberg's words for a class of a catalog that is not on the class path.
+    # Iceberg's message for a catalog class that is not on the class path.
     if missing := re.search(r"^\tMissing .*\[(.*)\]$", said, re.MULTILINE):
         cause = f"{cause.rpartition(': ')[0]}: {missing[1]}"
     if "cancelled part of cancelled job tag" in cause:
         cause = "Cancelled: by Ctrl-C, or for another node's failure under --fail-fast"
     if cause.endswith(_DISK_FULL):
         cause += f": make room in {_fullest(local_folders)}"
-    # Hadoop's words for a folder that it may not make.
+    # Hadoop's message for a folder that it may not create.
     cause = re.sub(r".*Mkdirs failed to create (\S+) .*", r"Permission denied: to make \1", cause)
     return _together(cause, frames)
 
 
 def plainly(text: str) -> str:
-    """What Spark says of a statement, with the way out where people know no reason for it."""
+    """Return Spark's message about a statement, with a way out where the message is unclear."""
     no_views = re.search(r"a view is not supported by catalog: (\S+)", text)
     if no_views:
         return (
@@ -98,7 +98,7 @@ def plainly(text: str) -> str:
 
 
 def _fullest(folders: list[str]) -> str:
-    """The folder whose disk has the least room left; the temporary one if there is none."""
+    """Return the folder with the least free disk space. Default: the temporary folder."""
     there = [folder for folder in [*folders, tempfile.gettempdir()] if Path(folder).is_dir()]
     return min(there, key=lambda folder: shutil.disk_usage(folder).free)
 

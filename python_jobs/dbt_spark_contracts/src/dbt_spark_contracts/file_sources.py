@@ -1,6 +1,6 @@
-"""Sources of files, `external: {location: …}`: how fresh they are, and what dbt docs shows.
+"""File sources, `external: {location: …}`: their freshness, and their entries in dbt docs.
 
-Their columns are those of python_models.read_files, which a Python model gets of them.
+They have the columns of python_models.read_files, which a Python model gets.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ COLUMNS = {
 
 
 def location(node: Any) -> str | None:
-    """Where a source's files are, as its yml says; None for a table, be it a source or a model."""
+    """Return the location of a source's files from its yml. None for a table, source or model."""
     external = getattr(node, "external", None)
     return external.location if external else None
 
@@ -37,15 +37,16 @@ def location(node: Any) -> str | None:
 def newest(
     spark: "SparkSession", name: str, location: str, loaded_at_field: str, filter: str | None
 ) -> datetime:
-    """The latest `loaded_at_field` of the files under `location` that `filter` lets through.
+    """Return the latest `loaded_at_field` of the files under `location` that pass `filter`.
 
-    Raises DbtRuntimeError, in one line, for the source `name` if there is none.
+    Raises:
+        DbtRuntimeError: If there is none. The message is one line and names the source.
     """
     from dbt_spark_contracts.python_models import read_files
 
     with _explained(name, location):
         files = read_files(spark, location).where(filter or "true")
-        # As a number: Spark would give a time in the time zone of this machine.
+        # As a number, because Spark returns a timestamp in the local time zone.
         micros = files.selectExpr(f"unix_micros(max({loaded_at_field}))").first()[0]
     if micros is None:
         folder = absolute(location, Path(get_flags().PROJECT_DIR))
@@ -57,10 +58,16 @@ def newest(
 
 
 def catalog(spark: "SparkSession", source: Any) -> Iterator[dict]:
-    """The rows of dbt's catalog for a source of files, one a column, with how fresh it is.
+    """Yield the rows of dbt's catalog for a file source, one per column, with its freshness.
 
-    In: the source as dbt's manifest has it. Nothing that has landed is no error here.
-    Raises DbtRuntimeError, in one line, if the location cannot be read.
+    An empty folder is not an error here.
+
+    Args:
+        spark: The session.
+        source: The source, as in dbt's manifest.
+
+    Raises:
+        DbtRuntimeError: If the location cannot be read. The message is one line.
     """
     from dbt_spark_contracts.python_models import read_files
 
@@ -93,7 +100,11 @@ def catalog(spark: "SparkSession", source: Any) -> Iterator[dict]:
 
 @contextmanager
 def _explained(name: str, location: str) -> Iterator[None]:
-    """Raises DbtRuntimeError, in one line, for whatever Spark raises when it reads the files."""
+    """Turn errors while the files are read into a one-line message.
+
+    Raises:
+        DbtRuntimeError: For whatever Spark raises.
+    """
     try:
         yield
     except Exception as error:
@@ -101,7 +112,7 @@ def _explained(name: str, location: str) -> Iterator[None]:
 
 
 def _thresholds(freshness: Any) -> dict[str, tuple[str, str, str]]:
-    """What `dbt source freshness` warns of and fails on, as `catalog` tells it."""
+    """Return the limits of `dbt source freshness`, in the format of `catalog`."""
     after = {"warn_after": "Warns if older than", "error_after": "Fails if older than"}
     told = {}
     for name, label in after.items():

@@ -1,10 +1,10 @@
-"""What belongs to one dbt command, or invocation, as dbt calls it.
+"""The state of one dbt command (dbt calls it an invocation).
 
-A program may run several in one process, also of several projects: what one of them has noted is
-none of the next one's. The plugin makes it, and lets the profile's credentials carry it: dbt hands
-these to all that it makes of ours. What belongs to the process is elsewhere, and says so: its Spark
-and Java (spark/session.py), Java's listener to commits (publish/branches.py), the leases that have
-ended (publish/lease.py), and what is patched in dbt.
+A program may run several commands in one process, also of several projects, so their state must not
+mix. The plugin creates the invocation and attaches it to the profile's credentials, because dbt
+passes these to every object of this package. State of the process is elsewhere: its Spark and Java
+(spark/session.py), Java's commit listener (publish/branches.py), ended leases (publish/lease.py),
+and patches of dbt.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from dbt_spark_contracts.lineage.project import Project
     from dbt_spark_contracts.snapshot_notes import Notes
 
-# The attribute of dbt's credentials that carries it.
+# The attribute of dbt's credentials that holds it.
 _ATTRIBUTE = "dbt_spark_contracts_invocation"
 
 

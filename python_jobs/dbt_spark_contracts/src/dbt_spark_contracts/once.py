@@ -1,4 +1,4 @@
-"""Work that a process does once, whichever of its threads asks for it."""
+"""Work that a process does once, whichever thread asks for it."""
 
 import functools
 import threading
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def once(function: Callable[[], None]) -> Callable[[], None]:
-    """The function, whose first call alone does the work. Others wait until that is done."""
+    """Make only the first call do the work. Other threads wait until it is done."""
     lock = threading.Lock()
     is_done = False
 

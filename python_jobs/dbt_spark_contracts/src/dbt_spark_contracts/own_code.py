@@ -1,7 +1,7 @@
-"""What a Python model's own code may not do: a table is written in one place, the materialization.
+"""What a Python model's own code must not do. Only the materialization writes tables.
 
-What it wrote by itself would go past the run's branch, its lock and all contracts, and what it read
-back of that would have no marks. Also what all models of a command share, it may not change.
+A direct write would bypass the run's branch, its lock and all contracts, and data read back from it
+would have no marks. The code must not change what all models of a command share either.
 """
 
 import functools
@@ -36,7 +36,7 @@ _WRITERS = {
         saveAsPickleFile saveAsSequenceFile saveAsTextFile
     """),
 }  # fmt: skip
-# By these it finds views of others, whose names may be values.
+# Calls that reveal views of other models, whose names may be values.
 _LISTS = names("listFunctions listTables")
 _LIST = re.compile(r"\s*show\b", re.IGNORECASE)
 _NAMED = {SparkSession: names("table"), Catalog: names("getFunction getTable listColumns")}
@@ -49,8 +49,8 @@ class OwnCode:
 
     Attributes:
         name: The model's name.
-        may_write: Whether the model's meta says why it writes by itself.
-        reads: What it reads that nothing else shows.
+        may_write: Whether the model's meta gives a reason why it writes directly.
+        reads: What it reads that nothing else detects.
     """
 
     name: str
@@ -59,10 +59,10 @@ class OwnCode:
 
     @classmethod
     def of(cls, name: str, meta: Mapping, source: str = "") -> "OwnCode":
-        """That of a model with this meta and this code.
+        """Return the code of a model with this meta and source.
 
         Raises:
-            DbtRuntimeError: In one line, if the code changes a module that it imports.
+            DbtRuntimeError: If the code changes a module that it imports. The message is one line.
         """
         _watch()
         may_write = bool(str(meta.get(UNAUDITED) or "").strip())
@@ -72,7 +72,11 @@ class OwnCode:
         return code
 
     def refuse_to_write(self, what: str) -> None:
-        """Raises DbtRuntimeError, in one line, if the model may not write by itself."""
+        """Refuse a direct write, unless the model may write.
+
+        Raises:
+            DbtRuntimeError: If it may not. The message is one line.
+        """
         if not self.may_write:
             raise DbtRuntimeError(
                 f"{self.name}: `{what}` is not run: no branch of this run would hold it, and no "
@@ -81,14 +85,22 @@ class OwnCode:
             )
 
     def refuse_to_change(self, what: str) -> None:
-        """Raises DbtRuntimeError, in one line: all models of the command share that."""
+        """Refuse a change of something that all models of the command share.
+
+        Raises:
+            DbtRuntimeError: Always. The message is one line.
+        """
         raise DbtRuntimeError(
             f"{self.name}: `{what}` is not run: all models of this run share what it changes. "
             "Leave it out, and write the names of tables in full."
         )
 
     def check_sql(self, session: SparkSession, text: str) -> None:
-        """Raises DbtRuntimeError, in one line, if the statement does more than read."""
+        """Check that a statement only reads.
+
+        Raises:
+            DbtRuntimeError: If it does more. The message is one line.
+        """
         found = statements.own_effect(session, text)
         if found == statements.WRITES:
             self.refuse_to_write(statements.shortened(text))
@@ -98,7 +110,7 @@ class OwnCode:
 
 @once
 def _watch() -> None:
-    """Have pyspark's classes ask, from now on, when a model's own code calls them."""
+    """Make pyspark's classes check, from now on, when a model's own code calls them."""
     for owner, methods in _WRITERS.items():
         for name in sorted(methods):
             _ask_before(owner, name, functools.partial(_write, f"{owner.__name__}.{name}"))
@@ -125,16 +137,16 @@ def _ask_before(owner: type, name: str, ask: Callable[..., None]) -> None:
     def asking(self: Any, *arguments: Any, **options: Any) -> Any:
         codes = {collected.own_code for collected in watch.collecting() if collected.own_code}
         if codes:
-            with watch.unwatched():  # it may call others of these
+            with watch.unwatched():  # it may call other checked methods
                 ask(_any_of(codes), self, *arguments, **options)
         return function(self, *arguments, **options)
 
-    del asking.__wrapped__  # which would not ask
+    del asking.__wrapped__  # it would bypass the check
     setattr(owner, name, asking)
 
 
 def _any_of(codes: set[OwnCode]) -> OwnCode:
-    """The code of that model; of a thread that a model has started, of each that it may be."""
+    """Return the model's code. In a thread that a model has started, combine all candidates."""
     if len(codes) == 1:
         return next(iter(codes))
     name = " or ".join(sorted(code.name for code in codes))

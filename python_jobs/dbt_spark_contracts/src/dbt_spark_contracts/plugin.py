@@ -124,12 +124,15 @@ class SparkContractsPlugin(dbtPlugin):
 
     @dbt_hook
     def get_manifest_artifacts(self, manifest: Any) -> PluginArtifacts:
-        """Let the columns in the manifest, which dbt writes again at the end, say where they come
-        from. Adds no artifact: column_lineage.json is written when the command has ended.
+        """Add column origins to the manifest, which dbt writes again at the end.
 
-        Raises DbtRuntimeError, in one line, for a contract that nothing would check; on Athena
-        CompilationError for marks that mark nothing. (dbt does not ask here for `retry`, nor with
-        --no-write-json: on Spark the adapter asks before each model again.)
+        It adds no artifact: column_lineage.json is written at the end of the command. dbt does not
+        call this for `retry`, nor with --no-write-json. On Spark the adapter therefore checks again
+        before each model.
+
+        Raises:
+            DbtRuntimeError: For a contract that nothing would check. The message is one line.
+            CompilationError: On Athena, for marks that mark nothing.
         """
         if self.is_on_athena:
             refuse_wrong_marks(manifest)

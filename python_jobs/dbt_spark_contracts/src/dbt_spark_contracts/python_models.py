@@ -1,7 +1,6 @@
-"""`submission_method: session`: a dbt Python model runs in the dbt process, on dbt's own session.
+"""`submission_method: session`: a dbt Python model runs in the dbt process, on dbt's session.
 
-What runs is the compiled model as dbt and the materialization wrote it. One name stands ready in it
-beside the model's own: `stage`.
+The compiled model runs as dbt and the materialization wrote it. It gets one extra name: `stage`.
 """
 
 import re
@@ -43,41 +42,47 @@ class SessionPythonJobHelper(PythonJobHelper):
     """Runs the compiled code of one Python model."""
 
     def __init__(self, notes: dict[str, Notes], parsed_model: dict, credentials: object) -> None:
-        """dbt hands over the last two.
+        """Store the model. dbt passes the last two arguments.
 
         Args:
-            notes: Those of the command, by staged view.
+            notes: The command's notes, by staged view.
             parsed_model: The model.
-            credentials: The profile's.
+            credentials: The profile's credentials.
         """
         self.notes = notes
         self.name, self.model = parsed_model["alias"], parsed_model["name"]
-        # The rows that a unit test is given are few, and it is about them.
+        # A unit test has few rows and is about exactly these.
         is_unit_test = parsed_model["resource_type"] == "unit_test"
         self.is_empty = getattr(get_flags(), "EMPTY", False) and not is_unit_test
-        # That of a unit test is its model's.
+        # A unit test has the path of its model.
         self.path = _file_of(parsed_model["config"].get("model_file", parsed_model))
         self._meta = parsed_model["config"].get("meta") or {}
 
     def submit(self, compiled_code: str) -> None:
-        """Run `compiled_code`. Raises DbtRuntimeError with the model's own file and line."""
-        # As in a script: what asks Java for the active session finds this one's settings.
+        """Run `compiled_code`.
+
+        Raises:
+            DbtRuntimeError: If it fails, with the model's own file and line.
+        """
+        # As in a script: code that asks Java for the active session gets this one's settings.
         spark = active(session.get())
         module = ModuleType(f"{outside.MODEL}{self.name}")
         module.__file__ = str(self.path)
         given = partial(stage, spark, self.notes, self.is_empty)
         module.__dict__.update(spark=spark, stage=given)
-        # As for any imported module; by value, because Spark's workers cannot import it.
+        # Registered like an imported module, but pickled by value, because Spark's workers cannot
+        # import it.
         sys.modules[module.__name__] = module
         cloudpickle.register_pickle_by_value(module)
-        # dbt puts the model's source first, less the blank lines above it: with them again, its
-        # lines are those of its file.
+        # dbt puts the model's source first, without its leading blank lines. Add them again, so
+        # that line numbers match the file.
         code = "\n" * blank_lines_above(self.path) + compiled_code
         try:
             own_code = OwnCode.of(self.model, self._meta, code)
             with watch.watched(own_code=own_code):
                 exec(compile(code, module.__file__, "exec"), module.__dict__)
-        except (Exception, SystemExit) as error:  # the latter ends a dbt thread, and dbt waits on
+        # SystemExit would end a dbt thread, and dbt would wait forever
+        except (Exception, SystemExit) as error:
             frames = own_frames(error, self.path, code)
             raise DbtRuntimeError(explain(error, frames)) from error
 
@@ -90,12 +95,19 @@ def stage(
     dbt_object: Callable,
     view: str,
 ) -> None:
-    """Run `model(dbt, spark)` and name its DataFrame `view`, a temporary view. Nothing is computed.
+    """Run `model(dbt, spark)` and register its DataFrame as a temporary view. Nothing is computed.
 
-    What the model asks of notes is in `notes` by then. If `is_empty`, as with `--empty`, refs and
-    sources have their columns and no rows.
-    Raises TypeError if the model does not return a DataFrame; DbtRuntimeError if a source's folder
-    is not there, and the model's table has rows.
+    Args:
+        spark: The session.
+        notes: Receives what the model asks of notes, by view.
+        is_empty: Whether refs and sources have no rows, as with `--empty`.
+        model: The model's function.
+        dbt_object: dbt's class for the first argument of `model`.
+        view: The name of the view.
+
+    Raises:
+        TypeError: If the model does not return a DataFrame.
+        DbtRuntimeError: If a source's folder does not exist, and the model's table has rows.
     """
 
     def load(relation: str | dict) -> DataFrame:
@@ -117,15 +129,16 @@ def stage(
 
 
 def read_files(spark: SparkSession, location: str) -> DataFrame:
-    """The files under `location`, in all its sub-folders: path, relative_path (seen from there),
-    modificationTime, length and content, of which only what is asked for is read.
+    """Return the files under `location`, including sub-folders, as a DataFrame.
 
-    What a source with `external: {location: …}` gives a Python model. An absent folder has none.
+    It has path, relative_path, modificationTime, length and content. Spark reads only the used
+    columns. This is what a Python model gets for a source with `external: {location: …}`. A missing
+    folder has no files.
     """
     file_system, root = _folder(spark, location)
     if file_system.exists(root):
         reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-        # A pattern's characters may be part of a name. (Of several paths, this would double some.)
+        # Glob characters may be part of a name. (With several paths, this would duplicate files.)
         files = reader.option("__globPaths__", "false").load(root.toString())
         files = files.unionByName(empty_files(spark, files))
     else:
@@ -136,8 +149,14 @@ def read_files(spark: SparkSession, location: str) -> DataFrame:
 
 
 def require_folder(spark: SparkSession, source: str, location: str, table: str) -> None:
-    """Raises DbtRuntimeError if the folder `location` of a source is not there while the model's
-    table has rows, so that something had landed: the name may be mistyped. Else says so."""
+    """Check that a source's folder exists once the model's table has rows.
+
+    If data has landed before, a missing folder is probably a typo. Without rows, it only prints a
+    line.
+
+    Raises:
+        DbtRuntimeError: If the folder is missing and the table has rows.
+    """
     file_system, root = _folder(spark, location)
     if file_system.exists(root):
         return
@@ -152,9 +171,11 @@ def require_folder(spark: SparkSession, source: str, location: str, table: str) 
 
 
 def _folder(spark: SparkSession, location: str) -> tuple:
-    """The file system of a location, and the location as a path in it; Hadoop's Java objects.
+    """Return the file system of a location and the path in it, as Hadoop's Java objects.
 
-    Raises DbtRuntimeError, in one line, if that is no folder, or of no file system that is known.
+    Raises:
+        DbtRuntimeError: If it is not a folder, or its file system is unknown. The message is one
+            line.
     """
     path = absolute(location, Path(get_flags().PROJECT_DIR))
     try:
@@ -169,11 +190,11 @@ def _folder(spark: SparkSession, location: str) -> tuple:
 
 
 def empty_files(spark: SparkSession, files: DataFrame) -> DataFrame:
-    """Those files that Spark lists and then leaves out of `files`, for they hold no byte.
+    """Return the empty files, which Spark lists but leaves out of `files`.
 
-    When they were modified, Spark does not tell: null.
+    Their modification time is null, because Spark does not return it.
     """
-    # As URLs, and a local one as file:///, where binaryFile has file:/.
+    # As URLs. A local one has file:/// here, and file:/ in binaryFile.
     listed = [(re.sub("^file:/+", "file:/", unquote(url)),) for url in input_files(spark, files)]
     left_out = spark.createDataFrame(listed, "path string").join(files, "path", "left_anti")
     nothing = (
@@ -185,7 +206,11 @@ def empty_files(spark: SparkSession, files: DataFrame) -> DataFrame:
 
 
 def to_spark(spark: SparkSession, frame: Any) -> DataFrame:
-    """A Spark DataFrame of a Spark, pandas-on-Spark or pandas one. Raises TypeError for others."""
+    """Convert a Spark, pandas-on-Spark or pandas DataFrame to a Spark DataFrame.
+
+    Raises:
+        TypeError: For anything else.
+    """
     if isinstance(frame, DataFrame):
         return frame
     if hasattr(frame, "to_spark"):
@@ -199,24 +224,24 @@ def to_spark(spark: SparkSession, frame: Any) -> DataFrame:
 
 
 def blank_lines_above(path: Path) -> int:
-    """How many blank lines the file begins with."""
+    """Return the number of blank lines at the beginning of the file."""
     source = path.read_text(encoding="utf-8") if path.is_file() else ""
     return source[: -len(source.lstrip())].count("\n")
 
 
 def own_frames(error: BaseException, path: Path, code: str) -> list[str]:
-    """The frames of `error` that stand in the model's file, `path`, in whose name `code` ran."""
+    """Return the traceback frames in the model's file `path`, under whose name `code` ran."""
     ran = code.splitlines()
     return traceback.format_list(
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        # What dbt adds below the model's source does not stand in its file.
+        # Skip what dbt adds below the model's source: it is not in the file.
         if frame.filename == str(path) and frame.line == ran[(frame.lineno or 1) - 1].strip()
     )
 
 
 def _file_of(model: dict) -> Path:
-    """Where the model's file lies, in the project or in one of its packages."""
+    """Return the path of the model's file, in the project or in one of its packages."""
     project = Path(get_flags().PROJECT_DIR)
     package = project / "dbt_packages" / model["package_name"]
     return Path(package if package.is_dir() else project, model["original_file_path"]).resolve()

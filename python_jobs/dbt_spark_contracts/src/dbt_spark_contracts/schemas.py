@@ -1,6 +1,6 @@
-"""A table's columns, partitioning and properties, by Spark's and Iceberg's Java interfaces.
+"""A table's columns, partitioning and properties, through the Java API of Spark and Iceberg.
 
-Nothing here is a statement of SQL, so that no name, comment or property can break one.
+Nothing here is an SQL statement, so no name, comment or property can break one.
 """
 
 import json
@@ -24,7 +24,7 @@ from dbt_spark_contracts.errors import explain
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Iceberg's property for its own version of the table's format.
+# Iceberg's property for the format version of the table.
 FORMAT_VERSION = "format-version"
 
 
@@ -33,12 +33,12 @@ class Field:
     """A column of a table.
 
     Attributes:
-        id: Iceberg's id of it, which is never given again.
+        id: Iceberg's id, which is never reused.
         name: Its name.
-        data_type: Its type, as Spark spells it in full.
-        nullable: Whether it may hold a null.
-        comment: Its comment; empty without one.
-        written: The column as Iceberg writes it down.
+        data_type: Its full type, in Spark's spelling.
+        nullable: Whether it may be null.
+        comment: Its comment. Empty if there is none.
+        written: The column in Iceberg's JSON format.
     """
 
     id: int
@@ -51,16 +51,16 @@ class Field:
 
 @dataclass
 class Change:
-    """What is to become of a table, in one commit.
+    """A change of a table, in one commit.
 
     Attributes:
-        add: Columns to add, as optional ones: name to type and comment, as a Spark schema.
+        add: Columns to add as nullable ones, as a Spark schema.
         drop: Names of columns to drop.
         rename: New names by old ones.
-        loosen: Names of columns that may hold nulls from now on.
-        comments: New comments of columns, by name; an empty one takes it away.
-        properties: Properties to set, or, where they are None, to take away.
-        partition_by: Transforms in Spark's words, to partition by from now on; None: as it is.
+        loosen: Names of columns to make nullable.
+        comments: New comments by column name. An empty one removes the comment.
+        properties: Properties to set. None removes a property.
+        partition_by: New partition transforms, in Spark's syntax. None keeps the current ones.
     """
 
     add: StructType = field(default_factory=StructType)
@@ -78,19 +78,20 @@ class Change:
 
 
 def quoted(name: str) -> str:
-    """A name as it stands in SQL, whatever is in it."""
+    """Return a name quoted for SQL, whatever characters it has."""
     return f"`{name.replace('`', '``')}`"
 
 
 def plain(name: str) -> str:
-    """The name of a table without what quotes it, for one that may be written either way."""
+    """Return a table's name without quotes, to compare names that may be quoted or not."""
     return name.replace("`", "")
 
 
 def parse_types(session: "SparkSession", types: Mapping[str, str]) -> StructType:
-    """A schema of columns of these types, in Spark's words.
+    """Return a schema of columns with these types, in Spark's syntax.
 
-    Raises ValueError, in one line, for the first type that Spark does not know.
+    Raises:
+        ValueError: For the first type that Spark does not know. The message is one line.
     """
     parser = sql_parser(session)
     parsed: dict[str, Any] = {}
@@ -109,9 +110,10 @@ def parse_types(session: "SparkSession", types: Mapping[str, str]) -> StructType
 
 
 def stored(session: "SparkSession", schema: StructType) -> StructType:
-    """The schema that a table has which is made of this one: Iceberg has fewer types than Spark.
+    """Return the schema that an Iceberg table with these columns has. Iceberg has fewer types.
 
-    Raises ValueError, in one line, for the first column that Iceberg cannot hold.
+    Raises:
+        ValueError: For the first column that Iceberg cannot store. The message is one line.
     """
     converter = java_classes(session).org.apache.iceberg.spark.SparkSchemaUtil
     try:
@@ -130,7 +132,7 @@ def stored(session: "SparkSession", schema: StructType) -> StructType:
 
 
 def fields(session: "SparkSession", table: str) -> list[Field]:
-    """The table's columns, in order."""
+    """Return the table's columns, in order."""
     return _fields_of(session, tables.load(session, table).schema())
 
 
@@ -152,7 +154,7 @@ def _fields_of(session: "SparkSession", schema) -> list[Field]:
 
 
 def properties(session: "SparkSession", table: str) -> dict[str, str]:
-    """The table's properties, and the version of its format."""
+    """Return the table's properties, and its format version."""
     loaded = tables.load(session, table)
     version = str(loaded.operations().current().formatVersion())
     return {**fetched(session, loaded.properties()), FORMAT_VERSION: version}
@@ -166,16 +168,16 @@ def create(
     properties: Mapping[str, str],
     anew: bool = False,
 ) -> None:
-    """Create an Iceberg table, by Spark's catalog, as `create table` does.
+    """Create an Iceberg table through Spark's catalog, as `create table` does.
 
     Args:
         session: The session.
-        table: Its name, quoted where it has to be.
+        table: Its name, quoted where needed.
         schema: Its columns, with their comments.
-        partition_by: Transforms in Spark's words.
-        properties: Its properties; `comment` and `location` among them.
-        anew: Whether it is there, and is to be as if it were made now: its snapshots are on no
-            branch any more but those of runs. Its other properties stay.
+        partition_by: Partition transforms, in Spark's syntax.
+        properties: Its properties, including `comment` and `location`.
+        anew: Whether an existing table is reset, as if it were created now. Its snapshots then
+            remain only on branches of runs. Its other properties stay.
     """
     catalog, identifier = tables.located(session, table)
     written = {
@@ -196,7 +198,7 @@ def create(
 
 
 def partitioning(session: "SparkSession", table: str) -> set[tuple[str, str]]:
-    """What the table is partitioned by: columns, each with Iceberg's name of a transform."""
+    """Return the table's partitioning: columns, each with Iceberg's name of a transform."""
     loaded = tables.load(session, table)
     return _spec(session, loaded.spec(), loaded.schema())
 
@@ -204,21 +206,22 @@ def partitioning(session: "SparkSession", table: str) -> set[tuple[str, str]]:
 def as_partitioning(
     session: "SparkSession", columns: StructType, partition_by: Iterable[str]
 ) -> set[tuple[str, str]]:
-    """The same, of a table of these columns that is partitioned by transforms in Spark's words.
+    """Return the partitioning of a table with these columns and transforms in Spark's syntax.
 
-    Raises ValueError, in one line, if it cannot be.
+    Raises:
+        ValueError: If it is invalid. The message is one line.
     """
     spark = java_classes(session).org.apache.iceberg.spark
     schema = spark.SparkSchemaUtil.convert(_java(session, columns))
     try:
         spec = spark.Spark3Util.toPartitionSpec(schema, _transforms(session, partition_by))
-    except Exception as error:  # Spark's parser and Iceberg have a class for each way to be wrong
+    except Exception as error:  # Spark's parser and Iceberg have many exception classes
         raise ValueError(explain(error).strip().splitlines()[0]) from error
     return _spec(session, spec, schema)
 
 
 def columns_of_any_partitioning(session: "SparkSession", table: str) -> set[int]:
-    """The ids of the columns that the table is, or ever was, partitioned by."""
+    """Return the ids of the columns that the table is, or ever was, partitioned by."""
     specs = tables.load(session, table).specs().values()
     return {part["source-id"] for spec in specs for part in _parts(session, spec)}
 
@@ -236,9 +239,9 @@ def _parts(session: "SparkSession", spec) -> list[dict]:
 
 
 def change(session: "SparkSession", table: str, wanted: Change) -> None:
-    """Change the table, in one commit; not at all if nothing is wanted.
+    """Change the table in one commit. Does nothing without a change.
 
-    Raises Iceberg's error for what it cannot do.
+    Iceberg raises its own error for what it cannot do.
     """
     if not wanted:
         return
@@ -276,13 +279,13 @@ def put_fields(
     written: list[dict],
     properties: Mapping[str, str | None] = {},
 ) -> None:
-    """Let the table have exactly these columns, in one commit: by their ids, with their data.
+    """Set the table's columns in one commit. Columns keep their data by their ids.
 
     Args:
         session: The session.
         table: The table.
-        written: The columns as Iceberg writes them down (`Field.written`).
-        properties: Properties to set, or, where they are None, to take away.
+        written: The columns in Iceberg's JSON format (`Field.written`).
+        properties: Properties to set. None removes a property.
     """
     iceberg = java_classes(session).org.apache.iceberg
     operations = tables.load(session, table).operations()
@@ -322,7 +325,11 @@ def _repartition(session: "SparkSession", transaction, partition_by: list[str]) 
 
 
 def _transforms(session: "SparkSession", partition_by: Iterable[str]):
-    """A Java array of Spark's transforms. Raises pyspark's ParseException for what is none."""
+    """Return a Java array of Spark's transforms.
+
+    Raises:
+        ParseException: For an invalid transform.
+    """
     jvm = java_classes(session)
     found = []
     if listed := ", ".join(partition_by):
@@ -341,5 +348,5 @@ def _java(session: "SparkSession", schema: StructType):
 
 
 def spark_field(name: str, data_type, nullable: bool, comment: str) -> StructField:
-    """A column of a Spark schema."""
+    """Return a column of a Spark schema."""
     return StructField(name, data_type, nullable, {"comment": comment} if comment else {})

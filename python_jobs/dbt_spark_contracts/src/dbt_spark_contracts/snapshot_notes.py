@@ -1,9 +1,9 @@
-"""A note that a table carries about one of its snapshots: a text, in a file of Iceberg's.
+"""A note that a table stores about one of its snapshots: a text, in an Iceberg statistics file.
 
-An incremental Python model asks for the note about the rows that it finds, and hands over the one
-about the rows that it leaves. A note tells of its snapshot and of no other, so that a branch, a
-roll-back, a publish and a killed run find the note of their own rows, or none: it can be missing,
-and it cannot be wrong. Where it is missing, the model reads its table instead.
+An incremental Python model reads the note about the rows that it finds, and passes on one about the
+rows that it leaves. A note belongs to exactly one snapshot. So a branch, a roll-back, a publish and
+a killed run find the note of their own rows, or none. A note may be missing, but it cannot be
+wrong. If it is missing, the model reads its table instead.
 """
 
 import uuid
@@ -30,10 +30,10 @@ _CHANGES = ("added-records", "deleted-records", "added-position-deletes", "added
 
 
 class Notes:
-    """What a Python model asks of notes: handed to it as `dbt.notes`."""
+    """What a Python model asks of notes, available as `dbt.notes`."""
 
     def __init__(self, session: "SparkSession", table: str) -> None:
-        """For a model of that table."""
+        """Create the notes for a model of this table."""
         self._session, self._table = session, table
         self._text: str | None = None
 
@@ -45,7 +45,7 @@ class Notes:
         return _newest(tables.load(self._session, self._table))
 
     def recall(self) -> str | None:
-        """The note about the rows that the table has now; None if there is none."""
+        """Return the note about the current rows of the table, or None."""
         for collected in watch.collecting():
             collected.others.add("a note about its own table")
         number = self._found_at
@@ -63,7 +63,7 @@ class Notes:
         return None
 
     def keep(self, text: str) -> None:
-        """Let the table carry this note about its rows as they are once the model is written."""
+        """Store a note about the table's rows as they are after the model is written."""
         _ = self._found_at
         self._text = text
 
@@ -73,8 +73,10 @@ class Notes:
         return self._text is not None
 
     def write(self) -> None:
-        """Write the note, if the model has handed one over, unless something else has written to
-        the table since the model began."""
+        """Write the note that the model has passed, if there is one.
+
+        It is not written if something else has written to the table since the model began.
+        """
         if self._text is None:
             return
         loaded = tables.load(self._session, self._table)
@@ -92,13 +94,13 @@ class Notes:
 
 
 def _newest(loaded: Any) -> int | None:
-    """The snapshot that this session reads: of the run's branch, or else of main."""
+    """Return the snapshot that this session reads: of the run's branch, or else of main."""
     snapshot = tables.head(loaded, spark_session.branch())
     return snapshot.snapshotId() if snapshot else None
 
 
 def _changes_rows(snapshot: Any) -> bool:
-    """Has the commit changed a row? A compaction has not, nor has an append of nothing."""
+    """Return whether the commit has changed rows. A compaction or an empty append has not."""
     if snapshot.operation() == "replace":
         return False
     summary = snapshot.summary()

@@ -1,6 +1,6 @@
-"""What Spark's query plans tell, through the JVM objects behind a DataFrame (pyspark has no API).
+"""Facts from Spark's query plans, read from the Java objects behind a DataFrame.
 
-`tests/contracts/test_spark_plan.py` fails when Spark changes them.
+pyspark has no API for them. `tests/contracts/test_spark_plan.py` fails when Spark changes them.
 """
 
 from dbt_spark_contracts.compat import pyspark as compat
@@ -9,17 +9,21 @@ from dbt_spark_contracts.plan.nodes import analyzed_plan
 
 
 def require_query(session, sql: str) -> None:
-    """Raises pyspark's ParseException if `sql` is anything but one query. Parses it, no more."""
-    # Spark's parser of queries alone stops where the query ends, whatever follows.
+    """Check that `sql` is a single query. It is only parsed.
+
+    Raises:
+        ParseException: If it is not.
+    """
+    # Spark's parser of queries alone stops at the end of the query and ignores the rest.
     compat.sql_parser(session).parsePlan(f"create or replace temporary view staged as\n{sql}")
 
 
 def columns(frame) -> list[dict]:
-    """The DataFrame's columns, in order, as Spark knows them.
+    """Return the DataFrame's columns, in order.
 
     Returns:
-        A dict for each of name, data_type (Spark's simple string, in full), nullable and comment:
-        what `describe` cuts short (a long struct) or does not tell (nullability).
+        A dict of name, data_type (Spark's full simple string), nullable and comment per column.
+        `describe` would truncate a long struct, and does not return nullability.
     """
     return [
         {
@@ -33,12 +37,12 @@ def columns(frame) -> list[dict]:
 
 
 def never_null(frame, columns: list[str]) -> list[str]:
-    """Those of the DataFrame's `columns` that its analyzed plan proves to hold no null.
+    """Return those of the `columns` that the analyzed plan proves to hold no null.
 
-    Proofs are a column that is not null in its table, an expression that never is (a count, a
-    coalesce with a literal), and a `where x is not null` on the way, of which a DataFrame's own
-    schema knows nothing. (Spark's own constraints would tell too, and take minutes and gigabytes on
-    a wide plan.) Costs no Spark job.
+    A proof is a column that is not null in its table, an expression that is never null (a count, a
+    coalesce with a literal), or a `where x is not null`, which a DataFrame's own schema does not
+    reflect. Spark's own constraints would work too, but take minutes and gigabytes for a wide plan.
+    No Spark job.
     """
     if not columns:
         return []
@@ -48,17 +52,17 @@ def never_null(frame, columns: list[str]) -> list[str]:
 
 
 def is_deterministic(frame) -> bool:
-    """Are the DataFrame's rows the same, however often they are computed? Costs no Spark job.
+    """Return whether the DataFrame gives the same rows each time. No Spark job.
 
-    Not with uuid(), rand() or monotonically_increasing_id() anywhere in its plan.
+    It does not with uuid(), rand() or monotonically_increasing_id() anywhere in its plan.
     """
     return compat.analyzed_plan(frame).deterministic()
 
 
 def is_made_row_by_row(frame, below) -> bool:
-    """Is the one column of `frame`, which was selected from `below`, told from one row of that?
+    """Return whether the one column of `frame` depends on a single row of `below`.
 
-    Not by an aggregate, a window, a generator or a sub-query, nor what is another each time.
+    It does not with an aggregate, a window, a generator, a sub-query, or a random value.
     """
     plan = compat.analyzed_plan(frame)
     return (

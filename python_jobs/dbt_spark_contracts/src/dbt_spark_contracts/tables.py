@@ -1,4 +1,4 @@
-"""Tables by Spark's and Iceberg's Java interfaces: what SQL cannot do, or needs a statement for."""
+"""Tables through the Java API of Spark and Iceberg, where SQL cannot do it or costs a statement."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -16,26 +16,27 @@ from dbt_spark_contracts.compat.pyspark import java_classes
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Spark's catalog in which every table is one of Iceberg's.
+# Spark's catalog class in which every table is an Iceberg table.
 ICEBERG_CATALOG = "org.apache.iceberg.spark.SparkCatalog"
 
-# Spark's error class of a table that is not there.
+# Spark's error class for a missing table.
 NO_TABLE = "TABLE_OR_VIEW_NOT_FOUND"
 
-# Of a row that overwrite_window deletes.
+# A marker for rows that overwrite_window deletes.
 _IS_OLD = "dbt_is_old"
 
 
 def list_schemas(session: "SparkSession") -> list[str]:
-    """The schemas of the session's current catalog."""
+    """Return the schemas of the session's current catalog."""
     return [".".join(name) for name in pyspark.current_catalog(session).listNamespaces()]
 
 
 def list_iceberg_tables(session: "SparkSession", schema: str) -> list[str] | None:
-    """The names of the tables in a schema of the session's current catalog. No table is loaded.
+    """Return the table names in a schema of the current catalog. No table is loaded.
 
-    None if the catalog has tables other than Iceberg's too. Raises Iceberg's error if there is no
-    such schema.
+    Returns:
+        The names, or None if the catalog may contain other tables than Iceberg's. For a missing
+        schema, Iceberg raises its own error.
     """
     catalog = pyspark.current_catalog(session)
     if catalog.getClass().getName() != ICEBERG_CATALOG:
@@ -45,22 +46,26 @@ def list_iceberg_tables(session: "SparkSession", schema: str) -> list[str] | Non
 
 
 def load(session: "SparkSession", table: str):
-    """A table as Iceberg's Java API has it. Raises pyspark's AnalysisException if it is none."""
+    """Load a table as an object of Iceberg's Java API.
+
+    Raises:
+        AnalysisException: If it does not exist.
+    """
     return iceberg.load_table(session, table)
 
 
 def current_catalog(session: "SparkSession") -> str:
-    """The name of the session's current catalog. (`select current_catalog()` is a Spark job.)"""
+    """Return the name of the session's current catalog. In SQL that would be a Spark job."""
     return pyspark.active(session).catalog.currentCatalog()
 
 
 def use_catalog(session: "SparkSession", name: str) -> None:
-    """Let this be the session's current catalog."""
+    """Make this catalog the session's current one."""
     pyspark.active(session).catalog.setCurrentCatalog(name)
 
 
 def exists(session: "SparkSession", table: str) -> bool:
-    """Is there a table of that name?"""
+    """Return whether the table exists."""
     try:
         load(session, table)
     except AnalysisException as error:
@@ -71,30 +76,30 @@ def exists(session: "SparkSession", table: str) -> bool:
 
 
 def load_anew(session: "SparkSession", table: str):
-    """The same as `load`, as it is now: another process may have changed it."""
+    """Load a table in its current state, including changes by other processes."""
     forget(session, table)
     return load(session, table)
 
 
 def forget(session: "SparkSession", table: str) -> None:
-    """Let the session read the table's metadata when it next needs it.
+    """Make the session read the table's metadata again at the next use.
 
-    Iceberg's catalog keeps what it has read for a while, and does not see what others commit.
+    Iceberg's catalog caches them for a while and does not see commits of others.
     """
     catalog, identifier = located(session, table)
     catalog.invalidateTable(identifier)
 
 
 def newest_snapshot(session: "SparkSession", table: str, branch: str | None) -> int | None:
-    """The id of the snapshot that the table's branch is at, or main; None if there is none."""
+    """Return the snapshot id of the table's branch, or of main, or None if there is none."""
     snapshot = tip(load(session, table), branch)
     return snapshot.snapshotId() if snapshot else None
 
 
 def spellings(name: str) -> Iterator[str]:
-    """The names for SQL that a table may have of which Iceberg tells without quotes.
+    """Yield the SQL names of a table that Iceberg may have reported without quotes.
 
-    A dot in it may part two names, or be one of a table's own.
+    A dot may separate two names, or be part of one.
     """
     parts = name.split(".")
     for end in range(len(parts) - 1, 0, -1) if len(parts) > 1 else [0]:
@@ -102,7 +107,7 @@ def spellings(name: str) -> Iterator[str]:
 
 
 def spelled(*parts: str) -> str:
-    """A name as dbt writes it, with quotes only where Spark needs them."""
+    """Return a name as dbt writes it, quoted only where Spark needs it."""
     return ".".join(
         part if re.fullmatch(r"[A-Za-z_]\w*", part, re.ASCII) else f"`{part.replace('`', '``')}`"
         for part in parts
@@ -110,17 +115,17 @@ def spelled(*parts: str) -> str:
 
 
 def named(session: "SparkSession", name: str) -> str | None:
-    """A table's name for SQL, of one that Iceberg told of without quotes; None if there is none."""
+    """Return the SQL name of a table that Iceberg reported without quotes, or None."""
     return next((found for found in spellings(name) if exists(session, found)), None)
 
 
 def overwrite_partitions(session: "SparkSession", table: str, view: str) -> None:
-    """Replace the partitions of the table that the view has rows of, by name, in one commit."""
+    """Replace the table's partitions that the view has rows of, by name, in one commit."""
     _rows_for(session, table, view).writeTo(table).overwritePartitions()
 
 
 def _rows_for(session: "SparkSession", table: str, view: str):
-    """The view's rows, without columns that the table has not: dbt's `on_schema_change: ignore`."""
+    """Return the view's rows without unknown columns: dbt's `on_schema_change: ignore`."""
     known = {column.name().lower() for column in load(session, table).schema().columns()}
     rows = session.table(view)
     return rows.select(*(spelled(name) for name in rows.columns if name.lower() in known))
@@ -129,20 +134,20 @@ def _rows_for(session: "SparkSession", table: str, view: str):
 def overwrite_window(
     session: "SparkSession", table: str, view: str, window: str, is_whole_files: bool
 ) -> None:
-    """Replace the table's rows of a window of one column by the view's, by name, in one commit.
+    """Replace the rows in a window of one column with the view's, by name, in one commit.
 
     Args:
         session: The session.
         table: The table.
-        view: The view, whose rows are all of the window.
+        view: The view. All of its rows are in the window.
         window: `column >= … and column < …`.
-        is_whole_files: What `whole_files` says; without, the view has to be deterministic.
+        is_whole_files: The result of `whole_files`. If false, the view must be deterministic.
     """
     if is_whole_files:
         _rows_for(session, table, view).writeTo(table).overwrite(F.expr(window))
         return
-    # One statement, so that no reader sees the window empty. The rows to delete are found by the
-    # column itself: each of its values in the window is a row of the source, once.
+    # One statement, so that no reader sees an empty window. The rows to delete are matched by the
+    # column: the source has each of its values in the window once.
     column = window.split(" >= ", 1)[0]
     old = session.table(table).where(window).selectExpr(column, f"true as `{_IS_OLD}`").distinct()
     new = _rows_for(session, table, view)
@@ -163,9 +168,9 @@ def overwrite_window(
 
 
 def was_written(session: "SparkSession", table: str, branch: str | None) -> bool:
-    """Has Spark ever written to the table, as the branch has it, or else main?
+    """Return whether Spark has ever written to the table's branch, or else to main.
 
-    A first run creates its table before it writes to it, and may fail in between.
+    A first run creates its table before the first write, and may fail in between.
     """
     snapshot = head(load(session, table), branch)
     summary = pyspark.fetched(session, snapshot.summary()) if snapshot else {}
@@ -173,7 +178,7 @@ def was_written(session: "SparkSession", table: str, branch: str | None) -> bool
 
 
 def has_older_partitioning(session: "SparkSession", table: str, branch: str | None) -> bool:
-    """Has the table, on the branch or else on main, files of a partitioning before its own?"""
+    """Return whether the branch, or else main, has files with an older partition spec."""
     loaded = load(session, table)
     snapshot = head(loaded, branch) if loaded.specs().size() > 1 else None
     manifests = snapshot.dataManifests(loaded.io()) if snapshot else ()
@@ -181,9 +186,9 @@ def has_older_partitioning(session: "SparkSession", table: str, branch: str | No
 
 
 def whole_files(session: "SparkSession", table: str, branch: str | None, condition: str) -> bool:
-    """Are the table's rows of that condition whole files, which a commit can replace?
+    """Return whether the rows of the condition are whole files, which a commit can replace.
 
-    Of each file it has to be certain, by its partition or by its columns' bounds. Reads metadata.
+    Each file must be certain by its partition or its column bounds. Reads metadata only.
     """
     loaded = load(session, table)
     expressions = java_classes(session).org.apache.iceberg.expressions
@@ -212,31 +217,35 @@ def set_property(session: "SparkSession", table: str, name: str, value: str) -> 
 
 
 def tip(loaded, branch: str | None):
-    """The snapshot that the branch of Iceberg's table is at, or main; None if it has no such."""
+    """Return the snapshot of the branch or of main. None if it does not exist."""
     ref = loaded.refs().get(branch or "main")
     return loaded.snapshot(ref.snapshotId()) if ref else None
 
 
 def head(loaded, branch: str | None):
-    """The newest snapshot of a branch of Iceberg's table, or of main where it has none such."""
+    """Return the newest snapshot of a branch, or of main if the branch does not exist."""
     ref = loaded.refs().get(branch) if branch else None
     return loaded.snapshot(ref.snapshotId()) if ref else loaded.currentSnapshot()
 
 
 def located(session: "SparkSession", table: str) -> tuple:
-    """The table's catalog and identifier, Spark's Java objects."""
+    """Return the table's catalog and identifier, as Spark's Java objects."""
     return iceberg.catalog_and_identifier(session, table)
 
 
 def stage_seed(
     session: "SparkSession", view: str, rows: Iterable[Iterable], types: dict[str, str]
 ) -> None:
-    """Let the temporary view `view` stand for the rows that dbt has read from a seed's file.
+    """Register the rows of a seed's file as the temporary view `view`.
 
-    A cell that cannot have its column's type stops what reads the view, where Spark's cast would
-    make it null. A column without an empty cell is proven to hold no null.
+    A cell that does not fit its column's type raises an error when the view is read. Spark's cast
+    would return null. A column without empty cells is provably not null.
 
-    In: each row's values, in the order of `types`: column name to Spark type.
+    Args:
+        session: The session.
+        view: The name of the view.
+        rows: The values of each row, in the order of `types`.
+        types: The Spark type of each column, by name.
     """
     texts = [tuple(map(_as_text, row)) for row in rows]
     numbered = [f"c{number}" for number in range(len(types))]
@@ -258,7 +267,7 @@ def stage_seed(
 
 
 def _as_text(value) -> str | None:
-    """A value as a SQL cast takes it."""
+    """Return a value as text for an SQL cast."""
     if value is None:
         return None
     if isinstance(value, Decimal):

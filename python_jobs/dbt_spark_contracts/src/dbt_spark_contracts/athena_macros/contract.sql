@@ -1,11 +1,15 @@
-{#- How a model on Athena is held against its contract, in dbt-athena's own materializations. -#}
+{#- Checks a model on Athena against its contract, within dbt-athena's own materializations. -#}
 
 {#
-    What dbt-athena asks before it makes the table of any model, SQL or Python. SQL is checked here, by
-    dbt's own query of no rows. The code of a Python model is no query: its check is part of the code
-    that runs, see py_check_against_contract.
+    dbt-athena calls this before it makes the table of any model, SQL or Python. SQL is checked here,
+    with dbt's own query of no rows. A Python model is checked by the code that runs: see
+    contracts__py_check_against_contract.
 
-    In: the compiled code. Raises dbt's contract error, or a compiler error for a marked column.
+    Args:
+        sql: the compiled code.
+
+    Raises:
+        dbt's contract error, or a compiler error for a marked column.
 #}
 {% macro athena__get_assert_columns_equivalent(sql) %}
   {%- do contracts__check_marked_columns() -%}
@@ -15,14 +19,15 @@
 {% endmacro %}
 
 {#
-    Checks a Python model where it runs, in Athena's Spark, before anything is computed or written.
+    Checks a Python model in Athena's Spark, before anything is computed or written.
 
-    Out: Python source of `dbt_checked(frame)`, which gives the model's DataFrame as its contract has it:
-    these columns, in this order, as they are. It raises ValueError for a breach, in dbt's own words. A
-    null where none may be raises as soon as a job meets it, and the job writes nothing.
+    The plugin allows contracts on Python models on Athena only while athena__py_save_table_as calls
+    this macro.
 
-    The plugin lifts dbt-core's refusal of contracts on Python models on Athena only while
-    athena__py_save_table_as calls this macro.
+    Returns:
+        Python source of `dbt_checked(frame)`. It returns the model's DataFrame with the columns of
+        its contract, in order and uncast. It raises ValueError for a violation, in dbt's own words.
+        A forbidden null raises as soon as a job finds it, and the job writes nothing.
 #}
 {% macro contracts__py_check_against_contract() %}
   {%- set contract = [] -%}
@@ -31,7 +36,7 @@
     {%- if not column.data_type -%}
       {%- do untyped.append(column.name) -%}
     {%- endif -%}
-    {#- dbt has made a string Athena's varchar, which Spark has not. -#}
+    {#- dbt maps string to Athena's varchar, which Spark does not have. -#}
     {%- set type = 'string' if column.data_type | lower == 'varchar' else column.data_type -%}
     {%- set is_not_null = 'not_null' in column.constraints | map(attribute='type') | map('string') -%}
     {%- do contract.append((column.name, type, is_not_null)) -%}

@@ -1,20 +1,27 @@
 {#
-    dbt-athena's macro of this name, which its materializations make every table by, and one thing more: a
-    model's SQL is cast to its contract. Athena takes a table's types from its query, and Iceberg takes no
-    timestamp of milliseconds, which is what Trino calls `timestamp`.
+    dbt-athena's macro with which its materializations create every table. In addition it casts a
+    model's SQL to its contract: Athena takes a table's types from its query, and Iceberg does not
+    support Trino's default `timestamp` of milliseconds.
 
-    Raises dbt's contract error for a column of another name or type than promised.
+    Raises:
+        dbt's contract error for a column of another name or type than promised.
 #}
 {% macro athena__create_table_as(temporary, relation, compiled_code, language='sql', skip_partitioning=false) %}
   {%- if language == 'sql' and config.get('contract').enforced -%}
-    {#- Before the casts, which would hide a breach. -#}
+    {#- Before the casts, which would hide a violation. -#}
     {%- do get_assert_columns_equivalent(compiled_code) -%}
     {%- set compiled_code = contracts__cast_to_contract(compiled_code) -%}
   {%- endif -%}
   {{- return(dbt.athena__create_table_as(temporary, relation, compiled_code, language, skip_partitioning)) -}}
 {% endmacro %}
 
-{#- In: a query. Out: a query of its rows, with the columns of this model's contract, in order. -#}
+{#-
+    Args:
+        sql: a query.
+
+    Returns:
+        A query of its rows, with the columns of this model's contract, in order.
+-#}
 {% macro contracts__cast_to_contract(sql) %}
 select
     {%- for column in model.columns.values() %}

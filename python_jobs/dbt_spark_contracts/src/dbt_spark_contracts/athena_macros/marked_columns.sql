@@ -1,8 +1,11 @@
-{#- Athena shows nobody a plan, so there a model is held against its parents' marks by its columns' names. -#}
+{#- Athena exposes no plan. So a model is checked against its parents' marks by column names. -#}
 
 {#
-    Out: the columns of this model's parents whose names no column here may have: a dict of the name, in
-    lower case, and which column it is of, with its marks. The rules are those of check_column_origins.
+    The rules are those of check_column_origins.
+
+    Returns:
+        The names that no column of this model may have: a dict of the name, in lower case, and the
+        parent's column with its marks.
 #}
 {% macro contracts__marked_columns() %}
   {%- set own = {} -%}

@@ -1,17 +1,24 @@
 {#- How a Python model becomes a table on Athena: the code that dbt-athena sends to Athena's Spark. -#}
 
 {#
-    In place of dbt-athena's macro of this name, whose code writes whatever the DataFrame has.
+    Overrides dbt-athena's macro, whose code writes whatever the DataFrame has.
 
-    In: the compiled model; the relation to create, which is not there; of optional_args, `spark_ctas`:
-    the DDL of an Iceberg table up to its query, by dbt-athena. Out: Python source for Spark 3.2, by
-    itself. Raises a compiler error if the table is not Iceberg.
+    Args:
+        compiled_code: the compiled model.
+        target_relation: the relation to create, which does not exist.
+        optional_args: `spark_ctas` is dbt-athena's DDL of an Iceberg table, up to its query.
+
+    Returns:
+        Complete Python source for Spark 3.2.
+
+    Raises:
+        A compiler error if the table is not an Iceberg table.
 #}
 {% macro athena__py_save_table_as(compiled_code, target_relation, optional_args={}) %}
   {%- if not optional_args.get('spark_ctas') -%}
     {%- do exceptions.raise_compiler_error(this ~ ': set `+table_type: iceberg`; Python models write no other table.') -%}
   {%- endif -%}
-{#- The model comes first, so that its lines are those of its file. -#}
+{#- The model comes first, so that its line numbers match the file. -#}
 {{ compiled_code }}
 
 {{ athena__py_get_spark_dbt_object() }}
@@ -46,8 +53,11 @@ dbt = SparkdbtObj()
 {% endmacro %}
 
 {#
-    In place of dbt-athena's macro of this name, with sources of files (`external: {location: …}`), refs
-    to a version of a model, and --empty. Out: Python source of `SparkdbtObj`, `dbt_frame`.
+    Overrides dbt-athena's macro, and adds file sources (`external: {location: …}`), refs to a model
+    version, and --empty.
+
+    Returns:
+        Python source of `SparkdbtObj` and `dbt_frame`.
 #}
 {% macro athena__py_get_spark_dbt_object() %}
 class SparkdbtObj(dbtObj):
@@ -109,13 +119,13 @@ def dbt_frame(frame):
     )
 {% endmacro %}
 
-{#- Out: a relation's name as Athena's Spark has it, whose catalog takes no name of a catalog. -#}
+{#- Returns: a relation's name in Athena's Spark, whose catalog has no catalog name. -#}
 {% macro athena__resolve_model_name(input_model_name) %}
   {%- set names = (input_model_name | string).replace('"', '').split('.') -%}
   {{- return(names[-2:] | join('.')) -}}
 {% endmacro %}
 
-{#- Out: where Python models are checkpointed on Athena, an object store's URL. -#}
+{#- Returns: the folder for checkpoints of Python models on Athena, an object store's URL. -#}
 {% macro contracts__athena_checkpoints() %}
   {{- return(env_var('LAKEHOUSE_ATHENA_CHECKPOINTS', target.s3_staging_dir.rstrip('/') ~ '/checkpoints')) -}}
 {% endmacro %}

@@ -1,8 +1,8 @@
-"""What a change touches: columns of Gold, and exposures.
+"""The reach of a change: columns of Gold, and exposures.
 
-By the column lineage before and after it, which two builds without data leave (column_lineage.json
-beside dbt's manifest.json), and by the differences that no plan shows. Where a model's lineage is
-not known, dbt's graph is followed instead: all of its columns may be touched.
+It compares the column lineage of two builds without data (column_lineage.json next to dbt's
+manifest.json), and adds the differences that no plan shows. For a model without known lineage it
+follows dbt's graph, where all columns count.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -17,10 +17,10 @@ from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.lineage.record import FILE_NAME, Derivation, Model, Unreadable, read
 from dbt_spark_contracts.lineage.record import Column as RecordedColumn
 
-# A column by its model's dbt id and its name.
+# A column: its model's dbt id, and its name.
 Column = tuple[str, str]
 
-# The layer that readers read. A project without it may have readers of any model.
+# The layer that readers use. In a project without it, any model may have readers.
 GOLD = "gold"
 
 
@@ -29,11 +29,11 @@ NO_PLAN_SHOWS = "what is another does not show in the plan of a first build"
 
 @dataclass
 class State:
-    """A project as one build left it.
+    """A project after a build.
 
     Attributes:
         manifest: dbt's manifest.
-        models: The models' lineage by their ids; empty if nothing was built.
+        models: The models' lineage by their ids. Empty if nothing was built.
     """
 
     manifest: Manifest
@@ -42,15 +42,15 @@ class State:
 
 @dataclass
 class Touched:
-    """What a change touches of one model.
+    """What a change touches in one model.
 
     Attributes:
-        model: What people call it.
-        columns: Which columns; those that are gone say so.
-        by_rows: Whether its rows may be others.
-        exposures: Who reads that, as dbt describes them.
-        is_traced: Whether its lineage is known, so that the columns are.
-        moves: Whether it is found under another name.
+        model: Its display name.
+        columns: The touched columns, with removed ones marked.
+        by_rows: Whether its rows may change.
+        exposures: The exposures that read it, as in dbt's manifest.
+        is_traced: Whether its lineage, and so its columns, are known.
+        moves: Whether its name changes.
     """
 
     model: str
@@ -66,8 +66,8 @@ class BlastRadius:
     """What a change touches.
 
     Attributes:
-        changes: Where it is made, in words.
-        touched: What it touches.
+        changes: The changes, in words.
+        touched: What they touch.
         untraced: What could not be traced there.
         layer: Gold, or "model" if the project has no such layer.
     """
@@ -79,7 +79,7 @@ class BlastRadius:
 
 
 def read_lineage(folder: Path) -> dict[str, Model]:
-    """The models' lineage that a build left, by their ids; none if it left none that is known."""
+    """Return the lineage of a build's models by their ids. Empty if it is missing or unreadable."""
     try:
         return read(folder / FILE_NAME).models
     except (FileNotFoundError, Unreadable):
@@ -92,13 +92,16 @@ def blast_radius(
     changes: Collection[Change] = (),
     proven: Collection[str] = (),
 ) -> BlastRadius:
-    """What is touched in Gold by what differs between two states.
+    """Find what the difference between two states touches in Gold.
 
     Args:
-        before: The state that the change begins at.
+        before: The state without the change.
         after: The state with the change.
-        changes: What differs, besides what the lineage shows.
-        proven: The ids of models whose code is another, and whose plan is proven to be the same.
+        changes: Differences that the lineage does not show.
+        proven: The ids of models whose code changed, but whose plan is proven to be the same.
+
+    Returns:
+        The touched models, with the changes.
     """
     columns, rows, words = changed(before, after, proven)
     whole, more, unseen = _not_shown(changes, {*proven}, before, after, columns, rows)
@@ -140,15 +143,16 @@ def blast_radius(
 def changed(
     before: State, after: State, proven: Collection[str] = ()
 ) -> tuple[set[Column], set[str], list[str]]:
-    """Which columns are made in another way, and of which models the rows are chosen in another.
+    """Find the columns and rows that are computed in a different way.
 
     Args:
-        before: The state that the change begins at.
+        before: The state without the change.
         after: The state with the change.
-        proven: The models whose plan is proven to be the same, in whatever way it is written.
+        proven: The models whose plan is proven to be the same.
 
     Returns:
-        Those columns and models, and each in words. A model that was not built is none of them.
+        The columns, the models whose rows changed, and each change in words. Models that were not
+        built are left out.
     """
     columns: set[Column] = set()
     rows: set[str] = set()
@@ -176,7 +180,7 @@ def changed(
 
 
 def difference(before: RecordedColumn | None, after: RecordedColumn | None) -> str:
-    """How a column differs, in words; none if it does not. In: its lineage, or None."""
+    """Return how the lineage of a column differs, in words. Empty if it does not."""
     if before is None or after is None:
         return "is new" if before is None else "is gone"
     if before.data_type != after.data_type:
@@ -192,7 +196,7 @@ def spread(
     states: list[State],
     whole: Iterable[str] = (),
 ) -> tuple[set[Column], set[str], set[str]]:
-    """All that these columns, rows and whole models reach, along the edges of either state."""
+    """Follow these columns, rows and whole models along the edges of both states."""
     columns, rows, whole = set(columns), set(rows), set(whole)
     size = -1
     while size != len(columns) + len(rows) + len(whole):
@@ -220,11 +224,11 @@ def _not_shown(
     columns: set[Column],
     rows: set[str],
 ) -> tuple[set[str], set[Column], set[str]]:
-    """What the changes touch besides what the lineage shows.
+    """Return what the changes touch besides what the lineage shows.
 
     Returns:
-        Nodes as a whole; columns; and nodes whose query is another, though no plan shows it. An
-        incremental model may differ in its later runs, another one by a var.
+        Nodes as a whole, columns, and nodes whose query changed although no plan shows it. For
+        example, an incremental model may differ in later runs, and another model by a var.
     """
     shown = rows | {model for model, _ in columns}
     whole: set[str] = set()
@@ -248,14 +252,14 @@ def _not_shown(
 
 
 def _hidden(lineage: Model) -> list[str]:
-    """The columns that Spark's plan does not see through: what a Python function makes."""
+    """Return the columns that the plan does not trace, such as those from a Python function."""
     return [name for name, column in lineage.columns.items() if column.untraced]
 
 
 def _touched_columns(
     model: str, columns: set[Column], whole: set[str], before: State, after: State
 ) -> list[str]:
-    """The model's touched columns; those that are gone say so."""
+    """Return the model's touched columns, with removed ones marked."""
     old, new = (list(state.models.get(model, Model()).columns) for state in (before, after))
     now = [name for name in new if model in whole or (model, name) in columns]
     gone = [name for name in old if name not in new and model in after.models]
@@ -269,13 +273,13 @@ def _is_reached(made: Derivation, columns: set[Column], whole: set[str]) -> bool
 
 
 def _parents(lineage: Model) -> set[str]:
-    """The nodes that a model's columns and rows come from."""
+    """Return the nodes that a model's columns and rows come from."""
     parts: list[Derivation] = [*lineage.columns.values(), lineage.rows]
     return {origin.node for part in parts for origin in part.origins}
 
 
 def _without_lineage(state: State) -> list[str]:
-    """The models and snapshots of which only dbt's graph tells what they read."""
+    """Return the models and snapshots whose inputs only dbt's graph shows."""
     nodes = state.manifest.nodes
     return [key for key in _models(nodes) if key not in state.models and parents(nodes[key])]
 
@@ -294,14 +298,14 @@ def _is_gold(node: dict) -> bool:
 
 
 def gold(state: State) -> list[str]:
-    """The models of Gold or, of a project without that folder, all models."""
+    """Return the models of Gold, or all models of a project without that folder."""
     nodes = state.manifest.nodes
     every = _models(nodes)
     return sorted([model for model in every if _is_gold(nodes[model])] or every)
 
 
 def report(radius: BlastRadius) -> Iterator[str]:
-    """The lines of the report: Markdown that reads well on a terminal too."""
+    """Yield the lines of the report, in Markdown that is also readable on a terminal."""
     yield "### What the change touches\n"
     nothing = ["nothing that a model computes"]
     yield from (f"- {inline(change)}" for change in radius.changes or nothing)

@@ -1,8 +1,7 @@
 """The command line: `dbt-spark-contracts`, or `python -m dbt_spark_contracts`.
 
-Each sub-command's module imports what it needs when it runs, so that `--help` and the completion of
-a shell are quick. Exit codes: 0 all is well, 1 the answer is no, 2 the command cannot be done, with
-one line on stderr.
+Each sub-command imports what it needs when it runs, so that `--help` and shell completion are fast.
+Exit codes: 0 for success, 1 for a negative answer, 2 for an error, with one line on stderr.
 """
 
 import sys
@@ -41,7 +40,7 @@ def run(arguments: list[str] | None = None) -> int:
     """Run a sub-command.
 
     Args:
-        arguments: The command line, without the program's name; this process's, if none are given.
+        arguments: The command line without the program's name. None means that of this process.
 
     Returns:
         The exit code.

@@ -1,4 +1,4 @@
-"""A dbt project opened from the command line: its profile, its manifest, its Spark session."""
+"""Opens a dbt project from the command line: its profile, manifest and Spark session."""
 
 import re
 from collections.abc import Callable
@@ -19,17 +19,17 @@ LOGS = "logs"
 
 
 class CannotOpen(Exception):
-    """Why a project cannot be opened, or a dbt command in it not be run, in one line."""
+    """Why a project cannot be opened, or a dbt command in it failed, in one line."""
 
 
 def one_line(text: str) -> str:
-    """What dbt says of an error, in one line, without the kind of error that it begins with."""
+    """Return dbt's error message in one line, without its first line, the kind of error."""
     return " ".join(re.sub(r"^(Runtime|Compilation|Database) Error.*\n", "", text).split())
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a project is, and for which target it is opened.
+    """The location of a project, and the target to open it for.
 
     Attributes:
         folder: The folder of dbt_project.yml.
@@ -46,7 +46,7 @@ class Place:
     artifacts: Path | None = None
 
     def dbt(self, *arguments: str, callbacks: tuple[Callable, ...] = ()) -> Any:
-        """Run `dbt *arguments` in this process. Nothing of it is printed, all of it is logged.
+        """Run `dbt *arguments` in this process. The output goes to the log only.
 
         Args:
             arguments: The command and its options.
@@ -56,7 +56,7 @@ class Place:
             The result of dbt's runner, `dbtRunnerResult`.
 
         Raises:
-            CannotOpen: The folder holds no project, or the command stopped with an error.
+            CannotOpen: If the folder has no project, or the command failed.
         """
         if not (self.folder / "dbt_project.yml").is_file():
             raise CannotOpen(
@@ -87,8 +87,8 @@ class Opened:
     """An opened project.
 
     Attributes:
-        place: Where it is.
-        manifest: dbt's manifest of it.
+        place: Its location.
+        manifest: Its dbt manifest.
     """
 
     place: Place
@@ -96,10 +96,10 @@ class Opened:
 
     @cached_property
     def spark(self) -> "SparkSession":
-        """The session that its models run in. Starts Java.
+        """Return the session that its models run in. Starts Java.
 
         Raises:
-            CannotOpen: It cannot be started.
+            CannotOpen: If it cannot be started.
         """
         from dbt_common.exceptions import DbtRuntimeError
 
@@ -118,15 +118,21 @@ class Opened:
 
     @cached_property
     def nodes(self) -> dict[str, dict]:
-        """dbt's nodes (models, seeds, snapshots, tests, …), as dicts by their unique ids."""
+        """Return dbt's nodes (models, seeds, snapshots, tests, …) as dicts, by unique id."""
         return {key: node.to_dict(omit_none=False) for key, node in self.manifest.nodes.items()}
 
 
 def open_project(place: Place) -> Opened:
-    """Open a project, which parses it. No Java is started.
+    """Open and parse a project. No Java is started.
+
+    Args:
+        place: Its location.
+
+    Returns:
+        The opened project.
 
     Raises:
-        CannotOpen: It cannot be parsed, or its profile is of another engine than Spark's session.
+        CannotOpen: If it does not parse, or its profile does not use Spark in a session.
     """
     done = place.dbt("parse")
     from dbt_spark_contracts.compat import dbt_adapters
@@ -140,7 +146,7 @@ def open_project(place: Place) -> Opened:
 
 
 def project_options(command: F) -> F:
-    """Give a command the options of `Place`, which it gets as `place`."""
+    """Add the options of `Place` to a command, which receives them as `place`."""
 
     def with_place(
         project_dir: Path,

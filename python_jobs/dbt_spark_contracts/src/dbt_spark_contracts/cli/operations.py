@@ -1,6 +1,6 @@
 """`dbt-spark-contracts maintain`, `history`, `publish`, `roll-back` and `unlock`.
 
-Each runs the macro of its name, as `dbt run-operation` does, and shows a table of what it tells.
+Each runs the macro of its name, as `dbt run-operation` does, and prints the result as a table.
 """
 
 import json
@@ -31,10 +31,10 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON in pl
 @as_json
 @project_options
 def maintain(place: Place, keep_days: float, only: tuple, dry_run: bool, as_json: bool) -> None:
-    """Keep the tables small and quick.
+    """Keep the tables small and fast.
 
-    Drops branches that failed runs have held back, makes small files larger ones, expires
-    snapshots, and deletes files that no snapshot knows. Takes the lock, as a build does.
+    Drops branches that failed runs have held back, compacts small files, expires snapshots, and
+    deletes orphan files. Takes the lock, as a build does.
     """
     arguments = {"keep_days": keep_days, "tables": [*only], "dry_run": dry_run}
     _run(place, "maintain", arguments, as_json)
@@ -47,7 +47,7 @@ def maintain(place: Place, keep_days: float, only: tuple, dry_run: bool, as_json
 def history(place: Place, limit: int, as_json: bool) -> None:
     """List what was published, held back and rolled back.
 
-    The newest first, in UTC. `at` and `run` are what `roll-back` and `publish` take.
+    The newest comes first, in UTC. `roll-back` and `publish` take the values of `at` and `run`.
     """
     _run(place, "history", {"limit": limit}, as_json, is_told=False)
 
@@ -60,7 +60,7 @@ def history(place: Place, limit: int, as_json: bool) -> None:
 def publish(place: Place, branch: str, dry_run: bool, as_json: bool) -> None:
     """Publish what a failed run has held back on its BRANCH.
 
-    All of its tables or none.
+    All of its tables are published, or none.
     """
     _run(place, "publish", {"branch": branch, "dry_run": dry_run}, as_json)
 
@@ -71,10 +71,10 @@ def publish(place: Place, branch: str, dry_run: bool, as_json: bool) -> None:
 @as_json
 @project_options
 def roll_back(place: Place, to: str, dry_run: bool, as_json: bool) -> None:
-    """Let readers see the tables as they were published last at TO.
+    """Let readers see the tables as they were published at TO.
 
-    TO is a time in UTC, like "2026-01-14 18:00", or the name of a run that was published. All
-    tables or none; nothing is deleted, and a later roll-back goes forward again.
+    TO is a time in UTC, like "2026-01-14 18:00", or the name of a published run. All tables roll
+    back, or none. Nothing is deleted, and a later roll-back can go forward again.
     """
     _run(place, "roll_back", {"to": to, "dry_run": dry_run}, as_json)
 
@@ -82,9 +82,9 @@ def roll_back(place: Place, to: str, dry_run: bool, as_json: bool) -> None:
 @click.command()
 @project_options
 def unlock(place: Place) -> None:
-    """Take the lock from a build that is dead, and clear up after it.
+    """Take the lock from a dead build, and clean up after it.
 
-    The next build does so by itself. Waits until it is certain that the build is dead.
+    The next build does so by itself. The command waits until the build is certainly dead.
     """
     _run(place, "unlock", {}, False)
 
@@ -92,14 +92,14 @@ def unlock(place: Place) -> None:
 def _run(
     place: Place, operation: str, arguments: dict, as_json: bool, is_told: bool = True
 ) -> None:
-    """Run an operation, and show its rows. Ends the command with 2 if it cannot be done.
+    """Run an operation and print its rows. On an error, the command exits with 2.
 
     Args:
         place: The project.
         operation: The macro's name.
         arguments: Its arguments.
-        as_json: Whether the rows are printed as JSON, and not as a table.
-        is_told: Whether its lines are printed too, to stderr.
+        as_json: Whether to print the rows as JSON instead of a table.
+        is_told: Whether to print its messages to stderr.
     """
 
     def say(line: str) -> None:
@@ -121,19 +121,19 @@ def _run(
 def told(
     place: Place, operation: str, arguments: dict, say: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """Run an operation of the package, and say its lines.
+    """Run an operation of the package.
 
     Args:
         place: The project.
         operation: The macro's name.
         arguments: Its arguments.
-        say: Called with each line.
+        say: Called with each message.
 
     Returns:
-        A row for each table, or whatever the operation tells of.
+        The rows of the operation, usually one per table.
 
     Raises:
-        CannotOpen: It stopped with an error.
+        CannotOpen: If it failed.
     """
     stopped: list[str] = []
 

@@ -1,4 +1,4 @@
-"""The steps of a long command, on the terminal: a line each, with the seconds that it took."""
+"""Progress of a long command on the terminal: one line per step, with its duration."""
 
 import time
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Say what is done, and how long it took."""
+    """Print the name of a step, and how long it took."""
     began = time.monotonic()
     print(f"{name} … ", end="", flush=True)
     ending = "stopped"

@@ -1,4 +1,4 @@
-"""What a command shows on a terminal, and writes to a file that was named."""
+"""Output to a terminal, and to a named file."""
 
 import io
 import re
@@ -19,16 +19,16 @@ class CannotWrite(Exception):
 
 
 def harmless(line: str) -> str:
-    """A line for a terminal: what is no letter but tells it to do something stands there escaped.
+    """Escape everything in a line that a terminal would not simply print.
 
-    Those are control characters, with which its commands begin, separators of lines, what turns the
-    order of letters, and halves of surrogate pairs.
+    That is: control characters, which start commands to the terminal; line separators; characters
+    that change the text direction; and halves of surrogate pairs.
     """
     return ORDERS.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), line)
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Rows as the lines of a table, below the names of their columns. None, if there is no row."""
+    """Yield rows as the lines of a table with a header. Nothing for no rows."""
     return iter(
         tabulate(rows, headers="keys", missingval="", disable_numparse=True).splitlines()
         if rows
@@ -37,7 +37,7 @@ def table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 
 def show(lines: Iterable[str]) -> None:
-    """Prints the lines; what a terminal has no letter for becomes a question mark."""
+    """Print the lines. Characters that the terminal cannot encode become question marks."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
@@ -49,7 +49,11 @@ def show(lines: Iterable[str]) -> None:
 
 
 def write(file: Path, text: str) -> None:
-    """Writes a text to a file. Raises CannotWrite if that cannot be."""
+    """Write a text to a file.
+
+    Raises:
+        CannotWrite: If that fails.
+    """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

@@ -1,5 +1,5 @@
-"""Every private name of dbt, Spark, py4j and Iceberg that this package uses: a file a host.
+"""Every private name of dbt, Spark, py4j and Iceberg that this package uses, by library.
 
-Each says why it is needed, and `tests/compat` notices when one of them changes. Nothing else in the
-package touches a stranger's private name (`tests/house/test_compat.py`).
+Each file says why it needs them, and `tests/compat` fails when one of them changes. No other module
+may use a private name of another library (`tests/house/test_compat.py`).
 """

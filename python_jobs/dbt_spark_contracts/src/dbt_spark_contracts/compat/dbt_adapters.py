@@ -1,4 +1,4 @@
-"""dbt-adapters and dbt-spark: their registry of adapters, and of the packages of macros."""
+"""dbt-adapters and dbt-spark: the registry of adapters and of macro packages."""
 
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,19 +11,19 @@ from dbt_spark_contracts.compat.patches import patch
 
 
 class AdapterInsides:
-    """A part of an adapter: methods of dbt's that are not meant to be called or replaced."""
+    """The part of an adapter that overrides or calls internal methods of dbt."""
 
     def _make_match(
         self, relations_list: list, database: str | None, schema: str, identifier: str
     ) -> list:
-        # dbt looks for a name in lower case, and Iceberg keeps it as it was written: of a test
-        # whose name has capitals, the failures could be stored once and never again.
+        # dbt looks for a name in lower case, but Iceberg keeps its case. Without this, stored
+        # failures of a test with capitals in its name could not be found again.
         wanted = (schema, identifier)
         exact = [found for found in relations_list if (found.schema, found.identifier) == wanted]
         return exact or super()._make_match(relations_list, database, schema, identifier)
 
     def freshness_of(self, newest: datetime | None) -> Any:
-        """What dbt makes of the time of a source's newest row; None if it has none."""
+        """Return dbt's freshness response for the time of a source's newest row, or None."""
         return self._create_freshness_response(newest, datetime.now(timezone.utc))
 
 
@@ -36,9 +36,9 @@ MACROS = Path(__file__).parents[1]
 def use_package(adapter_type: str, folder: Path | None = None) -> None:
     """Let projects of this adapter have the macros in a folder as they have the adapter's.
 
-    dbt has such internal packages for each adapter, and looks through them in order. Ours comes
-    first, so it can take the place of a macro of the adapter's; what a project defines itself
-    comes before both. It also has to survive `dbt retry`, which reads the project anew.
+    dbt has internal macro packages for each adapter, and searches them in order. This package comes
+    first, so it can override a macro of the adapter. A project's own macros come before both. The
+    change also has to survive `dbt retry`, which reads the project again.
     """
     FACTORY.packages[PACKAGE] = folder or MACROS
     stock_names = FACTORY.get_adapter_package_names
@@ -50,7 +50,7 @@ def use_package(adapter_type: str, folder: Path | None = None) -> None:
     find = Manifest.find_materialization_macro_by_name
 
     def find_materialization(manifest, project_name, materialization_name, adapter_type):
-        """Of two internal packages with a materialization of one name, dbt takes either."""
+        """Prefer this package's materialization: dbt picks any of two internal ones."""
         found = find(manifest, project_name, materialization_name, adapter_type)
         name = f"materialization_{materialization_name}_{adapter_type}"
         ours = manifest.macros.get(f"macro.{PACKAGE}.{name}")
@@ -61,22 +61,25 @@ def use_package(adapter_type: str, folder: Path | None = None) -> None:
 
 
 def use_adapter(adapter: type) -> None:
-    """Let `type: spark` of a profile mean `adapter`, a subclass of dbt-spark's."""
-    import dbt.adapters.spark  # not at the top: a project of another adapter pays for no dbt-spark
+    """Make `type: spark` of a profile use `adapter`, a subclass of dbt-spark's."""
+    import dbt.adapters.spark  # imported late: projects of other adapters do not need dbt-spark
 
     patch(dbt.adapters.spark.Plugin, "adapter", adapter)
 
 
 def call_macro(name: str):
-    """What a macro returns, also when this dbt command has run all its nodes."""
+    """Return the result of a macro, even after this dbt command has run all its nodes."""
     (adapter,) = FACTORY.adapters.values()
     return adapter.execute_macro(name)
 
 
 def last_credentials() -> Any:
-    """The credentials of the dbt command that ran last in this process; None if it had no adapter.
+    """Return the credentials of the last dbt command in this process.
 
-    dbt forgets its adapters when the next command begins.
+    dbt resets its adapters when the next command begins.
+
+    Returns:
+        The credentials, or None if the command had no adapter.
     """
     adapters = [*FACTORY.adapters.values()]
     return adapters[0].config.credentials if adapters else None
@@ -89,6 +92,6 @@ def last_target_path() -> Path:
 
 
 def cancel_siblings() -> None:
-    """Cancel what the threads of this dbt command run, but for this thread."""
+    """Cancel what the other threads of this dbt command run."""
     for adapter in FACTORY.adapters.values():
         adapter.cancel_open_connections()

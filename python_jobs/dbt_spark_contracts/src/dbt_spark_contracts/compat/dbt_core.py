@@ -1,7 +1,7 @@
-"""dbt-core: what it tells of the command that runs, and its refusal of contracts on Python models.
+"""dbt-core: the state of the running command, and contracts on Python models.
 
-dbt's plugin hooks are handed the project's name only. dbt's command line keeps the rest in click's
-context, and tells what happens by events.
+dbt passes only the project's name to plugin hooks. The rest is in click's context, which dbt's
+command line fills, and in dbt's events.
 """
 
 import copy
@@ -21,10 +21,10 @@ from dbt_common.semver import VersionSpecifier
 
 from dbt_spark_contracts.compat.patches import patch
 
-# The dbt-core versions whose private names were read and tested.
+# The dbt-core versions whose private names were reviewed and tested.
 KNOWN_DBT_VERSIONS = ("1.11",)
 
-# The results of a node that end a command under --fail-fast (GraphRunnableTask.call_runner).
+# Results that end a command under --fail-fast (GraphRunnableTask.call_runner).
 FATAL = ("error", "fail", "partial success")
 
 # What dbt calls its logger to the terminal.
@@ -33,15 +33,19 @@ TERMINAL = "stdout_log"
 # The macro by which a materialization checks a staged model against its contract.
 CONTRACT_CHECK = "contracts__check_staged_against_contract"
 
-# On Athena: dbt-athena's package, whose materializations write a Python model's table by this macro
-# of theirs, and by that of the root project where it has one; and the check that ours puts there.
+# For Athena: dbt-athena's package; the macro with which its materializations write a Python model's
+# table, which the root project may override; and the check that this package adds there.
 ATHENA_PACKAGE = "dbt_athena"
 ATHENA_WRITER = "athena__py_save_table_as"
 ATHENA_CONTRACT_CHECK = "contracts__py_check_against_contract"
 
 
 def require_known_dbt() -> None:
-    """Raises DbtRuntimeError, in one line, if dbt-core is not of a version that is known here."""
+    """Check that the version of dbt-core is supported.
+
+    Raises:
+        DbtRuntimeError: If it is not. The message is one line.
+    """
     version: VersionSpecifier = installed
     if f"{version.major}.{version.minor}" not in KNOWN_DBT_VERSIONS:
         raise DbtRuntimeError(
@@ -52,23 +56,26 @@ def require_known_dbt() -> None:
 
 
 def current_credentials():
-    """The credentials of the profile that this dbt command runs with; None outside a command."""
+    """Return the credentials of this dbt command's profile, or None outside a command."""
     context = click.get_current_context(silent=True)
     profile = context and (context.obj or {}).get("profile")
     return getattr(profile, "credentials", None)
 
 
 def current_project():
-    """The project that this dbt command runs in; None outside a command."""
+    """Return the project of this dbt command, or None outside a command."""
     context = click.get_current_context(silent=True)
     return context and (context.obj or {}).get("project")
 
 
 def retried_run() -> dict | None:
-    """The run that this `dbt retry` takes up; None for other commands, or if there is none.
+    """Return the run that this `dbt retry` continues.
 
-    Out: its `invocation_id`, and whether it `has_written` any table. dbt reads its results from
-    the folder `--state`, else from the target folder.
+    dbt reads its results from the folder `--state`, or else from the target folder.
+
+    Returns:
+        Its `invocation_id`, and whether it `has_written` any table. None for other commands, or if
+        there is no such run.
     """
     from dbt.contracts.state import load_result_state
 
@@ -91,21 +98,21 @@ def retried_run() -> dict | None:
 
 
 def target_folder() -> tuple[Path, str]:
-    """This dbt command's target folder, and the name of its project."""
+    """Return this dbt command's target folder and the name of its project."""
     project = click.get_current_context().obj["project"]
     return Path(project.project_root, project.target_path), project.project_name
 
 
 def on_manifest(call) -> None:
-    """Call `call(manifest)` when this dbt command has its manifest, before it writes it.
+    """Call `call(manifest)` when this dbt command has its manifest, before it is written.
 
-    Not for `retry`, which keeps its manifest to itself.
+    Does not work for `retry`, which does not expose its manifest.
     """
     _on_event("FoundStats", lambda: call(click.get_current_context().obj["manifest"]))
 
 
 def builds_a_part() -> bool:
-    """Does this dbt command build a part of the rows, for a try: --empty or --sample?"""
+    """Return whether this dbt command is a trial with part of the rows: --empty or --sample."""
     flags = get_flags()
     return bool(getattr(flags, "EMPTY", False) or getattr(flags, "SAMPLE", None))
 
@@ -139,10 +146,10 @@ def on_command_completed(call) -> None:
 
 
 def on_fatal_result(call) -> None:
-    """Call `call()`, in the thread that ran it, when a node fails under `--fail-fast`.
+    """Call `call()` in the thread of a node that fails under `--fail-fast`.
 
-    dbt itself looks for that when the next node can begin: never, where that waits for a sibling
-    that runs on and on.
+    dbt itself only checks for failures when the next node can start. That may be never, if the node
+    waits for a long-running sibling.
     """
 
     def look(event) -> None:
@@ -180,18 +187,17 @@ def painted_on_terminal(paint: Callable[[str], str]) -> Iterator[None]:
 
 
 def add_macros(project, folder: Path) -> None:
-    """Let `project`, of this dbt command, have the macros in `folder` as if they were its own.
+    """Add the macros in `folder` to `project`, as if they were its own.
 
-    Ours for Athena call those of dbt-athena that they take the place of, and only a project's own
-    macros can.
+    Only a project's own macros can override and still call those of dbt-athena.
     """
     project.macro_paths.append(str(folder))
 
 
 def on_retry(call) -> None:
-    """Call `call(config)` when this `dbt retry` has read its project and profile anew.
+    """Call `call(config)` when this `dbt retry` has read its project and profile.
 
-    Its target is that of the run that it takes up, and not that of the command line.
+    Its target is that of the retried run, not that of the command line.
     """
     from dbt.task import retry
 
@@ -206,23 +212,23 @@ def on_retry(call) -> None:
 
 
 class Refused(str):
-    """What a hook that is refused has dbt execute; of no adapter's SQL.
+    """Placeholder SQL for a refused hook. It is never executed.
 
     Attributes:
-        error: Why.
+        error: The reason.
     """
 
     error: Exception
 
 
 def keep_results_when_a_last_hook_is_refused() -> None:
-    """Let an error of an on-run-end hook's Jinja be the result of that hook.
+    """Turn an error in the Jinja of an on-run-end hook into the result of that hook.
 
-    dbt makes a result of what the SQL of a hook raises (get_execution_status); an error of its
-    Jinja it takes for a Ctrl-C, and drops the results of all nodes (RunTask.after_run). An
-    on-run-start hook is left as it is: after its error, no node shall run.
+    dbt turns an SQL error of a hook into a result (get_execution_status). But it treats a Jinja
+    error as a Ctrl-C and drops the results of all nodes (RunTask.after_run). An on-run-start hook
+    keeps dbt's behaviour: after its error, no node should run.
     """
-    from dbt.task.run import RunTask  # not at the top: `dbt parse` needs none of it
+    from dbt.task.run import RunTask  # imported late: `dbt parse` does not need it
 
     get_sql = RunTask.get_hook_sql
 
@@ -242,7 +248,7 @@ def keep_results_when_a_last_hook_is_refused() -> None:
 def around_each_ephemeral_model(around) -> None:
     """Compile each ephemeral model of this dbt command within `around(unique_id)`.
 
-    dbt compiles one when the first model that reads it is compiled, and hands the others its code
+    dbt compiles it with the first model that reads it, and reuses the code for the others
     (Compiler._compile_code).
     """
     from dbt.compilation import Compiler
@@ -259,9 +265,9 @@ def around_each_ephemeral_model(around) -> None:
 
 
 def keep_in_columns(names) -> None:
-    """Let a column in the manifest have those of its config's keys that dbt drops.
+    """Keep config keys of a column in the manifest that dbt would drop.
 
-    Of a column's `config`, dbt keeps `meta` and `tags`, and nothing else (ParserRef._add).
+    dbt keeps only `meta` and `tags` of a column's `config` (ParserRef._add).
 
     Args:
         names: The keys.
@@ -279,9 +285,9 @@ def keep_in_columns(names) -> None:
 
 
 def list_no_relations() -> None:
-    """Let this dbt command not list what is in the warehouse before it begins.
+    """Skip the listing of the warehouse before this dbt command begins.
 
-    `dbt compile --no-introspect` does so all the same, and needs credentials for nothing else.
+    `dbt compile --no-introspect` still lists it, and needs credentials only for that.
     """
     object.__setattr__(get_flags(), "populate_cache", False)
 
@@ -305,13 +311,13 @@ def unwritten_contracts_allowed() -> Iterator[None]:
 
 
 def allow_contracts_on_python_models() -> None:
-    """Lift dbt-core's refusal of contracts on Python models where the check that replaces it is.
+    """Allow contracts on Python models whose materialization makes the check itself.
 
-    dbt-core refuses `contract: {enforced: true}` on any model that is not SQL, when it parses
+    When it parses, dbt-core refuses `contract: {enforced: true}` on any model that is not SQL
     (ModelPatchParser._validate_constraint_prerequisites). The refusal stays for a model whose
     materialization does not make the check.
     """
-    # Not at the top: a dbt-core that is not known may lack them, and is told so in one line.
+    # Imported late: an unsupported dbt-core may lack them, and gets a one-line message instead.
     from dbt.artifacts.resources.types import ModelLanguage
     from dbt.parser.schemas import ModelPatchParser
 
@@ -321,7 +327,7 @@ def allow_contracts_on_python_models() -> None:
         if _unwritten_are_allowed and not node.columns:
             return
         if node.language == ModelLanguage.python and (check := _contract_check(parser, node)):
-            # So that a partial parse comes back here when that macro changes.
+            # So that partial parsing comes back here when that macro changes.
             node.depends_on.add_macro(check.unique_id)
             node = copy.copy(node)
             node.language = ModelLanguage.sql
@@ -331,7 +337,7 @@ def allow_contracts_on_python_models() -> None:
 
 
 def _contract_check(parser, node):
-    """The macro that has the contract of `node`, a Python model, checked; None if there is none."""
+    """Return the macro that checks the contract of a Python model, or None."""
     project, macros = parser.root_project, parser.manifest.macros
     materialization = parser.manifest.find_materialization_macro_by_name(
         project.project_name, node.config.materialized, project.credentials.type
@@ -347,7 +353,7 @@ def _contract_check(parser, node):
 
 
 def find_materialization(manifest, project: str, node):
-    """The macro of a node's materialization in a project of dbt-spark; None if there is none."""
+    """Return the macro of a node's materialization in a dbt-spark project, or None."""
     materialized = node.get_materialization()
     return manifest.find_materialization_macro_by_name(project, materialized, "spark")
 
@@ -403,12 +409,15 @@ def stock_materialization(manifest, name: str, context: dict):
 
 
 def calls(macro, name: str, macros: Mapping) -> bool:
-    """Does the macro call another of that name, itself or through others?
+    """Return whether the macro calls another one of this name, directly or indirectly.
 
     Args:
         macro: The macro.
         name: The name.
         macros: The manifest's macros, by unique id.
+
+    Returns:
+        Whether there is such a call.
     """
     called, seen = [*macro.depends_on.macros], set()
     while called:

@@ -1,4 +1,4 @@
-"""The docs page that dbt-core brings: one HTML file, whose script is changed in some places."""
+"""The docs page of dbt-core: one HTML file whose script is patched in a few places."""
 
 import re
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts.compat.patches import patch
 
-# The data that a static page has in itself: what stands in dbt's script for each of the files.
+# The placeholder in dbt's script for each file that a static page embeds.
 INLINE = {
     "manifest.json": '"MANIFEST.JSON INLINE DATA"',
     "catalog.json": '"CATALOG.JSON INLINE DATA"',
 }
 
-# The search takes a text for HTML, with what it has found in a <span>.
+# The search inserts text as HTML, with the match in a <span>.
 _MATCH = '<span class="search-result-match">'
 _ESCAPE = '(x=>x&&String(x).replace(/[&<>]/g,y=>"&#"+y.charCodeAt()+";"))'
 _CHANGES = {
@@ -25,7 +25,7 @@ _CHANGES = {
         rf'.trustAsHtml({_ESCAPE}(\1.replace(\2,"\\x01$&\\x02"))'
         rf".replace(/\\x01/g,'{_MATCH}').replace(/\\x02/g,'</span>'))"
     ),
-    # The graph begins without the tests, which its list of resources shows again.
+    # The graph hides tests at first. Its list of resource types shows them again.
     r'("snapshot","source",)"test","unit_test",("analysis","exposure")': r"\1\2",
     r"(\w\.showFullGraph=function\(\w\)\{[^{}]*assign\(\{\},(\w)\.options)\)": (
         r"\1,{resource_types:\2.selection.clean.resource_types})"
@@ -34,7 +34,7 @@ _CHANGES = {
 
 
 def on_docs_written(call: Callable[[Path], None]) -> None:
-    """Call `call(folder)` when this `dbt docs generate` has written its pages to that folder."""
+    """Call `call(folder)` when this `dbt docs generate` has written its pages to the folder."""
     run = GenerateTask.run
 
     def noticed(task):
@@ -46,10 +46,10 @@ def on_docs_written(call: Callable[[Path], None]) -> None:
 
 
 def page() -> str:
-    """dbt's page, whose search shows texts as they are, and whose graph begins with the data.
+    """Return dbt's page, with escaped text in the search and without tests in the first graph.
 
     Raises:
-        DbtRuntimeError: If it is another page than the one that is known here.
+        DbtRuntimeError: If the page is not the known one.
     """
     text = Path(DOCS_INDEX_FILE_PATH).read_text(encoding="utf-8")
     for pattern, replacement in _CHANGES.items():
@@ -60,7 +60,7 @@ def page() -> str:
 
 
 def unknown_page() -> DbtRuntimeError:
-    """The error of a page that cannot be made safe."""
+    """Return the error for a page that cannot be made safe."""
     return DbtRuntimeError(
         f"{DOCS_INDEX_FILE_PATH} is another docs page than the one that dbt-spark-contracts knows: "
         "install the dbt-core that the project locks"

@@ -1,9 +1,9 @@
-"""dbt-core: its unit tests, which test SQL models only.
+"""dbt-core: unit tests, which support SQL models only.
 
-dbt takes the model's code for SQL, whatever its language (UnitTestManifestLoader). Here the test
-gets the language and the refs and sources of its model; the given rows become a query each, which
-the materialization `unit` makes a view; and the code that dbt adds to a Python model is rendered
-with the test's overrides, and loads those views.
+dbt treats the model's code as SQL, whatever its language (UnitTestManifestLoader). Here the test
+gets the language, refs and sources of its model. Each set of given rows becomes a query, which the
+materialization `unit` turns into a view. The code that dbt adds to a Python model is rendered with
+the test's overrides, and loads those views.
 """
 
 import csv
@@ -16,12 +16,12 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts import file_sources
 from dbt_spark_contracts.compat.patches import patch
 
-# The attribute of a unit test's node that is the Python model under test.
+# The attribute of a unit test's node that holds the tested Python model.
 TESTED_MODEL = "_tested_python_model"
 
 
 def allow_unit_tests_of_python_models() -> None:
-    """Let dbt's unit tests test a Python model too."""
+    """Make dbt's unit tests work for Python models, too."""
     from dbt.compilation import Compiler
     from dbt.parser.unit_tests import UnitTestManifestLoader
 
@@ -44,9 +44,10 @@ def allow_unit_tests_of_python_models() -> None:
 
 
 def _test_python_model(loader, test_case, tested) -> None:
-    """Make what dbt has parsed as the unit test of a SQL model that of `tested`, a Python model.
+    """Turn the unit test that dbt parsed for SQL into one of a Python model.
 
-    Raises ParsingError for what dbt refuses of a SQL model's: see process_models_for_unit_test.
+    Raises:
+        ParsingError: For what dbt also refuses for SQL models: see process_models_for_unit_test.
     """
     from dbt.exceptions import ParsingError
 
@@ -81,15 +82,16 @@ def _test_python_model(loader, test_case, tested) -> None:
 
 
 def _inputs(loader, test) -> list[str]:
-    """The unique ids of the nodes that stand for what is given, in its order."""
+    """Return the unique ids of the nodes for the given inputs, in order."""
     return [name for name in test.depends_on.nodes if name in loader.unit_test_manifest.nodes]
 
 
 def _known_columns(node) -> dict[str, str]:
-    """The columns of a model, seed or source and their types, where the project tells all of them.
+    """Return the column types of a model, seed or source, if the project declares all of them.
 
-    By its contract; of a source of files, those that Python models get; of a seed, where the types
-    of all its columns are configured. Empty else: dbt asks the table.
+    They come from the contract; for a file source, from the columns that Python models get; for a
+    seed, from its config if that has all columns. Otherwise the result is empty, and dbt asks the
+    table.
     """
     config = node.config
     if getattr(getattr(config, "contract", None), "enforced", False):
@@ -106,7 +108,7 @@ def _known_columns(node) -> dict[str, str]:
 
 
 def _as_jinja(rows: list[dict]) -> list[dict]:
-    """Rows whose Python text is Jinja too: a date that YAML has read is a text again."""
+    """Return rows whose Python text is also Jinja: dates that YAML has parsed become text again."""
     return [
         {name: str(value) if isinstance(value, date) else value for name, value in row.items()}
         for row in rows
@@ -136,7 +138,7 @@ def _compile_python_test(compiler, test, manifest):
         context["is_incremental"] = lambda: False
     postfix = get_rendered("{{ py_script_postfix(model) }}", context, test)
     prefix = compiler.add_ephemeral_prefix("")
-    # All threads share one session, so the names of views are this test's own.
+    # All threads share one session, so the view names must be unique to this test.
     own_prefix = f"__dbt__given__{sha256(test.unique_id.encode()).hexdigest()[:12]}__"
     given: dict[str, str] = {}
     for unique_id in test.depends_on.nodes:
@@ -155,5 +157,5 @@ def _compile_python_test(compiler, test, manifest):
 
 
 def _file(node) -> dict[str, str]:
-    """Which file a node stands in."""
+    """Return the file that contains a node."""
     return {"package_name": node.package_name, "original_file_path": node.original_file_path}

@@ -1,6 +1,6 @@
-"""Iceberg's Spark module: classes that its own commands are made of, and that are no API.
+"""Iceberg's Spark module: internal classes that its own commands are built on.
 
-Its tables, schemas and actions are an API, in Java; those need no page here.
+Iceberg's tables, schemas and actions are a public Java API and are used directly.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,23 +12,25 @@ if TYPE_CHECKING:
 
 
 def load_table(session: "SparkSession", name: str) -> Any:
-    """A table by its name in SQL, as Iceberg's API has it: Spark hands out its own wrapper only.
+    """Load a table by its SQL name as an object of Iceberg's API. Spark only returns its wrapper.
 
-    Raises pyspark's AnalysisException if there is none, Iceberg's error if it is another format's.
+    Raises:
+        AnalysisException: If the table does not exist. For a table of another format, Iceberg
+            raises its own error.
     """
     spark = java_classes(active(session)).org.apache.iceberg.spark
     return spark.Spark3Util.loadIcebergTable(java_session(session), name)
 
 
 def catalog_and_identifier(session: "SparkSession", name: str) -> tuple[Any, Any]:
-    """The catalog of a table's name in SQL, and its identifier there: Spark's Java objects."""
+    """Return the catalog of an SQL table name and its identifier there, as Java objects."""
     spark = java_classes(active(session)).org.apache.iceberg.spark
     found = spark.Spark3Util.catalogAndIdentifier(java_session(session), name)
     return found.catalog(), found.identifier()
 
 
 def expression(session: "SparkSession", table: str, condition: str) -> Any:
-    """A condition on a table's columns, in SQL, as Iceberg's expression."""
+    """Convert an SQL condition on a table's columns to Iceberg's expression."""
     sources = java_classes(session).org.apache.spark.sql.execution.datasources
     converter = sources.SparkExpressionConverter
     resolved = converter.collectResolvedSparkExpression(java_session(session), table, condition)

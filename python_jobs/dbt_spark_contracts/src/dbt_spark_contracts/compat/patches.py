@@ -1,7 +1,7 @@
-"""What is patched in dbt for one command.
+"""Patches of dbt for one command.
 
 dbt's modules belong to the process, which may run commands of several projects. So each command
-begins by undoing what the one before has patched.
+first undoes the patches of the previous one.
 """
 
 from contextlib import ExitStack
@@ -11,11 +11,11 @@ _undo = ExitStack()
 
 
 def patch(owner: Any, name: str, value: Any) -> None:
-    """Let `owner` have another value of that name, until the next command begins."""
+    """Replace an attribute of `owner` until the next command begins."""
     _undo.callback(setattr, owner, name, getattr(owner, name))
     setattr(owner, name, value)
 
 
 def undo() -> None:
-    """Let all be as dbt has it."""
+    """Undo all patches."""
     _undo.close()

@@ -1,8 +1,8 @@
-"""py4j: how it finds a Java class by its name.
+"""py4j: its lookup of Java classes by name.
 
-py4j asks Java what a name is each time that it stands in the code, for each part of a class's whole
-name. Java then looks for a class of that name in each of Spark's jars: a millisecond for each part,
-and a build has thousands of them. What a name is does not change while Java runs.
+py4j asks Java for each part of a class's full name, each time the name is used. Java then searches
+each of Spark's jars, which takes a millisecond per part, and a build has thousands of lookups. The
+result does not change while Java runs.
 """
 
 import functools
@@ -14,7 +14,7 @@ from dbt_spark_contracts.once import once
 
 @once
 def remember_names() -> None:
-    """Have py4j ask once for each package, class and static method, in every thread."""
+    """Make py4j look up each package, class and static method only once, in every thread."""
     from py4j.java_gateway import JavaClass, JavaPackage, JVMView
 
     for owner in (JVMView, JavaPackage, JavaClass):
@@ -22,7 +22,7 @@ def remember_names() -> None:
 
 
 def _remembering(ask: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    """The function, whose answer becomes an attribute, if it is one that stays."""
+    """Wrap the lookup so that a permanent result becomes an attribute."""
 
     @functools.wraps(ask)
     def remembering(self: Any, name: str) -> Any:
@@ -35,10 +35,10 @@ def _remembering(ask: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
 
 
 def _stays(found: Any, name: str) -> bool:
-    """Is that the same for as long as Java runs? A static field is not.
+    """Return whether the result stays the same while Java runs. A static field does not.
 
-    A class that was not found counts as a package, and may be found once its jar has been added: by
-    Java's rules the name of a package has no capital.
+    An unknown class looks like a package, and may be found once its jar is added. By Java's
+    conventions, package names have no capitals.
     """
     from py4j.java_gateway import JavaClass, JavaMember, JavaPackage
 

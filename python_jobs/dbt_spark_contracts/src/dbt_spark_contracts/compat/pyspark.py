@@ -1,7 +1,7 @@
 """pyspark and py4j: the Java objects behind pyspark's own.
 
-Spark's plans and catalogs, and all of Iceberg, have an API in Java only; py4j calls it. pyspark
-keeps the way there to itself. It is imported when it is needed: `dbt parse` needs none of it.
+Spark's plans and catalogs, and all of Iceberg, only have a Java API, which py4j can call. pyspark
+keeps its access private. It is imported late, because `dbt parse` does not need it.
 """
 
 import json
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 def java_classes(session: "SparkSession") -> Any:
-    """Java's packages, from which a class is had by its whole name."""
+    """Return the root of Java's packages, which gives access to classes by their full names."""
     return session._jvm
 
 
 def java_session(session: "SparkSession") -> Any:
-    """Java's session, which Iceberg's and Spark's own functions take."""
+    """Return the Java session, which Iceberg's and Spark's functions take."""
     return session._jsparkSession
 
 
 def active(session: "SparkSession") -> "SparkSession":
-    """The session, made this thread's: Spark reads `spark.sql.defaultCatalog` of the active one."""
+    """Make the session active in this thread, where Spark reads `spark.sql.defaultCatalog`."""
     java_classes(session).SparkSession.setActiveSession(java_session(session))
     return session
 
 
 def sql_parser(session: "SparkSession") -> Any:
-    """Spark's parser, which parses without any analysis."""
+    """Return Spark's parser, which does not analyze."""
     return java_session(session).sessionState().sqlParser()
 
 
 def formatted_sql(session: "SparkSession", text: str, values: "Mapping[str, Any]") -> str:
-    """The statement that `session.sql(text, **values)` runs."""
+    """Return the statement that `session.sql(text, **values)` runs."""
     from pyspark.sql.sql_formatter import SQLStringFormatter
 
     formatter = SQLStringFormatter(session)
@@ -49,33 +49,33 @@ def formatted_sql(session: "SparkSession", text: str, values: "Mapping[str, Any]
 
 
 def current_catalog(session: "SparkSession") -> Any:
-    """The session's current catalog: Spark's Java object."""
+    """Return the session's current catalog as a Java object."""
     return java_session(active(session)).sessionState().catalogManager().currentCatalog()
 
 
 def analyzed_plan(frame: "DataFrame") -> Any:
-    """The analyzed plan of a DataFrame: Spark's Java object. No Spark job."""
+    """Return the analyzed plan of a DataFrame as a Java object. No Spark job."""
     return frame._jdf.queryExecution().analyzed()
 
 
 def optimized_plan(frame: "DataFrame") -> Any:
-    """The optimized plan of a DataFrame: Spark's Java object. No Spark job."""
+    """Return the optimized plan of a DataFrame as a Java object. No Spark job."""
     return frame._jdf.queryExecution().optimizedPlan()
 
 
 def input_files(session: "SparkSession", frame: "DataFrame") -> list[str]:
-    """The URLs of the files that a DataFrame reads."""
+    """Return the URLs of the files that a DataFrame reads."""
     return fetched(session, frame._jdf.inputFiles())
 
 
 def fetched(session: "SparkSession", collection: Any) -> Any:
-    """A Java collection of texts and numbers as Python's own: py4j has a call for each of them."""
+    """Convert a Java collection of texts and numbers in one call. py4j needs one per element."""
     mapper = java_classes(session).com.fasterxml.jackson.databind.ObjectMapper()
     return json.loads(mapper.writeValueAsString(collection))
 
 
 def frame_of(session: "SparkSession", plan: Any) -> "DataFrame":
-    """The DataFrame of a plan that the parser has made: analyzed, and not run."""
+    """Return the DataFrame of a parsed plan, which is analyzed but not run."""
     from pyspark.sql import DataFrame
 
     dataset = java_classes(session).org.apache.spark.sql.Dataset
@@ -83,63 +83,63 @@ def frame_of(session: "SparkSession", plan: Any) -> "DataFrame":
 
 
 def column_of(session: "SparkSession", expression: Any) -> "Column":
-    """The column of an expression that the parser has made."""
+    """Return the column of a parsed expression."""
     from pyspark.sql import Column
 
     return Column(java_classes(session).org.apache.spark.sql.Column(expression))
 
 
 def with_child(session: "SparkSession", plan: Any, child: Any) -> Any:
-    """The same plan over another one child."""
+    """Return the plan with its one child replaced."""
     from pyspark.sql.column import _to_seq
 
     return plan.withNewChildren(_to_seq(session.sparkContext, [child]))
 
 
 def kind_of_java(value: Any) -> str:
-    """The name of a Java object's class; empty for what py4j has made a Python one."""
+    """Return the class name of a Java object. Empty for a value that py4j has converted."""
     return value.getClass().getSimpleName() if hasattr(value, "_target_id") else ""
 
 
 def elements(sequence: Any) -> "Iterator[Any]":
-    """The elements of a Scala sequence, which py4j does not iterate over."""
+    """Yield the elements of a Scala sequence, which py4j cannot iterate."""
     return (sequence.apply(position) for position in range(sequence.size()))
 
 
 def grouped_frame(groups: "GroupedData") -> "DataFrame":
-    """The DataFrame whose rows were grouped."""
+    """Return the DataFrame whose rows were grouped."""
     return groups._df
 
 
 def hadoop_configuration(session: "SparkSession") -> Any:
-    """With what Hadoop finds the file system of a path."""
+    """Return the configuration with which Hadoop finds the file system of a path."""
     return session._jsc.hadoopConfiguration()
 
 
 def java_array(session: "SparkSession", kind: Any, length: int) -> Any:
-    """A Java array, which Java's varargs take."""
+    """Return a Java array, for Java's varargs."""
     return session.sparkContext._gateway.new_array(kind, length)
 
 
 def has_java() -> bool:
-    """Does this process have a Java? It outlives the session in it."""
+    """Return whether this process has a Java. It may outlive its session."""
     from pyspark import SparkContext
 
     return bool(SparkContext._gateway)
 
 
 def classes_of_this_java() -> Any:
-    """The same as `java_classes`, where there is a Java and may be no session."""
+    """Return the same as `java_classes`, for a Java that may have no session."""
     from pyspark import SparkContext
 
     return SparkContext._jvm
 
 
 def connect(port: int, secret: str) -> None:
-    """Let pyspark in this process use the Java that listens there.
+    """Connect pyspark in this process to the Java that listens on this port.
 
-    pyspark asks the environment where a Java runs. It is handed one of its own: this thread runs
-    beside dbt's, and what reads the process's environment while a variable goes, fails.
+    pyspark reads the port from the environment. It gets a private copy of the environment, because
+    other threads of dbt run at the same time and would fail while a variable is removed.
     """
     from pyspark import SparkContext, java_gateway
 

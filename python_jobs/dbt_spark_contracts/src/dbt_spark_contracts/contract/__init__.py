@@ -1,1 +1,1 @@
-"""What a contract promises, held against a staged model and against a table."""
+"""What a contract promises, checked against a staged view and against a table."""

@@ -1,4 +1,4 @@
-"""A promise held against a staged model, and against the table that is there."""
+"""Check a promise against a staged view, and against the existing table."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,20 +17,25 @@ if TYPE_CHECKING:
 
 
 def check_staged(staged: "DataFrame", promise: Promise) -> None:
-    """Hold the staged rows against an enforced contract; costs analysis, no Spark job.
+    """Check the staged view against an enforced contract. Runs the analyzer, but no Spark job.
 
-    Raises dbt's own contract error, with its table of columns and reasons, if a name or type
-    differs, or if a column may be null where the contract says not null.
+    Args:
+        staged: The staged view.
+        promise: The promise.
+
+    Raises:
+        ContractError: dbt's own error, with its table of columns and reasons, if a name or type
+            differs, or if a not-null column of the contract may be null.
     """
     if not promise.enforced:
         return
     found = spark_plan.columns(staged)
-    # As dbt compares: names and types, in any order.
+    # Like dbt, compare names and types in any order.
     in_model = sorted((column["name"], column["data_type"]) for column in found)
     if in_model != sorted((column.name, column.data_type) for column in promise.columns):
         raise ContractError(_as_dbt_has(promise.columns), found)
 
-    # Nullability goes along in the type, to be told in the same table.
+    # The type includes nullability, so that it shows in the same table of dbt's error.
     not_null = [column for column in promise.columns if not column.nullable]
     proven = spark_plan.never_null(staged, [column.name for column in not_null])
     if len(proven) < len(not_null):
@@ -52,23 +57,23 @@ def _row(name: str, data_type: str) -> dict:
 
 @dataclass
 class Drift:
-    """How a table's columns differ from what is promised.
+    """The differences between a table's columns and the promised ones.
 
     Attributes:
-        promise: What is promised.
-        is_there: Whether there is a table.
-        is_anew: Whether the table differs and may be made anew: nothing of it was ever published.
-        stray: The table's only.
-        missing: Promised only.
-        retyped: Of another type or, where a contract is enforced, stricter or looser on nulls.
-        renamed: The same but for capitals, which Spark does not tell apart.
-        commented: With another comment.
-        loosened: Of a model without a contract: those that held no null so far, and may now.
-        tightened: Of a contract: those that may have held one so far, and must not in what replaces
-            all rows.
-        held: The table's only, for a branch that is not published yet.
-        withdrawn: Added for the branch that this run takes up, and not promised any more, or of
-            another type.
+        promise: The promise.
+        is_there: Whether the table exists.
+        is_anew: Whether the table differs and may be recreated, because it was never published.
+        stray: Columns of the table that are not promised.
+        missing: Promised columns that the table lacks.
+        retyped: Columns of another type or, under a contract, of other nullability.
+        renamed: Columns that differ only in case, which Spark ignores.
+        commented: Columns with another comment.
+        loosened: Without a contract: columns that were not null and may be null now.
+        tightened: With a contract, if all rows are replaced: columns that were nullable and must
+            not be null now.
+        held: Columns that exist only for a branch that is not published yet.
+        withdrawn: Columns that were added for the branch that this run continues, and that are no
+            longer promised or have another type now.
     """
 
     promise: Promise
@@ -91,13 +96,16 @@ def drift(
     branch: str | None,
     staged: "Callable[[], DataFrame] | None" = None,
 ) -> Drift:
-    """How the columns of the table, if there is one, differ from the promise.
+    """Compare the columns of the table, if it exists, with the promise.
 
     Args:
         session: The session.
         promise: The promise.
-        branch: The branch that the run writes to, with whose columns the table is compared.
-        staged: Gives the staged rows, if any are.
+        branch: The branch that the run writes to. Its pending columns are compared.
+        staged: Returns the staged view, if there is one.
+
+    Returns:
+        The differences.
     """
     found = Drift(promise, is_there=tables.exists(session, promise.table))
     if not found.is_there:
@@ -110,7 +118,7 @@ def drift(
     for existing in schemas.fields(session, promise.table):
         name = own.rename.get(existing.name, existing.name)
         column = columns.get(name.lower())
-        # One that was to go is wanted again, if a retry finds the model so.
+        # A retry may need a column again that was about to be dropped.
         goes = existing.id in own.drop and (column is None or existing.name in replaced)
         if goes or existing.id in others:
             found.held.append(existing)
@@ -152,10 +160,14 @@ def drift(
 
 
 def check_table(found: Drift) -> None:
-    """Hold the existing table against what is promised, before anything is computed or written.
+    """Check the existing table against the promise, before anything is computed or written.
 
-    Raises CompilationError that names each column which differs and which the promise's policy lets
-    nobody change, and the way out.
+    Args:
+        found: The differences.
+
+    Raises:
+        CompilationError: Names each difference that the policy does not allow to change, and the
+            way out.
     """
     promise = found.promise
     if not found.is_there or found.is_anew:
@@ -185,7 +197,7 @@ def check_table(found: Drift) -> None:
 
 
 def may_retype(promise: Promise) -> bool:
-    """May a column become one of another type? Where nothing is promised, and all is made anew."""
+    """Return whether a column may change its type: without a contract, in a full refresh."""
     return promise.full_refresh and not promise.enforced
 
 
@@ -211,7 +223,7 @@ def _renamed(existing: Field, column: Column) -> str:
 
 
 def _way_out(found: Drift) -> str:
-    """One sentence for each kind of drift: what to do about it."""
+    """Return one sentence per kind of drift: what to do about it."""
     promise = found.promise
     ways = []
     if found.stray and promise.enforced:
@@ -235,7 +247,7 @@ def _way_out(found: Drift) -> str:
 
 
 def differences(found: Drift) -> list[str]:
-    """How the columns of a table differ from what is promised: a line each."""
+    """Return one line per difference between a table's columns and the promise."""
     return [
         *map(_stray, found.stray),
         *map(_missing, found.missing),
@@ -249,7 +261,7 @@ def differences(found: Drift) -> list[str]:
 
 
 def breaches(session: "SparkSession", promise: Promise) -> list[str]:
-    """How the table, which was prepared and written, has left the promise since: a line each."""
+    """Return one line per column that no longer fits the promise since the table was written."""
     expected = {existing.id: existing for existing in promise.fields}
     lines = []
     for existing in schemas.fields(session, promise.table):
@@ -272,7 +284,7 @@ def _told(existing: Field) -> str:
 
 
 def broken_checks(session: "SparkSession", promise: Promise, branch: str | None) -> list[str]:
-    """The checks that rows of the branch, or main, break: a line each. A Spark job for each."""
+    """Return one line per check that rows of the branch or main violate. Each costs a Spark job."""
     rows = session.table(f"{promise.table}.branch_{branch}" if branch else promise.table)
     return [
         f"  {check} does not hold for each row"

@@ -1,7 +1,7 @@
-"""dbt's constraints, at a column and at the model: what is enforced here, and what is told of.
+"""dbt's constraints of columns and models: which are enforced, and which only get a warning.
 
-`not_null` and `check` are. What the query says of `primary_key` and `unique` is in keys.py. Of
-`foreign_key` and `custom` dbt's own warning says that they are not.
+`not_null` and `check` are enforced. keys.py proves or refutes `primary_key` and `unique`. dbt's own
+warning covers `foreign_key` and `custom`.
 """
 
 import re
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _KEYS = (ConstraintType.primary_key, ConstraintType.unique)
 
-# Types that Iceberg keeps as strings of any length.
+# Types that Iceberg stores as strings of any length.
 _SHORT_TEXT = re.compile(r"(?:var)?char\s*\(\s*(\d+)\s*\)", re.IGNORECASE)
 
 
@@ -43,9 +43,10 @@ class Check:
 
 
 def not_null(model: dict) -> set[str]:
-    """The names of the columns that the model promises to hold no null.
+    """Return the names of the columns that the model promises to be not null.
 
-    Raises CompilationError if it promises that of a column that it does not name.
+    Raises:
+        CompilationError: If a constraint names a column that the contract does not name.
     """
     names = {
         name
@@ -59,9 +60,10 @@ def not_null(model: dict) -> set[str]:
 
 
 def checks(model: dict) -> list[Check]:
-    """The checks of the model and of its columns, and the lengths of its varchars.
+    """Return the checks of the model and its columns, and those for varchar lengths.
 
-    Raises CompilationError if one has no expression.
+    Raises:
+        CompilationError: If a check has no expression.
     """
     found = []
     for name, column in model["columns"].items():
@@ -73,13 +75,13 @@ def checks(model: dict) -> list[Check]:
 
 
 def keys(model: dict) -> dict[tuple[str, ...], bool]:
-    """The keys that the model promises: the columns of each, by which no two rows are equal.
+    """Return the keys that the model promises, each as its columns.
 
     Returns:
-        The keys, with whether it is to be said of one that nothing enforces it: `warn_unenforced`.
+        The keys, each with the flag whether to warn that it is not enforced: `warn_unenforced`.
 
     Raises:
-        CompilationError: If one names a column that the contract does not name.
+        CompilationError: If a key names a column that the contract does not name.
     """
     found: dict[tuple[str, ...], bool] = {}
     for name, column in model["columns"].items():
@@ -103,7 +105,7 @@ def _checks(model: dict, where: str, constraints: Iterable[dict]) -> list[Check]
 
 
 def warn_of_others(adapter: type, model: dict) -> None:
-    """Say, in dbt's own words, which of the model's constraints nobody enforces."""
+    """Warn, in dbt's own words, about the constraints that are not enforced."""
     for column in model["columns"].values():
         for written in _of(column):
             _warn(adapter, ColumnLevelConstraint.from_dict(written))
@@ -114,11 +116,11 @@ def warn_of_others(adapter: type, model: dict) -> None:
 def _warn(adapter: Any, constraint: Any) -> None:
     if constraint.type in _KEYS:
         return
-    if not constraint.warn_unenforced:  # dbt-spark, which puts them into its DDL, asks for this
+    if not constraint.warn_unenforced:  # dbt-spark's own DDL respects this, too
         return
     if constraint.type != ConstraintType.custom:
         adapter.process_parsed_constraint(constraint, lambda ignored: None)
-    elif constraint.warn_unsupported:  # dbt says nothing of it
+    elif constraint.warn_unsupported:  # dbt does not warn about it
         warn_or_error(
             ConstraintNotSupported(constraint=constraint.type.value, adapter=adapter.type())
         )
@@ -134,7 +136,7 @@ def _type(written: dict) -> ConstraintType:
 
 def _named(model: dict, written: dict) -> list[str]:
     columns = written.get("columns") or []
-    # Of `columns: car` dbt makes a list of letters.
+    # dbt turns `columns: car` into a list of letters.
     text = "".join(columns) if all(len(name) == 1 for name in columns) else ""
     if len(text) > 1 and (text in model["columns"] or not {*text} <= {*model["columns"]}):
         raise CompilationError(
@@ -155,9 +157,12 @@ def _named(model: dict, written: dict) -> list[str]:
 
 
 def require_conditions(frame: "DataFrame", table: str, conditions: Iterable[Check]) -> None:
-    """Raises CompilationError, in one line, for a check that is no condition on one row of `frame`.
+    """Check that each check is a condition on a single row of `frame`.
 
-    Costs an analysis of the check alone, and no Spark job.
+    Each check is analyzed on its own. No Spark job.
+
+    Raises:
+        CompilationError: For the first check that is not. The message is one line.
     """
     for check in conditions:
         try:

@@ -1,4 +1,4 @@
-"""What the macros of macros/contract ask of the adapter."""
+"""The adapter methods that macros/contract calls."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class ContractDoors(metaclass=AdapterMeta):
-    """A model's contract, as the steps of a materialization hold to it."""
+    """The part of the adapter that checks a model's contract in the steps of a materialization."""
 
     invocation: "Invocation"
 
-    # The adapter's: lineage/doors.py.
+    # Provided by the adapter: lineage/doors.py.
     project_of: "Callable[[dict], Project]"
 
     @available
@@ -47,9 +47,9 @@ class ContractDoors(metaclass=AdapterMeta):
         internal: Sequence[str] = (),
         dbts_own: Sequence[str] = (),
     ) -> Promise:
-        """What the model, which is staged, promises of its table: see `promise`.
+        """Return what the staged model promises about its table: see `promise`.
 
-        Says which of its constraints nobody enforces.
+        Warns about constraints that are not enforced.
         """
         with explained():
             made = promise(
@@ -62,9 +62,12 @@ class ContractDoors(metaclass=AdapterMeta):
 
     @available
     def require_grants(self, relation: Any) -> None:
-        """Raises CompilationError, in one line, where Spark has no statement for dbt's `grants`.
+        """Check that Spark has a statement for dbt's `grants`. An extension of Spark may have one.
 
-        Else it would be known once the table is written. An extension of Spark's may have one.
+        Without this check, the error would come after the table is written.
+
+        Raises:
+            CompilationError: If it has none. The message is one line.
         """
         try:
             sql_parser(session.get()).parsePlan("grant select on t to `someone`")
@@ -76,13 +79,13 @@ class ContractDoors(metaclass=AdapterMeta):
 
     @available
     def check_staged(self, made: Promise) -> None:
-        """Hold the staged view against the promise: see `check_staged`."""
+        """Check the staged view against the promise: see `check_staged`."""
         with explained():
             check.check_staged(self.invocation.rows_of(made.staged), made)
 
     @available
     def merge_columns(self, staged: Any, config: str, names: Any) -> list[str]:
-        """The columns that this config of a merge names: see `merge.columns`."""
+        """Return the columns that this config of a merge names: see `merge.columns`."""
         if not (wanted := listed(names)):
             return []
         with explained():
@@ -90,12 +93,19 @@ class ContractDoors(metaclass=AdapterMeta):
 
     @available
     def check_keys(self, staged: Any, model: dict, graph: dict) -> None:
-        """Hold the staged view against the keys of an enforced contract: see `keys.judge`.
+        """Check the staged view against the keys of an enforced contract: see `keys.judge`.
 
-        Says of each key that nothing proves who decides about it. Raises CompilationError, in one
-        line for each, for a key of which the query, or a seed's file, has several rows; and, where
-        the model's meta says `unproven_keys: error`, for one that nothing proves. Warns of a sum
-        that counts a row several times.
+        For each unproven key, it says what decides about it. It warns about a sum that counts a row
+        several times.
+
+        Args:
+            staged: The staged view.
+            model: dbt's model.
+            graph: dbt's graph.
+
+        Raises:
+            PromiseBroken: One line per key of which the query, or a seed's file, has several rows.
+                With `unproven_keys: error` in the model's meta, also for each unproven key.
         """
         if not is_enforced(model["config"]):
             return
@@ -122,17 +132,17 @@ class ContractDoors(metaclass=AdapterMeta):
     def check_snapshot_key(
         self, staged: Any, model: dict, graph: dict, unique_key: Any, is_first: bool
     ) -> None:
-        """Look for two new rows of a snapshot that have one key: a later merge could not tell them.
+        """Check that no two new rows of a snapshot share a key, which would break a later merge.
 
         Args:
-            staged: The staged view: of the first snapshot its rows, else what dbt would merge.
+            staged: The staged view: the rows of a first snapshot, else what dbt would merge.
             model: dbt's model.
             graph: dbt's graph.
-            unique_key: The snapshot's.
-            is_first: Whether its table is yet to be made.
+            unique_key: The snapshot's unique_key.
+            is_first: Whether the table does not exist yet.
 
         Raises:
-            CompilationError: In one line, if there are such rows.
+            CompilationError: If there are such rows. The message is one line.
         """
         wanted = listed(unique_key)
         rows = self.invocation.rows_of(str(staged))
@@ -157,19 +167,19 @@ class ContractDoors(metaclass=AdapterMeta):
 
     @available
     def get_drift(self, made: Promise) -> Drift:
-        """How the table, if there is one, differs from the promise: see `Drift`."""
+        """Return how the table, if it exists, differs from the promise: see `Drift`."""
         with explained():
             staged = partial(self.invocation.rows_of, made.staged)
             return check.drift(session.get(), made, session.branch(), staged)
 
     @available
     def check_table(self, drift: Drift) -> None:
-        """Hold the table, if there is one, against the promise: see `check_table`."""
+        """Check the table, if it exists, against the promise: see `check_table`."""
         check.check_table(drift)
 
     @available
     def prepare_table(self, drift: Drift) -> list[str]:
-        """Create the table, or let it follow the promise: see `prepare`."""
+        """Create the table, or change it to fit the promise: see `prepare`."""
         made = drift.promise
         tell.change(f"{made.table}: prepare")
         branch = session.branch()
@@ -181,11 +191,17 @@ class ContractDoors(metaclass=AdapterMeta):
 
     @available
     def check_after_hooks(self, made: Promise, has_hooks: bool) -> None:
-        """Hold the table, which is written, against the promise again: a hook may have changed it.
+        """Check the written table against the promise again, because a hook may have changed it.
 
-        Costs no Spark job without a hook, but for checks where a merge writes some columns only, so
-        that a row is made of two. Raises CompilationError, in one line for each column and check,
-        and puts the columns back. Of a model without a contract it only warns.
+        Without a hook there is no Spark job, with one exception: a merge of some columns combines
+        two rows into one, so the checks run again. For a model without a contract, it only warns.
+
+        Args:
+            made: The promise.
+            has_hooks: Whether the model has post-hooks.
+
+        Raises:
+            CompilationError: One line per column and check. The columns are restored first.
         """
         spark = session.get()
         with explained():
@@ -207,10 +223,18 @@ class ContractDoors(metaclass=AdapterMeta):
     def check_before_publish(
         self, nodes: Mapping[str, dict], names: list[str], branch: str
     ) -> None:
-        """Hold tables whose branch is about to be published against their contracts again.
+        """Check tables against their contracts again before their branch is published.
 
-        Costs a Spark job for each check of a table that was written after its own model had ended,
-        or by the run that is retried. Raises CompilationError, and puts the columns back.
+        Costs a Spark job per check for a table that was written after its own model had ended, or
+        by the run that is retried.
+
+        Args:
+            nodes: dbt's nodes.
+            names: The tables.
+            branch: The branch.
+
+        Raises:
+            CompilationError: If a table violates its contract. The columns are restored first.
         """
         by_table = {plain(node.get("relation_name") or ""): node for node in nodes.values()}
         told = []
@@ -244,9 +268,12 @@ class ContractDoors(metaclass=AdapterMeta):
 
     @available
     def drop_stray_columns(self, model: dict, relation: Any, dry_run: bool) -> list[str]:
-        """Drop the columns of the model's table that its contract does not name. Out: which.
+        """Drop the columns of the model's table that its contract does not name.
 
-        Names them only, if it is a dry run.
+        A dry run only returns them.
+
+        Returns:
+            The names of the columns.
         """
         spark = session.get()
         with explained():
@@ -258,7 +285,7 @@ class ContractDoors(metaclass=AdapterMeta):
 
     @staticmethod
     def settle_changes(invocation: "Invocation") -> None:
-        """The command ends: what it has not published is held back, see `Unpublished.settle`."""
+        """Hold back unpublished columns at the end of the command: see `Unpublished.settle`."""
         try:
             if invocation.run.unpublished or invocation.prepared:
                 with explained():
@@ -270,8 +297,7 @@ class ContractDoors(metaclass=AdapterMeta):
 
 
 def _put_back(invocation: "Invocation") -> None:
-    """Undo what hooks and Python models have done to the columns of contracts in a run that failed
-    after it."""
+    """Undo column changes by hooks and Python models under contracts, in a run that failed."""
     spark = session.get()
     for name, made in invocation.prepared.items():
         is_settled = name in invocation.left_at and not invocation.run.is_held_back

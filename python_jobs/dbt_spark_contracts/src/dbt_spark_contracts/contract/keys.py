@@ -1,6 +1,6 @@
-"""The keys that a contract promises, held against what the plan of the staged model says of rows.
+"""Check the keys that a contract promises against the plan of the staged view.
 
-A key is `primary_key` or `unique`. As in SQL, and to dbt's own test, a null equals nothing.
+A key is a `primary_key` or `unique`. As in SQL and in dbt's own test, a null equals nothing.
 """
 
 from collections import Counter
@@ -27,17 +27,17 @@ from dbt_spark_contracts.schemas import quoted
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-# In a model's meta: what is to become of a key that its query neither proves nor refutes.
+# The key in a model's meta that decides what happens if a key is neither proven nor refuted.
 UNPROVEN = "unproven_keys"
 
-# Generic tests that look for two rows of one key: where they say its columns.
+# Generic tests for duplicate keys, with the argument that holds the columns.
 _TESTS = {
     "unique": "column_name",
     "unique_combination": "columns",
     "unique_combination_of_columns": "combination_of_columns",
 }
 
-# Of these, what is staged is all that there is.
+# For these, the staged rows are the whole table.
 _WHOLE = ("table", "view", "ephemeral", "seed")
 
 Key = tuple[str, ...]
@@ -45,15 +45,15 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of a key before any data is looked at.
+    """What is known about a key before any data is read.
 
     Attributes:
         key: Its columns.
-        is_told_of: Whether it is to be said that nothing proves it.
-        is_proven: Whether no two rows can have one key.
-        refuted_by: The rows that the query hands on, if there can be several of one key.
-        repeated: Of a seed, the values of a key that several rows of its file have.
-        reason: Why nothing is known, if it is not for the query itself.
+        is_told_of: Whether to warn if nothing proves it.
+        is_proven: Whether it is proven unique.
+        refuted_by: The rows of the query, if several of them can share a key.
+        repeated: For a seed, a key that occurs several times in the file.
+        reason: Why nothing is known, if the reason is not the query.
     """
 
     key: Key
@@ -65,23 +65,22 @@ class Verdict:
 
     @property
     def is_refuted(self) -> bool:
-        """Is it known that the key cannot be held?"""
+        """Whether the key certainly cannot hold."""
         return self.refuted_by is not None or self.repeated is not None
 
 
 def judge(frame: "DataFrame", model: dict, project: Project) -> tuple[list[Verdict], list[FanOut]]:
-    """What the analyzed plan of a staged model says of its keys; costs no Spark job.
+    """Judge the keys of a staged model by its analyzed plan, without a Spark job.
 
-    Of a seed, the rows are there: it is they that say it, in a small Spark job.
+    A seed is judged by its rows, in a small Spark job.
 
     Args:
-        frame: The staged model's rows.
+        frame: The staged view.
         model: dbt's model.
         project: The tables in plans, and dbt's nodes.
 
     Returns:
-        A verdict on each key; and, of a model that promises any, the sums that a join has
-        multiplied.
+        A verdict per key. For a model with keys, also the sums that a join has multiplied.
 
     Raises:
         CompilationError: If a key names a column that the contract does not name.
@@ -101,7 +100,7 @@ def judge(frame: "DataFrame", model: dict, project: Project) -> tuple[list[Verdi
             for key, is_told in promised.items()
         ]
         return verdicts, fan_outs(plan, known, uniqueness[0])
-    except Exception as error:  # what cannot be read proves nothing, and refutes nothing
+    except Exception as error:  # an unreadable plan neither proves nor refutes
         why = f"its plan cannot be read: {explain(error)}"
         return [Verdict(key, is_told, reason=why) for key, is_told in promised.items()], []
 
@@ -109,15 +108,18 @@ def judge(frame: "DataFrame", model: dict, project: Project) -> tuple[list[Verdi
 def several_of(
     frame: "DataFrame", by: Mapping[str, str], query: "DataFrame", project: Project
 ) -> tuple | None:
-    """The values of a key that several rows have; None if there are none. A null equals nothing.
+    """Find a key that several rows share. A null equals nothing.
 
-    Costs a Spark job, unless the plan of a query that gives these rows proves the key.
+    Costs a Spark job, unless the plan of the query proves the key.
 
     Args:
         frame: The rows.
-        by: The key's columns, or expressions: how they are called in the query and in the rows.
-        query: The query.
+        by: The key's columns or expressions: the name in the query, and the name in the rows.
+        query: The query that returns these rows.
         project: The tables in plans, and dbt's nodes.
+
+    Returns:
+        The values of the key, or None if there is no duplicate.
     """
     try:
         plan = analyzed_plan(query)
@@ -126,7 +128,7 @@ def several_of(
         ways = both_ways(query, plan, tables_in(plan, project))
         if any(way.is_proven(positions) for way in ways):
             return None
-    except Exception:  # what cannot be read, or is an expression, proves nothing
+    except Exception:  # an unreadable plan or an expression proves nothing
         pass
     columns = [f"{key} as key_{number}" for number, key in enumerate(by.values())]
     rows = frame.selectExpr(*columns).dropna()
@@ -136,7 +138,7 @@ def several_of(
 
 
 def _of_rows(frame: "DataFrame", key: Key, is_told_of: bool) -> Verdict:
-    """What the rows themselves say of a key. A null equals nothing."""
+    """Judge a key by the rows themselves. A null equals nothing."""
     rows = frame.select(*(quoted(name) for name in key)).dropna().collect()
     repeated = next((tuple(row) for row, count in Counter(rows).items() if count > 1), None)
     return Verdict(key, is_told_of, is_proven=repeated is None, repeated=repeated)
@@ -145,7 +147,7 @@ def _of_rows(frame: "DataFrame", key: Key, is_told_of: bool) -> Verdict:
 def both_ways(
     frame: "DataFrame", plan: Tree, known: Mapping[str, Table]
 ) -> tuple[Uniqueness, Uniqueness]:
-    """Both ways to prove a key: nulls count as equal, and as different."""
+    """Return both ways to prove a key: nulls count as equal, and as different."""
     elsewhere = frozenset(
         column for column, relation in relations_of(frame).items() if relation.renamed
     )
@@ -178,7 +180,7 @@ def _verdict(
 
 
 def refutation(model: dict, verdict: Verdict) -> str:
-    """The line that says why a key cannot be held."""
+    """Say why a key cannot hold."""
     line = f"{model['name']}: the contract promises one row per {_told(verdict.key)}, and the"
     if verdict.repeated is not None:
         return f"{line} file has several of {_told(map(str, verdict.repeated))}."
@@ -192,7 +194,11 @@ def refutation(model: dict, verdict: Verdict) -> str:
 
 
 def doubt(model: dict, verdict: Verdict, project: Project) -> tuple[str, bool]:
-    """The line that says who decides about a key that nothing proves; whether nobody does."""
+    """Say what decides about an unproven key.
+
+    Returns:
+        The line, and whether nothing decides.
+    """
     key = {name.lower() for name in verdict.key}
     test = next((test for test, of in _tests_of(model["unique_id"], project) if of == key), "")
     why = f" ({verdict.reason})" if verdict.reason else ""
@@ -203,7 +209,7 @@ def doubt(model: dict, verdict: Verdict, project: Project) -> tuple[str, bool]:
 
 
 def multiplied(model: dict, sum_of: FanOut) -> str:
-    """The line that names a sum which counts rows several times."""
+    """Warn about a sum that counts rows several times."""
     rows = sum_of.rows
     return (
         f"{model['name']}: a sum of {', '.join(sum_of.summed)} counts a row as often as a join by "
@@ -217,10 +223,10 @@ def held_by_write(model: dict, key: Key) -> "tuple[Iterable[str] | None, str]":
 
     Args:
         model: dbt's model.
-        key: The columns by which the table's rows are to be unique, as those are that it holds.
+        key: The key. The existing rows of the table satisfy it.
 
     Returns:
-        The columns; None, and the reason, if rows are added beside others that may be equal.
+        The columns. Or None and the reason, if new rows may duplicate existing ones.
     """
     config = model["config"]
     if config["materialized"] in _WHOLE:
@@ -269,9 +275,10 @@ def tables_in(plan: Tree, project: Project) -> dict[str, Table]:
 
 
 def _tests_of(unique_id: str, project: Project) -> list[tuple[str, frozenset[str]]]:
-    """The data tests that look for two rows of one key of a node: their names, and the keys.
+    """Return the data tests for duplicate keys of a node: their names and keys.
 
-    A test whose key cannot be read has one of no column, as if the table held one row.
+    A test with unreadable columns gets an empty key, as if the table had one row. So it refutes
+    nothing.
     """
     found = []
     for node in project.tests.get(unique_id, ()):
@@ -283,7 +290,7 @@ def _tests_of(unique_id: str, project: Project) -> list[tuple[str, frozenset[str
 
 
 def _bare(name: str) -> str:
-    """A column's name without the quotes that SQL takes: `a` is a, and `a``b` is a`b."""
+    """Return a column's name without quotes: `a` is a, and `a``b` is a`b."""
     name = name.strip()
     is_quoted = len(name) > 1 and name[0] == name[-1] and name[0] in '`"'
     return name[1:-1].replace(name[0] * 2, name[0]) if is_quoted else name

@@ -1,4 +1,4 @@
-"""The columns that a merge is told of: its keys, and those that it updates."""
+"""The columns that configure a merge: its keys, and those that it updates."""
 
 from typing import TYPE_CHECKING
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 def columns(rows: "DataFrame", config: str, names: list[str]) -> list[str]:
-    """The columns as they stand in SQL, whatever their names are.
+    """Return the columns as SQL, whatever their names are.
 
     Args:
         rows: The model's rows.
-        config: The config that names them, to be told.
-        names: Columns of the rows, or what is SQL already: a quoted name, a field of a struct.
+        config: The name of the config, for the message.
+        names: Columns of the rows, or SQL: a quoted name, or a field of a struct.
 
     Returns:
         The columns.
 
     Raises:
-        CompilationError: In one line, if the rows have no such column.
+        CompilationError: If the rows have no such column. The message is one line.
     """
     there = {name.lower(): name for name in rows.columns}
     found = []

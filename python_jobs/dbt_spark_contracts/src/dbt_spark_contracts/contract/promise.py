@@ -1,4 +1,4 @@
-"""What a model, snapshot or seed promises of its table: columns, checks, layout, properties."""
+"""What a model, snapshot or seed promises: columns, checks, partitioning, properties."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -19,20 +19,20 @@ from dbt_spark_contracts.schemas import Field
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Properties that Spark keeps for itself, and takes from other parts of a statement.
+# Properties that Spark reserves. It sets them from other parts of a statement.
 RESERVED = ("provider", "location", "owner", "external", "is_managed_location", "comment")
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column as it is promised.
+    """A promised column.
 
     Attributes:
         name: Its name.
-        data_type: Its type, as Spark spells it.
-        nullable: Whether it may hold a null.
-        comment: Its comment; None if the table's is left as it is.
-        kept: Its type in a table: Iceberg has no smallint, for one.
+        data_type: Its type, in Spark's spelling.
+        nullable: Whether it may be null.
+        comment: Its comment, or None to keep the table's.
+        kept: Its type in the table. Iceberg has no smallint, for example.
     """
 
     name: str
@@ -43,39 +43,39 @@ class Column:
 
     @property
     def kept_type(self) -> str:
-        """The type in a table, as Spark spells it."""
+        """The type in the table, in Spark's spelling."""
         return self.kept.simpleString()
 
 
-# What dbt's on_schema_change can be.
+# The values of dbt's on_schema_change.
 POLICIES = ("ignore", "fail", "append_new_columns", "sync_all_columns")
 
 
 @dataclass
 class Promise:
-    """What a node promises of its table.
+    """What a node promises about its table.
 
     Attributes:
         table: The table's name.
         node: The node's name.
-        staged: The staged view; empty if nothing is staged.
-        columns: Its columns, in the contract's order.
-        enforced: Whether a contract says so; else they are those of the staged view.
-        checks: What holds for each row.
-        policy: What may become of a table whose columns are others: see `schema_change_policy`.
-        replaces: Whether the table's whole content is this run's.
-        full_refresh: Whether it was asked for by --full-refresh.
-        way_to_refresh: How to ask for it, in words.
+        staged: The staged view. Empty if nothing is staged.
+        columns: The columns, in the contract's order.
+        enforced: Whether the columns come from an enforced contract, or else from the staged view.
+        checks: The conditions that each row must satisfy.
+        policy: How a table with other columns may change: see `schema_change_policy`.
+        replaces: Whether this run replaces the table's whole content.
+        full_refresh: Whether --full-refresh was given.
+        way_to_refresh: How to ask for a full refresh, in words.
         keys: The columns that rows are merged on.
-        is_merged_in_part: Whether a merge may write some columns of a row only.
-        partition_by: Transforms in Spark's words.
-        properties: The table's properties, by its config.
-        comment: The table's comment; None if it is left as it is.
-        location: Where it is to lie, if its config says so.
-        kept_as_found: Columns whose type is the table's, in lower case: dbt's own of a snapshot are
-            of the type that they were made with, and a merge casts.
-        fields: The table's columns once it has been prepared.
-        require: The ids of those that hold no null once it is written.
+        is_merged_in_part: Whether a merge may write only some columns of a row.
+        partition_by: Partition transforms, in Spark's syntax.
+        properties: The table properties from the config.
+        comment: The table's comment, or None to keep the existing one.
+        location: The table's location, if the config has one.
+        kept_as_found: Columns, in lower case, that keep the table's type. dbt's own columns of a
+            snapshot keep their first type, and a merge casts to it.
+        fields: The table's columns after it is prepared.
+        require: The ids of the columns that become not null after the write.
     """
 
     table: str
@@ -110,25 +110,29 @@ def promise(
     full_refresh: bool,
     internal: Collection[str] = (),
 ) -> Promise:
-    """What dbt's `model` promises of its table.
+    """Return what dbt's `model` promises about its table.
 
     Args:
         session: The session.
         model: dbt's node.
         table: Its table.
-        staged: Its staged view, which may be empty if a contract is enforced.
-        full_refresh: Whether all of it is made anew.
-        internal: Columns of the view that are not the table's, in lower case.
+        staged: Its staged view. It may be empty if a contract is enforced.
+        full_refresh: Whether the whole table is rebuilt.
+        internal: Columns of the view that the table does not have, in lower case.
+
+    Returns:
+        The promise.
 
     Raises:
-        CompilationError: In one line, for what cannot be kept.
+        CompilationError: For what cannot be kept. The message is one line.
     """
     config = model["config"]
     enforced = is_enforced(config)
     columns = _promised(session, model) if enforced else _found(session, model, staged)
     columns = [column for column in columns if column.name.lower() not in internal]
     if config["materialized"] == "snapshot":
-        # What is never null today may be later, and nothing makes its history anew.
+        # A column without nulls today may have some later, and a snapshot's history is never
+        # rebuilt.
         columns = [replace(column, nullable=True) for column in columns]
         full_refresh = False
     documented = config.get("persist_docs") or {}
@@ -155,20 +159,30 @@ def promise(
 
 
 def way_to_refresh(config: dict) -> str:
-    """How all of a table is made anew: by dbt's flag, which a config can forbid."""
+    """Return how to rebuild a whole table: with dbt's flag, which a config can forbid."""
     is_forbidden = config.get("full_refresh") is False
     first = " (its config says `full_refresh: false`: take that out first)" if is_forbidden else ""
     return f"`--full-refresh`{first}"
 
 
 def schema_change_policy(name: str, config: dict, full_refresh: bool) -> str:
-    """What may become of a table whose columns are not the model's: one of dbt's on_schema_change.
+    """Return how a table with other columns may change, as a value of dbt's on_schema_change.
 
-    A contract is kept (fail), unless it says append_new_columns. Without one, the whole content is
-    the model's own for a `table` and with --full-refresh, so the columns are too
-    (sync_all_columns); to an incremental model it means what it means to dbt, and a snapshot's
-    columns stay. Raises CompilationError, in one line, for a value that dbt does not have, which
-    dbt itself takes for `ignore`.
+    A contract means `fail`, unless the model says `append_new_columns`. Without a contract, a
+    `table` and a --full-refresh replace the whole content, so the columns follow
+    (`sync_all_columns`). For an incremental model the config means what it means in dbt. A snapshot
+    keeps its columns.
+
+    Args:
+        name: The node's name, for the message.
+        config: The node's config.
+        full_refresh: Whether the whole table is rebuilt.
+
+    Returns:
+        The policy.
+
+    Raises:
+        CompilationError: For a value that dbt does not have. dbt itself treats it as `ignore`.
     """
     asked = config.get("on_schema_change") or "ignore"
     if asked not in POLICIES:
@@ -187,7 +201,7 @@ def schema_change_policy(name: str, config: dict, full_refresh: bool) -> str:
 
 
 def _promised(session: "SparkSession", model: dict) -> list[Column]:
-    """The columns of an enforced contract."""
+    """Return the columns of an enforced contract."""
     described = model["columns"]
     if without := [name for name, column in described.items() if not column.get("data_type")]:
         raise CompilationError(
@@ -204,7 +218,7 @@ def _promised(session: "SparkSession", model: dict) -> list[Column]:
     try:
         written = schemas.parse_types(session, types)
         _require_no_nested_text(written)
-        # As a query has them, to which a varchar is a string.
+        # A query returns a string for a varchar.
         asked = StructType([StructField(c.name, _as_queried(c.dataType)) for c in written.fields])
         kept = schemas.stored(session, asked)
     except ValueError as error:
@@ -228,7 +242,11 @@ def _as_queried(data_type: DataType) -> DataType:
 
 
 def _require_no_nested_text(schema: StructType) -> None:
-    """Raises ValueError for a varchar inside another type, whose length nothing would hold."""
+    """Check that no varchar is nested in another type, where its length would not be enforced.
+
+    Raises:
+        ValueError: If there is one.
+    """
     for column in schema.fields:
         is_text = isinstance(column.dataType, CharType | VarcharType)
         if not is_text and re.search(r"\b(var)?char\(", column.dataType.simpleString()):
@@ -239,7 +257,7 @@ def _require_no_nested_text(schema: StructType) -> None:
 
 
 def _found(session: "SparkSession", model: dict, staged: str) -> list[Column]:
-    """The columns of the staged view, with the descriptions that the model has of them."""
+    """Return the columns of the staged view, with the model's descriptions."""
     schema = session.table(staged).schema
     try:
         kept = schemas.stored(session, schema)
@@ -257,7 +275,7 @@ def _found(session: "SparkSession", model: dict, staged: str) -> list[Column]:
         )
     columns = []
     for column, in_table in zip(schema.fields, kept.fields, strict=True):
-        # One that it takes from another table has the comment that it has there.
+        # A column that is copied from another table keeps that table's comment.
         comment = column.metadata.get("comment") or None
         if persists and (own := described.get(column.name.lower())):
             comment = _description(own) or comment or ""
@@ -278,7 +296,7 @@ def _description(column: dict) -> str:
 
 
 def listed(value: Any) -> list[str]:
-    """What a config says as one text, or as a list; nothing, if it says nothing."""
+    """Return a config value, one text or a list, as a list."""
     if not value:
         return []
     return [value] if isinstance(value, str) else [str(part) for part in value]

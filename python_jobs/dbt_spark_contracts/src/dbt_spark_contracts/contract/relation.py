@@ -1,4 +1,4 @@
-"""dbt-spark's relation and column, with names that may hold anything."""
+"""dbt-spark's relation and column, with support for any characters in names."""
 
 import re
 from dataclasses import dataclass, replace
@@ -10,18 +10,18 @@ from dbt.artifacts.resources.types import NodeType
 
 from dbt_spark_contracts.schemas import plain, quoted
 
-# A name that Spark takes without quotes. One of several parts is a source's: a metadata table, say.
+# A name that Spark accepts unquoted. A dotted one is a source's, such as a metadata table.
 _PLAIN = re.compile(r"[A-Za-z_]\w*(\.\w+)*|`.*`", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ContractRelation(SparkRelation):
-    """A relation, quoted where its name needs it, whatever the project says of quotes.
+    """A relation that quotes names that need it, whatever the project's quoting config is.
 
-    What `ref` and `source` give reads the columns that a table is to have.
+    Relations from `ref` and `source` read the columns that the table will have.
 
     Attributes:
-        view: What is read for it, where that is not the table itself.
+        view: The view to read in place of the table, if there is one.
     """
 
     view: str | None = None
@@ -42,9 +42,9 @@ class ContractRelation(SparkRelation):
         is_source = relation_config.resource_type == NodeType.Source
         if not is_source and "." in (relation.identifier or ""):
             relation = relation.quote(identifier=True)
-        # dbt says how many rows are wanted of what is read, and of nothing else.
+        # dbt passes a limit only for relations that are read.
         if "limit" in kwargs:
-            # Of a source, `quoting` is not the command's config: it says nothing of its profile.
+            # For a source, `quoting` is not the command's config and lacks its profile.
             unpublished = get_adapter_by_type("spark").invocation.run.unpublished
             if view := unpublished.views.get(plain(relation.render())):
                 return relation.replace(view=view)
@@ -56,7 +56,7 @@ class ContractRelation(SparkRelation):
 
 @dataclass
 class ContractColumn(SparkColumn):
-    """A column, whose name may hold a backtick."""
+    """A column whose name may contain a backtick."""
 
     @property
     def quoted(self) -> str:

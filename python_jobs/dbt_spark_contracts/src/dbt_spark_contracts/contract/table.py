@@ -1,4 +1,4 @@
-"""A table brought to what its model promises: created, or changed as far as the promise says so."""
+"""Bring a table in line with its model's promise: create it, or change it as allowed."""
 
 from typing import TYPE_CHECKING
 
@@ -21,21 +21,22 @@ if TYPE_CHECKING:
 
 
 def prepare(session: "SparkSession", found: Drift, branch: str | None) -> list[str]:
-    """Bring the table to where the staged view can be written to it.
+    """Prepare the table so that the staged view can be written to it.
 
-    Creates it, or lets it follow the promise as far as that says so. The staged view then has the
-    table's columns: null for those that it lacks, and an error for a row that breaks a check.
+    Creates the table, or changes it as far as the promise allows. Afterwards the staged view has
+    the table's columns. It returns null for columns that it lacks, and raises an error for a row
+    that violates a check.
 
     Args:
         session: The session.
-        found: How the table, if there is one, differs from what is promised.
-        branch: The branch that the run writes to; None if that is main.
+        found: The differences between the table and the promise.
+        branch: The branch that the run writes to, or None for main.
 
     Returns:
         The names of the table's columns, in its order.
     """
     promise = found.promise
-    # What is not null in no row yet is not so in the table before it is published.
+    # The table's column stays nullable until the rows without nulls are published.
     promise.checks += [Check(f"{quoted(own.name)} is not null") for own in found.tightened]
     promise.require = [own.id for own in found.tightened]
     rows = session.table(promise.staged)
@@ -75,7 +76,11 @@ def _added(column: Column, nullable: bool = True, name: str = "") -> StructField
 def _follow(
     session: "SparkSession", found: Drift, branch: str | None, wanted: set[tuple[str, str]]
 ) -> pending.Note:
-    """Change the table, in one commit. Out: what publishing the branch is to change."""
+    """Change the table in one commit.
+
+    Returns:
+        What publishing the branch will change.
+    """
     promise = found.promise
     pending.hold_others(session, promise.table, branch)
     change = Change()
@@ -131,7 +136,11 @@ def _retype(
     change: Change,
     note: pending.Note,
 ) -> list[Field]:
-    """Add a column for each that gets another type. Out: those whose place they are to take."""
+    """Add a column for each one that gets another type.
+
+    Returns:
+        The old columns that they replace.
+    """
     promise = found.promise
     partitioned_by = schemas.columns_of_any_partitioning(session, promise.table)
     for old, new in found.retyped:
@@ -150,7 +159,7 @@ def _retype(
 def _by_partitioning(
     session: "SparkSession", promise: Promise, stray: list[Field]
 ) -> tuple[list[Field], list[Field]]:
-    """Those of the columns that Iceberg can drop, and those that it cannot. Says which."""
+    """Split columns into those that Iceberg can drop and those that it cannot, with a warning."""
     if not stray:
         return [], []
     partitioned_by = schemas.columns_of_any_partitioning(session, promise.table)
@@ -164,9 +173,9 @@ def _by_partitioning(
 
 
 def _properties(session: "SparkSession", promise: Promise) -> dict[str, str | None]:
-    """The properties to set: those of the config, and the table's comment.
+    """Return the properties to set: those of the config, and the table's comment.
 
-    One that the config no longer names stays: somebody else may have set it.
+    A property that the config no longer names stays, because somebody else may have set it.
     """
     in_table = schemas.properties(session, promise.table)
     wanted: dict[str, str | None] = {
@@ -178,7 +187,11 @@ def _properties(session: "SparkSession", promise: Promise) -> dict[str, str | No
 
 
 def _wanted_partitioning(session: "SparkSession", promise: Promise) -> set[tuple[str, str]]:
-    """What the config says. Raises CompilationError, in one line, for what cannot be."""
+    """Return the partitioning in the config.
+
+    Raises:
+        CompilationError: If it is invalid. The message is one line.
+    """
     columns = StructType([_added(column) for column in promise.columns])
     try:
         return schemas.as_partitioning(session, columns, promise.partition_by)
@@ -190,9 +203,10 @@ def _wanted_partitioning(session: "SparkSession", promise: Promise) -> set[tuple
 def _partitioning(
     session: "SparkSession", promise: Promise, wanted: set[tuple[str, str]]
 ) -> list[str] | None:
-    """What the table is to be partitioned by from now on; None if it stays as it is.
+    """Return the new partitioning, or None to keep the current one.
 
-    An incremental table's rows stay where they are, so it waits for --full-refresh, as dbt does.
+    Existing rows of an incremental table stay where they are. So, as in dbt, a change needs
+    --full-refresh.
     """
     in_table = schemas.partitioning(session, promise.table)
     if wanted == in_table:
@@ -218,7 +232,7 @@ def _warn(line: str) -> None:
 
 
 def _shape(session: "SparkSession", found: Drift, note: pending.Note) -> None:
-    """Let the staged view have the table's columns, and an error where a check does not hold."""
+    """Give the staged view the table's columns, and an error for rows that violate a check."""
     promise = found.promise
     staged = session.table(promise.staged)
     hidden = {name: old for old, name in note.rename.items()}
@@ -229,7 +243,7 @@ def _shape(session: "SparkSession", found: Drift, note: pending.Note) -> None:
     if promise.checks:
         name = _checked_column(promise)
         columns[name] = F.coalesce(*_errors(promise), columns[name]).alias(name)
-    # dbt's `ignore` lets a run fail whose rows lack a column of the table.
+    # dbt's `ignore` lets a run fail if its rows lack a column of the table.
     fills = promise.policy in ("append_new_columns", "sync_all_columns") or bool(hidden)
     held = {existing.id for existing in found.held}
     there = {name.lower() for name in columns}
@@ -242,13 +256,13 @@ def _shape(session: "SparkSession", found: Drift, note: pending.Note) -> None:
 
 
 def _checked_column(promise: Promise) -> str:
-    """The column that carries the checks: one that is written whatever happens, and no key."""
+    """Return the column that carries the checks: one that is always written and not a key."""
     names = [column.name for column in promise.columns]
     return next((name for name in reversed(names) if name.lower() not in promise.keys), names[-1])
 
 
 def _errors(promise: Promise) -> list:
-    """For each check an expression that is null, or ends the write with one clear line."""
+    """Return an expression per check that is null, or fails the write with one clear line."""
     return [
         F.when(
             ~F.expr(f"({each.expression})"),
@@ -259,7 +273,7 @@ def _errors(promise: Promise) -> list:
 
 
 def finish(session: "SparkSession", promise: Promise) -> None:
-    """The table is written on main: its columns hold no null where none is promised from now on."""
+    """Set columns to not null after a write to main, where the promise requires it."""
     if promise.require:
         written = [
             own.written | ({"required": True} if own.id in promise.require else {})

@@ -1,1 +1,1 @@
-"""Where a model's columns come from, read off the plan that Spark has analyzed: docs/lineage.md"""
+"""Column lineage of models, from Spark's analyzed plans. See docs/lineage.md."""

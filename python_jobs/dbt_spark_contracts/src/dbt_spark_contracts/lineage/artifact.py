@@ -1,4 +1,4 @@
-"""Keeps target/column_lineage.json, and lets dbt's manifest say where columns come from."""
+"""Maintains target/column_lineage.json, and adds column origins to dbt's manifest."""
 
 import threading
 from datetime import datetime, timezone
@@ -20,9 +20,11 @@ from dbt_spark_contracts.plan.values import COPY, Origin
 
 
 class ColumnLineage:
-    """What is known of the columns' origins: what earlier commands found, and what this one does.
+    """The known column origins, from earlier commands and from this one.
 
-    In: dbt's target folder; the project's name.
+    Args:
+        folder: dbt's target folder.
+        project: The project's name.
     """
 
     def __init__(self, folder: Path, project: str) -> None:
@@ -34,7 +36,7 @@ class ColumnLineage:
         self._lock = threading.Lock()
 
     def record(self, unique_id: str, entry: Model) -> None:
-        """Keep what was found of a model; the manifest that dbt writes at the end tells it too."""
+        """Store the lineage of a model, also in the manifest that dbt writes at the end."""
         with self._lock:
             self.nodes[unique_id] = entry
             self._is_new = True
@@ -42,9 +44,9 @@ class ColumnLineage:
                 _annotate(self._manifest, unique_id, entry)
 
     def annotate(self, manifest) -> None:
-        """Let the `meta` of the manifest's columns tell where they come from.
+        """Add column origins to the `meta` of the manifest's columns.
 
-        What was found of a model whose file is another by now is forgotten.
+        The lineage of a model whose file has changed is dropped.
         """
         with self._lock:
             self._manifest = manifest
@@ -56,7 +58,7 @@ class ColumnLineage:
                     _annotate(manifest, unique_id, entry)
 
     def write(self) -> None:
-        """Write the file, whole or not at all, if this command has found anything."""
+        """Write the file atomically, if this command has recorded anything."""
         with self._lock:
             if not self._is_new:
                 return
@@ -67,7 +69,7 @@ class ColumnLineage:
 
 
 def _read(path: Path) -> dict[str, Model]:
-    """The models of the file; none if it is not there, broken, or of another version."""
+    """Return the models in the file. Empty if it is missing, broken or of another version."""
     try:
         return read(path).models
     except (FileNotFoundError, Unreadable):
@@ -75,7 +77,7 @@ def _read(path: Path) -> dict[str, Model]:
 
 
 def _annotate(manifest, unique_id: str, entry: Model) -> None:
-    """Have the columns of a node of the manifest say what they are from, and the node its rows."""
+    """Add the origins of columns and rows to a node of the manifest."""
     node = manifest.nodes.get(unique_id)
     if node is None:
         return
@@ -94,7 +96,7 @@ def _tell(meta: dict, key: str, found: Derivation) -> None:
 
 
 def _in_words(origin: Origin) -> str:
-    """`silver_x.column`, as dbt's docs show it; how, where it is not a plain copy."""
+    """Return `silver_x.column`, as in dbt's docs, with the kind unless it is a plain copy."""
     text = f"{short_name(origin.node)}.{origin.column}"
     if origin.field:
         text = f"{origin.field}: {text}"
@@ -102,7 +104,7 @@ def _in_words(origin: Origin) -> str:
 
 
 def short_name(node: str) -> str:
-    """What people call a dbt node: `model.project.x` is x, `source.project.a.b` is a.b."""
+    """Return the display name of a dbt node: x for `model.p.x`, a.b for `source.p.a.b`."""
     kind, _, rest = node.partition(".")
     parts = rest.split(".")[1:]
     return ".".join(parts) if kind in ("model", "seed", "source", "snapshot") and parts else node

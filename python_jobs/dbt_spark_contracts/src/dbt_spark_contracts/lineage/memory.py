@@ -1,10 +1,10 @@
-"""What a table remembers of its columns: what they were made of when its rows were written.
+"""What a table remembers about the origins of its columns at the time of writing.
 
-A command that reads a table need not have built it: another one has, from another `target/`, from
-models and marks that were others then. So each table carries its origins in a property, by the
-snapshot that they hold for, and a branch, a roll-back and a publish find those of their own rows.
-They are all the columns on the way, not only those of the parents: the marks of today are held
-against them, whatever has been built anew in between. docs/contracts.md
+The command that reads a table may not have built it. Another command did, with another `target/`
+and with the models and marks of that time. So each table stores its origins in a property per
+snapshot. Branches, roll-backs and publishes find the origins of their own rows. The property holds
+all columns on the way, not only those of the parents, so that today's marks apply to them whatever
+has been rebuilt in between. docs/contracts.md
 """
 
 import json
@@ -18,18 +18,18 @@ from dbt_spark_contracts.compat.pyspark import fetched, java_classes
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# What the name of the property begins with, of which the rest is the snapshot.
+# The prefix of the property. The rest is the snapshot id.
 PROPERTY = "contracts.made_of."
 
 
 class Part(NamedTuple):
-    """A column that the values of another one were made of.
+    """A column that values of another column were made of.
 
     Attributes:
-        node: The dbt node, or else the table.
+        node: The dbt node, or the table if there is none.
         column: The column.
-        is_masked: Whether they do not tell its values: docs/contracts.md
-        is_allowed: Whether a model on the way was allowed to hand it on though it is personal.
+        is_masked: Whether its values are hidden: docs/contracts.md
+        is_allowed: Whether a model on the way was allowed to pass it on although it is personal.
     """
 
     node: str
@@ -40,27 +40,27 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Made:
-    """What is known of the values of one column.
+    """What is known about the values of one column.
 
     Attributes:
-        parts: The columns that they were made of, those on the way among them.
-        untraced: Why that is not all, in words.
+        parts: The columns they were made of, including those on the way.
+        untraced: Why the parts are incomplete, in words.
     """
 
     parts: frozenset[Part] = frozenset()
     untraced: frozenset[str] = frozenset()
 
     def or_of(self, other: "Made") -> "Made":
-        """What is known where some values are of one and some of the other."""
+        """Return what is known if the values come from both."""
         return Made(self.parts | other.parts, self.untraced | other.untraced)
 
 
-# By the columns' names, in lower case.
+# By column names, in lower case.
 Memory = Mapping[str, Made]
 
 
 def united(memories: Iterable[Memory]) -> Memory:
-    """What is known of rows of which some are of one memory and some of another."""
+    """Return what is known about rows that come from all of these memories."""
     found: dict[str, Made] = {}
     for memory in memories:
         for name, made in memory.items():
@@ -71,17 +71,17 @@ def united(memories: Iterable[Memory]) -> Memory:
 def recall(
     session: "SparkSession", table: str, branch: str | None, snapshots: Iterable[int | None] | None
 ) -> Memory | None:
-    """What a table remembers of the rows that are read of it. Reads metadata.
+    """Return what a table remembers about the rows that are read. Reads metadata only.
 
     Args:
         session: The session.
         table: The table.
-        branch: The branch that is read, or else main.
-        snapshots: Which states of it are read, each None for the newest one of the branch; None
-            for all.
+        branch: The branch that is read, or None for main.
+        snapshots: The states that are read. None inside means the branch's newest one. None instead
+            of a list means all of them.
 
     Returns:
-        The columns; None if the table does not know.
+        The columns, or None if the table does not know.
     """
     loaded = tables.load(session, table)
     records = _records(session, loaded)
@@ -99,7 +99,7 @@ def recall(
         if memory is None:
             return None
         found.append(memory)
-    if not found:  # without a row it holds nothing of any column
+    if not found:  # an empty table holds nothing of any column
         return {field.name().lower(): Made() for field in loaded.schema().columns()}
     return united(found)
 
@@ -111,16 +111,17 @@ def keep(
     memory: Memory,
     is_of_all_rows: bool,
 ) -> None:
-    """Let the table remember what its newest rows were made of. Commits only what is new.
+    """Store what the table's newest rows were made of. Commits only if there is news.
 
-    Earlier rows whose table does not know came the same way, as an incremental model's do.
+    If nothing is known about earlier rows, they are assumed to have the same origins, as those of
+    an incremental model have.
 
     Args:
         session: The session.
         table: The table, as this run has just written it.
-        branch: The branch that was written, or else main.
-        memory: What is known of the rows that were written.
-        is_of_all_rows: Whether these are all that the table has.
+        branch: The branch that was written, or None for main.
+        memory: What is known about the written rows.
+        is_of_all_rows: Whether these are all rows of the table.
     """
     snapshot = tables.newest_snapshot(session, table, branch)
     if snapshot is None:
@@ -134,7 +135,7 @@ def keep(
         return
     gone = {number for number in records if loaded.snapshot(number) is None}
     update = loaded.updateProperties()
-    if len(gone) > 1:  # what is left of expired ones is one record
+    if len(gone) > 1:  # merge the records of expired snapshots into one
         last = max(gone, key=lambda number: records[number][0])
         every = united(records[number][1] for number in gone)
         update.set(f"{PROPERTY}{last}", _written(records[last][0], every))
@@ -145,9 +146,9 @@ def keep(
 
 
 def _is_empty(loaded: Any, snapshot: int) -> bool:
-    """Has the snapshot no file of rows? The first one of an audited table has none.
+    """Return whether the snapshot has no data files. The first one of an audited table has none.
 
-    The summary alone does not say: Iceberg counts from 0 where a commit makes a branch.
+    The summary is not enough: Iceberg counts from 0 in a commit that creates a branch.
     """
     there = loaded.snapshot(snapshot)
     if there is None or there.summary().get("total-records") != "0":
@@ -159,9 +160,9 @@ def _is_empty(loaded: Any, snapshot: int) -> bool:
 def _of_snapshot(
     session: "SparkSession", loaded: Any, records: Mapping, snapshot: int
 ) -> Memory | None:
-    """The record of a snapshot, or else of the nearest of those that it was made from.
+    """Return the record of a snapshot, or else of its nearest ancestor with one.
 
-    Where the way there has expired, that of all that have.
+    If the ancestors have expired, it is the union of all expired records.
     """
     if not records:
         return None
@@ -174,7 +175,7 @@ def _of_snapshot(
 
 
 def _records(session: "SparkSession", loaded: Any) -> dict[int, tuple[int, Memory]]:
-    """What a table of Iceberg's has in its properties, by snapshot, each with its order."""
+    """Return the records in a table's properties by snapshot id, each with its order."""
     return {
         int(name.removeprefix(PROPERTY)): _read(text)
         for name, text in fetched(session, loaded.properties()).items()
@@ -183,7 +184,7 @@ def _records(session: "SparkSession", loaded: Any) -> dict[int, tuple[int, Memor
 
 
 def _written(order: int, memory: Memory) -> str:
-    """A record as a property's value: the nodes are named once, and parts refer to them."""
+    """Return a record as a property. Nodes are listed once, and parts refer to them."""
     nodes = sorted({part.node for made in memory.values() for part in made.parts})
     number = {node: position for position, node in enumerate(nodes)}
     columns = {

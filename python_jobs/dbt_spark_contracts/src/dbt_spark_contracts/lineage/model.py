@@ -1,4 +1,4 @@
-"""The column lineage of one model, read off its plan."""
+"""The column lineage of one model, from its plan."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -22,7 +22,7 @@ from dbt_spark_contracts.plan.values import (
     digest,
 )
 
-# Of several ways in which a value comes from one column, the first that is there counts.
+# If a value comes from one column in several ways, the first of these counts.
 _STRONGEST = (COPY, AGGREGATED, COMPUTED, CONDITION, WINDOW)
 
 
@@ -35,22 +35,22 @@ def trace(
     collected: str = "",
     views: set[str] | None = None,
 ) -> Model:
-    """Where the columns of a staged model come from, read off its analyzed plan; no Spark job.
+    """Trace the columns of a staged model through its analyzed plan. No Spark job.
 
     Args:
         frame: Its DataFrame.
-        model: The model, as dbt describes it.
-        names: The dbt nodes by the name that they have in plans: `Project.names`.
+        model: dbt's model.
+        names: The dbt nodes by their names in plans: `Project.names`.
         volatile: Texts that differ in each run.
         files: See PlanReader.
         collected: See PlanReader.
-        views: Is given the names of the views of the session that it reads.
+        views: Collects the names of the temporary views that it reads.
 
     Returns:
-        Its columns and rows. Of its own earlier rows, which came the same way, an
-        incremental model's column says nothing.
+        Its columns and rows. An incremental model's own earlier rows are not listed as origins,
+        because they have the same ones.
     """
-    # A query's rows that stand in the plan can be its literals only; a program's may be collected.
+    # Rows inside a query's plan can only be its literals. A program may have collected them.
     is_query = model.get("language") != "python"
     own = model["unique_id"]
     checksum = (model.get("checksum") or {}).get("checksum", "")  # a source has none
@@ -66,7 +66,7 @@ def trace(
         if found != frame.columns:
             raise ValueError(f"it has the columns {', '.join(found)}")
     except Exception as error:
-        # No reason to stop a build by itself, nor to take the columns for clean.
+        # This must neither stop the build, nor let the columns count as clean.
         reason = f"a plan that cannot be read ({explain(error)})"
         unknown = Value(untraced=frozenset([reason]))
         columns, rows = [PlanColumn(name, unknown) for name in frame.columns], unknown
@@ -91,13 +91,16 @@ def _column(field, column: PlanColumn, own: str, checksum: str) -> Column:
 
 
 def _fingerprint(value: Value, checksum: str) -> str:
-    """Changes when the value is made in another way; what cannot be seen into, with its file."""
+    """Return a digest that changes with the way the value is made.
+
+    For an untraced value it also changes with the model's file.
+    """
     return digest(value.recipe, checksum if value.whole().untraced else "")
 
 
 def _parts(data_type, value: Value, own: str, name: str, path: str = "") -> Iterable[Origin]:
-    """The origins of a column or, field by field, of a struct."""
-    while hasattr(data_type, "elementType"):  # an array is what its elements are
+    """Yield the origins of a column, or of each field of a struct."""
+    while hasattr(data_type, "elementType"):  # an array has the origins of its elements
         data_type = data_type.elementType
     fields = getattr(data_type, "fields", None)
     if value.fields is None or fields is None or len(fields) != len(value.fields):
@@ -112,8 +115,8 @@ def _origins(path: str, value: Value, own: str, name: str = "") -> list[Origin]:
     found: dict[tuple, Origin] = {}
     for origin in value.origins:
         if origin.node == own and name.lower() in ("", origin.column.lower()):
-            continue  # the same column of earlier rows, or what chose the rows
-        # Of a column's values, one way in counts; rows may be both filtered and grouped by it.
+            continue  # the same column of earlier rows, or what chose those rows
+        # One kind counts per column. But rows may be both filtered and grouped by it.
         key = (origin.node, origin.column, *(() if origin.kind in _STRONGEST else (origin.kind,)))
         if key not in found or _strength(origin) < _strength(found[key]):
             found[key] = origin

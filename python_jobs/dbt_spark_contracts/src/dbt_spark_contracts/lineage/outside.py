@@ -1,7 +1,7 @@
-"""What a Python model takes from elsewhere than pyspark's API: files, programs, Java's objects.
+"""Detects what a Python model reads outside of pyspark's API: files, programs, Java objects.
 
-No plan shows what is made of that, so it counts as collected. Python tells of what is opened or
-started (`sys.addaudithook`), py4j of each call of Java.
+No plan shows what a model does with it, so it counts as collected. Python reports what is opened or
+started (`sys.addaudithook`). A wrapper around py4j reports each call of Java.
 """
 
 import functools
@@ -16,15 +16,15 @@ from typing import Any
 
 from py4j.java_gateway import JavaClass, JavaMember
 
-# How the module of a model is called.
+# The prefix of a model's module name.
 MODEL = "dbt_model_"
 
-# What they open or call is not the model's doing, but dbt's, the guard's and pyspark's.
+# Opens and calls by these packages do not count as the model's.
 OURS = ("dbt", "dbt_common", "dbt_spark_contracts", "pyspark", "py4j", "logging", "traceback")
-# These hand values of Java's objects on.
+# These pass on values of Java objects, so they do count.
 _NOT_OURS = ("pyspark.ml", "pyspark.mllib")
 
-# Of Python's audit events: what is read, and how it is told.
+# Python's audit events for reads, with the words for messages.
 _READS = {
     "open": "the file {}",
     "os.listdir": "the names of the files in {}",
@@ -38,10 +38,10 @@ _READS = {
     "sqlite3.connect": "the database {}",
     "ctypes.dlopen": "the library {}",
 }
-# What these are given may well be installed: it is no file that is read.
+# The arguments of these may be installed files, but they are run, not read.
 _OF_PROCESSES = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty")
 
-# Where programs and libraries are, and facts about the machine.
+# Folders of installed programs and libraries, and of facts about the machine.
 _INSTALLED = tuple(
     f"{os.path.realpath(folder)}{os.sep}"
     for folder in {
@@ -56,12 +56,12 @@ def watch(
     told: Callable[[str], None],
     set_variable: Callable[[str], None],
 ) -> None:
-    """Tell from now on what code reads by itself. It cannot be undone: call it once.
+    """Start to report what code reads on its own. It cannot be undone, so call it once.
 
     Args:
-        is_wanted: Whether a model runs; else nobody asks.
-        told: Is given each thing, in words, in the thread that reads it.
-        set_variable: Is given the name of each variable of the environment that is set.
+        is_wanted: Returns whether a model is running. Otherwise nothing is reported.
+        told: Receives each thing in words, in the thread that reads it.
+        set_variable: Receives the name of each environment variable that is set.
     """
 
     def audit(event: str, arguments: tuple) -> None:
@@ -83,7 +83,7 @@ def is_in_place(path: str | None) -> bool:
 
 
 def _read(event: str, arguments: tuple) -> str:
-    """What an event reads, in words; none if that holds no data."""
+    """Return what an event reads, in words. Empty if it holds no data."""
     what = arguments[0] if arguments else ""
     if event == "open":
         flags = arguments[2] if len(arguments) > 2 else 0
@@ -98,16 +98,16 @@ def _read(event: str, arguments: tuple) -> str:
 
 
 def _caller() -> FrameType | None:
-    """Where the function that asks was called."""
+    """Return the frame that called the asking function."""
     here = inspect.currentframe()
     asks = here.f_back if here else None
     return asks.f_back if asks else None
 
 
 def _is_by_a_model(frame: FrameType | None) -> bool:
-    """Does a model's code do that, or what it calls, and neither dbt nor pyspark for it?"""
+    """Return whether a model's code is responsible, and not dbt or pyspark on its behalf."""
     if frame is not None and _name(frame).startswith("importlib."):
-        return False  # it looks for a module
+        return False  # a search for a module
     is_installed = True
     while frame is not None:
         name = _name(frame)
@@ -120,7 +120,7 @@ def _is_by_a_model(frame: FrameType | None) -> bool:
         file = frame.f_code.co_filename
         is_installed = is_installed and (file.startswith("<frozen") or is_in_place(file))
         frame = frame.f_back
-    return True  # a thread of its own
+    return True  # a thread of the model's own
 
 
 def _is_ours(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What dbt's graph tells of the tables in plans, and of the marks on their columns."""
+"""The tables and column marks in dbt's graph, by their names in plans."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
@@ -19,12 +19,12 @@ EPHEMERAL = "__dbt__cte__"
 PII = "pii"
 MARKS = (STAYS_IN, PII)
 SOURCE = "source"
-# In the meta of a column whose marks are not its own: those of which it has them.
+# The key in a column's meta for inherited marks: the columns that they come from.
 _MADE_OF = "made_of"
 
 
 class Project:
-    """The nodes of dbt's graph, as a plan names them. Made once for a command.
+    """The nodes of dbt's graph, by their names in plans. Created once per command.
 
     Args:
         graph: dbt's graph.
@@ -33,8 +33,8 @@ class Project:
         select: The unique ids of the nodes that a word of dbt's node selection names.
 
     Attributes:
-        nodes: dbt's nodes and sources. Of several for one table, the marks are those of all.
-        names: The unique id by the name in plans, in lower case: a table's or a view's full name,
+        nodes: dbt's nodes and sources. If several describe one table, their marks are combined.
+        names: The unique id by the name in plans, in lower case: the full name of a table or view,
             and dbt's name for an ephemeral model.
         has_marks: Whether any column of the project is marked.
     """
@@ -55,7 +55,7 @@ class Project:
             if node["config"].get("materialized") == "ephemeral":
                 self.names[f"{EPHEMERAL}{node['alias']}".lower()] = unique_id
             elif node.get("relation_name"):
-                # A source that names a model's table comes later, and is the model.
+                # Sources come later. A source that names a model's table is that model.
                 self.names.setdefault(self.full_name(node["relation_name"]), unique_id)
         for relation, unique_id in deferred.items():
             self.names.setdefault(self.full_name(relation), unique_id)
@@ -71,14 +71,14 @@ class Project:
         for node in self.nodes.values():
             if node.get("resource_type") == "test" and node.get("test_metadata"):
                 parents = (node.get("depends_on") or {}).get("nodes") or []
-                # A source's test is attached to no node.
+                # A test of a source has no attached node.
                 of = {node.get("attached_node"), *(parents if len(parents) == 1 else ())}
                 for unique_id in of - {None}:
                     found.setdefault(unique_id, []).append(node)
         return found
 
     def ephemeral_parents(self, node: dict) -> set[str]:
-        """The ephemeral models that are a part of a node's query."""
+        """Return the ephemeral models that are part of a node's query."""
         found: set[str] = set()
         left = [*node["depends_on"].get("nodes", ())]
         while left:
@@ -90,7 +90,7 @@ class Project:
         return found
 
     def full_name(self, relation: str) -> str:
-        """A relation's name as plans have it."""
+        """Return a relation's name as it appears in plans."""
         name = relation.replace("`", "").lower()
         return name if name.count(".") > 1 else f"{self.catalog}.{name}"
 
@@ -105,7 +105,7 @@ class Project:
                 self.nodes[unique_id] = {**node, "columns": columns}
 
     def _add_marks_of_sources(self) -> None:
-        """Let the node of a table have the marks that sources of the same table say."""
+        """Give the node of a table the marks of sources that describe the same table."""
         for source in self.graph["sources"].values():
             unique_id = self.names.get(self.full_name(source.get("relation_name") or ""))
             if unique_id and unique_id != source["unique_id"]:
@@ -139,7 +139,7 @@ def marks_of(node: dict, column: str) -> set[str]:
 
 
 def made_of_others(node: dict, column: str) -> list[str]:
-    """The columns of which a node's column has marks that its yml does not say."""
+    """Return the columns from which a node's column inherits marks."""
     found = {each["name"].lower(): each for each in node["columns"].values()}
     return found.get(column.lower(), {"meta": {}})["meta"].get(_MADE_OF, [])
 

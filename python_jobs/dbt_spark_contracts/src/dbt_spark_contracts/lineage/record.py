@@ -1,6 +1,6 @@
-"""target/column_lineage.json as classes: what a build records, and what all that show it read.
+"""target/column_lineage.json as classes, for the build that writes it and the tools that read it.
 
-Knows neither dbt nor Spark, so that what only shows it starts at once. Schema: docs/lineage.md
+Imports neither dbt nor Spark, so that the tools start at once. Schema: docs/lineage.md
 """
 
 import json
@@ -32,17 +32,17 @@ ROW_KINDS = (FILTER, JOIN, GROUP, SORT)
 
 
 class Unreadable(ValueError):
-    """Why a file is no column lineage that can be read here, and the way out, in one line."""
+    """Why a file is not readable column lineage, and the way out, in one line."""
 
 
 @dataclass
 class Derivation:
-    """Where something comes from.
+    """The origins of a column or of rows.
 
     Attributes:
-        origins: The columns that it comes from.
-        untraced: Why that is not all, in words; nothing if it is.
-        fingerprint: Changes when it is derived in another way.
+        origins: The source columns.
+        untraced: Why the origins are incomplete, in words. Empty if they are complete.
+        fingerprint: A digest that changes with the derivation.
     """
 
     origins: list[Origin] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Derivation:
     fingerprint: str = ""
 
     def without(self, text: str) -> "Self":
-        """The same, where no name has the text any more."""
+        """Return a copy with this text removed from all names."""
         origins = [
             origin._replace(
                 column=origin.column.replace(text, ""), field=origin.field.replace(text, "")
@@ -61,7 +61,7 @@ class Derivation:
         return replace(self, origins=origins, untraced=untraced)
 
     def as_dict(self) -> dict:
-        """As the file has it."""
+        """Return the file format."""
         return {
             "origins": [origin.as_dict() for origin in self.origins],
             "untraced": self.untraced,
@@ -71,12 +71,12 @@ class Derivation:
 
 @dataclass
 class Column(Derivation):
-    """A column of a model: its type, and where it comes from."""
+    """A column of a model: its type and its origins."""
 
     data_type: str = ""
 
     def as_dict(self) -> dict:
-        """As the file has it."""
+        """Return the file format."""
         return {"data_type": self.data_type, **super().as_dict()}
 
 
@@ -90,7 +90,7 @@ class Model:
     rows: Derivation = field(default_factory=Derivation)
 
     def without(self, text: str) -> "Model":
-        """The same, where no name of a column has the text any more."""
+        """Return a copy with this text removed from all column names."""
         columns = {
             name.replace(text, ""): replace(
                 column.without(text), data_type=column.data_type.replace(text, "")
@@ -100,7 +100,7 @@ class Model:
         return replace(self, columns=columns, rows=self.rows.without(text))
 
     def as_dict(self) -> dict:
-        """As the file has it."""
+        """Return the file format."""
         return {
             "relation_name": self.relation_name,
             "checksum": self.checksum,
@@ -111,7 +111,7 @@ class Model:
 
 @dataclass
 class Metadata:
-    """Of which project a file is, and which run has written it, and when (UTC)."""
+    """The project of a file, the run that has written it, and the time (UTC)."""
 
     generated_at: str
     invocation_id: str
@@ -119,7 +119,7 @@ class Metadata:
     schema_version: int = SCHEMA_VERSION
 
     def as_dict(self) -> dict:
-        """As the file has it."""
+        """Return the file format."""
         return asdict(self)
 
 
@@ -132,13 +132,16 @@ class Record:
 
 
 def read(path: Path) -> Record:
-    """The column lineage in a file.
+    """Read the column lineage in a file.
 
     Args:
         path: The file.
 
+    Returns:
+        Its content.
+
     Raises:
-        FileNotFoundError: If there is none.
+        FileNotFoundError: If it does not exist.
         Unreadable: If it is broken, or of another version.
     """
     try:
@@ -161,17 +164,17 @@ def read(path: Path) -> Record:
 
 
 def write(path: Path, record: Record) -> None:
-    """Write a file, whole or not at all; its models in the order of their names.
+    """Write a file atomically, with its models sorted by name.
 
     Args:
-        path: The file, whose folder need not be there.
-        record: What it is to hold.
+        path: The file. Its folder is created.
+        record: The content.
     """
     nodes = {name: model.as_dict() for name, model in sorted(record.models.items())}
     told = {"metadata": record.metadata.as_dict(), "nodes": nodes}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}")
-    # Half a surrogate pair, which a text of YAML may have, becomes an escape of JSON.
+    # Half a surrogate pair, which a YAML text may contain, is written as a JSON escape.
     unfinished.write_text(
         json.dumps(told, indent=1, ensure_ascii=False) + "\n",
         encoding="utf-8",
@@ -185,7 +188,7 @@ def _broken(path: Path, reason: str) -> Unreadable:
 
 
 class _Wrong(ValueError):
-    """What of a file is not as the schema has it, and where."""
+    """Where a file differs from the schema, and how."""
 
 
 def _record(found: Any) -> Record:
@@ -238,7 +241,11 @@ def _each(found: dict, where: str, make: Callable[[Any, str], Any]) -> dict:
 
 
 def _object(found: Any, where: str, **types: type) -> None:
-    """Raises _Wrong unless it is an object of exactly these names, with values of these types."""
+    """Check that a value is an object with exactly these names and types.
+
+    Raises:
+        _Wrong: If it is not.
+    """
     if not isinstance(found, dict):
         raise _Wrong(f"{where} has to be an object")
     if found.keys() != types.keys():

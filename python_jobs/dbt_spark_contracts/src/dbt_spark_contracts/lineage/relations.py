@@ -1,6 +1,7 @@
-"""What the leaves of a plan read: which table, in which of its states, or none that has a name.
+"""What the leaves of a plan read: which table, and which of its states.
 
-Read off the relation itself. What a plan calls a relation further up is an alias, and anybody's.
+It is read from the relation itself. A name further up in the plan is an alias, which any query can
+choose.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from dbt_spark_contracts.compat.pyspark import analyzed_plan, elements
 _DATA_SOURCE = "org.apache.spark.sql.execution.datasources"
 _ICEBERG = "org.apache.iceberg"
 
-# Of these of Iceberg's tables the rows are a table's; of all others, facts about its files.
+# The classes of Iceberg tables whose rows are data. All others are metadata tables.
 _TABLES_OF_ROWS = (f"{_ICEBERG}.BaseTable", f"{_ICEBERG}.SerializableTable")
 _CHANGES = f"{_ICEBERG}.spark.source.SparkChangelogTable"
 
@@ -22,11 +23,11 @@ class Relation:
     """What one leaf of a plan reads.
 
     Attributes:
-        name: The table's name in full, in lower case.
-        opaque: Why its columns are not the table's, in words; none, if they are.
-        renamed: Of another state of the table, what its columns are called today; None for one that
-            the table has no more.
-        snapshots: The states of the table that are read, each None for the newest; None for all.
+        name: The full name of the table, in lower case.
+        opaque: Why its columns are not the table's, in words. Empty if they are.
+        renamed: Today's column names for an older state of the table. None marks a dropped column.
+        snapshots: The states that are read. None inside means the newest, None instead of a tuple
+            means all.
     """
 
     name: str
@@ -36,9 +37,9 @@ class Relation:
 
 
 def relations_of(frame: Any) -> dict[int, Relation]:
-    """The relations that a DataFrame reads, by Spark's number of their first column.
+    """Return the relations that a DataFrame reads, by Spark's id of their first column.
 
-    Costs no Spark job. What is not among them (rows in the code, an RDD, files) has no name.
+    Runs no Spark job. Unnamed inputs (rows in the code, an RDD, files) are left out.
     """
     plan = analyzed_plan(frame)
     found = {}
@@ -50,7 +51,7 @@ def relations_of(frame: Any) -> dict[int, Relation]:
 
 
 def column_ids(frame: Any) -> Iterator[int]:
-    """Spark's numbers of a DataFrame's columns, and of those that the leaves of its plan have."""
+    """Yield Spark's ids of a DataFrame's columns, and of the columns of its plan's leaves."""
     yield from (column.exprId().id() for column in elements(analyzed_plan(frame).output()))
     for leaf in elements(analyzed_plan(frame).collectLeaves()):
         yield from (column.exprId().id() for column in elements(leaf.output()))
@@ -68,7 +69,7 @@ def _relation(leaf: Any) -> Relation | None:
 
 
 def _named(catalog_table: Any) -> str:
-    """The name of a table of Spark's own catalog."""
+    """Return the name of a table of Spark's own catalog."""
     return ".".join(elements(catalog_table.identifier().nameParts())).lower()
 
 
@@ -84,7 +85,7 @@ def _of_catalog(leaf: Any) -> Relation | None:
     if kind != f"{_ICEBERG}.spark.source.SparkTable":
         return Relation(".".join(parts).lower())
     in_iceberg = table.table()
-    # Its own name says no branch, tag or snapshot, as the identifier may.
+    # Iceberg's name has no branch, tag or snapshot in it, unlike the identifier.
     name = in_iceberg.name().lower()
     if in_iceberg.getClass().getName() not in _TABLES_OF_ROWS:
         return Relation(name, f"Iceberg's metadata table {name}")
@@ -96,7 +97,7 @@ def _of_catalog(leaf: Any) -> Relation | None:
 
 
 def _renamed(table: Any, snapshot: int) -> dict[str, str | None]:
-    """What the columns that the table had in a snapshot are called today."""
+    """Return today's names of the columns that the table had in a snapshot."""
     schemas = {schema.schemaId(): schema for schema in table.schemas().values()}
     then = schemas.get(table.snapshot(snapshot).schemaId(), table.schema())
     today = {column.fieldId(): column.name() for column in table.schema().columns()}

@@ -1,6 +1,6 @@
-"""What a Python model's code says, before it runs, of what it reads and what it changes.
+"""What a Python model's code reads and changes, found before it runs.
 
-What the program reads while it runs is in outside.py. Here is what does not show there.
+outside.py detects what the program reads while it runs. This module covers the rest.
 """
 
 import ast
@@ -15,19 +15,19 @@ from typing import TypeGuard
 from dbt_spark_contracts.lineage.outside import OURS, is_in_place
 from dbt_spark_contracts.plan.tree import names
 
-# These read files, services and the memory by themselves, or in another process, and Python does
-# not know of it.
+# Libraries that read files, services or memory natively, or in another process, which Python's
+# audit events do not show.
 _LIBRARIES = names("""
     pyarrow duckdb polars datafusion deltalake connectorx adbc_driver_manager lance pyiceberg ibis
     daft dask modin ray chdb lxml h5py tables fastparquet pyogrio fiona rasterio dbm
     psycopg psycopg2 pyodbc oracledb MySQLdb turbodbc
     ctypes _ctypes cffi multiprocessing joblib loky
 """)
-# Who calls these runs code that is not in the file.
+# Calls of these run code that is not in the file.
 _MAKE_CODE = names("exec eval compile")
 _IMPORT = names("__import__ import_module")
 _PROCESSES = "ProcessPoolExecutor"
-# By these a model finds what others have left in the process, wherever they left it.
+# Modules that let a model find what others have left anywhere in the process.
 _REACH = names("builtins gc importlib inspect runpy")
 _REACH_BY_SYS = names("modules _getframe _current_frames settrace setprofile")
 
@@ -36,13 +36,13 @@ _PARSING = threading.Lock()
 
 @dataclass(frozen=True)
 class Reads:
-    """What a model's code reads that nothing else shows.
+    """What a model's code reads that nothing else detects.
 
     Attributes:
-        libraries: What it imports or calls that reads by itself.
-        shares_modules: Whether it imports a module that is not installed, which keeps what a model
-            leaves in it.
-        reaches_others: Whether it may find what others have left that share nothing.
+        libraries: What it imports or calls that reads natively.
+        shares_modules: Whether it imports a module of the project, which can keep values of a
+            model.
+        reaches_others: Whether it may find values of other models without a shared module.
     """
 
     libraries: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Reads:
 
 
 def reads(source: str) -> Reads:
-    """What the code of a model reads that nothing else shows."""
+    """Return what the code of a model reads that nothing else detects."""
     roots = {name.partition(".")[0] for name in _imported(source)}
     opaque = roots & _LIBRARIES | {*_opaque_calls(source)}
     shares = any(not _is_installed(root) for root in roots - _REACH)
@@ -59,17 +59,21 @@ def reads(source: str) -> Reads:
 
 
 def changed(source: str) -> str:
-    """What a model's code sets of what all models share, as the code has it; none if nothing.
+    """Return an assignment in a model's code to something that all models share.
 
-    That is what it imports, what its function is given, and any class: `F.x`, `json.y.z[…]`,
+    Shared are imported names, the arguments of `model`, and any class: `F.x`, `json.y.z[…]`,
     `spark.x`, `type(t).x`.
+
+    Returns:
+        The assignment as in the code, or an empty string.
     """
     tree = _parsed(source)
     shared = {*_imported_names(tree), *_parameters_of_model(tree)}
     constants = {*_set_to_constants(tree)}
     for node in ast.walk(tree):
         if isinstance(node, (ast.Attribute, ast.Subscript)) and not isinstance(node.ctx, ast.Load):
-            is_own = isinstance(node.value, ast.Name)  # an option of a library is no value
+            # a constant option of a library holds no data
+            is_own = isinstance(node.value, ast.Name)
             if _is_shared(node.value, shared) and (is_own or node not in constants):
                 return f"{ast.unparse(node)} = …"
         elif _sets_an_attribute(node) and _is_shared(node.args[0], shared):
@@ -82,7 +86,7 @@ def _sets_an_attribute(node: ast.AST) -> TypeGuard[ast.Call]:
 
 
 def _is_shared(of: ast.expr, shared: set[str]) -> bool:
-    """Is that one of the shared names, or a part of it, or a class?"""
+    """Return whether this is a shared name, a part of one, or a class."""
     while True:
         if isinstance(of, ast.Attribute) and of.attr in ("__class__", "__dict__", "__globals__"):
             return not _is_own_object(of.value)
@@ -123,8 +127,8 @@ def _set_to_constants(tree: ast.Module) -> Iterator[ast.expr]:
 
 @functools.lru_cache(maxsize=64)
 def _parsed(source: str) -> ast.Module:
-    # Python 3.11 counts the depth of all threads' trees by one counter, and raises SystemError
-    # where two threads make one at once: dbt's threads do.
+    # Python 3.11 counts the depth of syntax trees in one counter for all threads. It raises
+    # SystemError if two threads parse at once, as dbt's threads do.
     with _PARSING:
         return ast.parse(source)
 
@@ -148,14 +152,14 @@ def _imported(source: str) -> Iterator[str]:
 
 
 def _is_by_name(node: ast.AST) -> bool:
-    """Is it a name by which all modules can be reached, without an import?"""
+    """Return whether this is a name that gives access to all modules without an import."""
     if isinstance(node, ast.Attribute):
         return node.attr in _REACH_BY_SYS
     return isinstance(node, ast.Name) and node.id in ("__import__", "__builtins__")
 
 
 def _opaque_calls(source: str) -> Iterator[str]:
-    """The calls of which the code does not say what they import or run."""
+    """Yield the calls that import or run something the code does not name."""
     for node in ast.walk(_parsed(source)):
         if isinstance(node, ast.Name) and node.id in _MAKE_CODE:
             yield node.id
@@ -176,7 +180,7 @@ def _called(node: ast.Call) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _is_installed(root: str) -> bool:
-    """Is it a module of Python, of a library, or of the guard?"""
+    """Return whether this is a module of Python, of a library, or of the guard."""
     if root in OURS or root in sys.builtin_module_names:
         return True
     try:

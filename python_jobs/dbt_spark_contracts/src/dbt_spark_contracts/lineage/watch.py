@@ -1,7 +1,7 @@
-"""What a model takes out of Spark into its own process, while it runs or is compiled.
+"""Detects what a model collects from Spark into its own process, while it runs or compiles.
 
-What is made of that (a literal, rows, the name of a field) looks like a constant in a plan. So the
-DataFrames that a model collects are kept, and are traced as the model itself is.
+Whatever is made of collected values (a literal, rows, a field name) looks like a constant in a
+plan. So the collected DataFrames are kept and traced like the model itself.
 """
 
 import functools
@@ -24,8 +24,8 @@ from dbt_spark_contracts.plan.tree import names
 if TYPE_CHECKING:
     from dbt_spark_contracts.own_code import OwnCode
 
-# What of a DataFrame leaves its values in Spark: it makes a plan, or tells columns and counts. All
-# else hands values to the program, or puts them where no plan shows them.
+# Attributes of a DataFrame that leave its values in Spark: they build a plan, or return columns and
+# counts. All others return values to the program, or put them where no plan shows them.
 STAYS_IN_SPARK = names("""
     agg alias cache checkpoint coalesce colRegex columns count createGlobalTempView
     createOrReplaceGlobalTempView createOrReplaceTempView createTempView crossJoin cube describe
@@ -39,21 +39,21 @@ STAYS_IN_SPARK = names("""
     withColumnsRenamed withMetadata withWatermark
     _ipython_key_completions_ _jcols _jmap _joinAsOf _jseq _sort_cols
 """)
-# Of those, these run Spark jobs, whose errors may say a value.
+# Those of them that run Spark jobs, whose error messages may contain a value.
 _RUNS = names("checkpoint count isEmpty localCheckpoint")
-# They make views, which stay when the model has ended.
+# Those that create views, which outlive the model.
 _MAKES_VIEWS = names("""
     createGlobalTempView createOrReplaceGlobalTempView createOrReplaceTempView createTempView
     registerTempTable
 """)
-# A setting that a statement sets, and a view of the session that it makes.
+# Statements that set a setting, and that create a view of the session.
 _SET = re.compile(r"\s*set\s+([\w.]+)\s*=", re.IGNORECASE)
 _VIEW = re.compile(
     r"\s*create\s+(?:or\s+replace\s+)?(?:global\s+)?temp(?:orary)?\s+view\s+"
     r"(?:if\s+not\s+exists\s+)?([\w`.]+)",
     re.IGNORECASE,
 )
-# Whatever is done with an RDD ends in one of these.
+# Every action on an RDD ends in one of these.
 _OF_RDDS = ((RDD, "collect"), (RDD, "toLocalIterator"), (SparkContext, "runJob"))
 
 
@@ -61,14 +61,14 @@ class Collected:
     """What a model has collected.
 
     Args:
-        own_code: Whose code it is; None for what is none of a model's.
-        before: What the model's file has collected before it was called.
+        own_code: The model's code, or None outside of a model.
+        before: What the model's file has collected before the call of `model`.
 
     Attributes:
-        frames: The DataFrames that it has taken values of.
-        others: What else it has taken values of, in words.
-        views: The views of the session that it has made, in lower case.
-        looks_at_others: Whether it has looked at views that others have made.
+        frames: The DataFrames that it has read values of.
+        others: What else it has read values of, in words.
+        views: The temporary views that it has created, in lower case.
+        looks_at_others: Whether it has looked at views of other models.
     """
 
     def __init__(
@@ -81,40 +81,40 @@ class Collected:
         self.others |= before.others if before else set()
         self.views: set[str] = {*before.views} if before else set()
         self.looks_at_others: bool = before.looks_at_others if before else False
-        # The threads themselves: their numbers come again.
+        # Thread objects, because thread ids are reused.
         self._other_threads = {*threading.enumerate()}
 
     def is_of(self, thread: threading.Thread) -> bool:
-        """Has the model itself started that thread?"""
+        """Return whether the model itself has started this thread."""
         return thread not in self._other_threads
 
 
 _this_thread = threading.local()
 _running: list[Collected] = []
 _kept: dict[str, Collected] = {}
-# The settings that models have set, and which model has.
+# The settings that models have set, with the name of the model.
 settings: dict[str, str] = {}
-# What Python models have collected: it may live on in what all of them share.
+# What Python models have collected. It may survive in what all of them share.
 _all: list[Collected] = []
 
 
-# The sources of files that were handed to models, by Spark's numbers of the columns.
+# The file sources that were passed to models, by Spark's ids of their columns.
 files: dict[int, str] = {}
 
 
 def hand_files(source: str, frame: DataFrame) -> None:
-    """Know what a model makes of that DataFrame for the columns of that source of files."""
+    """Register a DataFrame as a file source, so that its columns count as the source's."""
     files.update(dict.fromkeys(column_ids(frame), source))
 
 
 @contextmanager
 def watched(view: str = "", own_code: "OwnCode | None" = None) -> Iterator[None]:
-    """Watch what this thread, and those that it starts, collect for what is staged as `view`.
+    """Watch what this thread, and threads that it starts, collect for a staged view.
 
     Args:
-        view: The view, or the unique id of an ephemeral model; none while a model's file is read,
-            before it is called.
-        own_code: Whose code it is, where that has not been said before.
+        view: The view, or the unique id of an ephemeral model. Empty while a model's file is
+            loaded, before `model` is called.
+        own_code: The model's code, unless an outer call has passed it.
     """
     _watch()
     collected = Collected(own_code, getattr(_this_thread, "collected", None))
@@ -134,27 +134,30 @@ def watched(view: str = "", own_code: "OwnCode | None" = None) -> Iterator[None]
 
 @contextmanager
 def unwatched() -> Iterator[None]:
-    """What this thread collects is none of the model's."""
+    """Do not count what this thread collects as the model's."""
     with _collects_for(Collected()):
         yield
 
 
 def take(view: str) -> Collected:
-    """What was collected for what is staged as `view`. It is told once."""
+    """Return and forget what was collected for a staged view."""
     return _kept.pop(view, None) or Collected()
 
 
 def of_ephemeral(unique_id: str) -> Collected:
-    """What an ephemeral model has collected when it was compiled, which each of its readers has."""
+    """Return what an ephemeral model has collected when it was compiled. Each reader gets it."""
     return _kept.get(unique_id) or Collected()
 
 
 def of_others(collected: Collected, sees_views: bool) -> list[Collected]:
-    """What other models have collected that may have come to one by what all of them share.
+    """Return what other models have collected and may have shared with this one.
 
     Args:
-        collected: What the one has collected itself.
-        sees_views: Whether it reads a view of the session that it has not made.
+        collected: What this model has collected itself.
+        sees_views: Whether it reads a temporary view that it has not created.
+
+    Returns:
+        The collections of the other models.
     """
     reads = collected.own_code.reads if collected.own_code else None
     sees_all = sees_views or collected.looks_at_others or bool(reads and reads.reaches_others)
@@ -178,7 +181,7 @@ def _collects_for(collected: Collected) -> Iterator[None]:
 
 
 def collecting() -> list[Collected]:
-    """For which models this thread runs: one or, of a thread of its own, those it may be of."""
+    """Return the collections of this thread: one, or for an unknown thread all possible ones."""
     own = getattr(_this_thread, "collected", None)
     if own is not None:
         return [own]
@@ -187,7 +190,7 @@ def collecting() -> list[Collected]:
 
 @once
 def _watch() -> None:
-    """Have pyspark's classes tell what is collected, from now on."""
+    """Make pyspark's classes report what is collected, from now on."""
     for name in sorted(_RUNS):
         setattr(DataFrame, name, _told_if_it_fails(getattr(DataFrame, name)))
     for name in sorted(_MAKES_VIEWS):
@@ -204,28 +207,28 @@ def _watch() -> None:
     GroupedData.pivot = _told(GroupedData.pivot, _pivoted)
     for owner, name in _OF_RDDS:
         setattr(owner, name, _told(getattr(owner, name), _rdd))
-    # A Python function adds to it wherever Spark runs, in a count too.
+    # A Python function may add to it wherever Spark runs it, even in a count.
     value = Accumulator.value
     Accumulator.value = property(_told(value.fget, _accumulated), value.fset)
     outside.watch(lambda: bool(_running), _took, _set_variable)
 
 
 def _told(function: Callable, tell: Callable) -> Callable:
-    """The function, which tells what it collects before it does."""
+    """Wrap a function so that it reports what it collects before it does."""
 
     @functools.wraps(function)
     def telling(self: Any, *arguments: Any, **options: Any) -> Any:
         for collected in collecting():
             tell(collected, self, arguments, options)
-        with unwatched():  # it may call others of these
+        with unwatched():  # it may call other wrapped functions
             return function(self, *arguments, **options)
 
-    del telling.__wrapped__  # which would tell nothing
+    del telling.__wrapped__  # it would bypass the report
     return telling
 
 
 def _told_if_it_fails(function: Callable) -> Callable:
-    """The function, whose errors are collected: a model may read a value in one."""
+    """Wrap a function so that its errors count as collected, because a model may read them."""
 
     @functools.wraps(function)
     def telling(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -245,30 +248,30 @@ def _took(text: str) -> None:
 
 
 def make_view(name: str, model: str) -> None:
-    """Know that a model has made a view of the session."""
+    """Record that a model has created a temporary view."""
     for collected in _of_model(model):
         collected.views.add(name.lower().rpartition(".")[2])
 
 
 def set_by(sql: str) -> str:
-    """The setting that a statement sets; none if it sets none."""
+    """Return the setting that a statement sets, or an empty string."""
     found = _SET.match(sql)
     return found[1] if found else ""
 
 
 def view_made_by(sql: str) -> str:
-    """The view of the session that a statement makes; none if it makes none."""
+    """Return the temporary view that a statement creates, or an empty string."""
     found = _VIEW.match(sql)
     return found[1].replace("`", "") if found else ""
 
 
 def look_at(text: str, model: str, is_list: bool = False) -> None:
-    """Know that a model looks at what a text names: the names of a view's columns may be values.
+    """Record that a model looks at what a text names. A view's column names may hold values.
 
     Args:
         text: A statement, or the name of a table.
         model: The model.
-        is_list: Whether it lists names of whatever is there.
+        is_list: Whether it lists whatever names there are.
     """
     words = {*re.findall(r"\w+", text.lower())}
     for collected in _of_model(model):
@@ -278,18 +281,18 @@ def look_at(text: str, model: str, is_list: bool = False) -> None:
 
 
 def read_setting(key: str, model: str) -> None:
-    """Know that a model has read a setting, in which another one may have left a value."""
+    """Record that a model has read a setting in which another one may have left a value."""
     if settings.get(key, model) != model:
         for collected in _of_model(model):
             collected.others.add(f"the setting {key}, which {settings[key]} has set")
 
 
 def keep_for_others(frames: list[DataFrame], others: list[str], view: str = "") -> None:
-    """Know what a query or a hook has collected that may live on in a view of the session.
+    """Record what a query or a hook has collected that a temporary view may keep.
 
     Args:
-        frames: The DataFrames that it has taken values of.
-        others: What else it has taken values of, in words.
+        frames: The DataFrames that it has read values of.
+        others: What else it has read values of, in words.
         view: The view, if its name is known.
     """
     collected = Collected()
@@ -318,14 +321,14 @@ def _frame(collected: Collected, frame: DataFrame, arguments: tuple, options: di
 
 
 def _shown(collected: Collected, frame: DataFrame, arguments: tuple, options: dict) -> None:
-    with unwatched():  # it is not the model that reads this setting
+    with unwatched():  # the model does not read this setting
         shows = frame.sparkSession.conf.get("spark.sql.repl.eagerEval.enabled", "false")
     if shows != "false":
-        collected.frames.append(frame)  # else it shows the names of columns
+        collected.frames.append(frame)  # otherwise it only shows column names
 
 
 def _pivoted(collected: Collected, group: Any, arguments: tuple, options: dict) -> None:
-    if len(arguments) < 2 and options.get("values") is None:  # Spark asks for the values
+    if len(arguments) < 2 and options.get("values") is None:  # Spark queries the values
         collected.frames.append(grouped_frame(group))
 
 

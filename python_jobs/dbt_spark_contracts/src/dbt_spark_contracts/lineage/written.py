@@ -1,6 +1,6 @@
-"""What rows a statement would write: each of its writes, as the DataFrame that it takes them from.
+"""The rows that a statement would write, as DataFrames, one per write.
 
-Read from Spark's parsed plan and analyzed, as a model is; nothing is run.
+The statement is parsed by Spark and analyzed like a model. Nothing is run.
 """
 
 import re
@@ -21,13 +21,13 @@ from dbt_spark_contracts.schemas import quoted
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-# Without these words, a statement is none that is looked for.
+# A statement without any of these words needs no check.
 _WORDS = re.compile(
     r"\b(insert|update|merge|call|rename)\b|\b(create|replace)\s+table\b.*\bas\b",
     re.IGNORECASE | re.DOTALL,
 )
 
-# Procedures of Iceberg's that let a table have rows which no query shows: files, another table.
+# Iceberg's procedures that give a table rows from outside of any query: files, another table.
 _FROM_ELSEWHERE = re.compile("add_files|migrate|register_table|snapshot", re.IGNORECASE)
 
 
@@ -37,7 +37,7 @@ class Write:
 
     Attributes:
         table: The table's name in SQL.
-        rows: What is written, by the names of the table's columns; a part of them, or all.
+        rows: The written rows, with names of the table's columns. It may have only some of them.
     """
 
     table: str
@@ -45,16 +45,16 @@ class Write:
 
 
 def may_write(sql: str) -> bool:
-    """Can the statement be one that writes rows? By its words, without Spark."""
+    """Return whether the statement may write rows, by its words alone."""
     return _WORDS.search(sql) is not None
 
 
 def taken_over(session: "SparkSession", sql: str) -> list[str]:
-    """The tables that a statement lets have rows or names which no query of it shows.
+    """Return the tables that get rows or names from a statement without a query.
 
     Returns:
-        Their names in SQL: those of each argument of such a procedure; what a table or a column is
-        renamed to or in; a table whose name is computed, as an empty one.
+        Names in SQL: each argument of such a procedure, the new name of a table, and the table of a
+        renamed column. An empty name stands for a computed one.
     """
     try:
         return [*_taken_over(sql_parser(session).parsePlan(sql))]
@@ -70,7 +70,7 @@ def _taken_over(plan: Any) -> Iterator[str]:
         if _FROM_ELSEWHERE.fullmatch([*elements(plan.productElement(0))][-1]):
             for argument in elements(plan.productElement(1)):
                 value = argument.expr()
-                # A name that is computed may be any.
+                # A computed name may be any name.
                 yield str(value.value()) if kind_of_java(value) == "Literal" else ""
     elif kind == "RenameTable":
         yield _joined(plan.newName())
@@ -84,7 +84,7 @@ def _taken_over(plan: Any) -> Iterator[str]:
 
 
 def writes(session: "SparkSession", sql: str) -> list[Write]:
-    """The writes of a statement; none, if it has no sense, which Spark says when it runs."""
+    """Return the writes of a statement. Empty if it does not parse, which Spark reports later."""
     try:
         return [*_writes(session, sql_parser(session).parsePlan(sql), ())]
     except Exception:
@@ -92,11 +92,11 @@ def writes(session: "SparkSession", sql: str) -> list[Write]:
 
 
 def _writes(session: "SparkSession", plan: Any, outer: tuple) -> Iterator[Write]:
-    """Those of a plan, within these `with` clauses."""
+    """Yield the writes of a plan, within these `with` clauses."""
     kind = kind_of_java(plan)
     if kind == "UnresolvedWith":
         yield from _writes(session, plan.child(), (*outer, plan))
-    elif kind == "Union":  # of several inserts
+    elif kind == "Union":  # a multi-insert
         for child in elements(plan.children()):
             yield from _writes(session, child, outer)
     elif kind in ("InsertIntoStatement", "OverwriteByExpression"):
@@ -114,7 +114,7 @@ def _of_insert(session: "SparkSession", plan: Any, outer: tuple) -> Iterator[Wri
     rows, table = _within(session, outer, plan.query()), _name(plan.table())
     names: list[str] = []
     fixed: set[str] = set()
-    if kind_of_java(plan) == "InsertIntoStatement":  # `replace where` is by position
+    if kind_of_java(plan) == "InsertIntoStatement":  # `replace where` matches columns by position
         names = rows.columns if plan.byName() else [*elements(plan.userSpecifiedCols())]
         fixed = {key.lower() for key in _fixed(plan.partitionSpec())}
     if not names:
@@ -123,14 +123,14 @@ def _of_insert(session: "SparkSession", plan: Any, outer: tuple) -> Iterator[Wri
 
 
 def _within(session: "SparkSession", outer: tuple, query: Any) -> "DataFrame":
-    """The rows of a query within these `with` clauses."""
+    """Return the rows of a query within these `with` clauses."""
     for clause in reversed(outer):
         query = with_child(session, clause, query)
     return frame_of(session, query)
 
 
 def _fixed(partitions: Any) -> Iterator[str]:
-    """The partition columns whose values an insert names itself."""
+    """Yield the partition columns whose values the insert fixes."""
     for pair in elements(partitions.toSeq()):
         if pair.productElement(1).isDefined():
             yield pair.productElement(0)
@@ -156,7 +156,7 @@ def _of_merge(session: "SparkSession", plan: Any) -> Iterator[Write]:
 
 
 def _assigned(rows: "DataFrame", assignments: Any) -> "DataFrame":
-    """The columns that are set, of these rows."""
+    """Return the assigned columns of these rows."""
     columns: list[Column] = []
     for assignment in elements(assignments):
         *_, name = elements(assignment.key().nameParts())
@@ -165,7 +165,7 @@ def _assigned(rows: "DataFrame", assignments: Any) -> "DataFrame":
 
 
 def _name(target: Any) -> str:
-    """The name of the table that is written, which may have an alias."""
+    """Return the name of the written table, which may have an alias."""
     while kind_of_java(target) == "SubqueryAlias":
         target = target.child()
     return _joined(target.multipartIdentifier())

@@ -1,4 +1,4 @@
-"""What each of Spark's expressions makes of its inputs."""
+"""Determine what each Spark expression makes of its inputs."""
 
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -17,8 +17,8 @@ from dbt_spark_contracts.plan.values import (
     variable,
 )
 
-# Their value is one of their children's, or is made up of them unchanged: of one row, of several
-# rows, as an array or a map.
+# Their value is the unchanged value of a child, or an array or map of unchanged values. They
+# combine values of one row or of several rows.
 COPIES = names("""
     Alias Cast AnsiCast UpCast Coalesce NaNvl Greatest Least TempResolvedColumn PromotePrecision
     CheckOverflow KnownNotNull AssertNotNull KnownFloatingPointNormalized NormalizeNaNAndZero
@@ -29,26 +29,24 @@ COPIES = names("""
     Flatten Shuffle Explode PosExplode Inline
 """)
 
-# The same, with a struct of a key and a value around each of them, or without it: a field of theirs
-# is none of the result's.
+# The same, but they add or remove a struct of key and value, so field positions change.
 ENTRIES = names("MapEntries MapFromEntries")
 
-# Their value is that of their first child; the others say which of its values, or where.
+# Their value is that of the first child. The other children select which of its values.
 PICKS = names("""
     AggregateExpression MaxBy MinBy SortArray ArrayRemove ArrayFilter MapFilter ArraySort
     ApproximatePercentile PercentileDisc
 """)
 
-# The same, where the others are a number or a key that can be told from what is found there: of
-# `sequence(0, 99)[n]` it is n.
+# The same, but the result may reveal the index or key: `sequence(0, 99)[n]` is n.
 POSITIONS = names("""
     ElementAt GetArrayItem GetMapValue TryElementAt Slice NthValue ArrayRepeat
 """)
 
-# They tell of their inputs in which order the rows are, as row_number does, which has none.
+# They reveal the order of their inputs. row_number has no inputs.
 RANKS = names("Rank DenseRank PercentRank CumeDist NTile")
 
-# They make a new text, but of arrays one with their elements.
+# They create a new string, but with arrays they keep the elements.
 OF_ARRAYS = names("Concat Reverse")
 ARRAYS = names("""
     CreateArray CollectList CollectSet Slice SortArray Flatten Shuffle MapKeys MapValues MapEntries
@@ -56,13 +54,13 @@ ARRAYS = names("""
     ArrayInsert ArrayRemove ArrayRepeat ArrayFilter ArraySort ArrayTransform ZipWith ArraysZip
 """)
 
-# They decide by their first child (CaseWhen: by every other one) which value it is.
+# The first child (of CaseWhen: every other child) decides which value it is.
 CHOICES = names("If CaseWhen")
 
-# A lambda function makes their elements.
+# A lambda function computes their elements.
 MAPPINGS = names("ArrayTransform TransformKeys TransformValues ZipWith MapZipWith")
 
-# What they do is not written in Spark's expressions.
+# Functions that Spark's expressions do not describe.
 FUNCTIONS = names("""
     PythonUDF PythonUDAF PythonUDTF ScalaUDF ScalaUDAF ScalaAggregator HiveSimpleUDF HiveGenericUDF
     HiveGenericUDTF HiveUDAFFunction ApplyFunctionExpression V2Aggregator CallMethodViaReflection
@@ -80,7 +78,7 @@ MASKS = names("""
     StartsWith EndsWith Contains ArrayContains ArraysOverlap ArrayExists ArrayForAll
 """)
 
-# Without an input, they hold no column's values. Of any other that has none, nothing is known.
+# Without inputs, they hold no column's values. Any other expression without inputs is unknown.
 CONSTANTS = names("""
     Literal CurrentCatalog CurrentDatabase CurrentUser CurrentDate CurrentTimestamp CurrentTimeZone
     CurrentBatchTimestamp LocalTimestamp Now Pi EulerNumber SparkVersion SQLKeywords
@@ -91,38 +89,47 @@ CONSTANTS = names("""
     Murmur3Hash XxHash64 HiveHash DropField
 """)
 
-# Where no seed is given, they have another one in each analysis.
+# Without a given seed, they get a new one in each analysis.
 _RANDOM = names("Rand Randn Uuid Shuffle")
 
-# Of a node's own fields, those that hold other expressions, numbers of columns and the like differ
-# between two analyses of the same query; these tell how the value is made.
+# Only fields of these types count for the recipe. Other fields, such as expressions and column ids,
+# differ between two analyses of the same query.
 _IN_RECIPE = (str, int, float, bool, type(None))
 
 _LAMBDA = "lambda "
 
 
 class Plans(Protocol):
-    """What an expression asks of the plan that it stands in."""
+    """What an expression asks of the plan that contains it."""
 
     def subquery(self, plan: Tree, scope: Mapping[int, Value]) -> tuple[list[Value], Value]:
-        """The columns of a plan within an expression, and what chooses its rows."""
+        """Return the columns of a plan inside an expression, and what chooses its rows."""
 
     def literal(self, text: str) -> str:
-        """A literal as it counts for the recipe."""
+        """Return a literal as it counts for the recipe."""
 
     @property
     def collected(self) -> str:
-        """What the model has collected of columns that are marked or unknown; none, if nothing."""
+        """Which marked or unknown columns the model has collected. Empty if none."""
 
 
 def value_of(expression: Tree, scope: Mapping[int, Value], plans: Plans) -> Value:
-    """What is known of an expression's value. In: what is known of the columns, by their ids."""
+    """Return what is known about an expression's value.
+
+    Args:
+        expression: The expression.
+        scope: What is known about the columns, by their ids.
+        plans: The plan that contains the expression.
+
+    Returns:
+        The expression's value.
+    """
     if not expression.children and expression.id is not None:
-        known = scope.get(expression.id)  # a column as it is, as most of a wide plan's are
+        known = scope.get(expression.id)  # a plain column, like most columns of a wide plan
         if known is not None:
             return known
     values: list[Value] = []
-    # From the last to the first, each node finds its children done. (Spark's trees may be deep.)
+    # Children come first. A loop, not a recursion, because Spark's trees may be deep.
     for tree in reversed([*_downwards(expression)]):
         children = [values.pop() for _ in tree.children]
         is_array = tree.kind in OF_ARRAYS and _is_array(tree)
@@ -133,7 +140,7 @@ def value_of(expression: Tree, scope: Mapping[int, Value], plans: Plans) -> Valu
 
 
 def _downwards(expression: Tree) -> Iterator[Tree]:
-    """The expression and all that is below it, from left to right, each before its children."""
+    """Yield the expression and everything below it from left to right, parents first."""
     left = [expression]
     while left:
         tree = left.pop()
@@ -142,9 +149,9 @@ def _downwards(expression: Tree) -> Iterator[Tree]:
 
 
 def _is_array(expression: Tree) -> bool:
-    """Whether one of OF_ARRAYS has arrays, as its first input tells."""
+    """Return whether an expression of OF_ARRAYS takes arrays, judged by its first input."""
     first = next((tree for tree in _downwards(expression) if tree.kind not in OF_ARRAYS), None)
-    if first is None:  # it has no input
+    if first is None:  # it has no inputs
         return False
     data_type = first.fields.get("dataType")
     by_type = isinstance(data_type, dict) and data_type.get("type") == "array"
@@ -157,7 +164,7 @@ def _value(
     if kind == "Alias":
         return children[0]
     if plans.collected and "exprId" not in tree.fields:
-        # It may be made of what was collected: by a literal, by a field's name, by a format.
+        # Collected values may be in a literal, a field name or a format string.
         made = _of_columns(kind, tree, children, scope, plans)
         return made.untraceable(plans.collected)
     return _of_columns(kind, tree, children, scope, plans)
@@ -166,7 +173,7 @@ def _value(
 def _of_columns(
     kind: str, tree: Tree, children: list[Value], scope: Mapping[int, Value], plans: Plans
 ) -> Value:
-    """The value of a node, as far as it is made of columns."""
+    """Return the value of a node, as far as columns determine it."""
     node = tree.fields
     if kind == "OuterReference":
         return value_of(tree.expressions("e")[0], scope, plans)
@@ -192,7 +199,7 @@ def _of_columns(
         if kind == "ScalarSubquery":
             return merge([*columns, rows.used_as(CONDITION)]).made_by(recipe)
         children = [*children, *columns, rows]
-    if kind == "LambdaFunction":  # for the function around it: the body, and its variables
+    if kind == "LambdaFunction":  # the body and its variables, for the enclosing function
         return Value(fields=tuple(children), recipe=_LAMBDA + recipe)
     if not children and kind not in CONSTANTS:
         return Value(untraced=frozenset([f"Spark's {kind}"]), recipe=recipe)
@@ -202,7 +209,7 @@ def _of_columns(
 
 def _made(kind: str, node: dict, children: list[Value]) -> Value:
     if node.get("replacement") == 0 and len(children) == 1:
-        return children[0]  # a function that Spark spells by others, as nvl
+        return children[0]  # a function that Spark replaces with others, such as nvl
     if kind == "CreateNamedStruct":
         return Value(fields=tuple(children[1::2]))
     if kind == "GetStructField":
@@ -250,18 +257,19 @@ def _choice(kind: str, children: list[Value]) -> Value:
 
 
 def _of_lambdas(kind: str, lambdas: list[Value], arguments: list[Value]) -> Value:
-    """The value of a function such as `transform`, of its arguments and its lambda functions."""
+    """Return the value of a function such as `transform`, given arguments and lambdas."""
     elements = merge(arguments)
     made = []
     for body, *variables in (function.fields or () for function in lambdas):
-        # `zip_with` gives a variable the element of each; the others' second is an index or a key.
+        # `zip_with` passes one element of each array. Other functions pass an index or a key
+        # second.
         values = arguments if kind == "ZipWith" else [elements] * len(variables)
         if kind == "ArrayTransform":
             values = [elements, NOTHING]
         names = [next(iter(name.origins)).node for name in variables]
         made.append(bind(body, dict(zip(names, values, strict=False))))
     if kind == "ArrayTransform" or kind == "ZipWith":
-        # How many elements there are depends on the arrays, whatever is made of them.
+        # The number of elements depends on the arrays, whatever the lambda returns.
         lengths = (Value(argument.origins).used_as(CONDITION) for argument in arguments)
         return merge([*made, *lengths])
     if kind in MAPPINGS:

@@ -1,4 +1,4 @@
-"""Sums that count a row several times, because a join has multiplied it."""
+"""Find sums that count a row several times because a join has multiplied it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ _MULTIPLIES = names("Inner Cross LeftOuter RightOuter")
 
 @dataclass(frozen=True)
 class FanOut:
-    """A sum whose rows a join has multiplied.
+    """A sum over rows that a join has multiplied.
 
     Attributes:
         summed: The columns that are summed.
-        rows: Of what the join finds several rows for one, and what they are one per.
-        joined_by: The columns that it is joined by.
+        rows: The key of the joined side, which has several rows per join value.
+        joined_by: The join columns.
     """
 
     summed: tuple[str, ...]
@@ -28,15 +28,18 @@ class FanOut:
 
 
 def fan_outs(plan: Tree, tables: Mapping[str, Table], uniqueness: Uniqueness) -> list[FanOut]:
-    """The sums in a plan that count a row as often as a join finds another for it.
+    """Find the sums in a plan that count a row once per match of a join.
 
-    Only what is sure is named: the other side has several rows for one, as a key that its contract
-    promises says, and no step between the join and the sum leaves one of them.
+    Only certain cases are reported: a promised key shows that the other side has several rows per
+    join value, and no step between the join and the sum removes the duplicates.
 
     Args:
         plan: The plan.
-        tables: What is known of tables, by the name that they have in plans.
-        uniqueness: What the plan proves.
+        tables: The known keys of tables, by their names in plans.
+        uniqueness: The proofs of uniqueness for this plan.
+
+    Returns:
+        One entry per sum and join, without duplicates.
     """
     found: list[FanOut] = []
     for step in plan.walk():
@@ -47,13 +50,14 @@ def fan_outs(plan: Tree, tables: Mapping[str, Table], uniqueness: Uniqueness) ->
 
 
 def _summed(step: Tree, is_deterministic: bool) -> Iterator[frozenset[int]]:
-    """The columns of each sum of a step."""
+    """Yield the columns of each sum of a step."""
     for column in step.expressions("aggregateExpressions"):
         for tree in column.walk():
             is_sum = tree.kind == "AggregateExpression" and tree.children[0].kind in _SUMS
             if is_sum and not tree.fields.get("isDistinct"):
                 columns = attributes(tree.children[0].children[0], is_deterministic)
-                if columns is None:  # of doubles it is not sure what is equal: here it matters not
+                # A sum of doubles is fine here, although their equality is not reliable.
+                if columns is None:
                     columns = frozenset(t.id for t in tree.walk() if t.id is not None)
                 if columns:
                     yield columns

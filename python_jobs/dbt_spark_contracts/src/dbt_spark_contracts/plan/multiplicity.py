@@ -1,8 +1,8 @@
-"""What a plan hands on for certain: rows that can be equal in some columns.
+"""Find rows of a plan that can certainly be equal in some columns.
 
-The way down a plan is followed to a table that promises a key. If no step on it takes away a row
-that differs from another in that key alone, then two rows of the table can become two rows of the
-plan that are equal in the columns in question. What is not understood refutes nothing.
+The search follows the plan down to a table whose contract promises a key. If no step on the way
+removes rows that differ only in that key, then two rows of the table can become two rows of the
+plan that are equal in the columns in question. A step that is not understood refutes nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,12 +22,12 @@ from dbt_spark_contracts.plan.steps import (
 )
 from dbt_spark_contracts.plan.tree import Tree, names
 
-# Steps that hand each row on.
+# Steps that pass on every row.
 _HANDS_ON = names("""
     SubqueryAlias View Sort Repartition RepartitionByExpression RebalancePartitions ResolvedHint
     """)
 
-# Expressions that have values, and different ones, whatever else is in the row.
+# Expressions that yield values, and different ones, whatever else is in the row.
 _HAS_VALUES = names("""
     AttributeReference Alias Cast Literal Upper Lower StringTrim Concat ConcatWs Sha2 Md5 Sha1 Hex
     DateFormatClass Year Month DayOfMonth TruncDate TruncTimestamp ParseToDate
@@ -37,13 +37,13 @@ _HAS_VALUES = names("""
 
 @dataclass(frozen=True)
 class Table:
-    """What is known of a table's keys, all by the names of columns, in lower case.
+    """The known keys of a table. Column names are in lower case.
 
     Attributes:
-        label: What people call the table.
+        label: The display name of the table.
         promised: The keys that its contract promises.
-        without_null: Those of them whose columns it promises to hold no null.
-        possible: Others that it may have: what a data test says is unique, or what it is merged by.
+        without_null: The promised keys whose columns the contract declares not null.
+        possible: Other keys it may have: from a unique data test, or the merge key.
     """
 
     label: str
@@ -54,12 +54,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Finer:
-    """Rows that the plan hands on, more than one for some values of the columns in question.
+    """Rows of the plan with a finer grain than the columns in question.
 
     Attributes:
-        columns: What they are one per.
-        table: The table that they are rows of, or groups of rows.
-        last_step: The last step that makes rows fewer: a kind of Spark's; empty if there is none.
+        columns: The key of these rows.
+        table: The table that the rows, or the groups of rows, come from.
+        last_step: The last step that reduces rows, as Spark's name of its kind. Empty if there is
+            none.
     """
 
     columns: tuple[str, ...]
@@ -69,13 +70,13 @@ class Finer:
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two rows that are looked for, on the way down.
+    """Two rows that the search looks for on the way down.
 
     Attributes:
-        same: The columns in which they have to be equal.
-        present: The columns in which they have to have a value.
-        groups: If they were grouped, by what: a name, and the columns that it is made of. They have
-            to differ in one.
+        same: The columns in which the rows must be equal.
+        present: The columns that must not be null.
+        groups: The grouping columns, if the rows were grouped: a name, and the columns it is made
+            of. The rows must differ in one of them.
         last_step: See Finer.
     """
 
@@ -88,13 +89,17 @@ class _Pair:
 def finer(
     plan: Tree, positions: Iterable[int], tables: Mapping[str, Table], is_deterministic: bool
 ) -> Finer | None:
-    """Rows of the plan that can be equal in the columns at these positions; None if none is sure.
+    """Find rows of the plan that can be equal in the columns at these positions.
 
     Args:
         plan: The plan.
-        positions: The columns in question.
-        tables: What is known of tables, by the name that they have in plans.
-        is_deterministic: Whether the plan is, as Spark says; else nothing is sure.
+        positions: The positions of the columns in question.
+        tables: The known keys of tables, by their names in plans.
+        is_deterministic: Whether Spark says that the plan is deterministic. If not, nothing is
+            certain.
+
+    Returns:
+        The rows, or None if nothing is certain.
     """
     if not is_deterministic:
         return None
@@ -112,7 +117,7 @@ def finer(
 
 
 def _in_table(step: Tree, pair: _Pair, table: Table) -> Finer | None:
-    """The pair, if the table can hold it."""
+    """Return the rows if the table can hold such a pair, else None."""
     same = {name.lower() for id, name in named(step) if id in pair.same}
     if not table.promised or any(key <= same for key in (*table.promised, *table.possible)):
         return None
@@ -127,13 +132,13 @@ def _in_table(step: Tree, pair: _Pair, table: Table) -> Finer | None:
 
 
 def _below(step: Tree, pair: _Pair, defined: Mapping[int, Tree]) -> Iterator[tuple[Tree, _Pair]]:
-    """The pairs of rows below the step, of which any would become this one."""
+    """Yield pairs of rows below the step. Each of them would become this pair."""
     kind, children = step.kind, step.children
     found: _Pair | None = None
     if kind in _HANDS_ON:
         found = pair
     elif kind in ("GlobalLimit", "LocalLimit"):
-        # `dbt build --empty` asks for no row, and means what the model makes of rows.
+        # `dbt build --empty` asks for no rows. The question is about the model with rows.
         limits = [literal(limit) for limit in step.expressions("limitExpr")]
         found = pair if limits == [("0", "integer")] else None
     elif kind == "Project":
@@ -159,13 +164,13 @@ def _below(step: Tree, pair: _Pair, defined: Mapping[int, Tree]) -> Iterator[tup
 
 
 def _renumbered(below: Tree, pair: _Pair, above: list[int]) -> tuple[Tree, _Pair]:
-    """The pair by the numbers that its columns have below the step."""
+    """Return the pair with the column ids that apply below the step."""
     number = dict(zip(above, outputs(below), strict=True))
     return below, _mapped(pair, {id: frozenset([new]) for id, new in number.items()})
 
 
 def _mapped(pair: _Pair, made_of: Mapping[int, frozenset[int]]) -> _Pair:
-    """The pair by the columns that its own are made of."""
+    """Return the pair in terms of the columns that its own columns are made of."""
 
     def of(ids: Iterable[int]) -> frozenset[int]:
         return frozenset().union(*(made_of[id] for id in ids))
@@ -177,7 +182,7 @@ def _mapped(pair: _Pair, made_of: Mapping[int, frozenset[int]]) -> _Pair:
 
 
 def _made(pair: _Pair, step: Tree) -> _Pair | None:
-    """The pair of rows from which a projection or an aggregate makes this one."""
+    """Return the pair of rows that a projection or an aggregate turns into this one."""
     listed, own = made(step), {*outputs(step)}
     made_of: dict[int, frozenset[int]] = {}
     for id in pair.same.union(pair.present, *(ids for _, ids in pair.groups or ())):
@@ -189,10 +194,10 @@ def _made(pair: _Pair, step: Tree) -> _Pair | None:
 
 
 def _filtered(pair: _Pair, conditions: list[Tree]) -> _Pair | None:
-    """The pair of rows for which these conditions can hold as well.
+    """Return the pair of rows that also satisfies these conditions.
 
-    That a value is there says nothing of another row. Any other condition may be what leaves one
-    row of each key, as `where is_current` does.
+    A not-null condition on one row says nothing about another row. Any other condition may leave
+    one row per key, as `where is_current` does.
     """
     present = set(pair.present)
     for condition in conditions:
@@ -207,11 +212,11 @@ def _filtered(pair: _Pair, conditions: list[Tree]) -> _Pair | None:
 
 
 def _grouped(pair: _Pair, step: Tree) -> _Pair | None:
-    """The pair of rows that come into two groups."""
+    """Return the pair of rows that falls into two groups."""
     found: _Pair | None = pair
     if step.kind == "Aggregate":
         listed = step.expressions("aggregateExpressions")
-        # An aggregate is of several rows: `_inputs` does not know it.
+        # An aggregate function combines several rows, so `_inputs` does not know it.
         found = _made(pair, step)
         called = {spelled(column): column.fields["name"] for column in reversed(listed)}
         groups = [
@@ -234,7 +239,10 @@ def _grouped(pair: _Pair, step: Tree) -> _Pair | None:
 
 
 def _joined(step: Tree, pair: _Pair) -> Iterator[tuple[Tree, _Pair]]:
-    """Of an outer join each row of one side is there; an inner one may leave one of each key."""
+    """Yield the pair on the side of a join that keeps all of its rows.
+
+    An outer join keeps every row of one side. An inner join may leave one row per key.
+    """
     left, right = step.children
     kind = step.word("joinType")
     is_cross = kind == "Cross" or (kind == "Inner" and not step.expressions("condition"))
@@ -247,7 +255,7 @@ def _joined(step: Tree, pair: _Pair) -> Iterator[tuple[Tree, _Pair]]:
 
 
 def _within(pair: _Pair, own: frozenset[int]) -> _Pair:
-    """What the pair asks of the rows of one side."""
+    """Return the part of the pair that concerns the columns of one side."""
     groups = pair.groups and tuple((name, made_of & own) for name, made_of in pair.groups)
     return replace(
         pair, same=pair.same & own, present=pair.present & own,
@@ -256,14 +264,18 @@ def _within(pair: _Pair, own: frozenset[int]) -> _Pair:
 
 
 def _is_table(step: Tree) -> bool:
-    """Is the step a table, which can hold a row of any values?"""
+    """Return whether the step is a table, which can hold rows with any values."""
     while step.kind in _HANDS_ON:
         step = step.children[0]
     return step.kind in ("DataSourceV2Relation", "RelationV2", "LogicalRelation")
 
 
 def _inputs(expression: Tree) -> frozenset[int] | None:
-    """The columns that decide the expression's value; None unless it has one for some rows."""
+    """Return the columns that decide the expression's value.
+
+    Returns:
+        Their ids, or None if the expression may have no value for some rows.
+    """
     value = unguarded(expression)
     for tree in value.walk():
         if tree.kind not in _HAS_VALUES:

@@ -1,9 +1,9 @@
-"""Reads a plan that Spark has analyzed, in a few texts, as a tree of steps.
+"""Reads a plan that Spark has analyzed as a tree of steps.
 
-Spark's own JSON of a plan (`TreeNode.toJSON`) writes each column in each step that hands it on: of
-a wide plan of many steps that is gigabytes. Here a projection is written without the columns that
-it hands on as they are, and a table without the types of its columns. What is written is gathered
-in Java and fetched at the end: a call is short, and a long answer to one waits for the network.
+Spark's own JSON of a plan (`TreeNode.toJSON`) repeats each column in each step that passes it on.
+For a wide plan of many steps that is gigabytes. Here a projection is written without the columns
+that it passes on unchanged, and a table is written without the types of its columns. The text is
+collected in Java and fetched once at the end, because each long answer waits for the network.
 """
 
 import json
@@ -18,34 +18,38 @@ from dbt_spark_contracts.compat.pyspark import elements
 from dbt_spark_contracts.plan.steps import COLUMNS, DROPPED, NEVER_NULL, PASSES, PLACES
 from dbt_spark_contracts.plan.tree import Tree, kind_of, names
 
-# What Spark writes of a column: its name, its number, an L for a bigint, a watermark's delay.
+# How Spark writes a column: name, id, an L for a bigint, and a watermark's delay.
 _COLUMN = re.compile(r"(.*)#(\d+)L?(?:-T\d+ms)?", re.DOTALL)
 
-# Steps whose columns have been told of below them.
+# Steps whose columns are already known from the steps below them.
 _HAND_ON = PASSES | names("Join Union Intersect Except Filter Distinct WithCTE CTERelationDef")
 
-# Steps that list the columns that they make.
+# Steps that list the columns they create.
 _MAKE = names("Aggregate Window Generate")
 
-# So many columns are told of one by one sooner than by what differs from those below.
+# Up to this many columns, a full list is cheaper than the difference from the step below.
 _FEW = 200
-# It costs a call to tell where a new column stands, and a number of the text to tell all columns.
+# Finding the place of a new column costs a call. A full list costs one id per column.
 _CALL = 50
 
-# A step in the making: from the JSON of those that are written and the gathered texts, its fields.
+# Builds a step's fields from the fetched JSON and texts.
 _Fields = Callable[[], dict]
 
-# What was read, as long as somebody has the DataFrame: several checks ask for one plan.
+# Plans that were read, kept as long as their DataFrame: several checks ask for the same plan.
 _read: "WeakKeyDictionary[Any, Tree]" = WeakKeyDictionary()
 
 
 def analyzed_plan(frame: Any) -> Tree:
-    """The DataFrame's analyzed plan, which is read once; no Spark job.
+    """Return the DataFrame's analyzed plan. It is read once and starts no Spark job.
+
+    Args:
+        frame: The DataFrame.
 
     Returns:
-        Its last step. The fields are as Spark writes them, but for those of `steps.py`: COLUMNS,
-        or DROPPED and PLACES, in place of the columns that a step hands on or reads, NEVER_NULL of
-        those that it makes. The plan of a subquery is whole, and knows no NEVER_NULL.
+        The last step of the plan. Its fields are as Spark writes them, except those of `steps.py`:
+        COLUMNS, or DROPPED and PLACES, replace the columns that a step passes on or reads;
+        NEVER_NULL lists those that it creates. The plan of a subquery is complete and has no
+        NEVER_NULL.
     """
     if frame not in _read:
         reader = _Reader(compat.java_classes(frame.sparkSession))
@@ -54,17 +58,17 @@ def analyzed_plan(frame: Any) -> Tree:
 
 
 class _Reader:
-    """Reads one plan: first all that is asked of Java, then what has come of it."""
+    """Reads one plan: first queues all questions to Java, then decodes the answers."""
 
     def __init__(self, jvm: Any) -> None:
         self._logical = jvm.org.apache.spark.sql.catalyst.plans.logical
         self._to_seq = jvm.PythonUtils.toSeq
         self._nothing = self._logical.OneRowRelation()
         self._nothings: dict[int, Any] = {}
-        # Steps whose JSON is wanted, without what is below them.
+        # Steps to write as JSON, without the steps below them.
         self._written = jvm.java.util.ArrayList()
         self._text = jvm.scala.collection.mutable.StringBuilder()
-        # A name may hold any character, but not by chance these.
+        # A column name may hold any character. A random separator cannot occur in one by accident.
         mark = secrets.token_hex(4)
         self._between, self._end = f"\x01{mark}", f"\x02{mark}"
         self._jsons: list[dict] = []
@@ -82,13 +86,13 @@ class _Reader:
             left += reversed(children)
         self._fetch()
         trees: list[Tree] = []
-        for kind, count, fields in reversed(steps):  # each finds its children done
+        for kind, count, fields in reversed(steps):  # the children are done already
             below = tuple(trees.pop() for _ in range(count))
             trees.append(Tree(kind, fields(), below))
         return trees.pop()
 
     def _ask(self, kind: str, step: Any, children: list[Any]) -> _Fields:
-        """Have Java write what is wanted of a step."""
+        """Queue what is needed of a step."""
         if not children:
             return self._leaf(kind, step)
         if kind == "Project":
@@ -101,7 +105,7 @@ class _Reader:
             return lambda: {"keys": [_attribute(*key) for key in keys()]}
         alone = step.withNewChildren(self._no_rows(len(children)))
         node = self._json(alone, len(children))
-        if kind == "WithCTE":  # in JSON all children look alike by now
+        if kind == "WithCTE":  # in the JSON all children look alike
             return lambda: node() | {"plan": len(children) - 1}
         if kind in _HAND_ON:
             return node
@@ -128,7 +132,11 @@ class _Reader:
         return lambda: {COLUMNS: columns()}
 
     def _moves(self, listed: Any, below: Any, output: Any, alone: Any) -> _Fields | None:
-        """How a projection's columns differ from those below it; None if that is not shorter."""
+        """Return how a projection's columns differ from those below it.
+
+        Returns:
+            The fields, or None if the full list is shorter.
+        """
         size = output.size()
         if size < _FEW:
             return None
@@ -141,7 +149,7 @@ class _Reader:
         return lambda: {DROPPED: {id for id, _ in gone()}, PLACES: places}
 
     def _no_rows(self, count: int) -> Any:
-        """So many steps without rows, to stand for the children of a step."""
+        """Return this many steps without rows, as placeholders for the children of a step."""
         if count not in self._nothings:
             self._nothings[count] = self._to_seq([self._nothing] * count)
         return self._nothings[count]
@@ -157,12 +165,12 @@ class _Reader:
         return lambda: [_column(text) for text in texts()]
 
     def _nullable(self, step: Any) -> Callable[[], list[bool]]:
-        """Of each column of the step: may it hold a null, as far as Spark knows?"""
+        """Return, for each column of the step, whether Spark thinks it may be null."""
         texts = self._gathered(step.schema())
         return lambda: [not text.endswith(",false)") for text in texts()]
 
     def _gathered(self, sequence: Any) -> Callable[[], list[str]]:
-        """The texts of the elements of a Scala sequence."""
+        """Queue the texts of the elements of a Scala sequence."""
         sequence.addString(self._text, "", self._between, self._end)
         position = self._asked_texts
         self._asked_texts += 1
@@ -177,7 +185,11 @@ class _Reader:
 
 
 def _column(text: str) -> tuple[int, str]:
-    """Spark's number of a column, and its name."""
+    """Return Spark's id and the name of a column.
+
+    Raises:
+        ValueError: If the text has no column id.
+    """
     found = _COLUMN.fullmatch(text)
     if found is None:
         raise ValueError(f"it has the column {text}, whose number is not known")
@@ -185,13 +197,13 @@ def _column(text: str) -> tuple[int, str]:
 
 
 def _attribute(id: int, name: str) -> list[dict]:
-    """A column as an expression."""
+    """Return a column as an expression."""
     own = {"num-children": 0, "name": name, "exprId": {"id": id}}
     return [{"class": "org.apache.spark.sql.catalyst.expressions.AttributeReference", **own}]
 
 
 def _with_never_null(node: dict, nullable: list[bool]) -> dict:
-    """The node of a step that makes columns, with those that are never null."""
+    """Return the node of a step that creates columns, with its never-null columns added."""
     lists = ("projectList", "aggregateExpressions", "windowExpressions", "generatorOutput")
     (listed,) = (node[name] for name in lists if name in node)
     columns = [(named[0]["exprId"]["id"], named[0]["name"]) for named in listed]

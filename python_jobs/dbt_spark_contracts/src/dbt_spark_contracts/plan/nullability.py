@@ -1,26 +1,26 @@
-"""Which columns a plan proves to hold no null."""
+"""Prove which columns of a plan hold no null."""
 
 from dbt_spark_contracts.plan.steps import NEVER_NULL, PASSES, bare, conjuncts, made, outputs
 from dbt_spark_contracts.plan.tree import Tree, names
 
-# The joins whose result has no row of that side but its own: (left, right).
+# Joins that keep only real rows of a side, none padded with nulls: (left, right).
 _KEPT_SIDES = {
     **dict.fromkeys(("Inner", "Cross"), (True, True)),
     **dict.fromkeys(("LeftOuter", "LeftSemi", "LeftAnti"), (True, False)),
     "RightOuter": (False, True),
 }
 
-# Steps that hand on the columns below them; of several, those of the first.
+# Steps that pass on the columns below them. A step with several children passes on the first's.
 _KEEPS = PASSES | names("CTERelationDef Distinct Deduplicate Except Generate LateralJoin Expand")
 
 
 def never_null(plan: Tree) -> list[bool]:
-    """Of each column of the plan, in order: does it prove that the column holds no null?
+    """Return, for each column of the plan in order, whether it is proven to hold no null.
 
-    Proofs are a column that is not null in its table, an expression that never is, and a filter on
-    the way that leaves nulls out.
+    A proof is a column that is not null in its table, an expression that is never null, or a filter
+    that removes nulls.
     """
-    # Each finds its children done, and a reference the common table expression before it.
+    # Children come first, and a common table expression comes before its references.
     proven: dict[int, frozenset[int]] = {}
     ctes: dict[int, tuple[bool, ...]] = {}
     for step in plan.upwards():
@@ -35,7 +35,7 @@ def never_null(plan: Tree) -> list[bool]:
 def _proven(
     step: Tree, below: list[frozenset[int]], ctes: dict[int, tuple[bool, ...]]
 ) -> frozenset[int]:
-    """The numbers of those columns of a step that are never null, and perhaps of others below."""
+    """Return the ids of the step's columns that are never null. It may include columns below."""
     own = frozenset(step.fields.get(NEVER_NULL) or ())
     kind = step.kind
     if kind in ("Project", "Aggregate"):
@@ -70,14 +70,14 @@ def _proven(
 
 
 def _not_null(step: Tree) -> set[int]:
-    """The columns that a filter's condition says are not null."""
+    """Return the columns that a filter's condition requires to be not null."""
     tests = (test for test in conjuncts(step.expressions("condition")) if test.kind == "IsNotNull")
     copied = (_copied(test.children[0]) for test in tests)
     return {number for number in copied if number is not None}
 
 
 def _copied(expression: Tree) -> int | None:
-    """The column that an expression hands on as it is; None if it computes something."""
+    """Return the column that an expression passes on unchanged, or None if it computes a value."""
     tree = bare(expression)
     while tree.kind == "Cast":
         inner = bare(tree.children[0])

@@ -1,4 +1,4 @@
-"""What each step of a plan that Spark has analyzed makes of the columns below it."""
+"""Trace the columns of an analyzed plan, step by step, to the columns they come from."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -21,19 +21,19 @@ from dbt_spark_contracts.plan.values import (
     merge,
 )
 
-# They hand on all of their columns, and what else they do shows in their fields. What names its
-# rows, or orders them by columns, is read by itself.
+# Steps that pass on all of their columns; their fields tell what else they do. Steps that name
+# their rows, or sort them by columns, are handled separately.
 PASSES = steps.PASSES - names("SubqueryAlias Sort") | names("CTERelationDef Subquery")
-# Of those, they choose rows, though by no column.
+# Those of them that choose rows, but not by a column.
 LIMITS = names("GlobalLimit LocalLimit Offset Tail Sample")
 
-# They list names and types, and no value of a column. (DescribeColumn tells bounds.)
+# Commands that list names and types but no column values. (DescribeColumn shows bounds.)
 LISTS = names("""
     ShowTables ShowTablesCommand ShowViews ShowViewsCommand ShowNamespaces ShowColumns
     DescribeRelation DescribeTableCommand
 """)
 
-# What cannot be seen through, in words.
+# Leaves that cannot be traced, in words for messages.
 UNTRACED = {
     "LogicalRDD": "rows that came through Python, an RDD or a checkpoint",
     "ExternalRDD": "rows that came through an RDD",
@@ -42,8 +42,8 @@ UNTRACED = {
     "DataSourceV2Relation": "a table that is read without its name",
 }
 
-# Columns that Iceberg adds to each table, which may hold values of others: a file's path names the
-# values that it is partitioned by.
+# Metadata columns of Iceberg that may reveal values of other columns: a file's path contains its
+# partition values.
 TELLTALES = names("_file _partition")
 
 
@@ -52,30 +52,30 @@ class Relation(Protocol):
 
     @property
     def name(self) -> str:
-        """The table's name in full, in lower case."""
+        """The full name of the table, in lower case."""
 
     @property
     def opaque(self) -> str:
-        """Why its columns are not the table's, in words; none, if they are."""
+        """Why its columns are not the table's, in words. Empty if they are."""
 
     @property
     def renamed(self) -> Mapping[str, str | None]:
-        """Of another state of the table, what its columns are called today; None: not at all."""
+        """Today's column names for an older state of the table. None marks a dropped column."""
 
 
 class Column(NamedTuple):
-    """A column of a step: its name, and what is known of its values."""
+    """A column of a step: its name, and what is known about its values."""
 
     name: str
     value: Value
 
 
 class Table(NamedTuple):
-    """A step's columns, and what its rows are chosen, joined or grouped by.
+    """The columns of a step, and the values that choose, join or group its rows.
 
     Attributes:
-        ids: Spark's numbers of the columns, in order.
-        known: What is known of each of them.
+        ids: Spark's ids of the columns, in order.
+        known: What is known about each column, by id.
         rows: What the rows are chosen by.
     """
 
@@ -89,7 +89,7 @@ class Table(NamedTuple):
         return [self.known[id] for id in self.ids]
 
 
-# Tells the values of expressions in a step.
+# Returns the values of expressions in a step.
 _Values = Callable[[Iterable[Tree]], list[Value]]
 
 
@@ -97,15 +97,15 @@ class PlanReader:
     """Reads one plan.
 
     Args:
-        nodes: What a table or view is called elsewhere, by the name that it has in plans.
-        relations: What the plan's leaves read, by the number of their first column.
-        files: The sources of files by the numbers of the columns that they were read with.
-        has_literal_rows: Whether rows that stand in the plan are known to be literals of its query.
-        collected: What the program has collected of columns that are marked or unknown, in words:
-            then whatever is not a plain column may be made of it.
+        nodes: The dbt node of each table or view, by its name in plans.
+        relations: What the plan's leaves read, by the id of their first column.
+        files: The file sources, by the ids of the columns that they were read with.
+        has_literal_rows: Whether rows inside the plan are known to be literals of its query.
+        collected: Which marked or unknown columns the program has collected, in words. Then
+            anything but a plain column may be made of them.
         volatile: Texts that differ in each run.
-        inlined: How the names of queries begin that are part of the plan, and yet have a name of
-            their own in `nodes`.
+        inlined: The name prefix of queries that are part of the plan but also have a name in
+            `nodes`.
     """
 
     def __init__(
@@ -127,19 +127,22 @@ class PlanReader:
         self.inlined = inlined
         self._ctes: dict[int, Table] = {}
         self._is_in_view = False
-        # The views of the session that are read, in lower case.
+        # The temporary views that are read, in lower case.
         self.views: set[str] = set()
 
     def read(self, plan: Tree, outer: Mapping[int, Value] | None = None) -> Table:
-        """The columns and rows that a plan ends in.
+        """Return the columns and rows that a plan ends in.
 
         Args:
             plan: The plan.
-            outer: The columns outside of it that it may refer to.
+            outer: The outer columns that it may refer to.
+
+        Returns:
+            The last step's table.
         """
         tables: list[Table] = []
         outside = self._is_in_view
-        # Each step finds its children done, and a reference its common table expression.
+        # Children come first, and a common table expression comes before its references.
         for step, is_in_view in reversed([*_with_views(plan)]):
             first = len(tables) - len(step.children)
             children, tables = tables[first:], tables[:first]
@@ -149,12 +152,12 @@ class PlanReader:
         return tables.pop()
 
     def subquery(self, plan: Tree, scope: Mapping[int, Value]) -> tuple[list[Value], Value]:
-        """The columns of a plan within an expression, and what chooses its rows."""
+        """Return the columns of a plan inside an expression, and what chooses its rows."""
         table = self.read(plan, scope)
         return [column.value for column in table.columns], table.rows
 
     def literal(self, text: str) -> str:
-        """A literal as it counts for the recipe."""
+        """Return a literal as it counts for the recipe."""
         for volatile in self.volatile:
             text = text.replace(volatile, "…")
         return text
@@ -202,7 +205,10 @@ class PlanReader:
         return self._unknown(step, children, rows)
 
     def _named(self, step: Tree, child: Table) -> Table:
-        """A step that names its rows. Anybody may give a name, so by itself it says nothing."""
+        """Return the table of a step that names its rows.
+
+        Any query can name its rows, so a name alone proves nothing.
+        """
         identifier = step.fields["identifier"]
         parts = [*listed(identifier.get("qualifier")), identifier["name"]]
         name = ".".join(parts).lower()
@@ -212,17 +218,18 @@ class PlanReader:
         if origin is None:
             return child
         begun = _columns_of(origin, child)
-        if self.inlined and name.startswith(self.inlined):  # so are the columns below it
+        # then the columns below it count as well
+        if self.inlined and name.startswith(self.inlined):
             for id, column in begun.known.items():
                 both = merge([column.value, child.known[id].value])
                 begun.known[id] = column._replace(value=both)
             return begun._replace(rows=child.rows)
-        # A view of the catalog: an alias has no qualifier, and a table is told by its leaf.
+        # A view of the catalog: an alias has no qualifier, and a table is identified by its leaf.
         is_view = len(parts) > 1 and step.children[0].children
         return begun if is_view else child
 
     def _with_files(self, project: Tree, made: Table) -> Table:
-        """The same, where a projection computes a column that is a source of files' own."""
+        """Return the table with the columns that a projection computes for a file source."""
         known = dict(made.known)
         for column in project.expressions("projectList"):
             if column.kind == "Alias" and (source := self.files.get(_id(column))):
@@ -231,7 +238,7 @@ class PlanReader:
         return made._replace(known=known)
 
     def _begun(self, leaf: Tree) -> Table | None:
-        """The table that a leaf reads; None if it has no name."""
+        """Return the table that a leaf reads, or None if it has no name."""
         table = _alike(named(leaf), NOTHING)
         if not table.ids:
             return None
@@ -253,7 +260,7 @@ class PlanReader:
         return begun
 
     def _unknown(self, step: Tree, children: list[Table], rows: Value) -> Table:
-        """A step that nothing is known of: each column may come from all that are below it."""
+        """Return the table of an unknown step: each column may come from all columns below it."""
         functions = step.expressions("functionExpr", "func")
         if functions:
             reason = f"the Python function {functions[0].fields.get('name')}"
@@ -271,7 +278,7 @@ class PlanReader:
 
 
 class _Scope(Mapping[int, Value]):
-    """The values of the columns that a step's expressions may name, which are rarely all."""
+    """The values of the columns that a step's expressions may name. Few of them are used."""
 
     def __init__(self, tables: list[Table], outer: Mapping[int, Value]) -> None:
         self._tables = tables
@@ -291,10 +298,10 @@ class _Scope(Mapping[int, Value]):
 
 
 def _with_views(plan: Tree) -> Iterator[tuple[Tree, bool]]:
-    """The steps, and whether each stands in a temporary view of the session.
+    """Yield the steps, and whether each is inside a temporary view of the session.
 
-    From right to left, each before its children. A staged model is a view itself, below its name:
-    what it holds is its own.
+    The order is right to left, parents before children. A staged model is a view itself, below its
+    name; its own steps do not count as inside a view.
     """
     own = {plan, *(plan.children if plan.kind == "SubqueryAlias" else ())}
     left = [(plan, False)]
@@ -309,7 +316,7 @@ def _with_views(plan: Tree) -> Iterator[tuple[Tree, bool]]:
 def _columns_of(
     origin: str, table: Table, renamed: Mapping[str, str | None] | None = None
 ) -> Table:
-    """The columns as plain copies of those of a node, or of those that they are called today."""
+    """Return the columns as plain copies of a node's columns, under today's names."""
     today = renamed or {}
     known = {
         id: Column(name, _copy_of(origin, today.get(name) or name))
@@ -323,7 +330,7 @@ def _copy_of(origin: str, column: str) -> Value:
 
 
 def _alike(columns: Iterable[tuple[int, str]], value: Value) -> Table:
-    """A table of these columns, of which the same is known."""
+    """Return a table of these columns, which all have the same value."""
     known = {id: Column(name, value) for id, name in columns}
     return Table([*known], known)
 
@@ -388,7 +395,7 @@ def _set_operation(step: Tree, children: list[Table], rows: Value, values: _Valu
 
 def _expand(step: Tree, children: list[Table], rows: Value, values: _Values) -> Table:
     columns = named(step)
-    if step.fields["projections"] is None:  # of `unpivot`, Spark does not write them down
+    if step.fields["projections"] is None:  # Spark does not write them for `unpivot`
         below = children[0].known
         any_of_them = merge(column.value for column in below.values())
         merged = [below[id].value if id in below else any_of_them for id, _ in columns]
@@ -400,7 +407,7 @@ def _expand(step: Tree, children: list[Table], rows: Value, values: _Values) -> 
 
 
 def _numbered(step: Tree, children: list[Table], rows: Value, values: _Values) -> Table:
-    """The index of pandas on Spark, which counts the rows, beside the columns that it is put to."""
+    """Return the table of pandas-on-Spark's row index, next to the existing columns."""
     below = children[0].known
     known = {id: below.get(id) or Column(name, NOTHING) for id, name in named(step)}
     return Table([*known], known, rows)
@@ -414,7 +421,8 @@ def _generate(step: Tree, children: list[Table], rows: Value, values: _Values) -
 
     def made(position: int) -> Value:
         if function.kind == "PosExplode" and position == 0:
-            return value.used_as(COMPUTED)  # the last one tells how long it is, as its size does
+            # the last position tells the array's length, as `size` does
+            return value.used_as(COMPUTED)
         if function.kind == "Inline":
             return value.field(position)
         if function.kind == "Stack":
@@ -422,7 +430,7 @@ def _generate(step: Tree, children: list[Table], rows: Value, values: _Values) -
         return value
 
     known = children[0].known | _listing(generated, map(made, range(len(generated))))
-    # How many rows one becomes depends on what is in it.
+    # The value decides how many rows one row becomes.
     rows = merge([rows, Value(recipe=digest(function.kind, value.recipe))])
     ids = outputs(step)
     return Table(ids, {id: known[id] for id in ids}, rows)
@@ -447,19 +455,19 @@ _STEPS: dict[str, Callable[..., Table]] = {
 
 
 def _joined(children: list[Table]) -> Value:
-    """What chooses the rows of a step that has those of its children."""
+    """Return what chooses the rows of a step that keeps those of its children."""
     rows = merge(child.rows for child in children)
     return rows.made_by(digest(*(child.rows.recipe for child in children)))
 
 
 def _chosen(rows: Value, kind: str, by: list[Value], *how: str) -> Value:
-    """What chooses `rows`, and then some of them by these values, as that kind says."""
+    """Return what chooses the rows after these values have filtered them further."""
     recipe = digest(kind, *how, rows.recipe, *(value.recipe for value in by))
     return merge([rows, *(value.used_as(kind) for value in by)]).made_by(recipe)
 
 
 def _listing(expressions: Iterable[Tree], values: Iterable[Value]) -> dict[int, Column]:
-    """The columns that a list of named expressions makes, of these values."""
+    """Return the columns that a list of named expressions creates with these values."""
     pairs = zip(expressions, values, strict=True)
     return {_id(named): Column(named.fields["name"], value) for named, value in pairs}
 

@@ -1,36 +1,35 @@
-"""What the steps of a plan hand on, and what expressions are made of: for proofs about rows."""
+"""Columns that steps pass on and inputs of expressions, for proofs about rows."""
 
 from collections.abc import Iterable
 
 from dbt_spark_contracts.plan.tree import Tree, names
 
-# Steps whose rows are those below them, in another order, or fewer for no column's sake.
+# Steps that keep the rows below them, reorder them, or drop some regardless of their columns.
 PASSES = names("""
     SubqueryAlias View Sort GlobalLimit LocalLimit Offset Tail Sample Repartition
     RepartitionByExpression RebalancePartitions ResolvedHint CollectMetrics EventTimeWatermark
     """)
 
-# Other steps that have the columns below them: of a set operation, the left ones.
+# Other steps that keep the columns below them. A set operation keeps the left ones.
 _KEEPS_COLUMNS = names("Filter Distinct Deduplicate Union Intersect Except CTERelationDef")
 
-# The fields where steps list columns that they make or read.
+# The fields in which steps list the columns that they create or read.
 _LISTS = (
     *("projectList", "aggregateExpressions", "windowExpressions", "generatorOutput"),
     *("output", "dataCols", "partitionCols"),
 )
 
-# Fields that Spark does not write, but `nodes.py`: a step's columns, by number and name;
+# Fields that `nodes.py` adds. The columns of a step, by id and name:
 COLUMNS = "columns"
-# or, of a projection, the numbers of those below that it drops, and where its own ones stand;
+# or, for a projection, the dropped ids of the step below and the positions of its own columns;
 DROPPED, PLACES = "dropped", "places"
-# the numbers of those of its own columns that Spark knows never to be null.
+# the ids of its own columns that Spark knows are never null.
 NEVER_NULL = "neverNull"
 
-# Expressions from whose value their one input can be told. That two texts have one hash of SHA-2
-# is taken for impossible.
+# Expressions whose value determines their one input. SHA-2 is taken to be free of collisions.
 _INJECTIVE = names("Alias Sha2 Hex Base64 KnownNotNull AssertNotNull PromotePrecision")
 
-# Casts that keep every value apart: from a type to others, as Spark's JSON spells them.
+# Casts that keep different values different: source type to target types, in Spark's JSON names.
 _WIDER = {
     "byte": {"short", "integer", "long", "string", "float", "double"},
     "short": {"integer", "long", "string", "float", "double"},
@@ -45,20 +44,20 @@ _WIDER = {
 # The lengths that sha2 takes; 0 is 256.
 _SHA2_LENGTHS = ("0", "224", "256", "384", "512")
 
-# Types whose literals are spelled in one way.
+# Types whose literals have only one spelling.
 _PLAIN = names("string byte short integer long boolean date")
-# Types of which a struct, written as JSON, tells each value. Not of a date: in which format it is
-# written, the plan does not say.
+# Types whose value can be read back from a struct written as JSON. A date is not among them,
+# because the plan does not say in which format it is written.
 _TOLD_BY_JSON = _PLAIN - {"date"}
 
-# Expressions whose type their JSON does not say: it is a text.
+# Expressions without a type in their JSON. They return strings.
 _TEXTS = names("StructsToJson Sha2 Hex Base64")
 
-# Of these, two values that count as equal (0.0 and -0.0) may make different ones.
+# Types in which two equal values (0.0 and -0.0) may lead to different results.
 _LOOSELY_EQUAL = frozenset(["float", "double"])
 
-# What is made of the same inputs alike. Of other expressions it counts for the whole plan whether
-# it is deterministic.
+# Expressions that always return the same for the same inputs. For all others, the whole plan must
+# be deterministic.
 _ALWAYS_ALIKE = names("""
     AttributeReference Alias Cast Literal Coalesce RaiseError If CaseWhen IsNull IsNotNull
     DateFormatClass TruncDate TruncTimestamp Year Quarter Month DayOfMonth DayOfWeek WeekOfYear Hour
@@ -72,9 +71,9 @@ _ALWAYS_ALIKE = names("""
 
 
 def named(step: Tree) -> list[tuple[int, str]]:
-    """Spark's numbers and the names of a step's columns, in their order.
+    """Return Spark's ids and the names of a step's columns, in order.
 
-    Of a step that is not known, those that it lists itself.
+    For an unknown step, these are the columns that it lists itself.
     """
     ids = outputs(step)
     called: dict[int, str] = {}
@@ -89,7 +88,7 @@ def named(step: Tree) -> list[tuple[int, str]]:
 
 
 def outputs(step: Tree) -> list[int]:
-    """Spark's numbers of a step's columns, in their order."""
+    """Return Spark's ids of a step's columns, in order."""
     left = [step]
     while left:
         tree = left[-1]
@@ -103,9 +102,9 @@ def outputs(step: Tree) -> list[int]:
 
 
 def made(step: Tree) -> dict[int | None, Tree]:
-    """The columns that a projection or an aggregate lists, by number.
+    """Return the columns that a projection or an aggregate lists, by id.
 
-    A projection hands on each other column that it has, as it is.
+    A projection passes on each of its other columns unchanged.
     """
     if made not in step.worked_out:
         listed = step.expressions("projectList", "aggregateExpressions")
@@ -114,9 +113,12 @@ def made(step: Tree) -> dict[int | None, Tree]:
 
 
 def table_name(step: Tree) -> str:
-    """The full name, in lower case, of the table or view that a SubqueryAlias names; else empty.
+    """Return the full name, in lower case, of the table or view that a SubqueryAlias names.
 
     A name that a query gives has no catalog and no schema, even if it has dots.
+
+    Returns:
+        The name, or an empty string for an alias of a query.
     """
     identifier = step.fields["identifier"]
     qualifier = listed(identifier.get("qualifier"))
@@ -124,19 +126,19 @@ def table_name(step: Tree) -> str:
 
 
 def listed(sequence: "list | str | None") -> list:
-    """A sequence of Spark's JSON, which is text there if it holds texts."""
+    """Return a sequence of Spark's JSON as a list. A sequence of strings is one string there."""
     if isinstance(sequence, str):
         return sequence.strip("[]").split(", ")
     return sequence or []
 
 
 def conjuncts(condition: list[Tree]) -> list[Tree]:
-    """The conditions of which every one has to hold."""
+    """Return the conditions that must all hold."""
     return flattened(condition, "And")
 
 
 def flattened(trees: list[Tree], kind: str) -> list[Tree]:
-    """The trees, in order, with the children in place of each of that kind."""
+    """Return the trees in order, with each tree of this kind replaced by its children."""
     found, left = [], list(trees)
     while left:
         tree = left.pop(0)
@@ -148,23 +150,23 @@ def flattened(trees: list[Tree], kind: str) -> list[Tree]:
 
 
 def ctes(plan: Tree) -> dict[int, Tree]:
-    """The plan's common table expressions, by Spark's numbers of them."""
+    """Return the plan's common table expressions, by Spark's ids of them."""
     return {
         step.fields["id"]: step.children[0] for step in plan.walk() if step.kind == "CTERelationDef"
     }
 
 
 def bare(expression: Tree) -> Tree:
-    """The expression without its names."""
+    """Return the expression without its aliases."""
     while expression.kind == "Alias":
         expression = expression.children[0]
     return expression
 
 
 def unguarded(expression: Tree) -> Tree:
-    """The expression without its names, and without an error in place of a null.
+    """Return the expression without aliases and without a guard that raises on null.
 
-    Of `coalesce(x, raise_error('…'), '')` that is x: what comes after the error is never reached.
+    For `coalesce(x, raise_error('…'), '')` that is x: nothing after the error is reached.
     """
     tree = bare(expression)
     while tree.kind == "Coalesce" and len(tree.children) > 1 and _raises(tree.children[1]):
@@ -173,7 +175,7 @@ def unguarded(expression: Tree) -> Tree:
 
 
 def spelled(expression: Tree) -> tuple:
-    """The same for two expressions that are the same, whatever their names."""
+    """Return a key that is equal for two equal expressions, whatever their aliases."""
     tree = bare(expression)
     own = {
         name: str(value)
@@ -185,11 +187,15 @@ def spelled(expression: Tree) -> tuple:
 
 
 def determined_by(expression: Tree, nulls_differ: bool = False) -> frozenset[int]:
-    """The columns whose values can be told from the expression's.
+    """Return the columns whose values follow from the expression's value.
 
     Args:
         expression: The expression.
-        nulls_differ: Whether two nulls count as different. Then it must not make a value of a null.
+        nulls_differ: Whether two nulls count as different. If so, the expression must not turn a
+            null into a value.
+
+    Returns:
+        The ids of the columns.
     """
     tree = unguarded(expression)
     kind, children = tree.kind, tree.children
@@ -198,7 +204,7 @@ def determined_by(expression: Tree, nulls_differ: bool = False) -> frozenset[int
     if kind == "Cast" and not keeps_apart(tree):
         return frozenset()
     if kind == "Sha2" and (literal(children[1]) or ("",))[0] not in _SHA2_LENGTHS:
-        return frozenset()  # of any other it makes a null
+        return frozenset()  # any other length returns null
     if kind == "Cast" or kind in _INJECTIVE:
         return determined_by(children[0], nulls_differ)
     if nulls_differ:
@@ -211,11 +217,14 @@ def determined_by(expression: Tree, nulls_differ: bool = False) -> frozenset[int
 
 
 def attributes(expression: Tree, is_deterministic: bool) -> "frozenset[int] | None":
-    """The columns whose values decide the expression's; None if that is not sure.
+    """Return the columns that decide the expression's value.
 
     Args:
         expression: The expression.
-        is_deterministic: Whether all of its plan is, as Spark says.
+        is_deterministic: Whether Spark says that the whole plan is deterministic.
+
+    Returns:
+        The ids of the columns, or None if they are not certain.
     """
     found = set()
     for tree in bare(expression).walk():
@@ -229,12 +238,12 @@ def attributes(expression: Tree, is_deterministic: bool) -> "frozenset[int] | No
                 return None
             found.add(_id(tree))
         elif tree.id is not None and tree.kind not in ("Alias", "NamedLambdaVariable"):
-            return None  # a column of a kind that is not known
+            return None  # a column of an unknown kind
     return frozenset(found)
 
 
 def keeps_apart(cast: Tree) -> bool:
-    """Are two values that differ cast to two that differ?"""
+    """Return whether the cast keeps different values different."""
     below = bare(cast.children[0])
     source = "string" if below.kind in _TEXTS else below.fields.get("dataType")
     target = cast.fields.get("dataType")
@@ -242,7 +251,10 @@ def keeps_apart(cast: Tree) -> bool:
 
 
 def literal(expression: Tree) -> "tuple | None":
-    """A literal with its casts; None if it is none. Two that differ in the first part differ."""
+    """Return a literal with its casts, or None if the expression is not a literal.
+
+    Two literals with different first parts are different.
+    """
     casts, tree = [], bare(expression)
     while tree.kind == "Cast" and keeps_apart(tree):
         casts.append(str(tree.fields["dataType"]))
@@ -270,7 +282,7 @@ def _raises(expression: Tree) -> bool:
 
 
 def _outputs(step: Tree) -> list[int]:
-    """The same as `outputs`, for a step whose sources are known."""
+    """Return the same as `outputs`, for a step whose sources are done."""
     below = [source.worked_out[_outputs] for source in _sources(step)]
     if DROPPED in step.fields:
         dropped = step.fields[DROPPED]
@@ -289,7 +301,7 @@ def _outputs(step: Tree) -> list[int]:
 
 
 def _sources(step: Tree) -> tuple[Tree, ...]:
-    """The children whose columns a step has besides those that it lists itself."""
+    """Return the children whose columns a step has besides those that it lists itself."""
     kind, children = step.kind, step.children
     if COLUMNS in step.fields or not children:
         return ()
@@ -302,7 +314,7 @@ def _sources(step: Tree) -> tuple[Tree, ...]:
 
 
 def _own(step: Tree) -> list[tuple[int, str]]:
-    """The columns that the step lists itself, by number and name."""
+    """Return the columns that the step lists itself, by id and name."""
     if COLUMNS in step.fields:
         return step.fields[COLUMNS]
     return _named(step.expressions(*_LISTS))

@@ -1,4 +1,4 @@
-"""The steps of a plan, and the expressions in them, as trees."""
+"""Steps and expressions of a plan, as trees."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,11 +10,11 @@ class Tree:
     """A step of a plan, or an expression.
 
     Attributes:
-        kind: The name of its class in Spark, without the package.
-        fields: Its fields, as Spark writes them as JSON: an expression is a list of nodes. Of the
-            steps that `nodes.py` reads some are left out, and others say the same in short.
-        children: The steps that it takes its rows from; the inputs of an expression.
-        worked_out: What has been told of it, by who tells it: it is asked for many times.
+        kind: The name of its Spark class, without the package.
+        fields: Its fields, as Spark writes them in JSON. An expression is a list of nodes.
+            `nodes.py` leaves some fields of steps out, and adds shorter ones.
+        children: The child steps, or the inputs of an expression.
+        worked_out: Cached results, by the function that computed them.
     """
 
     kind: str
@@ -24,24 +24,24 @@ class Tree:
 
     @property
     def id(self) -> int | None:
-        """Spark's number of the column that it is or names; None if it is no such expression."""
+        """Spark's id of the column that it creates or refers to. None if it has none."""
         number = self.fields.get("exprId")
         return number["id"] if isinstance(number, dict) else None
 
     def expressions(self, *names: str) -> "list[Tree]":
-        """The expressions in those of its fields that hold one, or a list of them."""
+        """Return the expressions in these fields. A field holds one, or a list of them."""
         if len(names) == 1:
             return self._expressions(names[0])
         return [tree for name in names for tree in self._expressions(name)]
 
     def word(self, name: str) -> str:
-        """The field where Spark has one of a few words, as the type of a join."""
+        """Return a field that holds one of a few words, such as the type of a join."""
         value = self.fields.get(name)
         value = value.get("object", "") if isinstance(value, dict) else value or ""
         return str(value).rstrip("$").rpartition(".")[2]
 
     def walk(self) -> "Iterator[Tree]":
-        """Itself and all that is below it."""
+        """Yield the tree and everything below it, parents first."""
         found = [self]
         while found:
             tree = found.pop()
@@ -49,7 +49,7 @@ class Tree:
             found += tree.children
 
     def upwards(self) -> "Iterator[Tree]":
-        """All that is below it, from left to right, each after its children; then itself."""
+        """Return everything below the tree from left to right, children first, then the tree."""
         return reversed([*self.walk()])
 
     def _expressions(self, name: str) -> "list[Tree]":
@@ -60,21 +60,21 @@ class Tree:
 
 
 def read(nodes: Sequence[dict]) -> Tree:
-    """The tree that a list of nodes spells as Spark's JSON does, each before its children."""
+    """Read a tree from nodes in the order of Spark's JSON, parents first."""
     trees: list[Tree] = []
-    for node in reversed(nodes):  # each finds its children done, however deep they go
+    for node in reversed(nodes):  # children are done already, at any depth
         children = tuple(trees.pop() for _ in range(node["num-children"]))
         trees.append(Tree(kind_of(node["class"]), node, children))
     return trees.pop()
 
 
 def names(text: str) -> frozenset[str]:
-    """The names of classes of Spark's that a text lists."""
+    """Return the Spark class names that a text lists."""
     return frozenset(text.split())
 
 
 def kind_of(class_name: str) -> str:
-    """The name of a class, without its package."""
+    """Return the name of a class without its package."""
     return re.split(r"[.$]", class_name.rstrip("$"))[-1]
 
 

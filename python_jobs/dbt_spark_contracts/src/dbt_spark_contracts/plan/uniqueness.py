@@ -1,11 +1,11 @@
-"""What a plan proves of its rows, without data: that no two of them are equal in some columns.
+"""Prove from a plan, without data, that no two rows are equal in some columns.
 
-The question goes down the plan: a step answers it, or says by which columns the rows below it would
-have to be unique. What is not understood proves nothing.
+The question goes down the plan. Each step either answers it, or says which columns must be unique
+in the rows below it. A step that is not understood proves nothing.
 
-There are two ways to count nulls. As equal, as in `group by`: then a table's key tells something if
-its columns hold no null. As different, as in a constraint: then any key of a table does, as long as
-nothing on the way makes a value of a null, or looks for one.
+Nulls count in one of two ways. If they count as equal, as in `group by`, a table's key proves
+something only if its columns hold no null. If they count as different, as in a constraint, any key
+of a table does, as long as no step turns a null into a value or looks for nulls.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,15 +28,15 @@ from dbt_spark_contracts.plan.steps import (
 )
 from dbt_spark_contracts.plan.tree import Tree, names
 
-# The keys of tables, by the name that they have in plans: the names of columns, in lower case.
+# The keys of tables, by their names in plans. Column names are in lower case.
 Keys = Mapping[str, Sequence[frozenset[str]]]
 
-# How many steps a proof may take: some joins of joins have more ways than anyone would wait for.
+# The limit of steps per proof. Nested joins have too many combinations to try them all.
 _PATIENCE = 20_000
 
 _SIDES = ("LeftOuter", "RightOuter")
 
-# The types of numbers that a sequence goes on by.
+# The integer types that a sequence counts in.
 _STEPS = names("byte short integer long")
 
 
@@ -45,11 +45,11 @@ class Uniqueness:
 
     Args:
         plan: The plan.
-        keys: The keys that tables are known to have.
-        is_deterministic: Whether the plan is, as Spark says.
+        keys: The known keys of tables.
+        is_deterministic: Whether Spark says that the plan is deterministic.
         nulls_differ: Whether two nulls count as different.
-        elsewhere: The first columns of relations that are another state of their table, by number:
-            of those, no key is known.
+        elsewhere: The first column ids of relations that read another state of their table. No key
+            is known for those.
     """
 
     def __init__(
@@ -72,20 +72,20 @@ class Uniqueness:
         self._answers: dict[tuple[int, frozenset[int]], bool] = {}
 
     def is_proven(self, positions: Iterable[int], step: Tree | None = None) -> bool:
-        """Can no two rows of the plan, or of a step, be equal in the columns at these positions?"""
+        """Return whether rows of the plan or step are unique in the columns at these positions."""
         step = step or self.plan
         ids = outputs(step)
         try:
             return self._is_unique(step, frozenset(ids[at] for at in positions))
-        except RecursionError:  # joins of joins of joins
+        except RecursionError:  # deeply nested joins
             return False
 
     def told_by_a_row(self, join: Tree, side: Tree) -> frozenset[int]:
-        """The columns whose values a row of that side of a join tells, its own and others."""
+        """Return the columns whose values a row of that side of a join determines."""
         return self._known(frozenset(outputs(side)), conjuncts(join.expressions("condition")))
 
     def numbers_rows(self, step: Tree) -> bool:
-        """Does the step number rows, or look at their numbers?"""
+        """Return whether the step numbers rows, or reads their numbers."""
         if step.kind == "Window":
             return not (self._row_numbers | self._ranks).isdisjoint(_window_ids(step))
         numbers = self._row_numbers | self._ranks
@@ -128,7 +128,7 @@ class Uniqueness:
         return False
 
     def _settles(self, step: Tree, ids: frozenset[int]) -> bool:
-        """Does the step alone keep its rows apart, by these columns?"""
+        """Return whether the step alone makes its rows unique in these columns."""
         kind = step.kind
         if kind in ("GlobalLimit", "LocalLimit"):
             return [literal(limit) for limit in step.expressions("limitExpr")] == [("1", "integer")]
@@ -149,7 +149,7 @@ class Uniqueness:
         return False
 
     def _is_numbered(self, step: Tree, ids: frozenset[int]) -> bool:
-        """Has each row of a part its own number, and do these columns tell both?"""
+        """Return whether each row of a partition has its own number and these columns hold both."""
         own = ids.intersection(_window_ids(step))
         partition = step.expressions("partitionSpec")
         told = ids | self._made_alike(step.children[0], ids)
@@ -159,13 +159,13 @@ class Uniqueness:
             return True
         if self.nulls_differ or not own & self._ranks:
             return False
-        # Two rows of a part have one rank if they are equal in what it is ordered by.
+        # Two rows of a partition share a rank if they are equal in the ordering columns.
         by = (self._determined_by(order.children[0]) for order in step.expressions("orderSpec"))
         parts = frozenset(part.id for part in partition if part.id is not None)
         return self._is_unique(step.children[0], parts.union(*by))
 
     def _below(self, step: Tree, ids: frozenset[int]) -> frozenset[int]:
-        """By which columns the rows below the step have to be unique, so that its own are."""
+        """Return the columns that must be unique below the step so that its own rows are."""
         if step.kind in ("Project", "Aggregate"):
             return self._below_list(step, ids)
         if step.kind == "Filter":
@@ -177,7 +177,7 @@ class Uniqueness:
         return ids
 
     def _below_list(self, step: Tree, ids: frozenset[int]) -> frozenset[int]:
-        """The columns below a projection or an aggregate that are told by these of its own."""
+        """Return the columns below a projection or an aggregate that these columns determine."""
         ids = ids.intersection(outputs(step))
         listed = made(step)
         by = (self._determined_by(listed[id]) for id in ids & listed.keys())
@@ -201,8 +201,10 @@ class Uniqueness:
         return len(self._told(groups, by, known)) == len(groups)
 
     def _made_alike(self, step: Tree, ids: frozenset[int]) -> frozenset[int]:
-        """Of the columns that the step makes, those that the given ones tell: Spark makes a column
-        of its own of what a window is partitioned by."""
+        """Return the columns that the step creates and that the given columns determine.
+
+        Spark adds a column of its own for the partition expression of a window.
+        """
         if step.kind != "Project":
             return frozenset()
         listed = made(step)
@@ -215,7 +217,7 @@ class Uniqueness:
     def _told(
         self, expressions: Iterable[Tree], by: list[Tree], known: frozenset[int]
     ) -> list[Tree]:
-        """Those of the expressions whose values are told by others, or by known columns."""
+        """Return the expressions whose values follow from others, or from known columns."""
         same = {spelled(column) for column in by}
         told = []
         for expression in expressions:
@@ -237,7 +239,7 @@ class Uniqueness:
         conditions = conjuncts(step.expressions("condition"))
         sides = [(left, lefts, right, rights), (right, rights, left, lefts)]
         if kind in _SIDES:
-            # A row of the kept side may stand alone: there the condition tells nothing of it.
+            # A row of the kept side may have no match. Then the condition says nothing about it.
             kept, of_kept, other, of_other = sides[_SIDES.index(kind)]
             return self._is_unique(
                 other, self._known(ids | of_kept, conditions) & of_other
@@ -245,7 +247,8 @@ class Uniqueness:
         if kind not in ("Inner", "Cross"):
             return False
         known = self._known(ids, conditions)
-        # Equal rows have one row of this side; and so, with all of its columns, one of the other.
+        # Equal rows share one row of this side, and all of its columns determine one row of the
+        # other.
         return any(
             self._is_unique(other, self._known(known | of_one, conditions) & of_other)
             and self._is_unique(one, known & of_one)
@@ -253,7 +256,7 @@ class Uniqueness:
         )
 
     def _of_union(self, step: Tree, ids: frozenset[int]) -> bool:
-        """Is each of its branches unique, and do no two have an equal row?"""
+        """Return whether each branch is unique and no two branches share an equal row."""
         positions = [at for at, id in enumerate(outputs(step)) if id in ids]
         branches = flattened([step], "Union")
         asked_of = [[outputs(branch)[at] for at in positions] for branch in branches]
@@ -267,7 +270,7 @@ class Uniqueness:
         )
 
     def _constant(self, step: Tree, id: int) -> "tuple | None":
-        """The literal that the column has in each row; None if it is not known to have one."""
+        """Return the literal that the column has in each row, or None if none is known."""
         while True:
             children = step.children
             if step.kind in ("Project", "Aggregate"):
@@ -291,7 +294,7 @@ class Uniqueness:
             step = children[0]
 
     def _known(self, ids: frozenset[int], conditions: list[Tree]) -> frozenset[int]:
-        """With the columns that are told by others, in rows for which the conditions hold."""
+        """Return the columns plus those they determine in rows that satisfy the conditions."""
         known, before = ids, None
         while known != before:
             before = known
@@ -309,7 +312,7 @@ class Uniqueness:
         return known
 
     def _first_of(self, condition: Tree) -> frozenset[int]:
-        """The row number of which the condition leaves the first one only."""
+        """Return the row number column if the condition keeps only the first row."""
         for kind, bound, number, limit in (
             ("LessThanOrEqual", "1", 0, 1),
             ("LessThan", "2", 0, 1),
@@ -325,19 +328,19 @@ class Uniqueness:
         return frozenset()
 
 
-# The steps that hand the question on: no two of their rows are made of one row below them.
+# Steps that pass the question on: each of their rows comes from a different row below.
 _GOES_ON = PASSES | names(
     "Project Aggregate Filter Window Distinct Deduplicate Intersect Except Generate"
 )
 
 
 def _repeats(step: Tree, ids: frozenset[int]) -> bool:
-    """May a row below the step become two that are equal in these columns?"""
+    """Return whether a row below the step may become two that are equal in these columns."""
     if step.kind == "Generate":
         generator = step.expressions("generator")[0]
         if generator.kind == "GeneratorOuter":
             generator = generator.children[0]
-        # The place in an array is another each time; so is each element of a sequence.
+        # The position in an array is different each time, and so is each element of a sequence.
         is_apart = generator.kind == "PosExplode" or _is_of_sequence(generator)
         return not is_apart or step.expressions("generatorOutput")[0].id not in ids
     return step.kind == "Sample" and step.fields.get("withReplacement") is not False
@@ -347,15 +350,15 @@ def _is_of_sequence(generator: Tree) -> bool:
     if generator.kind != "Explode" or generator.children[0].kind != "Sequence":
         return False
     _, _, *given = generator.children[0].children
-    # A step of months and days at once, which is of the type "interval", may come back.
+    # A step of type "interval", with both months and days, may return to the same value.
     types = [bare(step).fields.get("dataType") for step in given]
     return all(type_ in _STEPS or str(type_).startswith("interval ") for type_ in types)
 
 
 def _leaves_unmatched(step: Tree) -> bool:
-    """Does a filter leave those rows of a left join's left side that find no row on the right?
+    """Return whether a filter keeps only the left rows of a left join that have no match.
 
-    Where they find one, a column that has to be equal has a value.
+    In a matched row, a column of the equality condition is not null.
     """
     (join,) = step.children
     if join.kind != "Join" or join.word("joinType") != "LeftOuter":
@@ -374,7 +377,7 @@ def _leaves_unmatched(step: Tree) -> bool:
 
 
 def _numbers(plan: Tree, kinds: str) -> set[int]:
-    """The columns that windows of a plan make by functions of these kinds."""
+    """Return the columns that windows of a plan create by functions of these kinds."""
     return {
         column.id
         for step in plan.walk()
@@ -393,7 +396,7 @@ def _window_ids(step: Tree) -> list[int]:
 def _equalities(
     conditions: list[Tree], nulls_differ: bool = False
 ) -> "Iterable[tuple[Tree, Tree]]":
-    """The expressions that are equal where the conditions hold, each way round."""
+    """Yield the expressions that are equal where the conditions hold, in both directions."""
     kinds = ("EqualTo",) if nulls_differ else ("EqualTo", "EqualNullSafe")
     for condition in conditions:
         is_one = condition.kind == "In" and len(condition.children) == 2
@@ -404,7 +407,7 @@ def _equalities(
 
 
 def _differ(constants: list, others: list) -> bool:
-    """Have two branches of a union no equal row, by what is constant in the columns of each?"""
+    """Return whether constants of two union branches show that no rows are equal."""
     return any(
         one is not None and other is not None and one[1:] == other[1:] and one[0] != other[0]
         for one, other in zip(constants, others, strict=True)

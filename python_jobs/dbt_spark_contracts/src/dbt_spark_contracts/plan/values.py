@@ -1,4 +1,4 @@
-"""What is known of a value in a plan: the columns that it comes from, and how."""
+"""What is known about a value in a plan: its source columns, and how it is made of them."""
 
 import hashlib
 import json
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-# How a value comes from a column: it is the column's; or is made of it.
+# How a value is made of a column.
 COPY, COMPUTED, AGGREGATED = DIRECT = ("copy", "computed", "aggregated")
-# How else a column has a say in it.
+# How else a column affects a value.
 CONDITION, WINDOW = ("condition", "window")
 FILTER, JOIN, GROUP, SORT = ("filter", "join", "group", "sort")
 
@@ -17,11 +17,11 @@ class Origin(NamedTuple):
     """A column that a value comes from.
 
     Attributes:
-        node: The dbt node, or else the table.
+        node: The dbt node, or the table if there is none.
         column: The column.
-        kind: How the value comes from it.
-        masking: Whether the value does not tell the column's: it is a hash, a count, a test.
-        field: The part of a struct that is the value; empty, if it is all of a column.
+        kind: How the value is made of the column.
+        masking: Whether the value hides the column's: a hash, a count or a test.
+        field: The struct field that is the value. Empty for a whole column.
     """
 
     node: str
@@ -31,7 +31,7 @@ class Origin(NamedTuple):
     field: str = ""
 
     def as_dict(self) -> dict:
-        """As column_lineage.json has it."""
+        """Return the origin in the format of column_lineage.json."""
         told = {"node": self.node, "column": self.column, "kind": self.kind}
         masking = {"masking": True} if self.masking else {}
         return told | masking | ({"field": self.field} if self.field else {})
@@ -39,11 +39,14 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True)
 class Value:
-    """What is known of one value, or of one column's values.
+    """What is known about one value, or about the values of one column.
 
-    A struct has `fields`, and as `origins` what holds for all of it. An array, or a map, is what
-    its elements are. `untraced` says in words what cannot be seen through. `recipe` changes when
-    the value is made in another way.
+    Attributes:
+        origins: The source columns. For a struct, those of the struct as a whole. An array or a map
+            has the origins of its elements.
+        fields: The fields of a struct.
+        untraced: The parts that cannot be traced, in words.
+        recipe: A digest of the way the value is made.
     """
 
     origins: frozenset[Origin] = frozenset()
@@ -52,7 +55,7 @@ class Value:
     recipe: str = ""
 
     def whole(self) -> "Value":
-        """The same without fields: all that is known of any of them."""
+        """Return the value with the origins of all its fields combined."""
         if self.fields is None:
             return self
         parts = [field.whole() for field in self.fields]
@@ -64,7 +67,7 @@ class Value:
         )
 
     def field(self, position: int) -> "Value":
-        """The field of a struct at that position."""
+        """Return the struct field at this position."""
         if self.fields is None:
             return replace(self, origins=frozenset(_inside(self.origins, position)))
         if position >= len(self.fields):
@@ -75,12 +78,12 @@ class Value:
         )
 
     def sealed(self) -> "Value":
-        """All of this value, of which no field can be told any more: its own are somewhere else."""
+        """Return the whole value, with positions that no longer match its fields."""
         whole = self.whole()
         return replace(whole, origins=frozenset(_sealed(whole.origins)))
 
     def used_as(self, kind: str) -> "Value":
-        """All of this value, where it is used for something of that kind."""
+        """Return the whole value, used in this way."""
         whole = self.whole()
         weaker = DIRECT[: DIRECT.index(kind)] if kind in DIRECT else None
         return replace(
@@ -93,27 +96,27 @@ class Value:
                 else origin
                 for origin in whole.origins
             ),
-            # To decide about a value hands on nothing of what cannot be seen through.
+            # A condition on a value passes on none of its untraced parts.
             untraced=frozenset() if kind in (CONDITION, WINDOW) else whole.untraced,
         )
 
     def masked(self) -> "Value":
-        """All of this value, where what is made of it does not tell it."""
+        """Return the whole value, hidden by a masking expression."""
         whole = self.whole()
         origins = frozenset(origin._replace(masking=True) for origin in whole.origins)
         return replace(whole, origins=origins)
 
     def untraceable(self, reason: str) -> "Value":
-        """The same, of which cannot be told in full where it comes from."""
+        """Return the value with a reason why it cannot be fully traced."""
         return replace(self, untraced=self.untraced | {reason})
 
     def made_by(self, recipe: str) -> "Value":
-        """The same, made in that way."""
+        """Return the value with this recipe."""
         return replace(self, recipe=recipe)
 
 
 def merge(values: Iterable[Value]) -> Value:
-    """What is known of a value that may be any of `values`; of structs, field by field."""
+    """Return what is known about a value that may be any of these. Structs merge by field."""
     values = [value for value in values if value != NOTHING]
     if len(values) == 1:
         return values[0]
@@ -130,19 +133,27 @@ def merge(values: Iterable[Value]) -> Value:
 
 NOTHING = Value()
 
-# How a lambda's variable is called, as a node, until it is known what it stands for. Its column is
-# a path: the positions of fields, and this where its fields are somewhere else from there on.
+# The node name of a lambda variable until it is bound. Its column is a path of field positions. The
+# seal marks a point from which positions no longer match.
 _VARIABLE = "lambda "
 _SEALED = "*"
 
 
 def variable(number: int) -> Value:
-    """The variable of a lambda function: stands for what `bind` gives it later."""
+    """Return a lambda variable. It stands for the value that `bind` assigns later."""
     return Value(frozenset([Origin(f"{_VARIABLE}{number}", "", COPY)]), recipe="variable")
 
 
 def bind(value: Value, variables: dict[str, Value]) -> Value:
-    """`value` with what the variables stand for. In: a variable's node, as `variable` names it."""
+    """Replace lambda variables by the values they stand for.
+
+    Args:
+        value: A value that refers to variables.
+        variables: The values, by the variable's node as `variable` names it.
+
+    Returns:
+        The value with the variables replaced.
+    """
     found = merge(
         _bound(origin, variables[origin.node])
         for origin in value.origins
@@ -161,9 +172,10 @@ def _bound(origin: Origin, value: Value) -> Value:
 
 
 def _inside(origins: Iterable[Origin], position: int) -> Iterable[Origin]:
-    """Of a lambda's variable, a field is told by its position; of a column, it is the column's.
+    """Yield the origins of a field.
 
-    Of what is made of the variable, it is the variable's as well.
+    A field of a lambda variable is tracked by its position. A field of a column counts as the whole
+    column, and so does a field of anything made of the variable.
     """
     for origin in origins:
         is_open = origin.kind == COPY and not origin.column.endswith(_SEALED)
@@ -178,6 +190,6 @@ def _sealed(origins: Iterable[Origin]) -> Iterable[Origin]:
 
 
 def digest(*parts: object) -> str:
-    """A short hash of `parts`, the same in every process."""
+    """Return a short hash of the parts. It is the same in every process."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""A run on its branch: the lease on the tables, begin, end, recovery, and the operations by hand.
+"""A run on its branch: the lease on the tables, begin, end, recovery, and manual operations.
 
-On Iceberg's own API. Knows no Jinja: what it needs of dbt is handed to it.
+Built on Iceberg's own API. It knows no Jinja: callers pass in what it needs of dbt.
 """

@@ -1,4 +1,4 @@
-"""The branches of Iceberg tables, and which tables a run has written, by Iceberg's own API."""
+"""Branches of Iceberg tables, and the tables that a run has written, with Iceberg's own API."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 MAIN = "main"
 
-# Iceberg's property of a table that is written to the session's branch.
+# Iceberg's table property that makes writes go to the session's branch.
 WRITES_TO_BRANCHES = "write.wap.enabled"
 
-# Iceberg's name of a commit that changes files and no row: a compaction.
+# Iceberg's operation of a commit that changes files but no rows, such as a compaction.
 _CHANGES_NO_ROW = "replace"
 
-# The names of the tables to which this Java has committed: a Java set that Iceberg itself fills. It
-# belongs to the process, as Java does: Iceberg has no way to take a listener away.
+# The names of the tables that this Java has committed to: a Java set that Iceberg fills. It belongs
+# to the process, as Java does, because Iceberg cannot remove a listener.
 _committed = None
 
 
 class MovedOn(Exception):
-    """A table's main or branch is not what it has to be for a move."""
+    """A table's main or branch has changed, so a move is no longer possible."""
 
     def __init__(self, table: str) -> None:
         super().__init__(f"{table} has been written meanwhile")
@@ -38,7 +38,7 @@ class MovedOn(Exception):
 
 
 class NotUnderstood(Exception):
-    """A table was written, and cannot be told by what Iceberg calls it."""
+    """A table was written, and Iceberg's name for it matches no known table."""
 
     def __init__(self, committed: str) -> None:
         super().__init__(f"cannot tell which table {committed} is")
@@ -47,7 +47,7 @@ class NotUnderstood(Exception):
 
 @dataclass(frozen=True)
 class Move:
-    """A move of a table's main from one snapshot to another: one to be made, or one that was."""
+    """A move of a table's main from one snapshot to another, planned or done."""
 
     table_name: str
     from_snapshot_id: int
@@ -55,10 +55,10 @@ class Move:
 
 
 def watch_commits(session: "SparkSession") -> None:
-    """From here on let `written` tell the tables that are committed to.
+    """Start to record the tables that are committed to, for `written`.
 
-    A model, a hook or a Python function of the user's may write any table, so that only Iceberg
-    knows. Its listeners are Java objects: this one adds the table's name to a set.
+    A model, a hook or a user's Python function may write any table, so only Iceberg knows all of
+    them. Its listeners are Java objects. This one adds the table's name to a set.
     """
     global _committed
     if _committed is None:
@@ -76,17 +76,26 @@ def watch_commits(session: "SparkSession") -> None:
 
 
 def written(session: "SparkSession", earlier: Iterable[str]) -> list[str]:
-    """The tables that were committed to since `watch_commits`, and the earlier ones; less those
-    that are gone. They are named as dbt does, without the current catalog.
+    """Return the tables that were committed to since `watch_commits`, and the earlier ones.
 
-    Raises NotUnderstood for a table whose name cannot be told.
+    Tables that no longer exist are left out.
+
+    Args:
+        session: The session.
+        earlier: Tables that an earlier command of this run has written.
+
+    Returns:
+        The names as dbt has them, without the current catalog.
+
+    Raises:
+        NotUnderstood: If a table's name is ambiguous or unknown.
     """
     catalog = tables.current_catalog(session)
     found = set(earlier)
     for committed in () if _committed is None else fetched(session, _committed):
         if "/" in committed:
             raise NotUnderstood(committed)
-        # A table that was created by its first commit is named without its catalog.
+        # Iceberg omits the catalog for a table that its first commit created.
         first, _, rest = committed.partition(".")
         name = rest if first == catalog else committed
         there = [each for each in tables.spellings(name) if find(session, each) is not None]
@@ -121,7 +130,7 @@ def _is_in_no_catalog(session: "SparkSession", name: str) -> bool:
 
 
 def find(session: "SparkSession", table: str):
-    """A table as Iceberg has it now, whoever has changed it; None if there is none (any more)."""
+    """Load a table in its current state. Return None if it does not exist or is not Iceberg."""
     try:
         return tables.load_anew(session, table)
     except AnalysisException as error:
@@ -129,14 +138,14 @@ def find(session: "SparkSession", table: str):
             return None
         raise
     except Py4JJavaError as error:
-        # Spark has a table of another format there.
+        # Spark has a table of another format with that name.
         if error.java_exception.getClass().getName() == "java.lang.IllegalArgumentException":
             return None
         raise
 
 
 def open_to_branches(session: "SparkSession", table: str) -> None:
-    """Let a run write to a branch of the table: by Iceberg's property, and a main branch."""
+    """Enable branch writes to the table: set Iceberg's property and create a main branch."""
     loaded = tables.load(session, table)
     if not loaded.refs().containsKey(MAIN):
         loaded.manageSnapshots().createBranch(MAIN).commit()
@@ -145,16 +154,27 @@ def open_to_branches(session: "SparkSession", table: str) -> None:
 
 
 def refs(session: "SparkSession", names: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Every branch and tag of those of the tables that are there, as they are now: name to id."""
+    """Return the current branches and tags (name to snapshot id) of the tables that exist."""
     found = {name: find(session, name) for name in names}
     return {name: _refs(session, table) for name, table in found.items() if table is not None}
 
 
 def moves(session: "SparkSession", branch: str, names: Iterable[str]) -> list[Move]:
-    """What publishing the branch would move, of those of the tables that are there and have it.
+    """Return the moves that publishing the branch would make.
 
-    A layer's tables together, so that a reader of all sees as little in between as can be.
-    Raises MovedOn if a table has the branch and no main.
+    Tables without the branch, and missing tables, are left out. The order keeps the tables of one
+    layer together, so that a reader of all of them sees as few mixed states as possible.
+
+    Args:
+        session: The session.
+        branch: The branch.
+        names: The names of tables that may have it.
+
+    Returns:
+        One move per table that has the branch.
+
+    Raises:
+        MovedOn: If a table has the branch and no main.
     """
     of = refs(session, sorted(set(names)))
     for name, ids in of.items():
@@ -164,10 +184,10 @@ def moves(session: "SparkSession", branch: str, names: Iterable[str]) -> list[Mo
 
 
 def can_move(session: "SparkSession", move: Move) -> bool:
-    """Is every row that main has still to be seen when main has moved?
+    """Return whether all rows of main stay visible after the move.
 
-    So it is if main is where the branch began. Commits since then that have changed no row, as a
-    compaction, are lost with the move; they can be made again.
+    They do if main is still where the branch began. Later commits that changed no rows, such as a
+    compaction, are lost with the move and can be repeated.
     """
     table = tables.load(session, move.table_name)
     ahead = {snapshot.snapshotId() for snapshot in _history(table, move.to_snapshot_id)}
@@ -180,7 +200,7 @@ def can_move(session: "SparkSession", move: Move) -> bool:
 
 
 def has_moved(session: "SparkSession", branch: str, move: Move) -> bool:
-    """Was the move made, whatever was written after it?"""
+    """Return whether the move was made, regardless of later writes."""
     table = tables.load(session, move.table_name)
     of = _refs(session, table)
     if branch in of:
@@ -192,18 +212,25 @@ def has_moved(session: "SparkSession", branch: str, move: Move) -> bool:
 
 
 def can_be_moved(session: "SparkSession", branch: str, move: Move) -> bool:
-    """Are main and the branch as they were before the move?"""
+    """Return whether main and the branch are as they were before the move."""
     of = _refs(session, tables.load(session, move.table_name))
     return (of.get(MAIN), of.get(branch)) == (move.from_snapshot_id, move.to_snapshot_id)
 
 
 def move_main(session: "SparkSession", branch: str, move: Move) -> None:
-    """Let main be what the branch is, and drop the branch: in one commit. Does nothing if it is so.
+    """Set main to the branch's snapshot and drop the branch, in one commit.
 
-    That the branch is still there is what proves to a build that nobody has cleared up after it:
-    one that was stopped for long, and has lost its lease, moves nothing.
+    Does nothing if that is already done. The branch is also the proof that this build still owns
+    the lease: a build that takes over a lease drops the branches of the previous owner. So a build
+    that was suspended and lost its lease moves nothing.
 
-    Raises MovedOn if main or the branch is not as `move` says (any more).
+    Args:
+        session: The session.
+        branch: The branch.
+        move: The move.
+
+    Raises:
+        MovedOn: If main or the branch is no longer as `move` says.
     """
 
     def change(metadata, builder):
@@ -219,9 +246,9 @@ def move_main(session: "SparkSession", branch: str, move: Move) -> None:
 
 
 def take_back(session: "SparkSession", branch: str, move: Move) -> None:
-    """Let main be what it was before the move, if it was made, and drop the branch: in one commit.
+    """Reset main to where it was before the move, and drop the branch, in one commit.
 
-    A main that something else has moved is left as it is.
+    If something else has moved main since, main stays as it is.
     """
 
     def change(metadata, builder):
@@ -238,7 +265,7 @@ def take_back(session: "SparkSession", branch: str, move: Move) -> None:
 
 
 def drop(session: "SparkSession", table: str, branch: str) -> None:
-    """Drop the branch, if the table and it are there."""
+    """Drop the branch if the table has it."""
     loaded = find(session, table)
     if loaded is not None and loaded.refs().containsKey(branch):
         loaded.manageSnapshots().removeBranch(branch).commit()
@@ -251,9 +278,10 @@ def drop_all(session: "SparkSession", table: str) -> None:
 
 
 def changed_columns(session: "SparkSession", table: str, snapshot_id: int) -> list[str]:
-    """The columns of a snapshot that the table has no more, or in which it now allows no null.
+    """Return the columns of a snapshot that are incompatible with the table's current schema.
 
-    One that was read for such a snapshot would be missing, or have values that nobody wrote.
+    A column is incompatible if it was dropped, or if it may hold nulls in the snapshot and is
+    required now. Reads of such a snapshot would miss the column, or return wrong values.
     """
     loaded = tables.load(session, table)
     snapshot = loaded.snapshot(snapshot_id)
@@ -268,7 +296,11 @@ def changed_columns(session: "SparkSession", table: str, snapshot_id: int) -> li
 
 
 def add(session: "SparkSession", table: str, branch: str, snapshot_id: int) -> bool:
-    """Give the table a branch at one of its snapshots; whether it has (still) that snapshot."""
+    """Create a branch at one of the table's snapshots.
+
+    Returns:
+        False if the table or the snapshot no longer exists.
+    """
     loaded = find(session, table)
     if loaded is None or loaded.snapshot(snapshot_id) is None:
         return False
@@ -282,7 +314,7 @@ def _refs(session: "SparkSession", table_or_metadata: Any) -> dict[str, int]:
 
 
 def _history(table, snapshot_id: "int | None") -> Iterator:
-    """A snapshot of the table and those before it, as far as they are kept."""
+    """Yield a snapshot of the table and its ancestors, as far as they are kept."""
     snapshot = None if snapshot_id is None else table.snapshot(snapshot_id)
     while snapshot is not None:
         yield snapshot

@@ -1,4 +1,4 @@
-"""What a run needs to know of its dbt command, and what its name is."""
+"""What a run needs to know about its dbt command, and how it is named."""
 
 import re
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from dbt_spark_contracts.publish.lease import LONGEST_TERM
 # The commands that write tables.
 WRITES = ("build", "run", "seed", "snapshot")
 
-# What the name of a build's run, and of its branches, begins with.
+# The prefix of a build's run name, which is also its branch name.
 BUILD = "dbt"
 
-# The names that `run_name` makes: nothing else may decide which folder is deleted.
+# The names that `run_name` makes. Only such a name may decide which folder is deleted.
 RUN_NAME = re.compile(r"[a-z]+(_[a-z]+)*_\d{8}t\d{6}_[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
 class Command:
-    """A dbt command, as macros/publish/command.sql tells of it."""
+    """A dbt command, as described by macros/publish/command.sql."""
 
     which: str
     is_a_part: bool  # --empty or --sample
@@ -35,7 +35,7 @@ class Command:
     def __post_init__(self) -> None:
         for name in ("lock_seconds", "lock_wait_seconds"):
             value = getattr(self, name)
-            if not is_number(value) or not value >= 0:  # NaN is not, either
+            if not is_number(value) or not value >= 0:  # NaN fails this, too
                 raise DbtRuntimeError(f"The var {name} must be a number of seconds: {value!r}.")
         if not isinstance(self.audits, bool):
             raise DbtRuntimeError(
@@ -47,20 +47,20 @@ class Command:
             )
 
     def run_name(self, kind: str = BUILD) -> str:
-        """The name of this command's run, of what it keeps in folders, and of its branches."""
+        """Return the name of this command's run, which its branches and folders share."""
         return f"{kind}_{self.started_at:%Y%m%dt%H%M%S}{suffix(self.invocation_id)}"
 
 
 def suffix(invocation_id: str) -> str:
-    """What the name of a command's run ends with."""
+    """Return the suffix of the run name of a command."""
     return f"_{invocation_id[:8]}"
 
 
 def is_run_name(name: object) -> bool:
-    """Is this a name that `run_name` makes?"""
+    """Return whether `run_name` could have made this name."""
     return isinstance(name, str) and RUN_NAME.fullmatch(name) is not None
 
 
 def is_number(value: object) -> bool:
-    """Is this a number, as YAML has it?"""
+    """Return whether this is a number in YAML. A boolean is not."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""Commits to Iceberg tables as compare-and-swap: what was looked at is what is changed."""
+"""Commits to Iceberg tables by compare-and-swap: a commit changes exactly the state it has read."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -11,10 +11,10 @@ from dbt_spark_contracts.compat.pyspark import java_classes
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# How often a commit is tried again when somebody else has committed in between.
+# The maximum of attempts when other writers commit in between.
 TRIES = 10
 
-# Iceberg's: somebody else has committed; and it may or may not be committed.
+# Iceberg's exceptions for a concurrent commit, and for an unknown commit state.
 _LOST_THE_RACE = (
     "org.apache.iceberg.exceptions.CommitFailedException",
     "org.apache.iceberg.exceptions.CommitStateUnknownException",
@@ -22,16 +22,16 @@ _LOST_THE_RACE = (
 
 
 def commit(session: "SparkSession", table: str, change: Callable) -> bool:
-    """Change a table's metadata, in one commit, as it is now.
+    """Change a table's current metadata in one commit.
 
     Args:
         session: The session.
         table: The table.
-        change: Is called with Iceberg's TableMetadata and its builder. Returns the builder with the
-            changes made; or None if the metadata are not as they have to be. May be called again.
+        change: Called with Iceberg's TableMetadata and its builder. Returns the builder with the
+            changes, or None if the metadata do not allow the change. May be called several times.
 
     Returns:
-        Whether it was changed.
+        Whether the table was changed.
     """
     for attempt in range(1, TRIES + 1):
         operations = tables.load_anew(session, table).operations()
@@ -53,7 +53,7 @@ def commit(session: "SparkSession", table: str, change: Callable) -> bool:
 def create_table(
     session: "SparkSession", table: str, columns: str, properties: dict[str, str], comment: str
 ) -> None:
-    """Make a table and its schema, if they are not there. Another process may do so meanwhile."""
+    """Create a table and its schema if they do not exist. Safe against concurrent creation."""
     if tables.exists(session, table):
         return
     told = {**properties, "comment": comment}

@@ -1,4 +1,4 @@
-"""What macros/publish calls of the adapter: a door each, and no more."""
+"""The adapter methods that macros/publish calls. Each one only delegates."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from dbt_spark_contracts.invocation import Invocation
 
-# The macros whose call in a hook says that a project's runs are audited.
+# A hook that calls one of these macros turns on write, audit, publish for its project.
 HOOKS = ("begin_run", "end_run")
 
 
@@ -47,12 +47,12 @@ def _begun(command: Command) -> Command:
 
 
 class PublishDoors(metaclass=AdapterMeta):
-    """A part of the adapter: write, audit, publish.
+    """The part of the adapter for write, audit, publish.
 
-    `command` is what macros/publish/command.sql tells of the dbt command, `graph` is dbt's.
+    In all methods, `command` is the result of macros/publish/command.sql, and `graph` is dbt's.
     """
 
-    # dbt's.
+    # Provided by dbt.
     get_macro_resolver: "Callable[[], Any]"
 
     invocation: "Invocation"
@@ -70,11 +70,11 @@ class PublishDoors(metaclass=AdapterMeta):
     def check_before_publish(
         self, nodes: "Mapping[str, dict]", names: list[str], branch: str
     ) -> None:
-        """Raises an error if a table has left its contract: contract/doors.py tells."""
+        """Raise an error if a table violates its contract. Implemented in contract/doors.py."""
         raise NotImplementedError
 
     def _checked_run(self) -> Run:
-        """The run, which holds what it publishes against contracts once more."""
+        """Return the run, set up to check contracts again before it publishes."""
         self.invocation.run.check_contracts = self.check_before_publish
         return self.invocation.run
 
@@ -93,7 +93,7 @@ class PublishDoors(metaclass=AdapterMeta):
         )
 
     def should_audit(self, graph: dict) -> bool:
-        """Does this run write to a branch, or would it, had it begun as its project says?"""
+        """Return whether this run writes to a branch, or would once it has begun."""
         run = self.invocation.run
         return run.branch is not None or (not run.is_begun and self._has_hooks(graph))
 
@@ -101,7 +101,7 @@ class PublishDoors(metaclass=AdapterMeta):
         macros = getattr(self.get_macro_resolver(), "macros", {})
         return calls_any(graph.get("nodes", {}), macros, HOOKS)
 
-    # Each statement of dbt's passes here: those of models, hooks and macros.
+    # All statements of dbt pass through here: those of models, hooks and macros.
 
     def execute(self, sql: str, *args: Any, **kwargs: Any) -> Any:
         self._keep_to_branch(sql)
@@ -113,10 +113,13 @@ class PublishDoors(metaclass=AdapterMeta):
         return super().add_query(sql, *args, **kwargs)  # type: ignore[misc]
 
     def _keep_to_branch(self, sql: str) -> None:
-        """Refuse a statement that does to a table of the project what no branch holds.
+        """Refuse a statement that changes a project table in a way that no branch can hold.
 
-        Readers would see it at once, whatever becomes of the run. Raises DbtRuntimeError, in one
-        line, before it runs. A macro that `dbt run-operation` calls is told of it.
+        Readers would see the change at once, whatever becomes of the run. A macro under `dbt
+        run-operation` only gets a warning.
+
+        Raises:
+            DbtRuntimeError: Before the statement runs. The message is one line.
         """
         run = self.invocation.run
         if not statements.may_have_effects(sql, run.branch is not None) or not self._audits():
@@ -137,7 +140,7 @@ class PublishDoors(metaclass=AdapterMeta):
             )
 
     def _audits(self) -> bool:
-        """Is this a command of a project whose runs write to branches, and does it want that?"""
+        """Return whether this command should write to branches."""
         if self.invocation.run.command:
             return self.invocation.run.command.audits
         manifest: Any = self.get_macro_resolver()
@@ -158,7 +161,7 @@ class PublishDoors(metaclass=AdapterMeta):
 
     @available
     def open_to_branches(self, relation: Any) -> None:
-        """Let the run write to a branch of this table, if it does not write to main."""
+        """Enable branch writes to this table, if the run writes to a branch."""
         self.invocation.run.require_branch()
         if self.invocation.run.branch:
             tell.change(f"{relation}: open to branches")
@@ -172,7 +175,7 @@ class PublishDoors(metaclass=AdapterMeta):
 
     @available
     def get_branch(self) -> "str | None":
-        """The branch that the run writes to; none if that is main."""
+        """Return the branch that the run writes to, or None for main."""
         return self.invocation.run.branch
 
     @available
@@ -214,7 +217,7 @@ class PublishDoors(metaclass=AdapterMeta):
         self._tell(operations.recorded(run, _command(command), nodes, limit))
 
     def _tell(self, rows: list[dict]) -> None:
-        """Let the command line, which may have called the operation, have what it tells."""
+        """Keep the result rows for the command line, which may have called the operation."""
         self.invocation.told = rows
 
     @available

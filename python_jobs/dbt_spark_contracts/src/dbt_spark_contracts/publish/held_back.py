@@ -1,4 +1,4 @@
-"""What is said when nothing is published, and why: a line each."""
+"""The messages for a run that publishes nothing, and for the reasons."""
 
 import re
 from collections.abc import Iterable
@@ -17,13 +17,16 @@ _BUILD_AGAIN = "Nothing was published: run `dbt build` again."
 def failures(
     branch: str, moves: list[Move], failed: Iterable, unpublished: Unpublished
 ) -> list[str]:
-    """What failed, and where to look.
+    """Return lines on what failed and where to look.
 
     Args:
         branch: The branch.
         moves: Its tables.
         failed: The failed results.
-        unpublished: The tables whose columns are to change.
+        unpublished: The tables whose columns are about to change.
+
+    Returns:
+        The lines.
     """
     lines = [""]
     for result in failed:
@@ -38,7 +41,7 @@ def failures(
 
 
 def where(branch: str, moves: list[Move]) -> str:
-    """That nothing was published, and on which branch it is."""
+    """Say that nothing was published, and which branch holds the tables."""
     if not moves:
         return "Nothing was published, and no table was written."
     return (
@@ -48,7 +51,7 @@ def where(branch: str, moves: list[Move]) -> str:
 
 
 def not_ended(branch: str, moves: list[Move], unfinished: int, refusal: str) -> list[str]:
-    """What is said of a run that ended without end_run, or was refused by it."""
+    """Return lines on a run that ended without end_run, or that end_run refused to publish."""
     lines = [where(branch, moves)]
     if moves and unfinished:
         lines.append(f"{unfinished} nodes did not run. To go on: `dbt build`.")
@@ -60,7 +63,7 @@ def not_ended(branch: str, moves: list[Move], unfinished: int, refusal: str) -> 
 
 
 def nothing_to_retry(branch: str, tables: int) -> str:
-    """What is said of a retry that has nothing to do, of a run that has held a branch back."""
+    """Say that a retry had nothing to do, while its run holds back a branch."""
     return (
         f"`dbt retry` had nothing left to do. {tables} tables are held back on the branch "
         f"{branch}. To publish them: {by_hand(branch)}."
@@ -68,12 +71,12 @@ def nothing_to_retry(branch: str, tables: int) -> str:
 
 
 def by_hand(branch: str) -> str:
-    """How to publish a branch."""
+    """Return the command that publishes a branch."""
     return f"`dbt run-operation publish --args '{{branch: {branch}}}'`"
 
 
 def interrupted(branch: str, unfinished: int) -> str:
-    """Why a run cannot be retried."""
+    """Say why a run cannot be retried."""
     return (
         f"The run of the branch {branch} was interrupted before {unfinished} of its nodes ran, of "
         f"which `dbt retry` does not know. {_BUILD_AGAIN}"
@@ -81,7 +84,7 @@ def interrupted(branch: str, unfinished: int) -> str:
 
 
 def retried_on_main(branch: str) -> str:
-    """Why a run is not retried without a branch."""
+    """Say why a run is not retried without a branch."""
     return (
         f"What the retried run has built is held back on the branch {branch}, and with "
         "`write_audit_publish: false` this one would go on from main without it: leave that out, "
@@ -90,12 +93,12 @@ def retried_on_main(branch: str) -> str:
 
 
 def moved_on(table: str, branch: str) -> str:
-    """Why a branch cannot be published."""
+    """Say why a branch cannot be published."""
     return f"{table} has been written since the branch {branch} was begun. {_BUILD_AGAIN}"
 
 
 def past_the_branch(table: str, sql: str, way_out: str) -> str:
-    """Why a statement is not run."""
+    """Say why a statement is not run."""
     way_out = way_out or "Name the hook between begin_run and end_run"
     return (
         f"`{shortened(sql)}` is not run: readers of {table} would see it at once, "
@@ -105,12 +108,12 @@ def past_the_branch(table: str, sql: str, way_out: str) -> str:
 
 
 def seen_at_once(table: str, sql: str) -> str:
-    """What is said of such a statement that an operation runs."""
+    """Warn about such a statement in an operation."""
     return f"`{shortened(sql)}`: readers of {table} see it at once."
 
 
 def clashes(table: str, branch: str, column: str) -> str:
-    """Why a branch cannot be published, or gone on with."""
+    """Say why a branch cannot be published or continued."""
     return (
         f"{table} has had a column {column} since, which the branch {branch} would add. "
         f"{_BUILD_AGAIN}"
@@ -118,7 +121,7 @@ def clashes(table: str, branch: str, column: str) -> str:
 
 
 def not_understood(committed: str) -> str:
-    """Why a run cannot be published."""
+    """Say why a run cannot be published."""
     return (
         f"This run has written {committed}, and no catalog of Spark's has a table of that name. "
         "Nothing was published: write to tables of a catalog, whose names have no dot in them."
@@ -126,12 +129,12 @@ def not_understood(committed: str) -> str:
 
 
 def waits_for(other: Record) -> None:
-    """Say who is waited for."""
+    """Print which build this command waits for."""
     tell.line(f"Waiting for {_who(other)}, to end or to be seen dead for {other.term:.0f} s.")
 
 
 def locked(other: Record) -> str:
-    """Why this command did not begin."""
+    """Say why this command did not begin."""
     return (
         f"Another build of these tables runs: {_who(other)}. Wait until it has ended, or let this "
         "one wait: `--vars '{lock_wait_seconds: 600}'`. If it was killed where this machine cannot "
@@ -140,7 +143,7 @@ def locked(other: Record) -> str:
 
 
 def has_the_lock(operation: str) -> str:
-    """Why an operation does not run in a hook of a build."""
+    """Say why an operation does not run in a hook of a build."""
     return (
         f"{operation} changes tables that this command has locked for itself: it is no hook, but "
         f"a command of its own, `dbt run-operation {operation}`."
@@ -148,7 +151,7 @@ def has_the_lock(operation: str) -> str:
 
 
 def lost(other: "Record | None") -> str:
-    """Why this command may not publish."""
+    """Say why this command may not publish."""
     by = f" by {_who(other)}" if other else ""
     return (
         f"The lock of these tables was taken over{by}: this run was taken for dead. {_BUILD_AGAIN}"
@@ -166,10 +169,10 @@ def _query(result: Any) -> str:
 
 
 def _on_branch(sql: str, branch: str, moves: list[Move], unpublished: Unpublished) -> str:
-    """The query, reading each table that was written on its branch.
+    """Return the query with each written table read from its branch.
 
-    Columns that are not published yet are known to the branch's snapshot alone. (Iceberg fails to
-    filter by one, so that the filter has to stay above the limit.)
+    Columns that are not published yet exist only in the branch's snapshot. (Iceberg fails to filter
+    by one, so the filter must stay above the limit.)
     """
     for move in moves:
         seen = rf"\g<0>.branch_{branch}"

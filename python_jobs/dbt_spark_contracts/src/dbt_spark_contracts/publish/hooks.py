@@ -1,20 +1,23 @@
-"""Which macros a project's on-run-start and on-run-end hooks call. Knows no Spark."""
+"""Find which macros a project's on-run-start and on-run-end hooks call. Knows no Spark."""
 
 from collections.abc import Collection, Mapping
 
-# What dbt tags the hooks of a run with.
+# dbt's tags for the hooks of a run.
 _TAGS = {"on-run-start", "on-run-end"}
 
 
 def calls_any(nodes: Mapping[str, dict], macros: Mapping, names: Collection[str]) -> bool:
-    """Does a hook of a run call a macro of one of these names, itself or through others?
+    """Return whether a hook of a run calls one of these macros, directly or indirectly.
 
-    What a hook calls is what its text names, also in a branch that is not taken.
+    A hook counts as calling every macro that its text names, even in a branch that is not taken.
 
     Args:
-        nodes: dbt's nodes by unique id, as its graph has them; hooks are among them.
+        nodes: dbt's nodes by unique id, as in its graph. Hooks are among them.
         macros: dbt's macros by unique id.
-        names: The names.
+        names: The names of the macros.
+
+    Returns:
+        Whether there is such a call.
     """
     called = [
         macro

@@ -1,4 +1,4 @@
-"""Java's side of the session, for Iceberg's API."""
+"""Calls of Iceberg's Java API through the session."""
 
 import time
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def process_number(session: "SparkSession") -> int:
-    """The process number of the session's Java."""
+    """Return the process id of the session's Java."""
     name = java_classes(session).java.lang.management.ManagementFactory.getRuntimeMXBean().getName()
     return int(name.partition("@")[0])
 
 
 def as_list(session: "SparkSession", items: Iterable) -> Any:
-    """A java.util.List of Java objects."""
+    """Return a java.util.List of Java objects."""
     made = java_classes(session).java.util.ArrayList()
     for item in items:
         made.add(item)
@@ -29,25 +29,25 @@ def as_list(session: "SparkSession", items: Iterable) -> Any:
 
 
 def maintain(session: "SparkSession", table: str, keep: timedelta, orphans_after: timedelta) -> int:
-    """Make small files larger ones, and let old snapshots and files go, by Iceberg's own actions.
+    """Compact data files, expire snapshots and remove orphan files, with Iceberg's own actions.
 
     Args:
         session: The session.
         table: The table.
-        keep: Snapshots that are older expire.
-        orphans_after: Files that no snapshot knows are deleted when they are older.
+        keep: The age at which snapshots expire.
+        orphans_after: The age at which orphan files are deleted.
 
     Returns:
-        How many such files there were.
+        The number of orphan files that were deleted.
     """
     actions = java_classes(session).org.apache.iceberg.spark.actions.SparkActions
     of_session = actions.get(java_session(session))
     tell.change(f"{table}: rewrite its small data files")
     of_session.rewriteDataFiles(tables.load_anew(session, table)).execute()
-    tell.change(f"{table}: expire the snapshots of more than {keep}")
+    tell.change(f"{table}: expire snapshots older than {keep}")
     expire = of_session.expireSnapshots(tables.load_anew(session, table))
     expire.expireOlderThan(_before(keep)).execute()
-    tell.change(f"{table}: delete the files that no snapshot knows, of more than {orphans_after}")
+    tell.change(f"{table}: delete orphan files older than {orphans_after}")
     delete = of_session.deleteOrphanFiles(tables.load_anew(session, table))
     orphans = delete.olderThan(_before(orphans_after)).execute().orphanFileLocations()
     tables.forget(session, table)
@@ -55,20 +55,20 @@ def maintain(session: "SparkSession", table: str, keep: timedelta, orphans_after
 
 
 def counts(session: "SparkSession", table: str) -> dict[str, int]:
-    """How many `files` of rows and deletes main of a table has; how many `snapshots` there are."""
+    """Return the number of `files` (data and deletes) of main, and of `snapshots` of the table."""
     loaded = tables.load_anew(session, table)
     files = size_of(loaded, loaded.currentSnapshot()).files
     return {"files": files, "snapshots": sum(1 for _ in loaded.snapshots())}
 
 
 def would_expire(session: "SparkSession", table: str, keep: timedelta) -> int:
-    """How many snapshots `maintain` would let expire. Nothing is changed."""
+    """Return how many snapshots `maintain` would expire. Nothing is changed."""
     loaded = tables.load_anew(session, table)
     return sum(1 for _ in loaded.expireSnapshots().expireOlderThan(_before(keep)).apply())
 
 
 def would_delete(session: "SparkSession", table: str, orphans_after: timedelta) -> int:
-    """How many files that no snapshot knows `maintain` would delete. Nothing is changed."""
+    """Return how many orphan files `maintain` would delete. Nothing is changed."""
     catalog, older = tables.current_catalog(session), datetime.now(timezone.utc) - orphans_after
     return session.sql(
         f"call {tables.spelled(catalog)}.system.remove_orphan_files(table => '{table}', "
@@ -77,5 +77,5 @@ def would_delete(session: "SparkSession", table: str, orphans_after: timedelta) 
 
 
 def _before(age: timedelta) -> int:
-    """The time that was so long ago, as Java has it."""
+    """Return the time this long ago, in milliseconds as Java counts."""
     return int((time.time() - age.total_seconds()) * 1000)

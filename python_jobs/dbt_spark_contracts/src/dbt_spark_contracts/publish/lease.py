@@ -1,12 +1,12 @@
-"""One build at a time on the same tables: a lease, with an owner, a term and a heartbeat.
+"""One build at a time on the same tables: a lease with an owner, a term and a heartbeat.
 
-The lease is a record that all builds see. It changes by compare-and-swap on what was seen, and in
-no other way. While a build runs, it renews its record several times a term, so that the record
-changes. Whoever has seen a record stay the same for its whole term takes it over, on any host.
+The lease is a record that all builds can read. It changes only by compare-and-swap. A running build
+renews its record several times per term, so the record keeps changing. A build that has seen a
+record unchanged for its whole term may take the lease over, on any host.
 
-No clock of another machine is believed, nor this one's, which may be set: a term is counted by the
-observer's own monotonic clock. The time that a record tells of itself only says whether it is worth
-while to watch it.
+No wall clock is trusted, neither another machine's nor the local one, which may be adjusted. The
+observer measures a term with its own monotonic clock. The time inside a record is only a hint
+whether it is worth watching.
 """
 
 import json
@@ -17,30 +17,30 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
-# How often a lease is renewed in its term.
+# How often a lease is renewed per term.
 BEATS_A_TERM = 3
-# A term that a record may ask for, in seconds: one that nobody could mean is none.
+# The longest term of a record, in seconds. A longer one is treated as invalid.
 LONGEST_TERM = 3600.0
 DEFAULT_TERM = 90.0
-# How often a record is looked at while it is waited for, in seconds.
+# The longest pause between two looks at a record, in seconds.
 LONGEST_PAUSE = 1.0
-# A commit that fails though nobody else has changed the record will fail again.
+# After this many failed commits without another writer, further attempts are pointless.
 MOST_FAILURES = 5
 
 
 @dataclass(frozen=True)
 class Record:
-    """Who has the lease. Each renewal changes `beat`.
+    """The owner of the lease. Each renewal changes `beat`.
 
     Attributes:
-        owner: A random name of this one taking of the lease.
-        run: The run's name, for people and for what is cleared up after it.
-        since: When it was taken, for people.
-        term: After how many seconds without a change others may take it.
-        beat: How often it was renewed.
-        renewed: When, by the owner's clock: a hint.
-        process: What `process.this_process` tells.
-        left: Runs that ended without giving their lease back, and are not cleared up after yet.
+        owner: A random id for this acquisition of the lease.
+        run: The run's name, for messages and for cleaning up after it.
+        since: When the lease was taken, for messages.
+        term: The seconds without a change after which others may take it.
+        beat: The number of renewals.
+        renewed: The time of the last renewal by the owner's clock. Only a hint.
+        process: The result of `process.this_process`.
+        left: Runs that ended without releasing their lease and still need cleaning up.
     """
 
     owner: str
@@ -58,7 +58,15 @@ class Record:
 
     @classmethod
     def of(cls, text: "str | None") -> "Record | None":
-        """The record that was stored so; None of none. One that is not understood has a term."""
+        """Parse a stored record.
+
+        Args:
+            text: The stored text, or None.
+
+        Returns:
+            The record, or None if there is none. A text that is not understood becomes a record
+            with the default term.
+        """
         if not text:
             return None
         try:
@@ -72,13 +80,13 @@ class Record:
 
 
 class Store(Protocol):
-    """Where the record is."""
+    """The place that stores the record."""
 
     def read(self) -> "tuple[Any, Record | None]":
-        """What is stored now, and a token of having seen that."""
+        """Return a token for the stored state, and the record."""
 
     def swap(self, seen: Any, record: "Record | None") -> bool:
-        """Store the record if nothing has been stored since `seen`; whether that was so."""
+        """Store the record if the state is still `seen`. Return whether it was stored."""
 
 
 class Locked(Exception):
@@ -90,7 +98,7 @@ class Locked(Exception):
 
 
 class Lost(Exception):
-    """The lease was taken over by another build, or given back."""
+    """The lease was taken over by another build, or released."""
 
     def __init__(self, other: "Record | None") -> None:
         super().__init__("the lease is lost")
@@ -99,15 +107,15 @@ class Lost(Exception):
 
 @dataclass
 class Clock:
-    """The clocks; a test has its own."""
+    """The clocks. Tests pass their own."""
 
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
 
-# The leases that have ended, though their record may still stand. They belong to the process: a
-# later command sees that record, and that the process in it still runs.
+# Leases that have ended although their record may still exist. They belong to the process: a later
+# command in it would see that record with a process that is still running.
 _ended: set[str] = set()
 
 
@@ -143,15 +151,15 @@ class Lease:
         """Take the lease.
 
         Args:
-            wait: How many seconds to wait for a build that runs.
-            watch: Watch a record for its whole term, also one that seems to be alive.
-            waits_for: Called once with the record that is waited for.
+            wait: The seconds to wait for a running build.
+            watch: Whether to watch a record for its whole term even if it seems alive.
+            waits_for: Called once with the record that blocks this command.
 
         Returns:
-            The runs to clear up after: those that have ended without giving their lease back.
+            The runs to clean up after: they ended without releasing their lease.
 
         Raises:
-            Locked: Another build has the lease, and has renewed it lately.
+            Locked: If another build has the lease and has renewed it recently.
         """
         clock = self._clock
         last: Record | None = None
@@ -183,7 +191,7 @@ class Lease:
             pause = min(LONGEST_PAUSE, other.term / 10)
             clock.sleep(pause)
             now = clock.monotonic()
-            # A pause that lasted longer may have stopped the other too.
+            # A pause that took longer may have suspended the other build, too.
             observed += min(now - looked, 2 * pause)
             waited += now - looked
             looked = now
@@ -199,17 +207,26 @@ class Lease:
         return record is not None and record.owner == self.owner
 
     def cleared_up(self) -> None:
-        """State that nothing is left of the runs that `take` told of. Raises Lost."""
+        """Record that the runs returned by `take` are cleaned up.
+
+        Raises:
+            Lost: If another build has taken the lease.
+        """
         self._change(left=())
 
     def rename(self, run: str) -> None:
-        """Let the run be called so: that is cleared up after if it is killed. Raises Lost."""
+        """Record another run name, which is cleaned up after if this command is killed.
+
+        Raises:
+            Lost: If another build has taken the lease.
+        """
         self._change(run=run)
 
     def renew(self) -> None:
-        """Renew the lease: nobody else has it, and nobody can take it for a term.
+        """Renew the lease. Afterwards nobody else can take it for a term.
 
-        Raises Lost if another build has taken it.
+        Raises:
+            Lost: If another build has taken it.
         """
         self._change()
 
@@ -229,7 +246,7 @@ class Lease:
             raise TimeoutError(f"the lease of {self._mine.run} could not be renewed")
 
     def keep(self, failed: Callable[[Exception], None] = lambda error: None) -> None:
-        """Renew the lease from now on, in a thread, until it is given back or lost."""
+        """Renew the lease in a thread until it is released or lost."""
         self._beating = threading.Thread(target=self._beat, args=(failed,), daemon=True)
         self._beating.name = "lease"
         self._beating.start()
@@ -240,11 +257,11 @@ class Lease:
                 self.renew()
             except Lost:
                 return
-            except Exception as error:  # the next beat may come through
+            except Exception as error:  # the next beat may succeed
                 failed(error)
 
     def give_back(self) -> None:
-        """Give the lease back, if it is still ours. Stops the heartbeat, whatever happens."""
+        """Release the lease if it is still this command's, and always stop the heartbeat."""
         self._stop.set()
         if self._beating:
             self._beating.join(timeout=self._mine.term)

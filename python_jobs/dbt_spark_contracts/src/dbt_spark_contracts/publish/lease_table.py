@@ -1,8 +1,9 @@
-"""Where the lease is kept: an Iceberg table, whose newest snapshot tells it. It has no rows.
+"""Stores the lease in the summary of the newest snapshot of an Iceberg table without rows.
 
-A change is a snapshot of its own, staged first; main then moves to it from the one that was seen.
-That is a compare-and-swap in every catalog: one that stores whole metadata compares all of it, and
-a REST catalog compares where main is. (Of a table's properties, a REST catalog compares nothing.)
+Each change is first staged as a snapshot. Then main moves to it from the snapshot that was read.
+This is a compare-and-swap in every catalog: a catalog that stores whole metadata compares all of
+it, and a REST catalog compares the position of main. (A REST catalog does not compare table
+properties, so they could not be used.)
 """
 
 import secrets
@@ -15,38 +16,43 @@ from dbt_spark_contracts.publish.lease import Record
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# What of a snapshot's summary tells the lease.
+# The keys of the lease in a snapshot's summary.
 LEASE = "lease"
 MARK = "lease.mark"
 
-# The table is small and changes often: Iceberg is to delete its older metadata.
+# The table is small and changes often, so Iceberg should delete its old metadata.
 PROPERTIES = {"write.metadata.delete-after-commit.enabled": "true"}
 
 
 class LeaseTable:
-    """The store of one lease. (A `lease.Store`.)"""
+    """The store of one lease. Implements `lease.Store`."""
 
     def __init__(self, session: "SparkSession", table: str) -> None:
         self._session = session
         self._table = table
 
     def create(self) -> None:
-        """Make the table, if it is not there."""
+        """Create the table if it does not exist."""
         commits.create_table(
             self._session, self._table, "holder string", PROPERTIES, "Who builds: see publish_log"
         )
 
     def read(self) -> "tuple[int | None, Record | None]":
-        """The lease, and the snapshot that tells it."""
+        """Return the id of the current snapshot, and the lease in it."""
         snapshot = tables.load_anew(self._session, self._table).currentSnapshot()
         if snapshot is None:
             return None, None
         return snapshot.snapshotId(), Record.of(snapshot.summary().get(LEASE))
 
     def swap(self, seen: "int | None", record: "Record | None") -> bool:
-        """Let the lease be `record`, if main is still the snapshot that was `seen`.
+        """Store the lease if main is still the snapshot that was `seen`.
 
-        Raises Iceberg's error if it cannot be stored for another reason.
+        Args:
+            seen: The snapshot id that `read` returned.
+            record: The new lease, or None to release it.
+
+        Returns:
+            Whether it was stored. Any other failure raises Iceberg's error.
         """
         mark = secrets.token_hex(16)
         text = record.text() if record else ""
@@ -61,7 +67,7 @@ class LeaseTable:
                     staged = snapshot
                 elif snapshot.snapshotId() != seen:
                     outdated.append(snapshot)
-            # Another change may have removed what this one had staged.
+            # Another change may have removed the snapshot that this one staged.
             if staged is None or (main and main.snapshotId()) != seen:
                 return None
             moved = builder.setBranchSnapshot(staged.snapshotId(), "main")

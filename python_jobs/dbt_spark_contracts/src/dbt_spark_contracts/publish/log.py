@@ -1,7 +1,8 @@
-"""The table `publish_log`: one row for each table and each thing that happened to it.
+"""The table `publish_log`: one row per table and event.
 
-status: `held back` on a branch; `moving`, main is about to go from one snapshot to another, and a
-later commit of the same run says how that ended: `published`, `rolled back` or `taken back`.
+The status is `held back` for a branch, or `moving` when main is about to move to another snapshot.
+A later commit of the same run records how the move ended: `published`, `rolled back` or `taken
+back`.
 """
 
 import json
@@ -36,11 +37,11 @@ _COLUMNS = """
     to_snapshot_id bigint not null comment 'main after, or the branch that is held back'
 """
 
-# What a commit's summary tells besides Iceberg's own: so nobody has to read rows for it.
+# Keys that a commit's summary has besides Iceberg's own. They save a read of the rows.
 _STATUS, _RUN, _FACTS = "publish.status", "publish.run", "publish.facts"
 
-# In how many of the newest commits a move is looked for that was broken off. Who has the lease
-# finishes one before anything else; only who has lost it may have written since.
+# The number of recent commits to search for an interrupted move. A lease owner finishes such a move
+# before anything else, so only a former owner may have written since.
 _LOOKED_AT = 10
 
 
@@ -53,18 +54,18 @@ class PublishLog:
         self._invocation_id = invocation_id
 
     def create(self) -> None:
-        """Make the table, if it is not there."""
+        """Create the table if it does not exist."""
         told = "What was held back, published and rolled back, and when"
         commits.create_table(self._session, self.table, _COLUMNS, {}, told)
 
     def write(self, run: str, status: str, moves: list[Move], facts: "dict | None" = None) -> None:
-        """Write a row for each move, in one commit. Nothing without one.
+        """Write one row per move, in one commit. Without moves, nothing is written.
 
         Args:
             run: The branch, or the name of the operation.
-            status: What happens to the tables, or has happened.
-            moves: The tables.
-            facts: What the run is to remember of itself, for `facts`.
+            status: The event.
+            moves: The moves of the tables.
+            facts: What the run should remember, for `facts`.
         """
         now = datetime.now(timezone.utc)
         row_of = {
@@ -78,7 +79,7 @@ class PublishLog:
         append(self._session, self.table, found, told)
 
     def open_moves(self) -> dict[str, list[Move]]:
-        """The moves of main that were begun and did not end, by their run; the oldest first."""
+        """Return the moves of main that began and did not end, by run, oldest first."""
         if not self._may_have_open_moves():
             return {}
         ended = ", ".join(f"'{status}'" for status in ENDED)
@@ -99,7 +100,7 @@ class PublishLog:
         }
 
     def _may_have_open_moves(self) -> bool:
-        """By the newest commits alone, so that nobody has to read rows."""
+        """Decide by the summaries of the newest commits, without reading rows."""
         ended = set()
         for operation, summary in self._newest(_LOOKED_AT):
             run, status = summary.get(_RUN), summary.get(_STATUS)
@@ -108,28 +109,28 @@ class PublishLog:
             elif status == MOVING and run not in ended:
                 return True
             elif status is None and operation != "replace":
-                return True  # nobody knows what it is
+                return True  # unknown
         return False
 
     def held_back_by(self, invocation_id: str) -> "tuple[str, list[str]] | None":
-        """The branch that a command has held back, and its tables; None if it has not."""
+        """Return the branch that a command has held back, and its tables, or None."""
         rows = [
             row for row in self._rows(f"status = '{HELD_BACK}'") if row.invocation == invocation_id
         ]
         return (rows[0].run, sorted({row.table_name for row in rows})) if rows else None
 
     def tables_of(self, run: str) -> list[str]:
-        """The tables that a run has held back."""
+        """Return the tables that a run has held back."""
         return sorted({
             row.table_name for row in self._rows(f"status = '{HELD_BACK}'") if row.run == run
         })  # fmt: skip
 
     def all_tables(self) -> list[str]:
-        """Every table that a run has ever held back or published."""
+        """Return every table that a run has ever held back or published."""
         return sorted({row.table_name for row in self._rows("true")})
 
     def facts(self, run: str) -> dict:
-        """What a run that was held back has told of itself; nothing if that is not known."""
+        """Return what a held-back run has remembered. Empty if unknown."""
         table = tables.load_anew(self._session, self.table)
         facts: dict = {}
         for snapshot in table.snapshots():
@@ -139,19 +140,19 @@ class PublishLog:
         return facts
 
     def published_when(self, run: str) -> "int | None":
-        """When a run was published last, in microseconds since 1970; None if it was not."""
+        """Return when a run was last published, in microseconds since 1970, or None."""
         rows = [row.micros for row in self._rows(f"status = '{PUBLISHED}'") if row.run == run]
         return max(rows, default=None)
 
     def history(self, limit: int) -> list[dict]:
-        """What happened to tables, a row for each time and run, the newest first.
+        """Return the events, one row per time and run, newest first.
 
         Args:
-            limit: How many rows at most.
+            limit: The maximum number of rows.
 
         Returns:
-            For each its time `at` (UTC, ISO 8601), `status`, `run`, `invocation_id`, and the number
-            of its `tables`.
+            For each row: the time `at` (UTC, ISO 8601), `status`, `run`, `invocation_id`, and the
+            number of `tables`.
         """
         found: dict[tuple, int] = {}
         for row in self._rows(f"status <> '{MOVING}'"):
@@ -169,12 +170,15 @@ class PublishLog:
         ][:limit]
 
     def published_at(self, micros: int) -> dict[str, int]:
-        """The snapshot of each table that was published last at that time.
+        """Return the snapshot of each table that readers saw at a time.
 
-        Of a table that came later, the one that it began with.
+        For a table that was published later, it is the snapshot before its first publish.
 
         Args:
             micros: The time, in microseconds since 1970.
+
+        Returns:
+            The snapshot ids by table name.
         """
         then: dict[str, int] = {}
         for row in sorted(self._rows(f"status in ('{PUBLISHED}', '{ROLLED_BACK}')"), key=_micros):
@@ -185,7 +189,7 @@ class PublishLog:
         return then
 
     def _newest(self, count: int) -> Iterable[tuple[str, dict[str, str]]]:
-        """Operation and summary of the newest commits, the newest first."""
+        """Yield operation and summary of the newest commits, newest first."""
         table = tables.load_anew(self._session, self.table)
         snapshot = table.currentSnapshot()
         while snapshot is not None and count:
@@ -197,7 +201,7 @@ class PublishLog:
     def _rows(self, condition: str) -> list:
         tables.forget(self._session, self.table)
         frame = self._session.table(self.table).where(condition)
-        # As a number: pyspark would give a time in the time zone of this machine.
+        # As a number, because pyspark returns a timestamp in the local time zone.
         return frame.selectExpr(
             "unix_micros(logged_at) as micros", "run", "invocation_id as invocation",
             "status", "table_name", "from_snapshot_id", "to_snapshot_id",

@@ -1,4 +1,4 @@
-"""What Iceberg's tables need from time to time, by Iceberg's own actions."""
+"""Maintenance of Iceberg tables, with Iceberg's own actions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
 
-# Files that no snapshot knows are deleted when they are so old (Iceberg's own default): a writer
-# that has no lease may be about to commit a younger one.
+# The minimum age of orphan files to delete, which is Iceberg's default. A writer without the lease
+# may still be about to commit a younger file.
 ORPHANS_AFTER = timedelta(days=3)
 
-# The longest time that snapshots are kept for: a hundred years.
+# The longest retention of snapshots: a hundred years.
 MOST_DAYS = 36_500
 
 
@@ -26,12 +26,12 @@ class Wanted:
     """What to do.
 
     Attributes:
-        keep_days: Snapshots that are older expire.
-        only: The tables to look after, by their names; all of the project, if it is empty.
-        dry_run: Change nothing, and tell what would be done.
+        keep_days: The age in days at which snapshots expire.
+        only: The names of the tables to maintain. Empty for all of the project.
+        dry_run: Whether to only report what would be done.
 
     Raises:
-        DbtRuntimeError: `keep_days` is no number of days.
+        DbtRuntimeError: If `keep_days` is not a valid number of days.
     """
 
     keep_days: float
@@ -47,8 +47,7 @@ class Wanted:
 
 
 def maintain(run: Run, command: Command, nodes: dict[str, dict], wanted: Wanted) -> list[dict]:
-    """Drop branches that failed runs have held back, make small files larger ones, expire old
-    snapshots, and delete files that no snapshot knows when they are old enough.
+    """Drop branches of failed runs, compact files, expire snapshots and delete orphan files.
 
     Args:
         run: This command's run.
@@ -57,11 +56,11 @@ def maintain(run: Run, command: Command, nodes: dict[str, dict], wanted: Wanted)
         wanted: What to do.
 
     Returns:
-        A row for each table, with its files and snapshots before and after. In a dry run, what
-        would go stands beside them, and nothing is changed.
+        One row per table, with its files and snapshots before and after. A dry run changes nothing
+        and returns the expected numbers.
 
     Raises:
-        DbtRuntimeError: A build runs, or there is no table of a name.
+        DbtRuntimeError: If a build runs, or a named table does not exist.
     """
     if wanted.dry_run:
         run.look(command, nodes)
@@ -75,7 +74,7 @@ def maintain(run: Run, command: Command, nodes: dict[str, dict], wanted: Wanted)
             if branches.find(spark, name) is not None
         ]
         chosen = _chosen(own, wanted.only)
-        # Of a table that is not the project's only branches go, and no file.
+        # A table outside the project only loses branches, no files.
         with_branches = chosen if wanted.only else run.tables_with_branches()
         dropped = {
             name: [ref for ref in refs if ref.startswith(f"{BUILD}_") and is_run_name(ref)]
@@ -96,18 +95,22 @@ def maintain(run: Run, command: Command, nodes: dict[str, dict], wanted: Wanted)
 
 
 def _chosen(own: list[str], only: Iterable[str]) -> list[str]:
-    """Those of the tables that are asked for. Raises DbtRuntimeError if one is not there."""
+    """Return the tables that are asked for, or all of them.
+
+    Raises:
+        DbtRuntimeError: If a named table does not exist.
+    """
     by_name = {plain(name).lower(): name for name in own}
     for name in only:
         if plain(name).lower() not in by_name:
             raise DbtRuntimeError(
-                f"{name} is no table of this project: {', '.join(sorted(by_name))}."
+                f"{name} is not a table of this project: {', '.join(sorted(by_name))}."
             )
     return [by_name[plain(name).lower()] for name in only] or own
 
 
 def _looked_after(name: str, wanted: Wanted, branches_dropped: int) -> dict:
-    """What there is of a table, and what is done, or would be."""
+    """Maintain a table, or estimate it, and return its row."""
     spark = session.get()
     before = java.counts(spark, name)
     keep = timedelta(days=wanted.keep_days)
@@ -132,6 +135,6 @@ def _looked_after(name: str, wanted: Wanted, branches_dropped: int) -> dict:
 def _in_words(row: dict, dry_run: bool) -> str:
     kept, removed = ("would be kept", "would be") if dry_run else ("are kept", "were")
     return (
-        f"{row['table']}: {row['snapshots_after']} snapshots {kept}, {row['orphan_files']} files "
-        f"that none of them knows {removed} removed."
+        f"{row['table']}: {row['snapshots_after']} snapshots {kept}, {row['orphan_files']} orphan "
+        f"files {removed} removed."
     )

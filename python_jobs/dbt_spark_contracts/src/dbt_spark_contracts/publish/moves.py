@@ -1,7 +1,7 @@
-"""Moves of main of several tables, all or none, and what becomes of one that was broken off.
+"""Moves of main of several tables, all or none, and recovery of interrupted moves.
 
-What is to happen is written down first, in one commit of the log, so that the next command can
-finish it. Each table then moves in one commit, in which its branch goes too.
+The plan is first written to the log in one commit, so that the next command can finish it. Then
+each table moves in one commit, which also drops its branch.
 """
 
 from collections.abc import Callable
@@ -24,17 +24,18 @@ def move_all(
     moves: list[Move],
     check_lease: Callable[[], None],
 ) -> None:
-    """Let main of each table be what its branch is.
+    """Move main of each table to its branch.
 
     Args:
         session: The session.
         publish_log: The log.
         branch: The branch.
-        status: What the log says when it is done.
-        moves: What is moved; each was found to be possible.
+        status: The status in the log at the end.
+        moves: The moves, each already checked.
         check_lease: Raises an error if the lease is lost.
 
-    Raises MovedOn, and moves nothing, if one of the tables has been written meanwhile.
+    Raises:
+        MovedOn: If one of the tables has been written meanwhile. Then nothing is moved.
     """
     check_lease()
     try:
@@ -43,13 +44,13 @@ def move_all(
         for move in moves:
             tell.change(f"{move.table_name}: move main to {branch}")
             branches.move_main(session, branch, move)
-        # What is taken back has its columns still: they change when nothing is taken back any more.
+        # Columns change last, when no move can be taken back any more.
         for move in moves:
             pending.apply(session, move.table_name, branch)
         tell.change(f"publish log: {branch}: {status}")
         publish_log.write(branch, status, moves)
     except BaseException as error:
-        check_lease()  # if it is lost, whoever has it recovers this
+        check_lease()  # if it is lost, its new owner recovers this
         recovered = recover(session, publish_log)
         for each in recovered:
             tell.line(str(each))
@@ -63,7 +64,7 @@ def _is_finished(recovered: "list[Recovered]", branch: str) -> bool:
 
 @dataclass(frozen=True)
 class Recovered:
-    """A move that was broken off: finished or, because of writes to some tables, taken back."""
+    """An interrupted move that was finished, or taken back because of other writes."""
 
     run: str
     count: int
@@ -78,10 +79,9 @@ class Recovered:
 
 
 def recover(session: "SparkSession", publish_log: PublishLog) -> list[Recovered]:
-    """Finish each move of main that was broken off or, if one of its tables cannot be moved any
-    more, take it back. May itself be broken off, and done again.
+    """Finish each interrupted move of main, or take it back if a table can no longer move.
 
-    A table that is gone counts for nothing.
+    Recovery may itself be interrupted and repeated. Tables that no longer exist are ignored.
     """
     return [
         _recover(session, publish_log, run, moves)
@@ -104,7 +104,7 @@ def _recover(
             for move in there:
                 tell.change(f"{move.table_name}: finish the move to {run}")
                 branches.move_main(session, run, move)
-        except MovedOn as moved_on:  # just now
+        except MovedOn as moved_on:  # written just now
             foreign.append(moved_on.table)
     if foreign:
         for move in there:

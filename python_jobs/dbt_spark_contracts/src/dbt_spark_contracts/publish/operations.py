@@ -1,6 +1,7 @@
-"""What `dbt run-operation` does to published tables. What changes one takes the lease, as a build.
+"""The operations of `dbt run-operation` on published tables.
 
-Each tells a row for each table that it changes, or would change in a dry run.
+Operations that make changes take the lease, as a build does. Each returns one row per table that it
+changes, or would change in a dry run.
 """
 
 from datetime import date, datetime, timezone
@@ -22,24 +23,24 @@ MOST_BUILDS = 1_000_000
 def publish(
     run: Run, command: Command, nodes: dict[str, dict], branch: str, dry_run: bool = False
 ) -> list[dict]:
-    """Publish what a failed run has held back on its branch: all of its tables or none.
+    """Publish what a failed run has held back on its branch: all tables or none.
 
     Args:
         run: This command's run.
         command: This command.
         nodes: dbt's nodes.
         branch: The branch of the failed run.
-        dry_run: Only check, and tell what would be published.
+        dry_run: Whether to only check and report.
 
     Returns:
-        A row for each table.
+        One row per table.
 
     Raises:
-        DbtRuntimeError: A build runs, there is no such branch, or one of its tables has been
+        DbtRuntimeError: If a build runs, there is no such branch, or one of its tables has been
             written since.
     """
     if not is_run_name(branch):
-        raise DbtRuntimeError(f"{branch!r} is no branch of a run: a failed run says its branch.")
+        raise DbtRuntimeError(f"{branch!r} is not a branch of a run: a failed run says its branch.")
     _open(run, command, nodes, "publish", dry_run)
     with explained():
         held = run.log.tables_of(branch) if run.has_log() else []
@@ -57,22 +58,23 @@ def publish(
 def roll_back(
     run: Run, command: Command, nodes: dict[str, dict], to: object, dry_run: bool = False
 ) -> list[dict]:
-    """Let main of every table be the snapshot that was published last at a time.
+    """Set main of every table to the snapshot that was current at a time.
 
-    All or none. Nothing is deleted.
+    All tables roll back, or none. Nothing is deleted.
 
     Args:
         run: This command's run.
         command: This command.
         nodes: dbt's nodes.
-        to: The time, in UTC if it names no zone; or the name of a run that was published.
-        dry_run: Only check, and tell what would be rolled back.
+        to: The time, in UTC unless it names a zone, or the name of a published run.
+        dry_run: Whether to only check and report.
 
     Returns:
-        A row for each table whose main moves.
+        One row per table whose main moves.
 
     Raises:
-        DbtRuntimeError: A build runs, `to` is neither, or a snapshot of then has expired.
+        DbtRuntimeError: If a build runs, `to` is neither a time nor a run, or a snapshot has
+            expired.
     """
     then = None if is_run_name(to) else _micros(_time(to))
     _open(run, command, nodes, "roll_back", dry_run)
@@ -104,7 +106,7 @@ def roll_back(
             tell.line(f"{len(found)} tables would go back. Nothing was changed.")
             return rows
         for move in found:
-            # What is not cleared up after yet proves that the lease is ours: see move_main.
+            # The branch proves that this command still owns the lease: see move_main.
             if not branches.add(spark, move.table_name, name, move.to_snapshot_id):
                 run.drop_branch(name, [each.table_name for each in found])
                 _check_is_kept(move)
@@ -114,19 +116,19 @@ def roll_back(
 
 
 def history(run: Run, command: Command, nodes: dict[str, dict], limit: int) -> list[dict]:
-    """What was published, held back and rolled back, a row for each time, the newest first.
+    """Print what was published, held back and rolled back, newest first.
 
     Args:
         run: This command's run.
         command: This command.
         nodes: dbt's nodes.
-        limit: How many rows at most.
+        limit: The maximum number of rows.
 
     Returns:
         The rows.
 
     Raises:
-        DbtRuntimeError: `limit` is no number of builds.
+        DbtRuntimeError: If `limit` is not a valid number.
     """
     _check_limit(limit)
     run.look(command, nodes)
@@ -160,23 +162,34 @@ def recorded(run: Run, command: Command, nodes: dict[str, dict], limit: int) -> 
 
 
 def unlock(run: Run, command: Command, nodes: dict[str, dict]) -> None:
-    """Take the lease away from a build that is dead, as the next build does by itself, and make
-    good what it has left. Waits until that is certain.
+    """Take the lease from a dead build and recover what it left, as the next build would do.
 
-    Raises DbtRuntimeError if that build renews its lease.
+    Waits until the build is certainly dead.
+
+    Args:
+        run: This command's run.
+        command: This command.
+        nodes: dbt's nodes.
+
+    Raises:
+        DbtRuntimeError: If that build renews its lease.
     """
     if not run.lock(command, nodes, "unlock", watch=True):
         tell.line("No build has the lock.")
 
 
 def _check_limit(limit: object) -> None:
-    """Raises DbtRuntimeError if it is no number of builds."""
+    """Check the number of builds.
+
+    Raises:
+        DbtRuntimeError: If it is not a valid number.
+    """
     if type(limit) is not int or not 1 <= limit <= MOST_BUILDS:
         raise DbtRuntimeError(f"limit must be a number of builds, at least 1, and is {limit!r}.")
 
 
 def _recorded(found: dict | None) -> dict:
-    """What the record of a run adds to its history; nothing of one that is not on record."""
+    """Return what the record of a run adds to its history. Empty for a run without a record."""
     nodes = found["nodes"] if found else []
     return {
         "rows": sum(node["rows_written"] or 0 for node in nodes) if found else None,
@@ -187,7 +200,11 @@ def _recorded(found: dict | None) -> dict:
 
 
 def _open(run: Run, command: Command, nodes: dict[str, dict], kind: str, dry_run: bool) -> None:
-    """Take the lease or, for a dry run, only look. Raises DbtRuntimeError if a build runs."""
+    """Take the lease, or only look in a dry run.
+
+    Raises:
+        DbtRuntimeError: If a build runs.
+    """
     if dry_run:
         run.look(command, nodes)
     else:
@@ -195,7 +212,7 @@ def _open(run: Run, command: Command, nodes: dict[str, dict], kind: str, dry_run
 
 
 def _row(move: Move) -> dict:
-    """What becomes of a table, for people and programs."""
+    """Return what changes for a table."""
     loaded = tables.load(session.get(), move.table_name)
     ids = (move.from_snapshot_id, move.to_snapshot_id)
     now, after = (size_of(loaded, loaded.snapshot(each)).rows for each in ids)
@@ -209,7 +226,11 @@ def _row(move: Move) -> dict:
 
 
 def _check_is_kept(move: Move) -> None:
-    """Raises DbtRuntimeError if the snapshot that a table is to go back to has expired."""
+    """Check that the snapshot to roll back to still exists.
+
+    Raises:
+        DbtRuntimeError: If it has expired.
+    """
     if tables.load(session.get(), move.table_name).snapshot(move.to_snapshot_id) is None:
         raise DbtRuntimeError(
             f"The snapshot of {move.table_name} of that time has expired; nothing was rolled back."
@@ -221,7 +242,11 @@ def _micros(time: datetime) -> int:
 
 
 def _time(to: object) -> datetime:
-    """A time that is given as text, or as YAML reads it. Raises DbtRuntimeError."""
+    """Parse a time, given as text or as YAML reads it.
+
+    Raises:
+        DbtRuntimeError: If it is not a time.
+    """
     try:
         if isinstance(to, date) and not isinstance(to, datetime):
             to = f"{to}T00:00"
@@ -234,5 +259,5 @@ def _time(to: object) -> datetime:
 
 
 def _with_zone(text: str) -> str:
-    """The time with its zone as Python 3.10 reads it."""
+    """Return the time with its zone in the format that Python 3.10 reads."""
     return f"{text[:-1]}+00:00" if text.endswith(("Z", "z")) else text

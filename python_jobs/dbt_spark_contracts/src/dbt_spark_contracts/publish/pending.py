@@ -1,13 +1,13 @@
-"""Changes of a table's columns that readers see when the branch they were made for is published.
+"""Schema changes that readers see only when the branch they were made for is published.
 
-A table of Iceberg's has one schema for all of its branches. So a column that goes stays, and one
-that gets another type stays beside a new one, whose name ends with the branch's. What is to become
-of them when the branch is published is noted in a property of the table, `contracts.pending.` and
-the branch, in the commit that changes the table.
+An Iceberg table has one schema for all of its branches. So a dropped column stays for now, and a
+column with a new type gets a second column, whose name ends with the branch name. A property of the
+table (`contracts.pending.` and the branch) notes what becomes of them at publish. It is written in
+the commit that changes the table.
 
-Iceberg cannot hide a column that is new: readers see it, empty, while the branch is written. When
-the branch is held back, the columns that were added for it leave the schema. The note keeps them,
-by their ids, so that they come back with their data when the branch is retried or published.
+Iceberg cannot hide a new column: readers see it, empty, while the branch is written. When the
+branch is held back, its new columns leave the schema. The note keeps them with their ids, so they
+come back with their data when the branch is retried or published.
 """
 
 import json
@@ -20,10 +20,10 @@ from dbt_spark_contracts.schemas import Field, plain, quoted
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# What the name of the property begins with, of which the rest is the branch.
+# The prefix of the property. The rest is the branch.
 PROPERTY = "contracts.pending."
 
-# The property of a table that was made for a branch, until one is published.
+# The property of a table that was created for a branch, until one is published.
 UNPUBLISHED = "contracts.unpublished"
 
 
@@ -32,14 +32,13 @@ class Note:
     """What publishing a branch changes.
 
     Attributes:
-        drop: The ids of columns that go.
-        rename: Columns that get another name: the place of one that goes.
-        add: The names of those that were added for the branch.
-        loosened: The ids of those that go, and held no null before.
-        require: The ids of those that hold no null from then on.
-        main: The snapshot that readers saw when the first change was made; None if there was none.
-        held: Those of `rename` and `add` that are out of readers' sight, as Iceberg writes them
-            down.
+        drop: The ids of columns to drop.
+        rename: Columns that take the name of a dropped column.
+        add: The names of columns that were added for the branch.
+        loosened: The ids of dropped columns that were not null before.
+        require: The ids of columns that are not null from then on.
+        main: The snapshot of main when the first change was made, or None.
+        held: The columns of `rename` and `add` that are out of the schema, in Iceberg's format.
     """
 
     drop: list[int] = field(default_factory=list)
@@ -52,15 +51,15 @@ class Note:
 
     @classmethod
     def read(cls, text: str) -> "Note":
-        """A note as `write` has written it down."""
+        """Parse a note that `write` has made."""
         return cls(**json.loads(text))
 
     def write(self) -> str:
-        """The note as a property's value."""
+        """Return the note as the value of a property."""
         return json.dumps(asdict(self))
 
     def copy(self) -> "Note":
-        """Another one that says the same."""
+        """Return an equal note."""
         return self.read(self.write())
 
     def __bool__(self) -> bool:
@@ -68,7 +67,7 @@ class Note:
 
 
 def notes(session: "SparkSession", table: str) -> dict[str, Note]:
-    """What is noted of the table, by branch."""
+    """Return the notes of the table, by branch."""
     return {
         name.removeprefix(PROPERTY): Note.read(text)
         for name, text in schemas.properties(session, table).items()
@@ -77,15 +76,15 @@ def notes(session: "SparkSession", table: str) -> dict[str, Note]:
 
 
 def hidden_name(name: str, branch: str) -> str:
-    """What a column is called that is to take the place of `name`."""
+    """Return the name of the column that will replace `name`."""
     return f"{name}__{branch}"
 
 
 def apply(session: "SparkSession", table: str, branch: str) -> None:
-    """Let readers see the columns that the branch was written with. The branch is published.
+    """Apply the branch's schema change, because the branch is published.
 
-    May be called again, and for a table of which nothing is noted. Notes of other branches go: none
-    of them can be published any more.
+    May be repeated, and called for a table without a note. Notes of other branches are removed,
+    because none of those branches can be published any more.
     """
     found = notes(session, table)
     is_new = UNPUBLISHED in schemas.properties(session, table)
@@ -101,9 +100,9 @@ def apply(session: "SparkSession", table: str, branch: str) -> None:
 
 
 def was_never_published(session: "SparkSession", table: str, branch: str | None) -> bool:
-    """Was the table made by a run that published nothing, and has this one not written to it?
+    """Return whether no run has published the table and this run has not written it.
 
-    Nobody has read a row of it, so it may become another one.
+    Nobody has read a row of it, so it may be changed freely.
     """
     return (
         UNPUBLISHED in schemas.properties(session, table)
@@ -113,7 +112,7 @@ def was_never_published(session: "SparkSession", table: str, branch: str | None)
 
 
 def _published(session: "SparkSession", table: str, note: Note) -> list[dict]:
-    """The columns that the table has once the note's branch is published."""
+    """Return the columns of the table after the note's branch is published."""
     return [
         written
         | {"name": note.rename.get(written["name"], written["name"])}
@@ -124,7 +123,7 @@ def _published(session: "SparkSession", table: str, note: Note) -> list[dict]:
 
 
 def clash(session: "SparkSession", table: str, branch: str) -> str | None:
-    """The name of a column that the branch would bring, and that something else has added since."""
+    """Return a column that the branch would add and that already exists, or None."""
     note = notes(session, table).get(branch)
     names: set[str] = set()
     for written in _published(session, table, note) if note else ():
@@ -136,10 +135,10 @@ def clash(session: "SparkSession", table: str, branch: str) -> str | None:
 
 
 def discard(session: "SparkSession", table: str, branch: str) -> None:
-    """Let the table be as it was before the branch was written. The branch is dropped.
+    """Undo the schema change of a branch, because the branch is dropped.
 
-    May be called again, and for a table of which nothing is noted. A column that was new stays if
-    anything else may have been written to it since.
+    May be repeated, and called for a table without a note. A new column stays if something else may
+    have written to it since.
     """
     others = notes(session, table)
     note = others.pop(branch, None)
@@ -156,9 +155,9 @@ def discard(session: "SparkSession", table: str, branch: str) -> None:
 
 
 def hold(session: "SparkSession", table: str, branch: str) -> None:
-    """Take the columns that were added for the branch out of readers' sight. It is held back.
+    """Remove the columns added for the branch from the schema, because it is held back.
 
-    Does nothing for a table of which nothing is noted, and for columns that may hold other data.
+    Does nothing for a table without a note, and keeps columns that may hold other data.
     """
     note = notes(session, table).get(branch)
     held = [own.written for own in _added_for(session, table, note)] if note else []
@@ -170,14 +169,14 @@ def hold(session: "SparkSession", table: str, branch: str) -> None:
 
 
 def hold_others(session: "SparkSession", table: str, branch: str | None) -> None:
-    """The same for each other branch: none of them is being written while we have the lease."""
+    """Hold every other branch. None of them is being written while this command has the lease."""
     for other in notes(session, table):
         if other != branch:
             hold(session, table, other)
 
 
 def of_others(session: "SparkSession", table: str, branch: str | None) -> set[int]:
-    """The ids of the columns that `hold_others` would take out of sight."""
+    """Return the ids of the columns that `hold_others` would remove."""
     found = notes(session, table)
     return {
         own.id
@@ -188,10 +187,10 @@ def of_others(session: "SparkSession", table: str, branch: str | None) -> set[in
 
 
 def _added_for(session: "SparkSession", table: str, note: Note) -> list[Field]:
-    """The columns in the table's schema that are there for the note's branch alone.
+    """Return the columns in the schema that exist only for the note's branch.
 
-    None once they are held. Not a new one that main may have values of, nor one that the table is
-    partitioned by, which Iceberg cannot drop.
+    There are none once they are held. Excluded are new columns that main may have values in, and
+    partition columns, which Iceberg cannot drop.
     """
     if note.held or not (note.rename or note.add):
         return []
@@ -211,7 +210,7 @@ def _is_main_as_noted(session: "SparkSession", table: str, note: Note) -> bool:
 
 
 def resume(session: "SparkSession", table: str, branch: str) -> None:
-    """Let the branch be written and read with its columns again. The run is retried."""
+    """Put the branch's columns back into the schema, because the run is retried."""
     note = notes(session, table).get(branch)
     if note is None or not note.held:
         return
@@ -221,19 +220,19 @@ def resume(session: "SparkSession", table: str, branch: str) -> None:
 
 
 def _with_held(session: "SparkSession", table: str, note: Note) -> list[dict]:
-    """The table's columns, with those that are out of readers' sight."""
+    """Return the table's columns, including the held ones."""
     columns = [own.written for own in schemas.fields(session, table)]
     return columns + [written for written in note.held if written not in columns]
 
 
 class Unpublished:
-    """The tables of this dbt command whose columns are to change when its branch is published.
+    """The tables of this dbt command whose columns change when its branch is published.
 
-    Who reads one in this command reads a view of it, which has the columns to come.
+    Within this command, readers of such a table get a view with the future columns.
 
     Attributes:
-        views: The views, each by its table's name as `plain` has it.
-        columns: What each selects.
+        views: The view of each table, by its name in the form of `plain`.
+        columns: The select list of each view.
     """
 
     def __init__(self) -> None:
@@ -243,9 +242,9 @@ class Unpublished:
         self._branches: dict[str, str] = {}
 
     def show(self, session: "SparkSession", table: str, branch: str | None) -> None:
-        """Let what reads the table read the columns that it is to have.
+        """Let readers of the table see its future columns.
 
-        For no branch, those of a branch that is held back are left out.
+        Without a branch, the columns of held-back branches are hidden.
         """
         note = notes(session, table).get(branch or "", Note())
         others = of_others(session, table, branch)
@@ -260,7 +259,7 @@ class Unpublished:
             f"{quoted(own.name)} as {quoted(note.rename.get(own.name, own.name))}"
             for own in columns
         )
-        # A view of the SQL text, which reads what is written later too.
+        # A view of SQL text, which also reads rows that are written later.
         session.sql(
             f"create or replace global temporary view {quoted(name)} as "
             f"select {selected} from {table}"
@@ -270,27 +269,27 @@ class Unpublished:
         self.views[plain(table)] = f"global_temp.{quoted(name)}"
 
     def _name(self, session: "SparkSession", table: str) -> str:
-        """The view's name: the table's own, by which a query may name its columns."""
+        """Return the view's name: the table's own, so that queries can qualify columns with it."""
         name = tables.located(session, table)[1].name()
         taken = {other for of, other in self._names.items() if of != plain(table)}
         return name if name not in taken else plain(table)
 
     def forget(self, session: "SparkSession", table: str) -> None:
-        """The table has the columns to come, or is not to get them: read it itself again."""
+        """Drop the view: the table has its future columns, or will not get them."""
         if self.views.pop(plain(table), None):
             session.catalog.dropGlobalTempView(self._names.pop(plain(table)))
         self._branches.pop(plain(table), None)
 
     @property
     def tables(self) -> list[str]:
-        """The tables whose columns are to change, as `plain` names them."""
+        """The tables whose columns are about to change, in the form of `plain`."""
         return list(self._branches)
 
     def __bool__(self) -> bool:
         return bool(self._branches or self.views)
 
     def settle(self, session: "SparkSession") -> None:
-        """The command ends: what is not published, and not given up, is held back."""
+        """Hold back what was neither published nor given up, because the command ends."""
         for name, branch in self._branches.items():
             if table := tables.named(session, name):
                 hold(session, table, branch)

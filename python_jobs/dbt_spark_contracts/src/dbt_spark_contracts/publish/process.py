@@ -1,4 +1,4 @@
-"""Which process a build is, and whether another build's has certainly ended."""
+"""Identify the process of a build, and detect whether another build's process has ended."""
 
 import os
 import platform
@@ -9,15 +9,19 @@ from pathlib import Path
 
 import psutil
 
-# What a Java whose dbt was killed needs to notice it and end, in seconds.
+# The seconds that a Java needs to notice that its dbt was killed.
 JAVA_ENDS_WITHIN = 20
 
 
 def this_process(java: int) -> dict:
-    """What tells this process, and its Java of that number, from all others.
+    """Identify this process and its Java.
 
-    Out: the host, its boot, its space of process numbers; number and start of dbt's process and of
-    Java's. A start is counted from the boot where the system tells it so: the clock may be set.
+    Args:
+        java: The process id of the Java.
+
+    Returns:
+        The host, its boot and its pid namespace; process id and start time of dbt and of Java. On
+        Linux a start time is counted from the boot, because the clock may be adjusted.
     """
     return {
         **_place(),
@@ -27,10 +31,10 @@ def this_process(java: int) -> dict:
 
 
 def has_ended(process: dict) -> bool:
-    """Has a process that `this_process` told of certainly ended, and its Java too?
+    """Return whether a process from `this_process`, and its Java, have certainly ended.
 
-    Only what ran in this very space of process numbers can be looked for: of all others, nothing
-    is certain. Of a dbt that was killed, it waits for the end of its Java, which may still write.
+    Only processes in the same pid namespace can be checked. For any other, the answer is no. If a
+    dbt was killed, this waits for its Java, which may still write.
     """
     here = _place()
     if None in here.values() or any(process.get(name) != value for name, value in here.items()):
@@ -49,7 +53,7 @@ def _place() -> dict:
 
 
 def _boot() -> "str | None":
-    """What tells this boot of the machine from others; None if the system does not tell."""
+    """Return an id of the machine's current boot, or None if the system has none."""
     with suppress(OSError, subprocess.SubprocessError):
         if sys.platform == "darwin":
             command = ["sysctl", "-n", "kern.bootsessionuuid"]
@@ -59,7 +63,7 @@ def _boot() -> "str | None":
 
 
 def _space_of_pids() -> "str | None":
-    """What tells the space of process numbers from others (a container has its own)."""
+    """Return an id of the pid namespace. A container has its own."""
     if sys.platform == "darwin":
         return "all"
     with suppress(OSError):
@@ -68,13 +72,13 @@ def _space_of_pids() -> "str | None":
 
 
 def _start(pid: int) -> "float | int | None":
-    """When a process started; None if there is none of that number.
+    """Return the start time of a process, or None if it does not exist.
 
-    Linux counts it from the boot; psutil adds the time of that, which a step of the clock moves.
+    Linux counts it from the boot. psutil adds the boot time, which changes when the clock is set.
     """
     if sys.platform == "linux":
         with suppress(OSError, IndexError, ValueError):
-            # After the name, which stands in brackets and may hold any character.
+            # The fields after the name, which is in brackets and may contain any character.
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             return int(fields[19])
         return None
@@ -84,7 +88,7 @@ def _start(pid: int) -> "float | int | None":
 
 
 def _runs(pid: int, start: object) -> bool:
-    # A number is given again; and one that is dead, but not yet buried, does nothing more.
+    # A process id may be reused, and a zombie does nothing more.
     with suppress(psutil.NoSuchProcess):
         return _start(pid) == start and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False

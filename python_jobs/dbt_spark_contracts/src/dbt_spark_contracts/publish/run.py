@@ -33,13 +33,13 @@ from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
-# How a result ended that holds nothing back.
+# The statuses of results that hold nothing back.
 PASSED = ("success", "pass", "warn", "no-op")
 
-# What has a result of its own in dbt's, of what a command selects.
+# Selected nodes that get a result of their own in dbt.
 RESULTS = ("model.", "seed.", "snapshot.", "test.")
 
-# What of these has a table.
+# Those of them that have a table.
 TABLES = ("model.", "seed.", "snapshot.")
 
 # The materializations whose tables are written to branches.
@@ -61,17 +61,17 @@ NOT_BEGUN = (
 
 @dataclass
 class Run:
-    """What one dbt command does to tables. One object for a command, however many threads it has.
+    """What one dbt command does to tables. One object per command, shared by its threads.
 
     Attributes:
-        operations_schema: Tells the schema of the lock and the log.
-        retried: The run that a `dbt retry` takes up, as dbt_core.retried_run has it.
-        checkpoints: Where the command's checkpoints are.
-        outcomes: How each node that has run has ended, by its unique id.
-        unpublished: The tables whose columns are to change.
-        last_lines: What is said when the command ends, below all that dbt itself says.
-        check_contracts: Is given dbt's nodes, tables and their branch; raises an error if one of
-            the tables has left its contract.
+        operations_schema: Returns the schema of the lock and the log.
+        retried: The run that a `dbt retry` continues, from dbt_core.retried_run.
+        checkpoints: The place of the command's checkpoints.
+        outcomes: How each finished node has ended, by unique id.
+        unpublished: The tables whose columns are about to change.
+        last_lines: The messages at the end of the command, below dbt's own output.
+        check_contracts: Takes dbt's nodes, tables and their branch. Raises an error if one of the
+            tables violates its contract.
     """
 
     operations_schema: Callable[[], str]
@@ -99,13 +99,13 @@ class Run:
 
     @property
     def log(self) -> PublishLog:
-        """The publish log. There is one after `look`, or when the lease is taken."""
+        """The publish log. It is set by `look` and by taking the lease."""
         assert self._log
         return self._log
 
     @property
     def lock_table(self) -> str:
-        """The table that tells who has the lease."""
+        """The table that stores the lease."""
         assert self.command
         return _in_schema(self.command.operations_schema, "build_lease")
 
@@ -121,19 +121,20 @@ class Run:
     def lock(
         self, command: Command, nodes: dict[str, dict], kind: str = BUILD, watch: bool = False
     ) -> list[str]:
-        """Take the lease, and make good what a run has left that ended without giving it back.
+        """Take the lease, and clean up after runs that did not release it.
 
         Args:
             command: The command.
-            nodes: dbt's nodes, as its graph has them.
-            kind: What the name of the run begins with.
+            nodes: dbt's nodes, as in its graph.
+            kind: The prefix of the run name.
             watch: See `Lease.take`.
 
         Returns:
-            The runs that were cleared up after.
+            The runs that were cleaned up after.
 
-        Raises DbtRuntimeError, in one line, if another build runs, or if this command has the
-        lease already: an operation in a hook of a build would change the tables under it.
+        Raises:
+            DbtRuntimeError: If another build runs, or if this command already has the lease: an
+                operation in a hook of a build would change the tables during the build.
         """
         name = command.run_name(kind)
         if self._log and self.lease:
@@ -176,22 +177,26 @@ class Run:
         return list(left)
 
     def look(self, command: Command, nodes: dict[str, dict]) -> None:
-        """Know the project's tables and its log, for an operation that changes nothing.
+        """Load the project's tables and its log, for an operation that changes nothing.
 
         Args:
             command: The command.
-            nodes: dbt's nodes, as its graph has them.
+            nodes: dbt's nodes, as in its graph.
         """
         self.command, self._nodes = command, nodes
         table = _in_schema(command.operations_schema, "publish_log")
         self._log = PublishLog(session.get(), table, command.invocation_id)
 
     def has_log(self) -> bool:
-        """Is there a publish log? The first run of a project makes it."""
+        """Return whether the publish log exists. The first run of a project creates it."""
         return tables.exists(session.get(), self.log.table)
 
     def check_lease(self) -> None:
-        """Renew the lease. Raises DbtRuntimeError, in one line, if it is lost."""
+        """Renew the lease.
+
+        Raises:
+            DbtRuntimeError: If it is lost. The message is one line.
+        """
         assert self.lease
         try:
             self.lease.renew()
@@ -206,7 +211,7 @@ class Run:
         tell.line(f"{run} was killed before it ended; what it left unpublished is removed.")
 
     def project_tables(self) -> list[str]:
-        """The names of the tables of this project's nodes, some of which may not be there."""
+        """Return the names of the tables of this project's nodes. Some may not exist."""
         return sorted({
             node["relation_name"]
             for node in self._nodes.values()
@@ -216,9 +221,10 @@ class Run:
         })  # fmt: skip
 
     def tables_with_branches(self) -> list[str]:
-        """The names of the tables that may have a branch of a run, one that a hook wrote to too.
+        """Return the names of the tables that may have a branch of a run.
 
-        They are this project's, those that the log knows, and all in the schemas of either.
+        A hook may have written any table. So these are the project's tables, those in the log, and
+        all tables in the schemas of both.
         """
         spark = session.get()
         names = {*self.project_tables()}
@@ -231,7 +237,7 @@ class Run:
         return sorted(names)
 
     def drop_branch(self, branch: str, names: Iterable[str]) -> None:
-        """Drop the branch of each table that has it. What was to be published with it goes too."""
+        """Drop the branch of each table that has it, and its pending schema changes."""
         spark = session.get()
         for name in names:
             if branches.find(spark, name) is not None:
@@ -242,11 +248,19 @@ class Run:
     # Begin.
 
     def begin(self, command: Command, graph: dict, selected: list[str]) -> None:
-        """Take the lease; from here on let this command write to a branch, and read it.
+        """Take the lease, and direct this command's reads and writes to a branch.
 
-        Does nothing for commands that write no table. Without write_audit_publish it writes to
-        main. Raises DbtRuntimeError, in one line, if another build runs, if a part would be written
-        to main, or if the branch of the run that a `dbt retry` takes up cannot be gone on with.
+        Does nothing for commands that write no table. Without write_audit_publish, it writes to
+        main.
+
+        Args:
+            command: The command.
+            graph: dbt's graph.
+            selected: The unique ids of the selected nodes.
+
+        Raises:
+            DbtRuntimeError: If another build runs, if a partial build would be written to main, or
+                if the branch of a `dbt retry` cannot be continued.
         """
         if command.which not in WRITES or self.is_begun:  # a package's hook may call it too
             return
@@ -261,7 +275,7 @@ class Run:
             with explained():
                 branch, earlier = self._retried_branch(command)
                 if branch and self.lease:
-                    # A branch that this command has added to goes if it is killed.
+                    # If this command is killed, the branch that it has continued is dropped.
                     self.lease.rename(branch)
                     self.checkpoints.name(branch)
                     for name in earlier:
@@ -278,10 +292,13 @@ class Run:
         self.is_begun = True
 
     def _retried_branch(self, command: Command) -> "tuple[str | None, list[str]]":
-        """The branch of the run that is retried, and its tables; none if it wrote nothing.
+        """Return the branch of the retried run, and its tables.
 
-        Nor with --empty and --sample, which leave no branch. Raises DbtRuntimeError if that branch
-        cannot be gone on with.
+        There is none if that run wrote nothing, or with --empty and --sample, which leave no
+        branch.
+
+        Raises:
+            DbtRuntimeError: If that branch cannot be continued.
         """
         if not self.retried or command.is_a_part:
             return None, []
@@ -297,8 +314,11 @@ class Run:
         return branch, [move.table_name for move in found]
 
     def _require_no_retried_branch(self) -> None:
-        """Raises DbtRuntimeError if this retry would go on from main, and not from the branch of
-        the run that it takes up: what that has built would be missing."""
+        """Check that this retry without a branch does not skip a held-back branch.
+
+        Raises:
+            DbtRuntimeError: If it would continue from main, without what the retried run has built.
+        """
         if not self.retried or not tables.exists(session.get(), self.log.table):
             return
         known = self.log.held_back_by(self.retried["invocation_id"])
@@ -309,7 +329,7 @@ class Run:
         known = self.log.held_back_by(retried["invocation_id"])
         if known or not retried["has_written"]:
             return known or (None, [])
-        # Nothing was logged, but its name ends so.
+        # Nothing was logged, but the branch name ends with this suffix.
         end = suffix(retried["invocation_id"])
         names, branch = [], f"…{end}"
         for name, refs in branches.refs(session.get(), self.project_tables()).items():
@@ -322,15 +342,18 @@ class Run:
     def require_begun(
         self, table: str, begin_lazily: Callable[[], bool], has_hooks: Callable[[], bool]
     ) -> None:
-        """Raises DbtRuntimeError, in one line, if this command may not write the table.
+        """Check that this command may write the table.
 
-        It may when the run has begun. A project whose hooks call neither begin_run nor end_run
-        writes to main, as in stock dbt. One without write_audit_publish takes the lease now.
+        It may once the run has begun. A project whose hooks call neither begin_run nor end_run
+        writes to main, as in stock dbt. A run without write_audit_publish takes the lease now.
 
         Args:
-            table: Its name.
-            begin_lazily: Begins the run, if it writes to main; else says that it did not.
-            has_hooks: Does the project call begin_run or end_run?
+            table: The name of the table.
+            begin_lazily: Begins the run if it writes to main. Returns whether it has begun.
+            has_hooks: Returns whether the project calls begin_run or end_run.
+
+        Raises:
+            DbtRuntimeError: If it may not. The message is one line.
         """
         with self._one_at_a_time:
             if not self.is_begun and has_hooks() and not begin_lazily():
@@ -340,9 +363,10 @@ class Run:
         self.require_branch()
 
     def require_branch(self) -> None:
-        """Raises DbtRuntimeError, in one line, if something has let Spark write elsewhere.
+        """Check that Spark still uses the run's catalog and branch. The catalog is restored.
 
-        To another catalog, which is put back, or past the branch.
+        Raises:
+            DbtRuntimeError: If a hook or a model has changed one of them. The message is one line.
         """
         if self._catalog and (other := self._restore_catalog()):
             raise DbtRuntimeError(
@@ -357,7 +381,11 @@ class Run:
             )
 
     def _restore_catalog(self) -> str:
-        """Let the session's catalog be the run's again. Out: which it was, if another."""
+        """Set the session's catalog to the run's again.
+
+        Returns:
+            The catalog that something else had set, or an empty string.
+        """
         spark = session.get()
         now = tables.current_catalog(spark)
         if now == self._catalog:
@@ -374,19 +402,24 @@ class Run:
         message: str = "",
         failures: int = 0,
     ) -> None:
-        """Remember how a node has ended, and say what it has written: see `Outcome`."""
+        """Record how a node has ended, and print what it has written: see `Outcome`."""
         written = written_rows.written(unique_id, status, relation)
         self.outcomes[unique_id] = Outcome(status, relation, seconds, message, failures, written)
 
     # End.
 
     def end(self, command: Command, results: Iterable) -> None:
-        """Publish every table that this run has written: all or none, if nothing in it failed.
+        """Publish every table that this run has written, all or none, if nothing failed.
 
-        Else nothing is published, and the last lines say what failed and where to look at it. What
-        was built with --empty or --sample is never published.
+        After a failure nothing is published, and the last lines say what failed and where to look.
+        A build with --empty or --sample is never published.
 
-        Raises DbtRuntimeError, in one line, if it cannot be published.
+        Args:
+            command: The command.
+            results: The results of the nodes.
+
+        Raises:
+            DbtRuntimeError: If the tables cannot be published. The message is one line.
         """
         try:
             self._end(command, results)
@@ -421,12 +454,15 @@ class Run:
         return any(how.status == "success" and name.startswith(TABLES) for name, how in ended)
 
     def publish(self, branch: str, found: list[Move], ran: Iterable[str]) -> None:
-        """Publish a branch, and say so. Raises DbtRuntimeError if it cannot be.
+        """Publish a branch, and report it.
 
         Args:
             branch: The branch.
-            found: Its tables.
-            ran: The marks of the data tests that have seen it.
+            found: The moves of its tables.
+            ran: The marks of the data tests that have run on it.
+
+        Raises:
+            DbtRuntimeError: If it cannot be published.
         """
         self.check_can_be_published(branch, found)
         self.check_contracts(self._nodes, [move.table_name for move in found], branch)
@@ -436,7 +472,11 @@ class Run:
         self.last_lines.append(f"Published {len(found)} tables{untested.told(names)}.")
 
     def move(self, branch: str, found: list[Move], status: str) -> None:
-        """Let main of each table be what its branch is. Raises DbtRuntimeError if it cannot be."""
+        """Move main of each table to its branch.
+
+        Raises:
+            DbtRuntimeError: If it cannot move.
+        """
         try:
             moves.move_all(session.get(), self.log, branch, status, found, self.check_lease)
         except MovedOn as moved_on:
@@ -447,9 +487,15 @@ class Run:
     def check_can_be_published(
         self, branch: str, found: list[Move], held: Iterable[str] = ()
     ) -> None:
-        """Raises DbtRuntimeError if no table has the branch, or if main of one went on since.
+        """Check that the branch exists and that main has not changed since it began.
 
-        Or if one of the tables that were held back is there without the branch.
+        Args:
+            branch: The branch.
+            found: The moves of its tables.
+            held: The tables that were held back on it. Each must still have the branch.
+
+        Raises:
+            DbtRuntimeError: If the branch cannot be published.
         """
         if not found:
             raise DbtRuntimeError(
@@ -468,7 +514,7 @@ class Run:
                 raise DbtRuntimeError(held_back.clashes(move.table_name, branch, column))
 
     def _written(self) -> list[Move]:
-        """What publishing would move."""
+        """Return the moves that publishing would make."""
         assert self.branch
         try:
             return self.moves(self.branch, branches.written(session.get(), self._earlier_tables))
@@ -476,7 +522,11 @@ class Run:
             raise DbtRuntimeError(held_back.not_understood(unknown.committed)) from None
 
     def moves(self, branch: str, names: Iterable[str]) -> list[Move]:
-        """See `branches.moves`. Raises DbtRuntimeError if a table has the branch and no main."""
+        """Return the moves of a branch. See `branches.moves`.
+
+        Raises:
+            DbtRuntimeError: If a table has the branch and no main.
+        """
         try:
             return branches.moves(session.get(), branch, names)
         except MovedOn as moved_on:
@@ -509,14 +559,16 @@ class Run:
         self.branch = None
         session.use_branch(None)
 
-    # However the command ends.
+    # Runs however the command ends.
 
     def complete(self, settle: Callable[[], None] = lambda: None) -> None:
-        """Hold back what end_run did not see, as after a Ctrl-C or a hook that failed before it.
-        Give the lease back. Raises nothing: what went wrong is said.
+        """Hold back what end_run did not process, and release the lease. Never raises.
+
+        This is the case after a Ctrl-C, or after a hook that failed before end_run. Errors are
+        added to the last lines.
 
         Args:
-            settle: Called after that, while the lease is still ours.
+            settle: Called afterwards, while this command still has the lease.
         """
         try:
             if self._catalog:
@@ -540,9 +592,9 @@ class Run:
             )
 
     def _record(self) -> None:
-        """Write the run down, with its nodes. A run of --empty or --sample is none for the record.
+        """Record the run and its nodes. A run with --empty or --sample is not recorded.
 
-        Raises nothing: a build that is published does not fail for it.
+        It never raises: a published build must not fail because of its record.
         """
         command = self.command
         if command is None or not self.is_begun or command.is_a_part or not self.outcomes:
@@ -573,7 +625,7 @@ class Run:
             self.last_lines.append(f"This run is not in {self.record_tables[0]}: {explain(error)}")
 
     def _tell_of_held_back(self, invocation_id: str) -> None:
-        """A retry that has nothing to do calls no hook, but its run may have held back a branch."""
+        """Report a held-back branch for a retry that has nothing to do, which calls no hook."""
         try:
             with explained():
                 table = _in_schema(self.operations_schema(), "publish_log")
@@ -581,7 +633,7 @@ class Run:
                 if tables.exists(session.get(), table):
                     known = publish_log.held_back_by(invocation_id)
                     self._tell_of(publish_log, *(known or (None, [])))
-        except Exception as error:  # it did not come so far as to have nothing to do
+        except Exception as error:  # the command failed before it had nothing to do
             tell.detail(f"What was held back cannot be told: {explain(error)}")
 
     def _tell_of(self, publish_log: PublishLog, branch: "str | None", names: Iterable[str]) -> None:
@@ -613,5 +665,5 @@ class Run:
 
 
 def _in_schema(schema: str, name: str) -> str:
-    """The name of a table in a schema, which may need quotes."""
+    """Return the name of a table in a schema, quoted where needed."""
     return tables.spelled(*schema.split("."), name)

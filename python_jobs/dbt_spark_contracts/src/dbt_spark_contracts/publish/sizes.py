@@ -1,7 +1,7 @@
-"""How large a snapshot of an Iceberg table is, by its list of manifests. No Spark job.
+"""The size of a snapshot of an Iceberg table, from its manifest list. No Spark job.
 
-Not by the totals in its summary: of the first commit to a branch, Iceberg (1.10) counts them from
-nothing, and every later snapshot goes on from there.
+The totals in the summary are not used: for the first commit to a branch, Iceberg (1.10) counts them
+from zero, and every later snapshot continues from there.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ class Size:
     """The rows and files of a snapshot.
 
     Attributes:
-        rows: Its rows, without those that position deletes take away. (Spark writes no others.)
-        files: Its data files and delete files.
+        rows: The rows, minus those that position deletes remove. (Spark writes no other deletes.)
+        files: The data files and delete files.
     """
 
     rows: int = 0
@@ -22,11 +22,14 @@ class Size:
 
 
 def size_of(loaded: Any, snapshot: Any) -> Size:
-    """The size of a snapshot.
+    """Return the size of a snapshot.
 
     Args:
-        loaded: Its table, as Iceberg's Java API has it.
-        snapshot: The snapshot; None for a table without any.
+        loaded: The table, as an object of Iceberg's Java API.
+        snapshot: The snapshot, or None for an empty table.
+
+    Returns:
+        The size.
     """
     if snapshot is None:
         return Size()

@@ -1,4 +1,4 @@
-"""What a statement would do to a table past the run's branch. Read from Spark's parsed plan."""
+"""Find what a statement would change past the run's branch, from Spark's parsed plan."""
 
 import re
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ from dbt_spark_contracts.spark.session import BRANCH
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Spark's nodes of statements that write rows: those go to the run's branch.
+# Spark's plan nodes for statements that write rows. Those go to the run's branch.
 _WRITES = (
     *("InsertIntoStatement", "AppendData", "OverwriteByExpression", "OverwritePartitionsDynamic"),
     *("DeleteFromTable", "UpdateTable", "MergeIntoTable", "TruncateTable"),
 )
 
-# Nodes of commands that change neither the rows that readers see nor their columns.
+# Plan nodes for commands that change neither visible rows nor columns.
 _HARMLESS = (
     *("CreateTable", "CreateTableAsSelect", "CommentOnTable", "RefreshTable", "AnalyzeTable"),
     *("SetTableProperties", "UnsetTableProperties", "SetWriteDistributionAndOrdering"),
@@ -34,34 +34,34 @@ _HARMLESS = (
     *("AddPartitionField", "DropPartitionField", "ReplacePartitionField"),
 )
 
-# Iceberg's procedures that do not, either.
+# Iceberg's procedures that do not change them either.
 _HARMLESS_PROCEDURES = re.compile(
     r"rewrite_\w+|compute_\w+|expire_snapshots|remove_orphan_files|ancestors_of|create_changelog_view"
 )
 
-# Properties by which a table is written to branches, and by which its columns change.
+# Properties that control branch writes, and those of pending schema changes.
 _OUR_PROPERTIES = re.compile(r"write\.wap\.enabled|contracts\..*")
 
-# Spark's way to compute a name: which it is, is known when the statement runs.
+# Spark's syntax for a computed name, which is only known when the statement runs.
 _COMPUTED_NAME = re.compile(r"\bidentifier\s*\(", re.IGNORECASE)
 
-# A part of a table's name that stands for one of its branches.
+# The prefix of a name part that refers to a branch of the table.
 _BRANCH = "branch_"
 
-# Without one of these words, a statement is none that is looked for.
+# A statement without any of these words needs no check.
 _CHANGES = re.compile(r"\b(alter|drop|replace|truncate|call)\b|\bbranch_", re.IGNORECASE)
 _ANY = re.compile(
     rf"{_CHANGES.pattern}|\b(insert|delete|update|merge|overwrite)\b", re.IGNORECASE
 )  # fmt: skip
 
-# Commands that a model's own code may run: they read, or concern the session's own views.
+# Commands that a model's own code may run: they read, or only affect the session's own views.
 _READS = re.compile(
     r"(Show|Describe|List)\w+|(Explain|ClearCache|RefreshFunction|CreateFunction|DropFunction|"
     r"CreateView|SetCommand|Reset|AddJars|AddFiles|AddArchives)\w*|(CacheTable|UncacheTable)\w*|"
     r"CreateTempViewUsing|RefreshTable\w*|RefreshResource"
 )
 
-# What a statement of a model's own code does that it may not.
+# What a statement in a model's own code must not do.
 WRITES, SHARED = ("writes", "changes what all models share")
 
 COLUMNS = "Let its model return these columns"
@@ -73,8 +73,8 @@ class Effect:
     """What a statement does to a table.
 
     Attributes:
-        table: The table's name as `plain` has it, in lower case; empty if it is computed.
-        way_out: What to do instead; empty for a plain write, which goes to the run's branch.
+        table: The table's name in the form of `plain`, in lower case. Empty if it is computed.
+        way_out: What to do instead. Empty for a plain write, which goes to the run's branch.
     """
 
     table: str
@@ -82,18 +82,21 @@ class Effect:
 
 
 def may_have_effects(sql: str, is_on_branch: bool) -> bool:
-    """Can the statement be one that `effects` tells of? By its words, without Spark.
+    """Return whether `effects` may find something in the statement, by its words alone.
 
-    On a branch a plain write is not looked for.
+    On a branch, plain writes do not count.
     """
     return (_CHANGES if is_on_branch else _ANY).search(sql) is not None
 
 
 def effects(session: "SparkSession", sql: str) -> list[Effect]:
-    """What the statement would do to tables of the current catalog; nothing if it has no sense."""
+    """Return what the statement would do to tables of the current catalog.
+
+    Nothing is returned for a statement that does not parse.
+    """
     try:
         plan = sql_parser(session).parsePlan(sql)
-    except Exception:  # Spark says so itself when it runs
+    except Exception:  # Spark reports it when the statement runs
         return []
     if _COMPUTED_NAME.search(sql) and _names_by_expression(session, plan):
         return [Effect("", "Write the table's name itself, and not identifier(…)")]
@@ -101,13 +104,16 @@ def effects(session: "SparkSession", sql: str) -> list[Effect]:
 
 
 def own_effect(session: "SparkSession", sql: str) -> str:
-    """What a statement of a model's own code does that it may not; empty for one that reads.
+    """Return what a statement in a model's own code does that it must not do.
 
-    What is not known to read counts as one that writes.
+    A command that is not known to read counts as a write.
+
+    Returns:
+        WRITES, SHARED, or an empty string for a statement that reads.
     """
     try:
         plan = sql_parser(session).parsePlan(sql)
-    except Exception:  # Spark says so itself when it runs
+    except Exception:  # Spark reports it when the statement runs
         return ""
     found = {_own_effect(session, node) for node in _statements(plan)}
     return WRITES if WRITES in found else SHARED if SHARED in found else ""
@@ -118,7 +124,8 @@ def _own_effect(session: "SparkSession", plan: Any) -> str:
     if kind in ("SetCatalogAndNamespace", "SetNamespaceCommand", "SetCatalogCommand"):
         return SHARED
     if kind in ("SetCommand", "ResetCommand"):
-        setting = plan.productElement(0)  # `set` alone lists all, `reset` alone resets all
+        # without a key, `set` lists all settings and `reset` resets all
+        setting = plan.productElement(0)
         if setting.isEmpty():
             return SHARED if kind == "ResetCommand" else ""
         key = setting.get() if kind == "ResetCommand" else setting.get().productElement(0)
@@ -135,7 +142,7 @@ def _own_effect(session: "SparkSession", plan: Any) -> str:
 
 
 def _is_temporary(session: "SparkSession", parts: list[str]) -> bool:
-    """Is it the name of a temporary view of the session?"""
+    """Return whether this is the name of a temporary view of the session."""
     *schema, name = parts or [""]
     catalog = java_session(session).sessionState().catalog()
     if schema:
@@ -144,13 +151,13 @@ def _is_temporary(session: "SparkSession", parts: list[str]) -> bool:
 
 
 def shortened(sql: str) -> str:
-    """A statement as it is told of."""
+    """Return a statement in the length that messages use."""
     statement = " ".join(sql.split())
     return f"{statement[:120]}…" if len(statement) > 120 else statement
 
 
 def _names_by_expression(session: "SparkSession", plan: Any) -> bool:
-    """Is the statement no query, and the table that it is about computed?"""
+    """Return whether the statement changes a table whose name is computed."""
     return kind_of_java(plan) == "PlanWithUnresolvedIdentifier" or any(
         (kind_of_java(node) in _WRITES or _is_command(session, node)) and not _name(node)
         for node in _statements(plan)
@@ -158,7 +165,7 @@ def _names_by_expression(session: "SparkSession", plan: Any) -> bool:
 
 
 def _statements(plan: Any) -> Iterator[Any]:
-    """The statement, or those of a `with` and of one with several inserts."""
+    """Yield the statement, or the parts of a `with` or of a multi-insert."""
     if kind_of_java(plan) in ("UnresolvedWith", "Union"):
         for child in elements(plan.children()):
             yield from _statements(child)
@@ -186,7 +193,7 @@ def _of_write(session: "SparkSession", parts: list[str]) -> Iterator[Effect]:
 
 
 def _of_procedure(session: "SparkSession", plan: Any) -> Iterator[Effect]:
-    """A procedure of Iceberg's names its table in one of its arguments."""
+    """Yield the effect of an Iceberg procedure, which names its table in an argument."""
     if _HARMLESS_PROCEDURES.fullmatch([*elements(plan.productElement(0))][-1].lower()):
         return
     for argument in elements(plan.productElement(1)):
@@ -197,7 +204,7 @@ def _of_procedure(session: "SparkSession", plan: Any) -> Iterator[Effect]:
 
 
 def _way_out(kind: str, plan: Any) -> str:
-    """What to do instead of a command on a table; empty for one that does no harm."""
+    """Return what to do instead of a command on a table. Empty if it is harmless."""
     if kind in ("SetTableProperties", "UnsetTableProperties"):
         names = plan.productElement(1)
         names = names.keySet().toSeq() if kind == "SetTableProperties" else names
@@ -215,7 +222,7 @@ def _way_out(kind: str, plan: Any) -> str:
 
 
 def _name(plan: Any) -> list[str]:
-    """The parts of the name of the table that the statement is about; none if it names none."""
+    """Return the parts of the table name in the statement. Empty if it names no table."""
     for position in range(plan.productArity()):
         element = plan.productElement(position)
         if kind_of_java(element) == "SubqueryAlias":
@@ -226,13 +233,13 @@ def _name(plan: Any) -> list[str]:
         if kind in ("UnresolvedTable", "UnresolvedTableOrView", "UnresolvedRelation"):
             return [*elements(element.multipartIdentifier())]
         if position == 0 and kind in ("$colon$colon", "ArrayBuffer", "ArraySeq", "WrappedArray"):
-            parts = [*elements(element)]  # as Iceberg's own commands have it
+            parts = [*elements(element)]  # the format of Iceberg's own commands
             return parts if all(isinstance(part, str) for part in parts) else []
     return []
 
 
 def _table(session: "SparkSession", parts: list[str]) -> str:
-    """The table's name as the project has it; empty for one of another catalog."""
+    """Return the table's name as in the project. Empty for a table of another catalog."""
     catalog, identifier = tables.located(session, ".".join(map(quoted, parts)))
     if catalog.name() != tables.current_catalog(session):
         return ""

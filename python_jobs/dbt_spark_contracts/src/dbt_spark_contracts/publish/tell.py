@@ -1,4 +1,4 @@
-"""What a run says, by dbt's own events."""
+"""Messages of a run, as dbt's own events."""
 
 from dbt.adapters.events.types import CodeExecution
 from dbt_common.events.base_types import EventLevel
@@ -13,12 +13,12 @@ _COLORS = {"Published ": green, "Nothing was published": red}
 
 
 def change(what: str) -> None:
-    """Say in dbt's log, as of any code that runs, what is about to be changed by Iceberg's API."""
+    """Log what is about to change through Iceberg's API, as dbt logs the code it runs."""
     fire_event(CodeExecution(conn_name="master", code_content=what))
 
 
 def line(text: str) -> None:
-    """Say a line to the user."""
+    """Print a line for the user."""
     fire_event(Note(msg=text), EventLevel.INFO)
 
 
@@ -36,5 +36,5 @@ def _in_color(text: str) -> str:
 
 
 def detail(text: str) -> None:
-    """Say in dbt's log what a user need not see."""
+    """Write to dbt's log only."""
     fire_event(Note(msg=text), EventLevel.DEBUG)

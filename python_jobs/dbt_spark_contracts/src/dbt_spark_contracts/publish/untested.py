@@ -1,29 +1,32 @@
-"""Which of the written tables no data test has seen, or not all of theirs. Knows no Spark."""
+"""Find written tables whose data tests have not all run. Knows no Spark."""
 
 from collections.abc import Collection
 from hashlib import sha256
 
 from dbt_spark_contracts.schemas import plain
 
-# How many tables a line names.
+# The maximum number of tables in a message.
 NAMED = 10
 
-# A test that ended so was run, and holds nothing back.
+# The statuses of a test that was run and holds nothing back.
 RAN = ("pass", "warn", "success")
 
 
 def mark(unique_id: str) -> str:
-    """A short text that tells a test from others; a run's summary remembers these."""
+    """Return a short id of a test, which a run's summary stores."""
     return sha256(unique_id.encode()).hexdigest()[:10]
 
 
 def untested(written: Collection[str], nodes: dict[str, dict], ran: Collection[str]) -> list[str]:
-    """Those of the written tables that have data tests of which not all ran, by their nodes' names.
+    """Find the written tables with data tests that did not run.
 
     Args:
         written: The tables' names.
-        nodes: dbt's nodes by unique id, as its graph has them.
+        nodes: dbt's nodes by unique id, as in its graph.
         ran: The marks of the tests that ran.
+
+    Returns:
+        The names of the nodes.
     """
     tables = set(map(plain, written))
     names = {
@@ -39,7 +42,7 @@ def untested(written: Collection[str], nodes: dict[str, dict], ran: Collection[s
 
 
 def told(untested: list[str]) -> str:
-    """A part of a sentence that names them; empty without any."""
+    """Return a phrase that names them. Empty if there are none."""
     if not untested:
         return ""
     more = f" and {len(untested) - NAMED} more" if len(untested) > NAMED else ""

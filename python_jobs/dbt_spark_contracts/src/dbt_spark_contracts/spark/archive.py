@@ -1,8 +1,8 @@
-"""Java's archive of the classes that Spark loads: with it, Java starts in half the time.
+"""Java's archive of the classes that Spark loads: it halves the start-up time of Java.
 
-Java maps this file into memory where it would read, check and link 19,000 classes (class-data
-sharing). If the file does not fit or is damaged, Java goes on without. It is made once for each
-installation of Java and Spark, in the background, by make_archive.py.
+Java maps this file into memory instead of reading, checking and linking 19,000 classes (class-data
+sharing). If the file does not match or is damaged, Java starts without it. The file is made once
+per installation of Java and Spark, in the background, by make_archive.py.
 
 https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html
 """
@@ -25,17 +25,17 @@ from dbt_spark_contracts.spark.private_folder import (
 )
 from dbt_spark_contracts.spark.switches import is_ci, is_off
 
-# Variable of the environment, and setting of the profile, that turn the archive off.
+# The environment variable and the profile setting that turn the archive off.
 SWITCH = "DBT_SPARK_CLASS_ARCHIVE"
 SWITCH_SETTING = "spark.dbt.classArchive"
 
-# Options of Java by which a user chooses an archive.
+# Java options by which a user selects an archive.
 OWN_OPTIONS = ("-Xshare", "-XX:SharedArchiveFile", "-XX:ArchiveClassesAtExit")
 
-# With this Java it was tried. Java 8 has no such archive, and Java 11 takes less into it.
+# The tested version. Java 8 has no such archive, and Java 11 archives fewer classes.
 KNOWN_JAVA = 17
 
-# What could not be made is tried again after a day.
+# A failed attempt is repeated after a day.
 FAILURE_LASTS = 24 * 60 * 60
 
 
@@ -44,22 +44,26 @@ class ArchiveError(Exception):
 
 
 class Archive:
-    """Where the archive of one Java and one class path is.
+    """The place of the archive for one Java and one class path.
 
-    Its name has two parts: the installation, which is the folders of Java and of Spark, and the
-    state of all files that the classes are from. Of an installation only the newest is kept.
+    The file name has two parts: the installation (the folders of Java and Spark), and the state of
+    all files that the classes come from. Only the newest archive of an installation is kept.
 
     Attributes:
-        file: The archive, if it is there.
-        failure: A file that says why it could not be made.
+        file: The archive, if it exists.
+        failure: A file with the reason why the archive could not be made.
     """
 
     def __init__(self, java_home: Path, class_path: list[Path]) -> None:
-        """Find the place.
+        """Find the place of the archive.
+
+        Args:
+            java_home: The home of the Java.
+            class_path: The class path, with Spark's jars last.
 
         Raises:
-            ArchiveError: There is no archive for such a Java or class path, or the user's cache
-                folder is not private.
+            ArchiveError: If this Java or class path has no archive, or the user's cache folder is
+                not private.
         """
         if java_version(java_home) != KNOWN_JAVA:
             raise ArchiveError(f"only of Java {KNOWN_JAVA} it is known how to make one")
@@ -75,7 +79,10 @@ class Archive:
         self.failure = self.file.with_suffix(".failed")
 
     def is_due(self) -> bool:
-        """Is it to be made: not there, not being made, and did not fail a short time ago?"""
+        """Return whether to make the archive.
+
+        It is due if it is absent, no process is making it, and no recent attempt failed.
+        """
         if self.file.exists():
             return False
         try:
@@ -89,14 +96,14 @@ class Archive:
 
     @contextmanager
     def lock(self, flags: int = 0) -> Iterator[None]:
-        """Be the only process that makes an archive. A process that ends gives it up."""
+        """Allow one process at a time to make an archive. The lock ends with its process."""
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | flags)
             yield
 
 
 def is_wanted(settings: dict[str, str]) -> bool:
-    """Shall Java use an archive of ours where there is one?"""
+    """Return whether Java should use this package's archive if there is one."""
     own = settings.get("spark.driver.extraJavaOptions", "")
     return not (
         is_off(SWITCH, SWITCH_SETTING, settings) or any(option in own for option in OWN_OPTIONS)
@@ -104,19 +111,19 @@ def is_wanted(settings: dict[str, str]) -> bool:
 
 
 def options(java_home: Path, class_path: list[Path]) -> list[str]:
-    """Java's options to use the archive; none if there is no archive."""
+    """Return Java's options to use the archive. Empty if there is no archive."""
     with suppress(ArchiveError, OSError):
         file = Archive(java_home, class_path).file
-        os.utime(file)  # those that nobody uses are removed first
+        os.utime(file)  # the least recently used are removed first
         return ["-Xshare:auto", f"-XX:SharedArchiveFile={file}"]
     return []
 
 
 def make_later(java_home: Path, class_path: list[Path]) -> None:
-    """Let another process make the archive in the background, unless it is there.
+    """Start a background process that makes the archive, unless it exists.
 
-    Not where CI=true: a machine that is thrown away after one command never gets back what this
-    costs. One that has many to run calls make_archive.py first.
+    Does nothing where CI=true: a machine that is discarded after one command never gets the cost
+    back. A machine with many commands to run calls make_archive.py first.
     """
     if is_ci():
         return
@@ -128,7 +135,7 @@ def make_later(java_home: Path, class_path: list[Path]) -> None:
                     *(sys.executable, "-m", "dbt_spark_contracts.spark.make_archive"),
                     *(str(java_home), *map(str, class_path)),
                 ],
-                # Modules come from where this process has them, and none from the working folder.
+                # Import modules from where this process has them, not from the working folder.
                 env=os.environ | {"PYTHONSAFEPATH": "1"},
                 cwd=wanted.folder,
                 stdin=subprocess.DEVNULL,

@@ -1,6 +1,6 @@
-"""The checkpoints of one dbt command: they lie in a folder of their own, which goes when it ends.
+"""The checkpoints of one dbt command: a folder of their own that is deleted at the end.
 
-Spark never deletes them.
+Spark itself never deletes them.
 """
 
 import atexit
@@ -12,34 +12,38 @@ from dbt_spark_contracts.spark.settings import CHECKPOINT_DIR
 
 
 class Checkpoints:
-    """Where a command's reliable checkpoints are."""
+    """The place of a command's reliable checkpoints."""
 
     def __init__(self, parent: str | None = None) -> None:
-        """In: the profile's `spark.checkpoint.dir`. Without one, it is the temporary folder."""
+        """Set the parent folder.
+
+        Args:
+            parent: The profile's `spark.checkpoint.dir`. Without it, the temporary folder is used.
+        """
         self._parent = (parent or tempfile.gettempdir()).rstrip("/")
         self._named: str | None = None
         self._used: str | None = None
         self._one_at_a_time = threading.Lock()
 
     def name(self, run: str) -> None:
-        """Let them lie in a folder of a run's name: that is known if the run is killed."""
+        """Use a folder named after a run, so that it can be found if the run is killed."""
         self._named = self._folder_of(run)
 
     def use(self) -> None:
-        """Let Spark's checkpoints go there, from now on."""
+        """Direct Spark's checkpoints to the folder from now on."""
         context = session.get().sparkContext
         with self._one_at_a_time:
             if self._used is not None:
                 return
             folder = self._named or self._parent
             if "://" not in folder:
-                session.make_folder(CHECKPOINT_DIR, folder)  # Spark would not say that it cannot
-            context.setCheckpointDir(folder)  # and Spark makes one of its own in there
+                session.make_folder(CHECKPOINT_DIR, folder)  # Spark would not report the failure
+            context.setCheckpointDir(folder)  # Spark makes a folder of its own inside
             self._used = self._named or context.getCheckpointDir()
             atexit.register(self.delete)
 
     def delete(self) -> None:
-        """Delete them. The next command names a folder of its own."""
+        """Delete the checkpoints. The next command names a folder of its own."""
         with self._one_at_a_time:
             folder, self._used, self._named = self._used, None, None
         if folder:
@@ -47,10 +51,10 @@ class Checkpoints:
             session.delete_folder(folder)
 
     def delete_those_of(self, run: str) -> None:
-        """Delete those of a run of that name, which was killed."""
+        """Delete the checkpoints of a killed run."""
         session.delete_folder(self._folder_of(run))
 
     def _folder_of(self, run: str) -> str:
         if not run.isidentifier():
-            raise ValueError(f"{run!r} is no run's name")
+            raise ValueError(f"{run!r} is not the name of a run")
         return f"{self._parent}/{run}"

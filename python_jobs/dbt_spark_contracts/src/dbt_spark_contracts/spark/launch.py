@@ -1,8 +1,8 @@
 """Starts Java with Spark in it, and connects pyspark to it.
 
-pyspark starts Java by a shell script, which starts a Java of its own to work out the command line
-of the second. Here the command line is made directly. Where a setting or a variable is involved
-that only the script understands, `plan` returns None and pyspark's way is used.
+pyspark starts Java with a shell script, which first starts another Java to work out the command
+line. Here the command line is built directly. If a setting or variable needs the script, `plan`
+returns None and pyspark's way is used.
 """
 
 import hashlib
@@ -25,28 +25,28 @@ from dbt_spark_contracts.spark import archive
 
 MAIN_CLASS = "org.apache.spark.deploy.SparkSubmit"
 
-# Where the log4j2.properties of this package write to.
+# The option with the log file that this package's log4j2.properties writes to.
 LOG_FILE = "-Dspark.log.file="
 
-# A setting of this package: the patterns, separated by commas, of the environment variables that
-# only the profile reads.
+# A setting of this package: comma-separated patterns of environment variables that only the profile
+# reads.
 PROFILE_VARIABLES = "spark.dbt.profileVariables"
 
-# Settings that Spark reads when a Spark context or a session is made, and not before. A Java is
-# started without them and fits whatever they are.
+# Settings that Spark reads only when a context or session is created. Java starts without them, so
+# a spare fits any values.
 CONTEXT_SETTINGS = (
     *("spark.app.name", "spark.checkpoint.*", "spark.dbt.*", "spark.eventLog.*"),
     *("spark.executorEnv.*", "spark.sql.*", "spark.ui.*"),
 )
 
-# Of the terminal and of dbt. Java is started without them; Python workers get dbt's all the same.
+# Variables of the terminal and of dbt. Java starts without them. Python workers still get dbt's.
 TERMINAL_VARIABLES = (
     *("_", "COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL", "TERM", "TERM_*", "TMUX*", "WINDOWID"),
     *("SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY"),
 )
 DBT_VARIABLES = ("DBT_*",)
 
-# Which variables starting with SPARK_ Spark itself reads, in Java. The others are the script's.
+# The SPARK_ variables that Spark itself reads, in Java. Only the script reads the others.
 SPARK_VARIABLES = {
     *("SPARK_AUTH_SOCKET_TIMEOUT", "SPARK_BUFFER_SIZE", "SPARK_LOCAL_DIRS"),
     *("SPARK_LOCAL_HOSTNAME", "SPARK_LOCAL_IP", "SPARK_USER"),
@@ -58,8 +58,8 @@ SCRIPT_SETTINGS = {
     *("spark.local.connect", "spark.remote", "spark.submit.deployMode"),
 }
 
-# What org.apache.spark.launcher.JavaModuleOptions gives; Java 8, which has no modules, passes over
-# it because of the first.
+# The options of org.apache.spark.launcher.JavaModuleOptions. The first makes Java 8, which has no
+# modules, ignore the rest.
 MODULE_OPTIONS = [
     "-XX:+IgnoreUnrecognizedVMOptions",
     *(
@@ -77,25 +77,25 @@ MODULE_OPTIONS = [
 ]
 
 
-# The Java of this process: it ends when Python lets go of it.
+# The Java of this process. It ends when Python releases it.
 _used: "Java | None" = None
 
 
 class JavaEnded(Exception):
-    """Java has ended where it should have started Spark."""
+    """Java ended instead of starting Spark."""
 
 
 @dataclass(frozen=True)
 class Launch:
-    """All that decides what a started Java is: two that are equal start the same.
+    """Everything that determines a started Java. Two equal launches start the same Java.
 
     Attributes:
-        command: Java's own command line, up to the main class.
-        environment: The whole environment of the process.
-        properties: The settings that Spark reads at its start.
+        command: Java's command line, up to the main class.
+        environment: The complete environment of the process.
+        properties: The settings that Spark reads at start-up.
         folder: The working folder.
-        versions: The state of what is outside: files (size and time) and the time zone.
-        uses_archive: May Java use an archive of its classes (archive.py) if there is one?
+        versions: The state of external inputs: files (size and time) and the time zone.
+        uses_archive: Whether Java may use an archive of its classes (archive.py).
     """
 
     command: list[str]
@@ -107,36 +107,36 @@ class Launch:
 
     @property
     def key(self) -> str:
-        """The name of all that are equal to this one."""
+        """The key that all equal launches share."""
         text = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
     @property
     def java_home(self) -> Path:
-        """The home of the Java that is started."""
+        """The home of the Java to start."""
         return Path(self.command[0]).parents[1]
 
     @property
     def class_path(self) -> list[Path]:
-        """Where it finds its classes."""
+        """The class path."""
         return [*map(Path, self.command[-1].split(os.pathsep))]
 
     @property
     def log_file(self) -> str | None:
-        """Where Spark logs to, if it is by the configuration of this package."""
+        """Spark's log file, if this package configures the log."""
         files = [part for part in self.command if part.startswith(LOG_FILE)]
         return files[-1].removeprefix(LOG_FILE) if files else None
 
 
 @dataclass
 class Java:
-    """A running Java. It ends when its standard input is closed, which also a kill does.
+    """A running Java. It ends when its standard input is closed, also when its owner is killed.
 
     Attributes:
-        port: Where pyspark connects to.
-        secret: What pyspark is let in by.
-        stdin: The writing end of Java's standard input, where this process owns it.
-        process: The process, where it is a child of this one.
+        port: The port that pyspark connects to.
+        secret: The secret that pyspark authenticates with.
+        stdin: The writing end of Java's standard input, if this process owns it.
+        process: The process, if it is a child of this one.
     """
 
     port: int
@@ -146,10 +146,14 @@ class Java:
 
 
 def plan(settings: dict[str, str], java_home: Path) -> Launch | None:
-    """What to start for these settings and the environment and working folder of this process.
+    """Work out what to start for these settings, the environment and the working folder.
+
+    Args:
+        settings: Spark's settings.
+        java_home: The home of the Java to start.
 
     Returns:
-        None if only Spark's own script knows how.
+        The launch, or None if only Spark's own script can start it.
     """
     spark_home = find_spark_home()
     if (
@@ -166,7 +170,7 @@ def plan(settings: dict[str, str], java_home: Path) -> Launch | None:
         **{name: value for name, value in os.environ.items() if not _matches(name, left_out)},
         "JAVA_HOME": str(java_home),
         "SPARK_HOME": str(spark_home),
-        # The script's, for what Python workers hash.
+        # The script sets it, so that hashes of Python workers agree.
         "PYTHONHASHSEED": "0",
     }
     path = class_path(settings)
@@ -187,19 +191,19 @@ def plan(settings: dict[str, str], java_home: Path) -> Launch | None:
 
 
 def profile_variables(settings: dict[str, str]) -> tuple[str, ...]:
-    """The patterns of the environment variables whose effect is in the settings."""
+    """Return patterns of the environment variables that the settings already reflect."""
     patterns = settings.get(PROFILE_VARIABLES, "").split(",")
     return (*DBT_VARIABLES, *filter(None, map(str.strip, patterns)))
 
 
 def worker_variables(settings: dict[str, str]) -> dict[str, str]:
-    """The variables that Java is started without and Python workers shall see."""
+    """Return the variables that Java starts without but Python workers need."""
     patterns = profile_variables(settings)
     return {name: value for name, value in os.environ.items() if _matches(name, patterns)}
 
 
 def jvm_options(settings: dict[str, str], java_home: Path) -> list[str]:
-    """Java's options for these settings."""
+    """Return Java's options for these settings."""
     return [
         f"-Xmx{settings.get('spark.driver.memory', '1g')}",
         *shlex.split(settings.get("spark.driver.extraJavaOptions", "")),
@@ -208,21 +212,21 @@ def jvm_options(settings: dict[str, str], java_home: Path) -> list[str]:
 
 
 def class_path(settings: dict[str, str]) -> list[Path]:
-    """Where Java finds its classes, Spark's own and the profile's."""
+    """Return the class path: the profile's own entries, then Spark's jars."""
     spark_home = find_spark_home()
     extra = settings.get("spark.driver.extraClassPath", "").split(os.pathsep)
     return [*map(Path, filter(None, extra)), *sorted((spark_home / "jars").glob("*.jar"))]
 
 
 def find_spark_home() -> Path:
-    """The folder of pyspark, which has Spark's jars."""
+    """Return the folder of pyspark, which contains Spark's jars."""
     spec = find_spec("pyspark")
     assert spec and spec.submodule_search_locations  # it is a dependency
     return Path(spec.submodule_search_locations[0])
 
 
 def local_jars(settings: dict[str, str]) -> list[Path]:
-    """The files among `spark.jars`."""
+    """Return the files among `spark.jars`."""
     jars = filter(None, settings.get("spark.jars", "").split(","))
     return [Path(jar.strip().removeprefix("file:")) for jar in jars]
 
@@ -232,21 +236,24 @@ def start(launch: Launch, log_file: str | None = None, output: int | None = None
 
     Args:
         launch: What to start.
-        log_file: Where Spark logs to until the Java is used, if not to its own file.
-        output: What standard output and standard error are, each, as in subprocess.Popen.
+        log_file: Spark's log file until the Java is used, if not its own.
+        output: Standard output and standard error, as in subprocess.Popen.
+
+    Returns:
+        The running Java.
 
     Raises:
-        JavaEnded: Java ended, having said why on its standard error, or could not be run.
+        JavaEnded: If Java could not be run, or ended. Its standard error says why.
     """
     options = [f"{LOG_FILE}{log_file}"] if log_file else []
     if launch.uses_archive:
-        # Not in the command: a spare that is older than the archive serves as well.
+        # Not part of the command: a spare that is older than the archive fits as well.
         options += archive.options(launch.java_home, launch.class_path)
-    # For this user only. Spark writes the secret in there, and both files are gone when it runs.
+    # A private folder: Spark writes the secret there. Both files are deleted once it runs.
     with tempfile.TemporaryDirectory(prefix="dbt-spark-") as folder:
         properties, told = Path(folder, "spark.properties"), Path(folder, "gateway")
         properties.write_text(_as_properties(launch.properties), encoding="utf-8")
-        # Ctrl-C is for dbt, which stops what runs in Spark and then ends.
+        # Ctrl-C is for dbt, which cancels Spark's work and then ends.
         command = ["/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
         command += [*launch.command[:-2], *options, *launch.command[-2:]]
         command += [MAIN_CLASS, "--properties-file", str(properties), "pyspark-shell"]
@@ -271,21 +278,21 @@ def start(launch: Launch, log_file: str | None = None, output: int | None = None
 
 
 def use(java: Java) -> None:
-    """Let pyspark in this process use that Java."""
+    """Let pyspark in this process use this Java."""
     global _used
     pyspark.connect(java.port, java.secret)
     _used = java
 
 
 def log_to(file: str) -> None:
-    """Let the Java that pyspark uses log to that file from now on."""
+    """Redirect the log of pyspark's Java to this file."""
     jvm = pyspark.classes_of_this_java()
     jvm.java.lang.System.setProperty(LOG_FILE.removeprefix("-D").rstrip("="), file)
     jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure()
 
 
 def is_for_the_script(name: str) -> bool:
-    """Does this variable of the environment mean something to Spark's own script alone?"""
+    """Return whether only Spark's own script reads this environment variable."""
     known = SPARK_VARIABLES | PYSPARK_VARIABLES
     return _matches(name, SCRIPT_VARIABLES) and name not in known
 
@@ -313,7 +320,7 @@ def _version(file: Path) -> tuple[int, int]:
 
 
 def _as_properties(settings: dict[str, str]) -> str:
-    """The text of a file for java.util.Properties."""
+    """Return the text of a file for java.util.Properties."""
     escape = str.maketrans(
         {**{char: f"\\{char}" for char in "\\ :=#!"}, "\n": "\\n", "\r": "\\r", "\t": "\\t"}
     )

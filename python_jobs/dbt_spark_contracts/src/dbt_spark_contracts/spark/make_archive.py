@@ -1,12 +1,12 @@
-"""Makes Java's archive of the classes that Spark loads (archive.py says what it is for).
+"""Makes Java's archive of the classes that Spark loads. archive.py explains its purpose.
 
     python -m dbt_spark_contracts.spark.make_archive
 
-makes it now, for a local Spark with the Iceberg of the wheel: in an image, or where CI=true. A
-command of dbt gives the Java and the class path that it used, and gets it made in the background.
+makes it now, for a local Spark with the Iceberg of the wheel. Use it in an image, or where CI=true.
+A dbt command passes its Java and class path, and has the archive made in the background.
 
-A Java does what dbt commands do (warm_up.py) and lists the classes that this takes. A second one
-writes these classes into a file.
+One Java does what dbt commands do (warm_up.py) and lists the classes that it loads. A second Java
+writes these classes to a file.
 """
 
 import os
@@ -21,22 +21,25 @@ from dbt_spark_contracts.spark.archive import SWITCH_SETTING, Archive, ArchiveEr
 from dbt_spark_contracts.spark.java import find_java_home
 from dbt_spark_contracts.spark.settings import SIZE, spark_settings
 
-# An archive has 200 MB. If there are more than these, those that were not used for long go.
+# An archive has 200 MB. Beyond this number, the least recently used are removed.
 MOST_ARCHIVES = 3
 FREE_BYTES_NEEDED = 1 << 30
 
-# A busy machine takes two minutes.
+# In seconds. A busy machine takes two minutes.
 ENDS_WITHIN = 1200
 
 
 def make(archive: Archive) -> None:
-    """Make the archive, unless it is there. Waits for another process that makes one.
+    """Make the archive, unless it exists. Waits for another process that is making one.
+
+    Args:
+        archive: The place of the archive.
 
     Raises:
-        ArchiveError: It cannot be made. The next command does not try again for a day.
+        ArchiveError: If it cannot be made. The next command does not try again for a day.
     """
     with archive.lock():
-        for folder in archive.folder.glob("making-*"):  # a process that was killed has left it
+        for folder in archive.folder.glob("making-*"):  # left by a killed process
             shutil.rmtree(folder, ignore_errors=True)
         if archive.file.exists():
             return
@@ -58,13 +61,14 @@ def _make_in(folder: Path, archive: Archive) -> Path:
     java = archive.java_home / "bin" / "java"
     use = [f"-XX:SharedArchiveFile={made}", "-cp", os.pathsep.join(map(str, archive.class_path))]
     _run(java, "-Xshare:dump", f"-XX:SharedClassListFile={classes}", *use)
-    _run(java, "-Xshare:on", *use, "-version")  # fails where "auto" would go on without
+    # fails where "auto" would continue without the archive
+    _run(java, "-Xshare:on", *use, "-version")
     return made
 
 
 def _list_classes(classes: Path, folder: Path, archive: Archive) -> None:
-    """Let a Java do what dbt commands do, and write the names of the classes that it loads."""
-    jars = archive.class_path[-1].parent  # Spark's own, which stand last
+    """Run what dbt commands do in a Java, and record the classes that it loads."""
+    jars = archive.class_path[-1].parent  # Spark's own jars come last
     extra = [str(path) for path in archive.class_path if path.parent != jars]
     settings = {
         "spark.master": "local[2]",
@@ -80,7 +84,7 @@ def _list_classes(classes: Path, folder: Path, archive: Archive) -> None:
     try:
         warm_up.warm_up(java, str(folder), lambda: False)
     finally:
-        java.stdin.close()  # which ends it, and so the list
+        java.stdin.close()  # this ends Java and completes the list
         java.process.wait(ENDS_WITHIN)
 
 
@@ -92,7 +96,7 @@ def _run(java: Path, *arguments: str) -> None:
 
 
 def _remove_old(archive: Archive) -> None:
-    """Remove what this archive takes the place of, and those that were not used for long."""
+    """Remove the archives that this one replaces, and the least recently used ones."""
     for file in archive.folder.glob(f"{archive.installation}-*"):
         if file != archive.file:
             file.unlink()
@@ -102,7 +106,7 @@ def _remove_old(archive: Archive) -> None:
 
 
 def main() -> None:
-    """Make the archive of the Java and the class path that are given, else of a local Spark's."""
+    """Make the archive for the given Java and class path, or for a local Spark."""
     if len(sys.argv) > 1:
         keeper.be_nice(19)
         os.nice(19)

@@ -1,11 +1,11 @@
-"""A pool of spare Javas: each warmed in the background, and used by one dbt command.
+"""A pool of spare Javas: each is warmed in the background and used by one dbt command.
 
     python -m dbt_spark_contracts.spark.pool [status|stop]
 
-A command that used Spark leaves a spare when it ends (`leave_spare`); the next one that would start
-the same Java takes it (`claim`). Each spare is owned by a keeper (`keeper.py`), which listens on a
-Unix socket. The socket's name is the key of the launch, so that a Java that differs in anything is
-not found.
+A command that used Spark leaves a spare when it ends (`leave_spare`). The next command that would
+start the same Java takes it (`claim`). Each spare is owned by a keeper (`keeper.py`), which listens
+on a Unix socket. The socket is named after the key of the launch, so a Java that differs in
+anything is not found.
 """
 
 import argparse
@@ -27,25 +27,25 @@ from dbt_spark_contracts.spark.private_folder import (
 )
 from dbt_spark_contracts.spark.switches import is_ci, is_off
 
-# Variable of the environment, and setting of the profile, that turn the pool off.
+# The environment variable and the profile setting that turn the pool off.
 SWITCH = "DBT_SPARK_POOL"
 SWITCH_SETTING = "spark.dbt.pool"
 
-# What went wrong with spares, of which nobody is told.
+# Errors of spares. They go to a log, because they must not disturb the command that ends.
 ERRORS = "errors.log"
 
 MOST_SPARES = 2
 IDLE_SECONDS = 600
 
-# A spare whose Java is just starting answers when it has started.
+# In seconds. A spare whose Java is still starting answers once it has started.
 ANSWERS_WITHIN = 30
 
-# Settings that name what Spark fetches from elsewhere when it starts, which may change there.
+# Settings that name files which Spark fetches from elsewhere at start-up and which may change.
 FETCHED = ("spark.jars", "spark.files", "spark.archives", "spark.submit.pyFiles")
 
 
 def is_wanted(settings: dict[str, str]) -> bool:
-    """Shall a command with these settings use the pool?"""
+    """Return whether a command with these settings should use the pool."""
     return not (
         is_off(SWITCH, SWITCH_SETTING, settings)
         or is_ci()
@@ -55,10 +55,10 @@ def is_wanted(settings: dict[str, str]) -> bool:
 
 
 def folder() -> Path:
-    """The folder of the pool's sockets, which only its owner may use.
+    """Return the folder of the pool's sockets. Only its owner may use it.
 
     Raises:
-        NotPrivateError: It cannot be made, or others may write or read there.
+        NotPrivateError: If it cannot be made, or other users have access to it.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     parent = private_folder(Path(runtime, "dbt-spark-contracts")) if runtime else cache_folder()
@@ -66,7 +66,7 @@ def folder() -> Path:
 
 
 def claim(launch: Launch) -> Java | None:
-    """Take the spare that is what `launch` would start, if there is one. No one else gets it."""
+    """Take the spare that equals this launch, if there is one. Only one process gets it."""
     try:
         with _connect(folder() / launch.key) as connection:
             _send(connection, {"ask": "claim"})
@@ -82,12 +82,12 @@ def claim(launch: Launch) -> Java | None:
 
 
 def leave_spare(launch: Launch, idle_seconds: float = IDLE_SECONDS) -> None:
-    """Let a keeper start and warm a spare, in the background, on its own."""
+    """Start a keeper that starts and warms a spare in the background."""
     with suppress(NotPrivateError, OSError):
         log = (folder() / ERRORS).open("ab")
         keeper = subprocess.Popen(
             [sys.executable, "-m", "dbt_spark_contracts.spark.keeper"],
-            # Modules come from where this process has them, and none from the working folder.
+            # Import modules from where this process has them, not from the working folder.
             env=os.environ | {"PYTHONSAFEPATH": "1"},
             cwd=launch.folder,
             stdin=subprocess.PIPE,
@@ -101,7 +101,7 @@ def leave_spare(launch: Launch, idle_seconds: float = IDLE_SECONDS) -> None:
 
 
 def ask(place: Path, what: str) -> dict | None:
-    """Ask the keeper that listens at `place`: "status" or "stop". None if none does."""
+    """Ask the keeper at `place` for "status" or "stop". Return None if there is no keeper."""
     with suppress(OSError, ValueError), _connect(place) as connection:
         _send(connection, {"ask": what})
         return json.loads(connection.recv(4096))
@@ -109,7 +109,7 @@ def ask(place: Path, what: str) -> dict | None:
 
 
 def is_kept(place: Path) -> bool:
-    """Does a keeper listen at `place`?"""
+    """Return whether a keeper listens at `place`."""
     try:
         _connect(place).close()
     except OSError:
@@ -118,7 +118,7 @@ def is_kept(place: Path) -> bool:
 
 
 def places() -> list[Path]:
-    """The sockets of the pool, the oldest first; of some the keeper may be gone."""
+    """Return the sockets of the pool, oldest first. The keeper of a socket may be gone."""
     sockets = [path for path in folder().iterdir() if path.is_socket()]
     return sorted(sockets, key=lambda path: path.lstat().st_mtime_ns)
 
@@ -139,7 +139,7 @@ def _send(connection: socket.socket, message: dict) -> None:
 
 
 def _copy(source: int, target: int) -> None:
-    """Copy what Java says to this process's own output, as of a Java that it started itself."""
+    """Copy Java's output to this process's own output, as with a Java that it started."""
 
     def copy() -> None:
         with suppress(OSError):  # the target may be closed
@@ -150,7 +150,7 @@ def _copy(source: int, target: int) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Say what spare Javas there are, or end them."""
+    """Print the spare Javas, or end them."""
     parser = argparse.ArgumentParser(
         prog="python -m dbt_spark_contracts.spark.pool",
         description="The warm Javas that wait for the next dbt command.",
@@ -171,7 +171,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def print_status() -> None:
     """Print a line for each spare."""
-    from psutil import Process  # not for keepers, which import this module and shall be small
+    from psutil import Process  # keepers import this module and should stay small
 
     spares = [said for place in places() if (said := ask(place, "status"))]
     for spare in spares:

@@ -1,4 +1,4 @@
-"""Folders for what only this user may write or read: a secret, or code that Java will run."""
+"""Folders that only this user can access, for a secret or for code that Java will run."""
 
 import os
 import stat
@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 class NotPrivateError(Exception):
-    """There is no such folder, or others can use it. The text says why and the way out."""
+    """There is no such folder, or other users can use it. The text says why, and the way out."""
 
 
 def cache_folder() -> Path:
-    """The folder of this package in the user's cache.
+    """Return the folder of this package in the user's cache.
 
     Raises:
-        NotPrivateError: It cannot be made, or others may write or read there.
+        NotPrivateError: If it cannot be made, or other users have access to it.
     """
     try:
         cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -23,13 +23,13 @@ def cache_folder() -> Path:
 
 
 def private_folder(path: Path) -> Path:
-    """Make the folder if it is not there, for its owner only.
+    """Make the folder for its owner only, if it does not exist.
 
     Returns:
         The path.
 
     Raises:
-        NotPrivateError: It cannot be made, or others may write or read there.
+        NotPrivateError: If it cannot be made, or other users have access to it.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)

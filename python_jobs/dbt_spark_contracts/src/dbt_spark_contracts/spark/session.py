@@ -1,6 +1,7 @@
-"""The one Spark session of a process: when it starts, and with what. Commands come and go in it.
+"""The one Spark session of a process: when it starts, and with which settings.
 
-dbt-spark takes the running session if there is one, so whoever starts it decides its settings.
+Several dbt commands may use it one after another. dbt-spark takes a running session if there is
+one, so whoever starts it decides its settings.
 """
 
 import atexit
@@ -27,31 +28,35 @@ from dbt_spark_contracts.spark.settings import folders
 if TYPE_CHECKING:  # pyspark takes a while to import, and `dbt parse` needs none of it
     from pyspark.sql import SparkSession
 
-# How a master starts that Spark knows.
+# The prefixes of masters that Spark supports.
 MASTERS = ("local", "spark:", "k8s:", "mesos:", "yarn")
 
-# The process's, as its Java is: pyspark has one of them.
+# One per process, because pyspark has one Java per process.
 _lock = threading.Lock()
 _settings: dict[str, str] = {}
 _session: "Future[SparkSession] | None" = None
 
-# Iceberg's: where this session's writes to tables with `write.wap.enabled` go, and what it reads.
+# Iceberg's setting for the branch that this session reads, and writes if `write.wap.enabled`.
 BRANCH = "spark.wap.branch"
 
-# A plan of the usual kinds of steps and expressions, which is parsed and not analyzed.
+# A query with the usual steps and expressions. It is parsed, not analyzed.
 _A_PLAN = "select a, 'x' as b, cast(c as int) as d, count(*) as n from t where a = 1 group by a"
 
-# Spark's rule that makes a `delete` of whole files one of metadata, if the table says it can be.
-# Iceberg looks at main's files for that, and then deletes the branch's: it fails, or would delete
-# rows that it should not (apache/iceberg 15512). Without the rule, the rows are looked at.
+# Spark's rule that turns a `delete` of whole files into a metadata-only delete, if the table allows
+# it. Iceberg checks this against main's files and then deletes the branch's. That fails, or would
+# delete too many rows (apache/iceberg 15512). Without the rule, the rows are read.
 EXCLUDED_RULES = "spark.sql.optimizer.excludedRules"
 DELETES_FILES = "org.apache.spark.sql.execution.datasources.v2.OptimizeMetadataOnlyDeleteFromTable"
 
 
 def configure(settings: dict[str, str]) -> None:
-    """State what the session is, or will be, started with. Nothing is started.
+    """Set the settings that the session is, or will be, started with. Nothing is started.
 
-    Raises DbtRuntimeError if a session runs already in this process and its catalog is another.
+    Args:
+        settings: Spark's settings.
+
+    Raises:
+        DbtRuntimeError: If a session with another catalog already runs in this process.
     """
     global _settings
     if _session is None:
@@ -71,28 +76,32 @@ def configure(settings: dict[str, str]) -> None:
 
 
 def start(reads_plans: bool = False) -> "Future[SparkSession]":
-    """Start the session in the background, if it does not run yet. Errors come with `get`.
+    """Start the session in the background, if it does not run yet. `get` raises its errors.
 
     Args:
-        reads_plans: Whether models will be staged. Then Java loads in the background what reads
-            the first plan, while dbt parses.
+        reads_plans: Whether models will be staged. Then Java loads the classes for the first plan
+            in the background, while dbt parses.
+
+    Returns:
+        The future session.
     """
     global _session
     with _lock:
         future = _session
         if future is None:
             future = _session = Future()
-            # A daemon, so that a dbt which stops at a parse error does not wait for Java.
+            # A daemon thread, so that a dbt that stops at a parse error does not wait for Java.
             threading.Thread(
                 target=_start, args=(future, reads_plans), name="spark-start", daemon=True
             ).start()
-        return future  # not _session, which a start that fails at once has unset
+        return future  # not _session, which an immediate failure has unset
 
 
 def get() -> "SparkSession":
-    """The session, once it runs.
+    """Return the session, and wait for its start.
 
-    Raises DbtRuntimeError, in one line, if it cannot be started.
+    Raises:
+        DbtRuntimeError: If it cannot be started. The message is one line.
     """
     return start().result()
 
@@ -105,15 +114,15 @@ def _start(future: "Future[SparkSession]", reads_plans: bool = False) -> None:
         if reads_plans:
             _load_reader(session)
     except Exception as error:
-        _session = None  # the next command may try again
+        _session = None  # so that the next command can try again
         if not isinstance(error, DbtRuntimeError):
             error = DbtRuntimeError(f"Spark did not start: {explain(error)}")
         future.set_exception(error)
 
 
 def _load_reader(session: "SparkSession") -> None:
-    """Have Java load what writes a plan as JSON, Scala's reflection above all; no Spark job."""
-    with contextlib.suppress(Exception):  # it is no part of the start
+    """Make Java load the classes that write a plan as JSON, mainly Scala's reflection."""
+    with contextlib.suppress(Exception):  # optional: a failure must not stop the start
         pyspark.sql_parser(session).parsePlan(_A_PLAN).toJSON()
 
 
@@ -122,15 +131,15 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     os.environ["JAVA_HOME"] = str(home)
     master = settings.get("spark.master", "local")
     if not master.startswith(MASTERS):
-        # Java would say so in a stack, and Python only that Java has ended.
+        # Java would say so in a stack trace, and Python only that Java has ended.
         raise DbtRuntimeError(
             f"spark.master is {master!r}: use local[*], spark://host:7077, k8s://… or yarn."
         )
     if master.startswith("local"):
-        # Spark's workers are of the same Python, whether or not its environment is activated.
+        # Spark's workers use the same Python, whether or not its environment is activated.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     if os.environ.get("LC_ALL") in ("C", "POSIX"):
-        # In that locale Java does not find a file whose name is not ASCII.
+        # In that locale Java cannot find a file whose name is not ASCII.
         os.environ["LC_ALL"] = "C.UTF-8"
     for name in folders(settings):
         if settings[name] and "://" not in settings[name]:
@@ -144,7 +153,7 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     for name, value in settings.items():
         builder = builder.config(name, value)
     try:
-        if not pyspark.has_java():  # Java runs on when the session in it was stopped
+        if not pyspark.has_java():  # Java survives a stopped session
             _use_java(settings, home)
         session = builder.getOrCreate()
     except (JavaEnded, PySparkRuntimeError) as error:
@@ -153,9 +162,9 @@ def _create(settings: dict[str, str]) -> "SparkSession":
             "set JAVA_HOME to another Java 8, 11 or 17, or check the profile's spark.* settings."
         ) from error
     try:
-        session.catalog.currentCatalog()  # a catalog or setting that is wrong shows only in use
+        session.catalog.currentCatalog()  # a wrong catalog or setting only shows in use
     except Exception:
-        session.stop()  # the next command may try again
+        session.stop()  # so that the next command can try again
         raise
     _read_files_with_colons(session)
     session.sparkContext.environment.update(launch.worker_variables(settings))
@@ -163,14 +172,14 @@ def _create(settings: dict[str, str]) -> "SparkSession":
 
 
 def _use_java(settings: dict[str, str], home: Path) -> None:
-    """Have pyspark use a spare Java, or else a new one."""
+    """Make pyspark use a spare Java, or else a new one."""
     plan = launch.plan(settings, home)
     if plan is None:
-        return  # pyspark starts Java, by Spark's own script
+        return  # pyspark starts Java with Spark's own script
     if plan.uses_archive:
         atexit.register(archive.make_later, home, plan.class_path)
     if pool.is_wanted(settings):
-        # Registered first, it is called last: when nothing is left to do for this command.
+        # Registered first, so it is called last, when this command has nothing left to do.
         atexit.register(pool.leave_spare, plan)
         if _use_spare(plan):
             return
@@ -185,16 +194,24 @@ def _use_spare(plan: launch.Launch) -> bool:
         launch.use(java)
         if plan.log_file:
             launch.log_to(plan.log_file)
-    except Exception as error:  # a Java that cannot be used is none
-        fire_event(Note(msg=f"The spare Java is of no use: {explain(error)}"), EventLevel.DEBUG)
+    except Exception as error:  # fall back to a new Java
+        fire_event(Note(msg=f"The spare Java cannot be used: {explain(error)}"), EventLevel.DEBUG)
         return False
     fire_event(Note(msg="Spark runs in a Java that was warmed before."), EventLevel.DEBUG)
     return True
 
 
 def make_folder(name: str, folder: str) -> None:
-    """Make the folder of a setting. Raises DbtRuntimeError, in one line, if that cannot be."""
-    # Iceberg's folder catalog takes no warehouse folder for no namespace.
+    """Create the folder that a setting names.
+
+    Args:
+        name: The setting, for the message.
+        folder: A local folder.
+
+    Raises:
+        DbtRuntimeError: If it cannot be created. The message is one line.
+    """
+    # Iceberg's folder catalog fails in `show namespaces` if the warehouse folder is missing.
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -204,14 +221,14 @@ def make_folder(name: str, folder: str) -> None:
 
 
 def _read_files_with_colons(session: "SparkSession") -> None:
-    # Hadoop looks for a checksum file beside each local file, and cannot spell its name where the
-    # file's own has a colon, as in a timestamp.
+    # Hadoop looks for a checksum file next to each local file. It cannot build that name if the
+    # file name has a colon, as in a timestamp.
     hadoop = pyspark.java_classes(session).org.apache.hadoop.fs.FileSystem
     hadoop.getLocal(pyspark.hadoop_configuration(session)).setVerifyChecksum(False)
 
 
 def use_branch(name: str | None) -> None:
-    """Write to the branch `name` of every table, and read it where it is; None: main again."""
+    """Read and write this branch of every table that has it. None means main."""
     conf = get().conf
     rules = set(filter(None, (conf.get(EXCLUDED_RULES, None) or "").split(",")))
     if name is None:
@@ -224,16 +241,16 @@ def use_branch(name: str | None) -> None:
 
 
 def branch() -> str | None:
-    """The branch that the command writes to; None if that is main."""
+    """Return the branch that the command writes to, or None for main."""
     return get().conf.get(BRANCH, None)
 
 
 def delete_folder(folder: str) -> None:
-    """Delete a folder, local or an object store's, with all that is in it."""
+    """Delete a folder and its contents, locally or in an object store."""
     path = pyspark.java_classes(get()).org.apache.hadoop.fs.Path(folder)
     path.getFileSystem(pyspark.hadoop_configuration(get())).delete(path, True)
 
 
 def is_running() -> bool:
-    """Does the session run? It may not be there yet, or have failed to start."""
+    """Return whether the session runs. It may still be starting, or have failed to start."""
     return _session is not None and _session.done() and not _session.exception()

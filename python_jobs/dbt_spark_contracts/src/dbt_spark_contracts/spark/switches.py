@@ -1,4 +1,4 @@
-"""What a user turns off, by a variable of the environment or a setting of the profile."""
+"""Switches that a user turns off by an environment variable or a setting of the profile."""
 
 import os
 
@@ -6,12 +6,12 @@ OFF = ("off", "false", "0", "no")
 
 
 def is_off(variable: str, setting: str, settings: dict[str, str]) -> bool:
-    """Is what both names stand for turned off by one of them?"""
+    """Return whether the variable or the setting turns the switch off."""
     return _says_off(os.environ.get(variable, "")) or _says_off(settings.get(setting, ""))
 
 
 def is_ci() -> bool:
-    """Does this run on a machine of CI, which is thrown away afterwards?"""
+    """Return whether this is a CI machine, which is discarded afterwards."""
     ci = os.environ.get("CI", "")
     return bool(ci.strip()) and not _says_off(ci)
 

@@ -1,12 +1,12 @@
-"""Warms a Java: has it load and compile what dbt will use, and leaves nothing behind.
+"""Warms a Java: makes it load and compile what dbt will use, and cleans up afterwards.
 
     python -m dbt_spark_contracts.spark.warm_up
 
-Standard input has one line of JSON: Java's port and secret, and a folder for what is written. When
-standard input is closed, the warm-up stops after the step that it is at.
+Standard input has one line of JSON: Java's port and secret, and a folder for temporary files. When
+standard input is closed, the warm-up stops after the current statement.
 
-All of it happens in a Spark context of its own, which is stopped at the end. What Java then keeps
-is classes and compiled code; the context, its sessions and catalogs are gone.
+Everything runs in a separate Spark context, which is stopped at the end. Java keeps the loaded
+classes and compiled code. The context, its sessions and catalogs are gone.
 """
 
 import gc
@@ -34,7 +34,7 @@ SETTINGS = {
     "spark.sql.catalog.warm_up.type": "hadoop",
 }
 
-# What a build does to a table, by the statements that dbt and the materializations use.
+# What a build does to a table: the statements of dbt and the materializations.
 EVENTS = """
     select
         id as event_id,
@@ -101,10 +101,10 @@ STATEMENTS = [
 
 
 def warm_up(java: Java, folder: str, is_over: Callable[[], bool]) -> None:
-    """Run the statements until `is_over`, and end them as if they had not been."""
+    """Run the statements until `is_over`, then stop the Spark context."""
     launch.use(java)
     builder = SparkSession.builder.config(map=SETTINGS)
-    # Spark's own catalog, which is not used, would make a folder in the working folder.
+    # Otherwise Spark's own, unused catalog would make a folder in the working folder.
     builder = builder.config("spark.sql.warehouse.dir", folder)
     spark = builder.config("spark.sql.catalog.warm_up.warehouse", folder).getOrCreate()
     try:
@@ -112,7 +112,7 @@ def warm_up(java: Java, folder: str, is_over: Callable[[], bool]) -> None:
             if is_over():
                 break
             frame = spark.sql(statement.format(folder=folder))
-            # As a plan is read. The first time it loads all of Scala's reflection.
+            # As when a plan is read. The first call loads all of Scala's reflection.
             analyzed_plan(frame).toJSON()
             frame.collect()
     finally:
@@ -120,13 +120,13 @@ def warm_up(java: Java, folder: str, is_over: Callable[[], bool]) -> None:
 
 
 def give_memory_back() -> None:
-    """Let Java return to the system what its heap does not need while it waits."""
-    gc.collect()  # what Python holds in Java is let go of
+    """Make Java return unused heap to the system while it waits."""
+    gc.collect()  # releases what Python holds in Java
     jvm = classes_of_this_java()
     options = jvm.java.lang.management.ManagementFactory.getPlatformMXBean(
         jvm.java.lang.Class.forName("com.sun.management.HotSpotDiagnosticMXBean")
     )
-    # How many per cent of the heap are free after a collection, at least and at most.
+    # The minimum and maximum free percentage of the heap after a collection.
     names = "MinHeapFreeRatio", "MaxHeapFreeRatio"
     usual = [options.getVMOption(name).getValue() for name in names]
     for name, value in zip(names, ("5", "10"), strict=True):
@@ -137,7 +137,7 @@ def give_memory_back() -> None:
 
 
 def is_input_closed() -> bool:
-    """Is standard input closed?"""
+    """Return whether standard input is closed."""
     return bool(select.select([sys.stdin], [], [], 0)[0])
 
 

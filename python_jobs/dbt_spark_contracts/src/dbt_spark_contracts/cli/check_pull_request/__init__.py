@@ -1,10 +1,10 @@
-"""Check a pull request of a dbt project without data: docs/pull_requests.md
+"""Check a pull request of a dbt project without data. See docs/pull_requests.md.
 
-project      the project, its git repository, and dbt and git run on them
-base         the commit where the branch began: its manifest and its lineage
-results      what dbt's results say is wrong
-promises     what the two manifests say is wrong
-changes      what changed: one file a kind (code, macros, imports, settings, seeds)
-proof        changed models whose plan is the same
-report       Markdown, JSON, SARIF and GitHub's annotations and comment
+project      the project, its git repository, and calls of dbt and git
+base         the merge base: its manifest and its lineage
+results      problems from dbt's results
+promises     problems from the two manifests
+changes      what changed, by kind (code, macros, imports, settings, seeds)
+proof        changed models with the same plan
+report       Markdown, JSON, SARIF, and GitHub's annotations and comment
 """

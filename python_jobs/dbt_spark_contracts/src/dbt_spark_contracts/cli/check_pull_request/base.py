@@ -1,4 +1,4 @@
-"""The commit where the branch began: its files, its manifest and, of a build, its lineage."""
+"""The merge base of the branch: its files, its manifest and, if built, its lineage."""
 
 import contextlib
 import hashlib
@@ -18,25 +18,25 @@ from dbt_spark_contracts.cli.check_pull_request.project import PROFILES, Project
 from dbt_spark_contracts.cli.steps import step
 from dbt_spark_contracts.lineage.record import FILE_NAME
 
-BASES_KEPT = 10  # two for a commit
+BASES_KEPT = 10  # two per commit
 PARSED, LINEAGE_OF_BASE = "state", "lineage_of_base"
 KEPT = {PARSED: ["manifest.json"], LINEAGE_OF_BASE: ["manifest.json", FILE_NAME]}
-# The build's schemas of the base. The profile has to read it: see `require_own_tables`.
+# The schema for building the base. The profile must read it: see `require_own_tables`.
 SCHEMA = "LAKEHOUSE_SCHEMA"
 HOME = "LAKEHOUSE_HOME"
-SUBMODULE = "160000"  # git's mode of one
+SUBMODULE = "160000"  # git's mode of a submodule
 
 
 @dataclass(frozen=True)
 class Base:
-    """The commit where the branch began.
+    """The merge base of the branch.
 
     Attributes:
-        name: The branch or commit that the pull request goes to.
+        name: The branch or commit that the pull request targets.
         commit: The commit.
         tree: The project's folder in a work tree of that commit.
         manifest: The folder of its manifest.
-        lineage: The folder of its lineage; nothing is in it if it does not build.
+        lineage: The folder of its lineage. Empty if the commit does not build.
     """
 
     name: str
@@ -47,12 +47,20 @@ class Base:
 
 
 def commit_of(project: Project, base: str) -> str:
-    """The commit where the branch began.
+    """Return the merge base.
 
-    It is that commit, and not `base` itself: what `base` got since was not removed here.
+    The check compares with it, not with `base` itself, because later commits of `base` are not part
+    of this change.
+
+    Args:
+        project: The project.
+        base: The branch or commit that the pull request targets.
+
+    Returns:
+        The commit.
 
     Raises:
-        CannotCheck: If git knows no such commit.
+        CannotCheck: If git does not know such a commit.
     """
     project.repository()
     unknown = f"git knows no {base}: fetch it, or name another branch or commit with --base"
@@ -63,24 +71,27 @@ def commit_of(project: Project, base: str) -> str:
 
 @contextmanager
 def base_of(project: Project, base: str, folder: Path, build: bool) -> Iterator[Base]:
-    """The commit where the branch began, in a work tree that is there for the time being.
+    """Check out the merge base in a temporary work tree.
 
-    Its artifacts are kept for the next check, and copied, because a check changes them.
+    Its artifacts are cached for the next check. They are copied, because a check changes them.
 
     Args:
         project: The project.
-        base: The branch or commit that the pull request goes to.
-        folder: Where the work tree and the artifacts go.
-        build: Whether the commit's column lineage is needed, for which it is built.
+        base: The branch or commit that the pull request targets.
+        folder: The folder for the work tree and the artifacts.
+        build: Whether the commit's column lineage is needed, which requires a build.
+
+    Yields:
+        The base.
 
     Raises:
-        CannotCheck: If git knows no such commit, or the commit does not parse.
+        CannotCheck: If git does not know such a commit, or the commit does not parse.
     """
     commit = commit_of(project, base)
     if build:
         require_own_tables(project)
     tree = folder / "base"
-    # A checkout's hooks are for people.
+    # Skip checkout hooks, which are meant for people.
     without_hooks = ("-c", f"core.hooksPath={os.devnull}")
     project.git(*without_hooks, "worktree", "add", "--detach", str(tree), commit)
     try:
@@ -96,7 +107,7 @@ def base_of(project: Project, base: str, folder: Path, build: bool) -> Iterator[
 
 
 def _take_submodules(project: Project, commit: str, tree: Path) -> None:
-    """Put the submodules into the tree, as far as their clones here have what the commit names."""
+    """Add the submodules to the tree, as far as the local clones have the commits."""
     if not (tree / ".gitmodules").is_file():
         return
     for line in project.git("ls-tree", "-r", "-z", "--full-tree", commit).split("\0"):
@@ -113,13 +124,16 @@ def _take_submodules(project: Project, commit: str, tree: Path) -> None:
 
 
 def require_own_tables(project: Project) -> None:
-    """Raises CannotCheck if a build would go to tables that are somebody's.
+    """Check that a build would not write to real tables.
 
-    The check names a folder and a schema of its own by these variables.
+    The check passes its own folder and schema in these variables, so the profile must read them.
+
+    Raises:
+        CannotCheck: If the profile does not read them.
     """
     profiles = read_yaml(project.profiles / PROFILES)
     if not profiles:
-        return  # dbt says what is wrong with it
+        return  # dbt reports what is wrong with it
     outputs = [each.get("outputs", {}) for each in profiles.values() if isinstance(each, dict)]
     told = str([each[project.target] for each in outputs if project.target in each])
     if missing := [name for name in (HOME, SCHEMA) if name not in told]:
@@ -130,7 +144,7 @@ def require_own_tables(project: Project) -> None:
 
 
 def _take_artifacts(project: Project, base: Base, folder: Path, build: bool) -> None:
-    """Copy what is kept of the commit, or make it and keep it."""
+    """Copy the cached artifacts of the commit, or make and cache them."""
     kept_in = project.state / "bases"
     wanted = [PARSED, LINEAGE_OF_BASE] if build else [PARSED]
     code = _checking_code(project)
@@ -138,7 +152,7 @@ def _take_artifacts(project: Project, base: Base, folder: Path, build: bool) -> 
     try:
         for name, artifacts in kept.items():
             shutil.copytree(artifacts, folder / name, dirs_exist_ok=True)
-    except OSError:  # not there, or just being deleted
+    except OSError:  # absent, or just being deleted
         error = _make_artifacts(project, base, build)
         if error:
             said = " ".join(str(error).split())
@@ -148,9 +162,13 @@ def _take_artifacts(project: Project, base: Base, folder: Path, build: bool) -> 
 
 
 def _make_artifacts(project: Project, base: Base, build: bool) -> BaseException | None:
-    """Parse, and build if asked for, the commit. Out: why it does not parse."""
+    """Parse the commit, and build it if needed.
+
+    Returns:
+        The error if it does not parse.
+    """
     with step(f"Reading {base.name} ({base.commit[:9]})"):
-        # A package may be a folder of the commit, so its packages are not the working tree's.
+        # A package may be a folder of the commit, so the working tree's packages do not apply.
         error = project.install_packages(base.tree)
         error = error or _parse(project, base)
     if build and not error:
@@ -160,7 +178,7 @@ def _make_artifacts(project: Project, base: Base, build: bool) -> BaseException 
 
 
 def _parse(project: Project, base: Base) -> BaseException | None:
-    """Parse the commit by its profile or, where that has no such target, by the working tree's."""
+    """Parse the commit with its own profile, or with the working tree's if a target is missing."""
     error: BaseException | None = None
     for profiles in dict.fromkeys([project.profiles_of(base.tree), project.profiles]):
         done = project.dbt("parse", root=base.tree, state=base.manifest, profiles=profiles)
@@ -171,7 +189,7 @@ def _parse(project: Project, base: Base) -> BaseException | None:
 
 
 def build_empty(project: Project, base: Base) -> None:
-    """Build the commit's tables with no rows, in schemas of their own; if it fails, it fails."""
+    """Build the commit's tables without rows, in separate schemas. Failures are ignored."""
     without_tests = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
     own = os.environ.get(SCHEMA)
     os.environ[SCHEMA] = f"{own}_base" if own else "base"
@@ -184,7 +202,7 @@ def build_empty(project: Project, base: Base) -> None:
 
 
 def _checking_code(project: Project) -> str:
-    """A hash of what, besides a commit, its artifacts are made by: this code, and its libraries."""
+    """Return a hash of everything else that determines the artifacts: this code and the profile."""
     code = hashlib.sha256(json.dumps([project.target, str(project.within())]).encode())
     guard = Path(dbt_spark_contracts.__file__).parent
     for file in [project.profiles / PROFILES, *sorted(guard.rglob("*.py"))]:
@@ -195,7 +213,7 @@ def _checking_code(project: Project) -> str:
 
 
 def _keep(made: Path, names: list[str], kept: Path) -> None:
-    """Keep these files of a base as `kept`, all or none, and of other bases the newest few."""
+    """Cache these files of a base, all or none, and delete all but the newest bases."""
     if not all((made / name).is_file() for name in names):
         return  # the base does not build
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -204,7 +222,7 @@ def _keep(made: Path, names: list[str], kept: Path) -> None:
         whole.mkdir()
         for name in names:
             shutil.copy(made / name, whole)
-        with contextlib.suppress(OSError):  # a check beside this one has made the same
+        with contextlib.suppress(OSError):  # a concurrent check has made the same
             whole.rename(kept)
     bases = sorted(kept.parent.glob("[!.]*"), key=lambda base: base.stat().st_mtime)
     for old in bases[:-BASES_KEPT]:

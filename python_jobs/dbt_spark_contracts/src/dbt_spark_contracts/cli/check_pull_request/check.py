@@ -1,4 +1,4 @@
-"""The check itself: what is wrong, and what the change touches."""
+"""The check itself: the problems, and what the change touches."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,13 +27,13 @@ class Checked:
     """What a check found.
 
     Attributes:
-        base: The branch or commit that the pull request goes to, and where this one began.
-        problems: What is wrong.
-        is_built: Whether all was built without rows, so that leaks were looked for.
-        files: The files of the repository that are others than in the base.
-        changes: What they change.
-        proven: What people call the models whose plan is proven to be the same.
-        radius: What the changes touch; None if the project does not parse.
+        base: The branch or commit that the pull request targets, and the merge base.
+        problems: The problems.
+        is_built: Whether everything was built without rows, which the search for leaks needs.
+        files: The files of the repository that differ from the base.
+        changes: The changes in them.
+        proven: The display names of models whose plan is proven to be the same.
+        radius: What the changes touch. None if the project does not parse.
     """
 
     base: str
@@ -50,9 +50,12 @@ def check(project: Project, base: str, folder: Path, build: bool) -> Checked:
 
     Args:
         project: The project.
-        base: The branch or commit that the pull request goes to.
-        folder: An empty folder for what is needed during the check.
-        build: Whether both are built, without rows.
+        base: The branch or commit that the pull request targets.
+        folder: An empty folder for temporary files.
+        build: Whether to build both states, without rows.
+
+    Returns:
+        What was found.
 
     Raises:
         CannotCheck: If there is nothing to compare with.
@@ -61,11 +64,11 @@ def check(project: Project, base: str, folder: Path, build: bool) -> Checked:
         files = _files(project, began)
         locator = Locator(project)
         with step("Reading the working tree"):
-            # A package may be a folder of the project, whose link dbt has made before.
+            # A package may be a folder of the project that dbt has linked before.
             is_installed = (project.root / "dbt_packages").is_dir()
             is_installed = is_installed and project.names_same_packages(began.tree)
             error = None if is_installed else project.install_packages(project.root)
-            # What an earlier check has parsed may be of another branch, and dbt mixes the two up.
+            # Earlier parse results may belong to another branch, and dbt would mix them up.
             error = error or project.dbt("parse", "--no-partial-parse").exception
         name = f"{base} ({began.commit[:9]})"
         if error:
@@ -88,12 +91,12 @@ def check(project: Project, base: str, folder: Path, build: bool) -> Checked:
 
 
 def _built(project: Project, locator: Locator) -> tuple[list[Problem], dict[str, Model]]:
-    """Build every layer with no rows. (Unit tests bring rows, and take time.)
+    """Build every layer without rows. Unit tests are left out: they have rows and take time.
 
     Returns:
-        What failed, and the models' column lineage.
+        The failures, and the models' column lineage.
     """
-    # What earlier checks found of the columns is not of this tree.
+    # The lineage of earlier checks does not belong to this tree.
     (project.state / FILE_NAME).unlink(missing_ok=True)
     errors = results.Errors()
     with step("Building the working tree without rows"):
@@ -107,7 +110,7 @@ def _built(project: Project, locator: Locator) -> tuple[list[Problem], dict[str,
 
 
 def _files(project: Project, base: Base) -> list[str]:
-    """The repository's files that are others than in the base, also what is not committed."""
+    """Return the repository's files that differ from the base, including uncommitted ones."""
     top = ("-C", project.repository())
     changed = project.git(*top, "diff", "--name-only", "--no-renames", "-z", base.commit)
     new = project.git(*top, "ls-files", "--others", "--exclude-standard", "-z")

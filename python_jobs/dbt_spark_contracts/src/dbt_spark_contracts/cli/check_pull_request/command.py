@@ -46,14 +46,14 @@ def check_pr(
     project with that of the base branch: which promises to readers break, and which columns of
     Gold and which exposures the change touches.
     """
-    # Not at the top: they import dbt.
+    # Imported late, because they import dbt.
     from dbt_spark_contracts.cli.check_pull_request.check import check
     from dbt_spark_contracts.cli.check_pull_request.problem import CannotCheck
     from dbt_spark_contracts.cli.check_pull_request.project import Project
 
     folder = project_dir.resolve()
     project = Project(folder, (profiles_dir or folder).resolve(), target)
-    # The answer depends on the code alone, and no table of another target is within reach.
+    # The result depends on the code alone, and tables of other targets are out of reach.
     for name in [name for name in os.environ if name.startswith("LAKEHOUSE_")]:
         del os.environ[name]
     try:
@@ -61,7 +61,7 @@ def check_pr(
             raise CannotCheck(f"{folder} has no dbt_project.yml: name the project, --project-dir")
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as needed:
             os.environ |= {"LAKEHOUSE_HOME": needed, "LAKEHOUSE_SHUFFLE_PARTITIONS": "1"}
-            # With --json - only that goes to stdout.
+            # With --json -, only the JSON goes to stdout.
             out = sys.stderr if json_file == STDOUT else sys.stdout
             with contextlib.redirect_stdout(out):
                 checked = check(project, base, Path(needed), not no_build)
@@ -77,7 +77,7 @@ def check_pr(
 
 
 def _tell(checked: "Checked", json_file: Path | None, sarif: Path | None, comment: bool) -> None:
-    """Write the report to wherever it is asked for."""
+    """Write the report to all requested places."""
     from dbt_spark_contracts.cli.check_pull_request.report import github
     from dbt_spark_contracts.cli.check_pull_request.report.as_json import as_json
     from dbt_spark_contracts.cli.check_pull_request.report.markdown import report

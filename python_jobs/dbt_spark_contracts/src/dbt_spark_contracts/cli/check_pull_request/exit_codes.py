@@ -1,4 +1,4 @@
-"""How a check ends."""
+"""The exit codes of a check."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 FINE, WRONG, CANNOT_CHECK = 0, 1, 2
 
-# click keeps the lines of a text that begins with \b as they are.
+# click keeps the line breaks of a text that begins with \b.
 EXPLAINED = """\b
 Exit codes:
   0  nothing is wrong (what the change touches is told)
@@ -17,5 +17,5 @@ Exit codes:
 
 
 def exit_code(checked: "Checked") -> int:
-    """How a check with these findings ends."""
+    """Return the exit code of a check with these findings."""
     return WRONG if checked.problems else FINE

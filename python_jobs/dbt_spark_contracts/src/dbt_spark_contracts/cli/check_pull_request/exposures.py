@@ -1,4 +1,4 @@
-"""Who reads the tables: dbt's exposures, and the columns that they say they read."""
+"""Readers of the tables: dbt's exposures, and the columns they declare."""
 
 from collections.abc import Iterable
 from operator import itemgetter
@@ -6,19 +6,19 @@ from operator import itemgetter
 from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest, parents
 from dbt_spark_contracts.lineage.artifact import short_name
 
-# In an exposure's meta: the columns that it reads, by model. Without, it reads all.
+# The key in an exposure's meta for the columns that it reads, by model. Default: all.
 COLUMNS = "columns"
 
 
 def readers(manifest: Manifest, of: Iterable[str]) -> list[dict]:
-    """The exposures that read one of these nodes, by name: dbt's order changes."""
+    """Return the exposures that read one of these nodes, by name because dbt's order varies."""
     wanted = set(of)
     exposures = sorted(manifest.exposures.values(), key=itemgetter("name"))
     return [each for each in exposures if wanted & _read(manifest, each)]
 
 
 def _read(manifest: Manifest, exposure: dict) -> set[str]:
-    """What an exposure reads, also through metrics, semantic models and saved queries."""
+    """Return what an exposure reads, also through metrics, semantic models and saved queries."""
     between = {
         key: node
         for part in ("metrics", "semantic_models", "saved_queries")
@@ -34,20 +34,20 @@ def _read(manifest: Manifest, exposure: dict) -> set[str]:
 
 
 def columns_read(exposure: dict, node: str) -> list[str]:
-    """The columns that an exposure says it reads of a node, in lower case; none if it reads all."""
+    """Return the columns of a node that an exposure declares, in lower case. Empty means all."""
     config = exposure.get("config") or {}
     told = {**(exposure.get("meta") or {}), **(config.get("meta") or {})}.get(COLUMNS)
     if not isinstance(told, dict):
         return []
     name = short_name(node).lower()
     by_model = {str(model).lower(): columns for model, columns in told.items()}
-    # One entry may be for all versions of a model.
+    # One entry may cover all versions of a model.
     columns = by_model.get(name) or by_model.get(name.partition(".v")[0]) or []
     return [str(each).lower() for each in ([columns] if isinstance(columns, str) else columns)]
 
 
 def reader(exposure: dict) -> str:
-    """An exposure and its owner, in words."""
+    """Return an exposure and its owner, in words."""
     owner = exposure.get("owner") or {}
     told = owner.get("name") or owner.get("email")
     return f"{exposure['name']} ({told})" if told else exposure["name"]

@@ -1,4 +1,4 @@
-"""Where in the project's files something stands: for annotations of a pull request."""
+"""Places in the project's files, for annotations of a pull request."""
 
 import glob
 import os
@@ -21,12 +21,12 @@ class Locator:
         self.within = project.within()
 
     def file(self, path: str) -> str:
-        """A file of the project, as seen from the repository's root."""
+        """Return a file of the project, relative to the repository's root."""
         inside = Path(os.path.relpath(self.project.root / path, self.project.root))
         return (self.within / inside).as_posix() if path else ""
 
     def named(self, name: str) -> str:
-        """The one file of the project with that name, or end; "" if there are several, or none."""
+        """Return the only file of the project with this name or ending. "" if it is not unique."""
         if not name:
             return ""
         listed = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -35,7 +35,7 @@ class Locator:
         return found.pop() if len(found) == 1 else ""
 
     def in_yml(self, patch_path: str | None, node: str, column: str, text: str) -> Place:
-        """The yml file that describes a node, and the line of its column, or else of the node."""
+        """Return the yml file of a node, with the line of its column, or else of the node."""
         file = self.file((patch_path or "").partition("://")[2])
         lines = self.project.read(file) if file else []
         start = _find(rf"^ *- name: {re.escape(node)}$", lines)
@@ -45,7 +45,7 @@ class Locator:
         return Place(file, found or start or 1, text)
 
     def in_model(self, path: str, column: str, text: str) -> Place:
-        """A model's file, and the line that puts a column out; or its select, return or def."""
+        """Return a model's file, with the line that outputs a column, or its select or return."""
         file = self.file(path)
         lines = self.project.read(file)
         put_out = rf"""(^\s*["']?(\w+\.)?|\bas |alias\(["']){re.escape(column)}["']?\)?,?$"""
@@ -55,12 +55,12 @@ class Locator:
         return Place(file, 1, text)
 
     def in_file(self, path: str, pattern: str, text: str) -> Place:
-        """The first line of a file of the project that has the pattern, or else its first."""
+        """Return the first line of a file that matches the pattern, or else line 1."""
         file = self.file(path)
         return Place(file, _find(pattern, self.project.read(file)) or 1, text)
 
 
 def _find(pattern: str, lines: list[str], after: int = 0) -> int:
-    """The number (from 1) of the first line after `after` with the pattern; 0 if there is none."""
+    """Return the number (from 1) of the first matching line after `after`, or 0."""
     numbers = range(after, len(lines))
     return next((number + 1 for number in numbers if re.search(pattern, lines[number])), 0)

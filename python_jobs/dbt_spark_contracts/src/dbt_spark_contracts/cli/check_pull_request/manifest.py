@@ -1,4 +1,4 @@
-"""dbt's manifest.json, as a check reads it."""
+"""dbt's manifest.json, as the check reads it."""
 
 import json
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dbt_spark_contracts.lineage.artifact import short_name
 
-# What holds rows, or makes them. Tests, hooks and analyses are none.
+# Resource types that hold or compute rows. Tests, hooks and analyses do not.
 HOLDERS = ("model", "snapshot", "seed", "source", "function")
 
 
@@ -17,14 +17,14 @@ class Manifest:
     """One state of the project.
 
     Attributes:
-        raw: The whole of manifest.json.
+        raw: The content of manifest.json.
     """
 
     raw: dict
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """The manifest of a target folder."""
+        """Read the manifest in a target folder."""
         return cls(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
 
     @property
@@ -47,22 +47,22 @@ class Manifest:
 
     @property
     def hooks(self) -> dict[str, dict]:
-        """What runs at the start and the end of a command."""
+        """The hooks at the start and end of a command."""
         nodes = self.raw["nodes"]
         return {key: node for key, node in nodes.items() if node["resource_type"] == "operation"}
 
     @property
     def macros(self) -> dict[str, dict]:
-        """All macros, of packages too."""
+        """All macros, including those of packages."""
         return self.raw["macros"]
 
     @property
     def exposures(self) -> dict[str, dict]:
-        """Who reads the tables."""
+        """The exposures."""
         return self.raw["exposures"]
 
     def downstream(self, of: Iterable[str]) -> set[str]:
-        """The nodes that read these ones, or what reads them, without these ones."""
+        """Return the nodes that read these ones directly or indirectly, without these ones."""
         begun = set(of)
         found: set[str] = set()
         reached = begun
@@ -77,15 +77,15 @@ class Manifest:
 
 
 def parents(node: dict) -> set[str]:
-    """The unique ids of what a node refers to."""
+    """Return the unique ids that a node depends on."""
     return set((node.get("depends_on") or {}).get("nodes") or ())
 
 
 def names(of: Iterable[str]) -> str:
-    """What people call these nodes, in one text."""
+    """Return the display names of these nodes, in one text."""
     return ", ".join(sorted(map(short_name, of)))
 
 
 def file_of(node: dict) -> str:
-    """The file of the project that makes a node."""
+    """Return the file of the project that defines a node."""
     return node.get("original_file_path") or ""

@@ -1,4 +1,4 @@
-"""What a check finds wrong, and why it could not check."""
+"""The problems that a check finds, and the reasons why it cannot run."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -9,7 +9,7 @@ class CannotCheck(Exception):
 
 
 class Place(NamedTuple):
-    """Where a problem shows: a file of the repository, or "", and what to say there."""
+    """Where a problem shows: a file of the repository or "", a line, and a message."""
 
     file: str
     line: int
@@ -18,12 +18,12 @@ class Place(NamedTuple):
 
 @dataclass
 class Problem:
-    """One thing that is wrong.
+    """One problem.
 
     Attributes:
         rule: The kind of problem, a key of RULES.
-        title: What is wrong, in a few words.
-        places: Where.
+        title: The problem in a few words.
+        places: Where it shows.
         details: More lines, as Markdown.
     """
 

@@ -1,4 +1,4 @@
-"""The project that is checked, and dbt and git run on it."""
+"""The checked project, with calls of dbt and git."""
 
 import os
 import subprocess
@@ -12,22 +12,22 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from dbt_spark_contracts.cli.check_pull_request.problem import CannotCheck
 
-# Where dbt's log goes, of the base's tree too.
+# The folder of dbt's log, also for the base's tree.
 LOGS = "logs"
 OF_A_COMMIT = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_PREFIX", "GIT_COMMON_DIR")
 PROFILES = "profiles.yml"
-# The files that name a project's packages.
+# The files that list a project's packages.
 PACKAGES = ("packages.yml", "dependencies.yml")
 
 
 @dataclass(frozen=True)
 class Project:
-    """The dbt project that is checked.
+    """The dbt project to check.
 
     Attributes:
         root: Its folder.
         profiles: The folder of profiles.yml.
-        target: The target that it is parsed and built for.
+        target: The target to parse and build for.
     """
 
     root: Path
@@ -36,20 +36,28 @@ class Project:
 
     @property
     def state(self) -> Path:
-        """Where dbt's artifacts of the working tree go."""
+        """The folder of dbt's artifacts for the working tree."""
         return self.root / "target" / "pull_request"
 
     def repository(self) -> Path:
-        """The folder of the git repository. Raises CannotCheck if there is none."""
+        """Return the folder of the git repository.
+
+        Raises:
+            CannotCheck: If there is none.
+        """
         return Path(self.git("rev-parse", "--show-toplevel", otherwise="this is no git repository"))
 
     def within(self) -> Path:
-        """Where the project lies in its repository."""
+        """Return the project's folder, relative to the repository."""
         return self.root.resolve().relative_to(self.repository().resolve())
 
     def git(self, *args: str | Path, otherwise: str = "") -> str:
-        """What `git *args` prints. Raises CannotCheck: `otherwise`, or else what git says."""
-        # A hook of git has them set for the commit that it is asked about.
+        """Return the output of `git *args`.
+
+        Raises:
+            CannotCheck: If it fails, with `otherwise` or git's own message.
+        """
+        # A git hook runs with these variables set for the commit in question.
         outside = {name: value for name, value in os.environ.items() if name not in OF_A_COMMIT}
         try:
             done = subprocess.run(
@@ -74,27 +82,34 @@ class Project:
         profiles: Path | None = None,
         on_event: Callable | None = None,
     ) -> dbtRunnerResult:
-        """Run `dbt *args` in this process; nothing of it is printed, all of it is logged.
+        """Run `dbt *args` in this process. The output goes to the log only.
 
         Args:
             args: The command and its options.
-            root: Another tree of the project than the working tree.
-            state: Where the artifacts go, if not to `self.state`.
-            profiles: Another folder of profiles.yml than that of the working tree.
+            root: Another tree of the project. Default: the working tree.
+            state: The folder for artifacts. Default: `self.state`.
+            profiles: Another folder of profiles.yml. Default: that of the working tree.
             on_event: Called with each of dbt's events.
+
+        Returns:
+            dbt's result.
         """
         options = ("--target-path", state or self.state, *self._options(root, profiles))
         runner = dbtRunner(callbacks=[on_event] if on_event else [])
         return runner.invoke([str(arg) for arg in (*args, *options)])
 
     def install_packages(self, root: Path) -> BaseException | None:
-        """Install the dbt packages that a tree of the project names. Out: why that fails."""
+        """Install the dbt packages of a tree of the project.
+
+        Returns:
+            The error if that fails.
+        """
         if not any((root / name).is_file() for name in PACKAGES):
             return None
         return dbtRunner().invoke(["deps", *map(str, self._options(root))]).exception
 
     def names_same_packages(self, tree: Path) -> bool:
-        """Does another tree of the project name the same packages as the working tree?"""
+        """Return whether another tree lists the same packages as the working tree."""
 
         def text(file: Path) -> str:
             return file.read_text(encoding="utf-8") if file.is_file() else ""
@@ -102,7 +117,7 @@ class Project:
         return all(text(tree / name) == text(self.root / name) for name in PACKAGES)
 
     def profiles_of(self, tree: Path) -> Path:
-        """The folder of profiles.yml of another tree of the project, if it has one of its own."""
+        """Return the folder of profiles.yml for another tree of the project."""
         if self.profiles.resolve().is_relative_to(self.repository().resolve()):
             own = tree / os.path.relpath(self.profiles.resolve(), self.root.resolve())
             if (own / PROFILES).is_file():
@@ -112,12 +127,12 @@ class Project:
     def _options(self, root: Path | None, profiles: Path | None = None) -> tuple:
         profiles = profiles or self.profiles
         where = ("--project-dir", root or self.root, "--profiles-dir", profiles)
-        # Without its own level the file has that of the terminal.
+        # The file log would take the terminal's level without one of its own.
         log = ("--log-path", self.root / LOGS, "--log-level", "none", "--log-level-file", "debug")
         return ("--target", self.target, *where, *log)
 
     def read(self, file: str) -> list[str]:
-        """The lines of a file of the repository; none if it is gone."""
+        """Return the lines of a file of the repository. Empty if it does not exist."""
         path = self.repository() / file
         if not path.is_file():
             return []
@@ -125,7 +140,7 @@ class Project:
 
 
 def read_yaml(file: Path) -> dict:
-    """A yml file's settings; none if there is no such file, or no settings in it."""
+    """Return the settings in a yml file. Empty if there are none."""
     try:
         read = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
     except (yaml.YAMLError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""What the two manifests say is wrong: contracts, marks and tables that readers rely on."""
+"""Problems that the two manifests show: contracts, marks and tables that readers rely on."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from dbt_spark_contracts.lineage.project import marked
 from dbt_spark_contracts.lineage.record import Model
 from dbt_spark_contracts.nodes import is_enforced
 
-# dbt compares such types without what stands in their parentheses.
+# dbt compares these types without their size in parentheses.
 SIZED = re.compile(r"(?P<kind>decimal|numeric|dec|char|varchar)\b.*")
 
 ON_PURPOSE = "On purpose? Keep it, with its table, as version 1: see docs/pull_requests.md"
@@ -35,13 +35,16 @@ MARK_ON_PURPOSE = (
 def broken(
     locator: Locator, before: Manifest, after: Manifest, built: dict[str, Model]
 ) -> Iterator[Problem]:
-    """Each promise of the base that the working tree breaks.
+    """Yield each promise of the base that the working tree breaks.
 
     Args:
         locator: Finds places in the project's files.
         before: The base's manifest.
-        after: The working tree's.
-        built: The column lineage of the working tree's models by unique id; empty without a build.
+        after: The working tree's manifest.
+        built: The column lineage of the working tree's models by unique id. Empty without a build.
+
+    Yields:
+        The problems.
     """
     yield from _breaking_changes(locator, before, after)
     yield from _lost_keys(locator, before, after)
@@ -52,10 +55,10 @@ def broken(
 
 
 def _breaking_changes(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Problem]:
-    """Each breaking change of a contract that dbt finds.
+    """Yield each breaking change of a contract that dbt finds.
 
-    dbt itself raises the first of a model with versions, which hides all others. So each model is
-    compared as one without.
+    For a versioned model, dbt raises an error at the first change, which hides all others. So each
+    model is compared as if it had no versions.
     """
     adapter = after.raw["metadata"]["adapter_type"]
     found: list[Any] = []
@@ -94,7 +97,7 @@ def _model(node: dict) -> ModelNode:
 
 
 def _version_with_table_of(old: dict, after: Manifest) -> dict | None:
-    """The version that keeps the table of a model that had none: it has an id of its own."""
+    """Return the version that keeps the table of a model without versions. Its id differs."""
     if old.get("version"):
         return None
     versions = (node for node in after.nodes.values() if node.get("version"))
@@ -102,7 +105,7 @@ def _version_with_table_of(old: dict, after: Manifest) -> dict | None:
 
 
 def _in_words(data: Any) -> Iterator[tuple[str, str]]:
-    """Each breaking change that an event of dbt's tells: its column, and how dbt calls it."""
+    """Yield each breaking change in an event of dbt: the column, and dbt's description."""
     for column in data.columns_removed:
         yield column, f"Columns were removed: {column}"
     for each in data.column_type_changes:
@@ -128,12 +131,12 @@ def _in_words(data: Any) -> Iterator[tuple[str, str]]:
         or data.contract_enforced_disabled
         or data.materialization_changed
     )
-    if not told:  # the model is gone, which dbt tells in its words only
+    if not told:  # the model is gone, which dbt only tells in words
         yield from (("", " ".join(text.split())) for text in data.breaking_changes)
 
 
 def _other_sizes(old: dict, new: dict) -> Iterator[tuple[str, str]]:
-    """Columns of a contract with the same type in another size, of which dbt takes no notice."""
+    """Yield columns of a contract whose type changes only in size, which dbt ignores."""
     if not is_enforced(old["config"]) or not is_enforced(new["config"]):
         return
     for name, column in old["columns"].items():
@@ -147,11 +150,11 @@ def _other_sizes(old: dict, new: dict) -> Iterator[tuple[str, str]]:
 
 
 def _lost_keys(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Problem]:
-    """Each key that a contract promises no more: dbt tells of enforced constraints only."""
+    """Yield each key that a contract no longer promises. dbt only checks enforced constraints."""
     for key, old in sorted(before.nodes.items()):
         new = after.nodes.get(key)
         if new is None or not is_enforced(old["config"]) or not is_enforced(new["config"]):
-            continue  # of a contract that is gone, dbt tells
+            continue  # dbt reports a removed contract
         kept = _keys(new)
         places = []
         for columns in sorted(_keys(old), key=sorted):
@@ -165,13 +168,13 @@ def _lost_keys(locator: Locator, before: Manifest, after: Manifest) -> Iterator[
 
 
 def _read_by(state: Manifest, key: str) -> list[str]:
-    """The exposures that read a node, in a line; none, if there are none."""
+    """Return a line with the exposures that read a node, or nothing."""
     exposures = ", ".join(inline(reader(each)) for each in readers(state, [key]))
     return [f"Read by: {exposures}."] if exposures else []
 
 
 def _keys(node: dict) -> set[frozenset[str]]:
-    """The columns of each key that a contract promises; none, where it is wrong, which dbt says."""
+    """Return the keys that a contract promises. Empty if they are invalid, which dbt reports."""
     try:
         return {frozenset(name.lower() for name in columns) for columns in keys(node)}
     except CompilationError:
@@ -179,7 +182,7 @@ def _keys(node: dict) -> set[frozenset[str]]:
 
 
 def _moved(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Problem]:
-    """Each model with a contract whose readers find its table nowhere."""
+    """Yield each model with a contract whose readers no longer find its table."""
     for key, old in sorted(before.nodes.items()):
         new = after.nodes.get(key)
         if new is None or old["resource_type"] != "model" or not is_enforced(old["config"]):
@@ -193,14 +196,13 @@ def _moved(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Prob
 
 
 def _lost_marks(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Problem]:
-    """Each column that is marked in the base, and may be there still without the mark, or with one
-    that lets it be in more places.
+    """Each marked column of the base that lost the mark, or has one that names more places.
 
-    The marks keep it from readers (docs/contracts.md), so to take one away breaks a promise too.
+    The marks keep it from readers (docs/contracts.md), so removing one breaks a promise, too.
     """
     for key, node in after.nodes.items():
         columns = {each["name"].lower(): each for each in node.get("columns", {}).values()}
-        # A column that a contract names no more is gone, which dbt tells by itself.
+        # dbt reports a column that is removed from a contract.
         is_promised = is_enforced(node["config"])
         places = []
         for column in before.nodes.get(key, {}).get("columns", {}).values():
@@ -228,7 +230,7 @@ def _wider(before: dict, after: dict) -> str:
 
 
 def _without_contract(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Problem]:
-    """Each model without a contract that comes to a schema where contracts are compulsory."""
+    """Yield each model without a contract that enters a schema where contracts are required."""
     compulsory = schemas_with_contracts(locator.project.root, after.project)
     for key, node in sorted(after.nodes.items()):
         schemas = {node["config"].get("schema"), node["schema"]} & compulsory
@@ -236,7 +238,7 @@ def _without_contract(locator: Locator, before: Manifest, after: Manifest) -> It
             continue
         old = before.nodes.get(key)
         was_there = old and old["schema"] == node["schema"] and not is_enforced(old["config"])
-        if was_there or (old and is_enforced(old["config"])):  # dbt tells what a contract loses
+        if was_there or (old and is_enforced(old["config"])):  # dbt reports what a contract loses
             continue
         text = f"{node['name']} has no contract, which is compulsory in {', '.join(schemas)}"
         place = Place(locator.file(file_of(node)), 1, text)
@@ -247,14 +249,14 @@ def _without_contract(locator: Locator, before: Manifest, after: Manifest) -> It
 def _lost_by_exposures(
     locator: Locator, after: Manifest, built: dict[str, Model]
 ) -> Iterator[Problem]:
-    """Each exposure that names a column which its model does not have."""
+    """Yield each exposure that declares a column which its model does not have."""
     for exposure in sorted(after.exposures.values(), key=lambda each: each["name"]):
         places = []
         for key in sorted(parents(exposure) & after.nodes.keys()):
             node = after.nodes[key]
             there = built.get(key, Model()).columns or node.get("columns") or {}
             if not built.get(key) and not is_enforced(node["config"]):
-                continue  # its yml need not name all of its columns
+                continue  # its yml need not list all of its columns
             missing = {*columns_read(exposure, key)} - {name.lower() for name in there}
             for name in sorted(missing):
                 text = f"{exposure['name']} reads {short_name(key)}.{name}, which is not there"

@@ -1,4 +1,4 @@
-"""What dbt's results say is wrong: by their statuses, and by the errors that the nodes raised."""
+"""Problems from dbt's results: the statuses, and the errors that nodes raised."""
 
 import sys
 import traceback
@@ -18,21 +18,22 @@ TITLES = {
     "leak": "hands on what has to stay",
     "key": "has more rows than its contract promises",
 }
-# What Spark adds (a query plan) is long, and stands in logs/dbt.log.
+# Spark adds a long query plan to its errors. It is in logs/dbt.log.
 SHOWN_LINES = 20
 
 
 class Errors:
     """The errors that the nodes of a dbt command raise, by unique id.
 
-    A result of dbt's has no more than the text. dbt tells each error while it handles it.
+    dbt's results have only the text of an error. The exception is available while dbt fires its
+    event.
     """
 
     def __init__(self) -> None:
         self.by_node: dict[str, BaseException] = {}
 
     def on_event(self, event: Any) -> None:
-        """A callback for dbt's events."""
+        """Store the exception that dbt is handling. A callback for dbt's events."""
         error = sys.exc_info()[1]
         if error is not None and event.info.name.endswith("OnRun"):
             node = getattr(getattr(event.data, "node_info", None), "unique_id", "")
@@ -40,12 +41,15 @@ class Errors:
 
 
 def failed(results: Any, errors: Errors, locator: Locator) -> Iterator[Problem]:
-    """The problem of each node that failed.
+    """Yield a problem for each failed node.
 
     Args:
         results: The results of dbt's command.
         errors: The errors that its nodes raised.
         locator: Finds places in the project's files.
+
+    Yields:
+        The problems.
     """
     for result in results:
         if str(result.status) in FAILED:
@@ -57,11 +61,11 @@ def failed(results: Any, errors: Errors, locator: Locator) -> Iterator[Problem]:
 def failure(
     title: str, error: BaseException | str, locator: Locator, node: Any = None, rule: str = "parse"
 ) -> Problem:
-    """A problem of which an error's text is all that is known, in the file that it is about."""
+    """Return a problem that only has an error's text, placed in the file it is about."""
     node = node or getattr(error, "node", None)
     file = str(getattr(node, "original_file_path", "") or getattr(error, "path", "") or "")
     syntax = getattr(error, "exc", None)
-    if file and not (locator.project.root / file).is_file():  # as seen from a folder of models
+    if file and not (locator.project.root / file).is_file():  # relative to a folder of models
         file = locator.named(file)
     if not file and isinstance(syntax, SyntaxError):
         file = locator.named(syntax.filename or "")
@@ -90,7 +94,7 @@ def _of_error(node: Any, error: BaseException | None, message: str, locator: Loc
 
 
 def _of_contract(node: Any, error: ContractError, locator: Locator) -> Problem:
-    """A row of dbt's table of columns is a place."""
+    """Return one place per row of dbt's table of columns."""
     mismatches = error.get_mismatches()
     header = list(mismatches.column_names)
     rows = [[str(cell or "") for cell in row.values()] for row in mismatches.rows]
@@ -106,7 +110,7 @@ def _of_contract(node: Any, error: ContractError, locator: Locator) -> Problem:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and those that it was raised for."""
+    """Yield the error and its causes."""
     seen = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -115,14 +119,14 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _line(error: BaseException | str, file: str, locator: Locator) -> int:
-    """The line that an error is of: of Python's syntax, or where a model's code raised."""
+    """Return the line of an error: of a syntax error, or where a model's code raised it."""
     path = locator.project.root / file
     if isinstance(error, str) or not file or not path.is_file():
         return 1
     syntax = getattr(error, "exc", None)
     if isinstance(syntax, SyntaxError) and syntax.lineno:
         text = path.read_text(encoding="utf-8")
-        # dbt takes the blank lines away that a file begins with.
+        # dbt strips the blank lines at the beginning of a file.
         return syntax.lineno + text[: -len(text.lstrip())].count("\n")
     frames = [
         frame

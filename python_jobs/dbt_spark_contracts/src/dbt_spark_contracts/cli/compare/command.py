@@ -47,9 +47,7 @@ def compare(
     html: Path | None,
     json_file: Path | None,
 ) -> None:
-    """Compare two tables: columns, rows, values. A TABLE is Parquet files, a table
-    or a model; or a version of one: t@BRANCH, t@RUN, t@SNAPSHOT, t@TIME (UTC).
-    """
+    """Compare two tables, files, or versions: t@BRANCH, t@RUN, t@SNAPSHOT, t@TIME."""
     if base and lineage_before:
         raise click.UsageError("name one of --base and --lineage-before")
     if examples < 0:

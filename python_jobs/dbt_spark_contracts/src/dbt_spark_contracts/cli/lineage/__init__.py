@@ -1,1 +1,1 @@
-"""Looking at which columns each column comes from: as a tree, a page, or OpenLineage."""
+"""Shows which columns each column comes from: as a tree, a page, or OpenLineage."""

@@ -72,14 +72,18 @@ def lineage(
 
 
 def column_tree(lineage: Lineage, column: str, downstream: bool, with_rows: bool) -> Iterable[str]:
-    """The lines of a column's tree, as wide as the terminal allows to be read."""
+    """Return the lines of a column's tree, in a readable width for the terminal."""
     width = max(80, min(120, shutil.get_terminal_size((100, 24)).columns))
     draw = tree.downstream if downstream else tree.upstream
     return draw(lineage, lineage.find(column), width, with_rows)
 
 
 def openlineage_lines(lineage: Lineage, namespace: str | None) -> Iterable[str]:
-    """The lines of JSON. Raises CannotShow if the package that makes them is not there."""
+    """Return the events as JSON lines.
+
+    Raises:
+        CannotShow: If the openlineage package is not installed.
+    """
     try:
         from dbt_spark_contracts.cli.lineage import openlineage
     except ModuleNotFoundError as error:

@@ -1,6 +1,6 @@
-"""Where everything stands on the page: a lane for each layer, a box for each node, a row a column.
+"""The layout of the page: a lane per layer, a box per node, and a row per column.
 
-The same lineage always gives the same picture. All numbers are in pixels, at the zoom 1.
+The same lineage always gives the same picture. All numbers are pixels at zoom 1.
 """
 
 from collections import defaultdict
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 from dbt_spark_contracts.cli.lineage.project import Exposure, Lineage, Node
 
-ROW = 22  # the height of a column's row
-HEAD = 30  # and of a box's head, with the model's name
-LETTER = 7.3  # the width of a letter
-GAP = 36  # between boxes, one above the other
-BETWEEN = 150  # between boxes, side by side: room for the edges
+ROW = 22  # height of a column's row
+HEAD = 30  # height of a box's head, with the model's name
+LETTER = 7.3  # width of a letter
+GAP = 36  # vertical distance between boxes
+BETWEEN = 150  # horizontal distance between boxes, with room for the edges
 PADDING = 40  # of a lane
 LANE_HEAD = 60
-SHAPE = 1.4  # how much wider than high the room on a screen is
+SHAPE = 1.4  # width to height of the space on a screen
 
 
 @dataclass
 class Box:
-    """A node or an exposure: its corner, size, and the lane it is in."""
+    """A node or an exposure: its corner, size and lane."""
 
     id: str
     width: float
@@ -43,7 +43,7 @@ class Lane:
 
 
 def lay_out(lineage: Lineage) -> tuple[list[Lane], dict[str, Box]]:
-    """The lanes from left to right, and the boxes by their ids."""
+    """Return the lanes from left to right, and the boxes by their ids."""
     above = inputs(lineage)
     ranks = depths(above)
     boxes = {node.id: of_node(node) for node in lineage.nodes.values()}
@@ -56,7 +56,7 @@ def lay_out(lineage: Lineage) -> tuple[list[Lane], dict[str, Box]]:
 
 
 def inputs(lineage: Lineage) -> dict[str, set[str]]:
-    """Of each node and exposure, what it reads."""
+    """Return what each node and exposure reads."""
     above = defaultdict(set)
     for node, readers in lineage.readers.items():
         for reader in readers - {node}:
@@ -66,7 +66,7 @@ def inputs(lineage: Lineage) -> dict[str, set[str]]:
 
 
 def depths(above: dict[str, set[str]]) -> dict[str, int]:
-    """How many steps each is away from its farthest root. A cycle is cut where it is met."""
+    """Return the longest distance of each node to a root. Cycles are cut where they are found."""
     found: dict[str, int] = {}
     open_ones: set[str] = set()
 
@@ -84,9 +84,9 @@ def depths(above: dict[str, set[str]]) -> dict[str, int]:
 
 
 def pull_roots(ranks: dict[str, int], above: dict[str, set[str]], boxes: dict[str, Box]) -> None:
-    """Moves each root, such as a seed, next to the first that reads it.
+    """Move each root, such as a seed, next to its first reader.
 
-    What has to do with no other goes to the last of its lane.
+    A node without any connection goes to the end of its lane.
     """
     alone = []
     for key in [key for key, reads in above.items() if not reads]:
@@ -101,25 +101,25 @@ def pull_roots(ranks: dict[str, int], above: dict[str, set[str]], boxes: dict[st
 
 
 def of_node(node: Node) -> Box:
-    """A node's box, as wide as its longest line."""
+    """Return a node's box, as wide as its longest line."""
     rows = [len(each.name) + len(each.data_type[:14]) + 4 for each in node.columns.values()]
     letters = max([len(node.label) * 1.15, *rows])
     return Box(node.id, size(letters), HEAD + ROW * len(node.columns), node.layer)
 
 
 def of_exposure(exposure: Exposure) -> Box:
-    """An exposure's box: a head alone."""
+    """Return an exposure's box, which has only a head."""
     letters = len(exposure.label) * 1.15
     return Box(exposure.id, size(letters), HEAD + ROW, "exposures")
 
 
 def size(letters: float) -> float:
-    """The width of a box with so many letters."""
+    """Return the width of a box with this many letters."""
     return round(max(150, letters * LETTER + 34))
 
 
 def stacked(boxes: dict[str, Box], ranks: dict[str, int]) -> list[list[Box]]:
-    """The boxes as stacks, left to right: the lanes one after the other, in each by rank."""
+    """Return the boxes as stacks from left to right: by lane, then by rank."""
     lanes: dict = defaultdict(lambda: defaultdict(list))
     for box in boxes.values():
         lanes[box.lane][ranks[box.id]].append(box)
@@ -132,7 +132,7 @@ def stacked(boxes: dict[str, Box], ranks: dict[str, int]) -> list[list[Box]]:
 
 
 def in_order(stack: list[Box], above: dict[str, set[str]], boxes: dict[str, Box]) -> None:
-    """Sorts a stack by where what feeds its boxes stands, so that fewer edges cross."""
+    """Sort a stack by the position of each box's inputs, so that fewer edges cross."""
 
     def middle(box: Box) -> float:
         heights = [boxes[each].y + boxes[each].height / 2 for each in above[box.id]]
@@ -146,14 +146,14 @@ def in_order(stack: list[Box], above: dict[str, set[str]], boxes: dict[str, Box]
 
 
 def best_shape(stacks: list[list[Box]]) -> list[list[Box]]:
-    """The stacks, cut in several where they are so high that the page would be a long strip."""
+    """Split high stacks, so that the page does not become a long strip."""
     tallest = max((box.height for stack in stacks for box in stack), default=0)
     tries = [cut(stacks, max(tallest, 400) * 1.25**step) for step in range(16)]
     return min(tries, key=lambda each: abs(shape(each) - SHAPE))
 
 
 def cut(stacks: list[list[Box]], limit: float) -> list[list[Box]]:
-    """The stacks, each cut so that no part is higher than the limit."""
+    """Split each stack so that no part is higher than the limit."""
     parts: list[list[Box]] = []
     for stack in stacks:
         parts.append([])
@@ -165,18 +165,18 @@ def cut(stacks: list[list[Box]], limit: float) -> list[list[Box]]:
 
 
 def height(stack: Iterable[Box]) -> float:
-    """How high a stack is."""
+    """Return the height of a stack."""
     return sum(box.height + GAP for box in stack) - GAP
 
 
 def shape(stacks: list[list[Box]]) -> float:
-    """How many times wider than high these stacks are, side by side."""
+    """Return the ratio of width to height of these stacks, side by side."""
     width = sum(max(box.width for box in stack) + BETWEEN for stack in stacks)
     return width / (max(map(height, stacks), default=0) + LANE_HEAD + PADDING) if stacks else SHAPE
 
 
 def place(stacks: list[list[Box]]) -> tuple[list[Lane], dict[str, Box]]:
-    """Gives each box its corner, and each lane. Stacks stand side by side, their middles level."""
+    """Set the corners of all boxes and lanes. Stacks are side by side and vertically centered."""
     full = max(map(height, stacks), default=0)
     lanes: list[Lane] = []
     x = 0.0

@@ -1,12 +1,12 @@
-"""Column lineage as OpenLineage: a DatasetEvent for each model, with a ColumnLineageDatasetFacet.
+"""Column lineage as OpenLineage: one DatasetEvent per model, with a ColumnLineageDatasetFacet.
 
-Why DatasetEvents: what is known is how a table is derived, and the spec has this event for such
-facts "at design-time and not associated with a Run". A RunEvent would have to say of a run when it
-began and how it ended; the record tells neither, and holds models that an earlier build recorded.
+Why a DatasetEvent: the record says how a table is derived, and the spec has this event for such
+facts "at design-time and not associated with a Run". A RunEvent would need the start and end of a
+run, which the record does not have. It also holds models that an earlier build recorded.
 
-What cannot be told in full must not look as if it were: such a column has the reasons in its
-`transformationDescription`, and the dataset the facet `dbtSparkContracts_untraced` with all of
-them, those of its rows too. A model that was not recorded has no event.
+Incomplete lineage must not look complete. Such a column has the reasons in its
+`transformationDescription`. The dataset has the facet `dbtSparkContracts_untraced` with all
+reasons, including those for its rows. A model that was not recorded has no event.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,7 @@ from dbt_spark_contracts.lineage.record import Origin
 
 PRODUCER = "urn:dbt-spark-contracts:column-lineage"
 
-# The spec's transformation type and subtype of each kind.
+# The transformation type and subtype of each kind, as in the spec.
 TRANSFORMATIONS = {
     "copy": ("DIRECT", "IDENTITY"),
     "computed": ("DIRECT", "TRANSFORMATION"),
@@ -37,16 +37,18 @@ TRANSFORMATIONS = {
 
 @attr.define
 class UntracedDatasetFacet(DatasetFacet):
-    """Why the lineage of columns, and of the rows, cannot be told in full. A custom facet."""
+    """Why the lineage of columns or rows is incomplete. A custom facet."""
 
     columns: dict[str, list[str]] = attr.field(factory=dict)
     rows: list[str] = attr.field(factory=list)
 
 
 def lines(lineage: Lineage, namespace: str | None = None) -> Iterator[str]:
-    """The events of the recorded models, a line of JSON each.
+    """Yield the events of the recorded models, one JSON line each.
 
-    In: the namespace of the datasets; without one, it is the catalog that a relation names first.
+    Args:
+        lineage: The project's lineage.
+        namespace: The namespace of the datasets. None means the catalog of each relation.
     """
     names = Names(lineage, namespace)
     for node in lineage.nodes.values():
@@ -55,19 +57,24 @@ def lines(lineage: Lineage, namespace: str | None = None) -> Iterator[str]:
 
 
 class Names:
-    """Gives each node the namespace and name that OpenLineage knows its table by."""
+    """Returns the OpenLineage namespace and name of each node's table."""
 
     def __init__(self, lineage: Lineage, namespace: str | None) -> None:
-        """In: the namespace of all datasets, or None for the catalog."""
+        """Find the default catalog.
+
+        Args:
+            lineage: The project's lineage.
+            namespace: The namespace of all datasets, or None for the catalog.
+        """
         self.lineage = lineage
         self.namespace = namespace
         relations = [lineage.nodes[key].relation.split(".") for key in lineage.recorded]
         catalogs = sorted({parts[0] for parts in relations if len(parts) > 2})
-        # dbt names a seed and a source without the catalog.
+        # dbt names seeds and sources without the catalog.
         self.catalog = catalogs[0] if catalogs else lineage.project
 
     def __call__(self, node: str) -> tuple[str, str]:
-        """The namespace and name of a node's table."""
+        """Return the namespace and name of a node's table."""
         relation = self.lineage.nodes[node].relation
         catalog, _, rest = relation.partition(".")
         if relation.count(".") < 2:
@@ -76,7 +83,7 @@ class Names:
 
 
 def event(lineage: Lineage, node: Node, names: Names) -> DatasetEvent:
-    """The event of one model."""
+    """Return the event of one model."""
     untraced = {column.name: column.untraced for column in node.columns.values() if column.untraced}
     facets = {
         "schema": schema_dataset.SchemaDatasetFacet(
@@ -114,7 +121,7 @@ def event(lineage: Lineage, node: Node, names: Names) -> DatasetEvent:
 
 
 def inputs(origins: Iterable[Origin], names: Names) -> list[column_lineage_dataset.InputField]:
-    """The input fields of a column or of rows: each place once, with all its transformations."""
+    """Return the input fields of a column or of rows, each once with all its transformations."""
     ways: dict = {}
     for origin in origins:
         kind, subtype = TRANSFORMATIONS[origin.kind]
@@ -131,5 +138,5 @@ def inputs(origins: Iterable[Origin], names: Names) -> list[column_lineage_datas
 
 
 def in_words(untraced: list[str]) -> str | None:
-    """What a reader is told of a column that cannot be traced in full."""
+    """Return the description of a column with incomplete lineage."""
     return f"cannot be told in full: {'; '.join(untraced)}" if untraced else None

@@ -1,8 +1,8 @@
 """The column graph of the whole project as one page that needs no network.
 
-Python says where everything stands (layout.py), Cytoscape.js draws it. What comes from the project
-is in the page as JSON only, in which no `<` is left, and page.js shows it as text, never as HTML. A
-content security policy admits the page's own scripts, by their hashes, and nothing from outside.
+Python computes the layout (layout.py), and Cytoscape.js draws it. Project data is only in the page
+as JSON, without any `<`, and page.js shows it as text, never as HTML. A content security policy
+allows the page's own scripts, by their hashes, and nothing from outside.
 """
 
 import base64
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 
 
 def html(lineage: Lineage) -> str:
-    """The page, as a text."""
+    """Return the page."""
     scripts = [part("vendor/cytoscape.min.js"), part("page.js")]
     return Template(part("page.html")).substitute(
         project=escape(lineage.project),
@@ -41,27 +41,27 @@ def html(lineage: Lineage) -> str:
 
 
 def part(name: str) -> str:
-    """A file of the page."""
+    """Return a file of the page."""
     return (HERE / name).read_text(encoding="utf-8")
 
 
 def policy(scripts: list[str]) -> str:
-    """What the browser may do: run these scripts, and fetch nothing."""
+    """Return the content security policy: run these scripts, and fetch nothing."""
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
     hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {hashes}"
 
 
 def as_json(value: dict) -> str:
-    """JSON that may stand in a script element: it has no letter that HTML takes notice of."""
-    # Half a surrogate pair is no letter: a browser could not write it to the address.
+    """Return JSON that is safe in a script element: no character in it is special in HTML."""
+    # Half a surrogate pair is not a character, and a browser could not put it into the address.
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     text = text.encode("utf-8", "replace").decode("utf-8")
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def content(lineage: Lineage) -> dict:
-    """All that the page shows. A column is known by its number, a node by its place in the list."""
+    """Return the page's data. Columns are referred to by number, nodes by position."""
     lanes, boxes = lay_out(lineage)
     places = [Place(node.id, name) for node in lineage.nodes.values() for name in node.columns]
     numbers = {place: number for number, place in enumerate(places)}
@@ -89,7 +89,7 @@ def content(lineage: Lineage) -> dict:
 
 
 def of_node(node: Node, box: Box, numbers: dict[Place, int], order: dict[str, int]) -> dict:
-    """A node, as the page's script wants it."""
+    """Return a node in the format of the page's script."""
     return {
         "label": node.label,
         "kind": node.kind,
@@ -120,10 +120,10 @@ def of_node(node: Node, box: Box, numbers: dict[Place, int], order: dict[str, in
 
 
 def where(box: Box) -> dict[str, float]:
-    """A box's corner and size."""
+    """Return a box's corner and size."""
     return {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
 
 
 def pairs(origins: list[Origin], numbers: dict[Place, int]) -> list[list]:
-    """Origins as [number of the column, kind, field]."""
+    """Return origins as [column number, kind, field]."""
     return [[numbers[place_of(each)], each.kind, each.field] for each in origins]

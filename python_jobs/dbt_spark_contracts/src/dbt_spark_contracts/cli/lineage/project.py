@@ -147,10 +147,12 @@ class Lineage:
         return found
 
     def find(self, name: str) -> Place:
-        """The place that a reader calls `name`: model.column, source.table.column, seed.column.
+        """Find the column with a name like model.column, source.table.column or seed.column.
 
-        A node may be called by its dbt unique_id or its relation too. Letter case makes no
-        difference, as in Spark. Raises CannotShow, with names that are close.
+        A node may also be given by its dbt unique_id or its relation. Case is ignored, as in Spark.
+
+        Raises:
+            CannotShow: If there is none. The message suggests similar names.
         """
         nodes = {}
         for each in self.nodes.values():
@@ -239,13 +241,16 @@ def read(target: Path) -> Lineage:
 
 
 def read_manifest(file: Path) -> dict:
-    """dbt's manifest.
+    """Read dbt's manifest.
 
     Args:
         file: The file.
 
+    Returns:
+        The manifest.
+
     Raises:
-        CannotShow: If there is none, or it is broken, or of another version.
+        CannotShow: If it does not exist, is broken, or of another version.
     """
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))

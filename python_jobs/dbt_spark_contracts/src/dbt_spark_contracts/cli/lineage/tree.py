@@ -1,4 +1,4 @@
-"""A column's lineage as a tree of plain text: up to its roots, or down to who reads it."""
+"""A column's lineage as a text tree: up to its roots, or down to its readers."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from dbt_spark_contracts.cli.lineage.project import (
 )
 from dbt_spark_contracts.lineage.record import Origin
 
-# The other direction, in words.
+# Words for the downstream direction.
 USES = {
     "copy": "copied to",
     "computed": "used to compute",
@@ -29,13 +29,13 @@ SEEN = "(see above)"
 def upstream(
     lineage: Lineage, place: Place, width: int = 100, has_rows: bool = True
 ) -> Iterator[str]:
-    """The lines of what a column comes from.
+    """Yield the lines of what a column comes from.
 
     Args:
-        lineage: The project's.
+        lineage: The project's lineage.
         place: The column.
-        width: How many letters a line may have.
-        has_rows: Whether to tell what the rows on the way are chosen by.
+        width: The maximum width of a line.
+        has_rows: Whether to show what the rows on the way are chosen by.
     """
     yield from title(lineage, place, width)
     seen = {place: None}  # a dict keeps the order
@@ -49,13 +49,13 @@ def upstream(
 def downstream(
     lineage: Lineage, place: Place, width: int = 100, has_rows: bool = True
 ) -> Iterator[str]:
-    """The lines of what comes from a column, down to the exposures of dbt that read it.
+    """Yield the lines of what comes from a column, down to the exposures that read it.
 
     Args:
-        lineage: The project's.
+        lineage: The project's lineage.
         place: The column.
-        width: How many letters a line may have.
-        has_rows: Whether to tell whose rows it decides.
+        width: The maximum width of a line.
+        has_rows: Whether to show whose rows it decides.
     """
     yield from title(lineage, place, width)
     seen: dict[Place, None] = {place: None}
@@ -68,7 +68,7 @@ def downstream(
 
 
 def title(lineage: Lineage, place: Place, width: int) -> Iterator[str]:
-    """The column itself: its name, type, marks and description."""
+    """Yield the column itself: its name, type, marks and description."""
     yield described(lineage, place)
     yield from wrap(
         lineage.column(place).description, width, initial_indent="", break_on_hyphens=False
@@ -76,7 +76,7 @@ def title(lineage: Lineage, place: Place, width: int) -> Iterator[str]:
 
 
 def described(lineage: Lineage, place: Place) -> str:
-    """A column in one line: model.column  type  [marks]  (seed)."""
+    """Return a column in one line: model.column  type  [marks]  (seed)."""
     column, kind = lineage.column(place), lineage.nodes[place.node].kind
     marks = [f"[{mark}]" for mark in column.marks]
     root = ROOTS.get(kind, "")
@@ -86,7 +86,7 @@ def described(lineage: Lineage, place: Place) -> str:
 def above(
     lineage: Lineage, place: Place, indent: str, seen: dict[Place, None], width: int
 ) -> Iterator[str]:
-    """The branches of what a column comes from. `seen` are the places that were printed."""
+    """Yield the branches of what a column comes from. `seen` holds the printed places."""
     column = lineage.column(place)
     by_place = grouped(column.origins)
     unknown = [f"? cannot be told in full: {reason}" for reason in column.untraced]
@@ -111,26 +111,26 @@ def above(
 
 
 def read_by_code(lineage: Lineage, node: str) -> str:
-    """What a model's own code reads, of which no plan tells."""
+    """Return the line for sources that a model's own code reads, which no plan shows."""
     names = [lineage.nodes[key].label for key in lineage.nodes[node].sources]
     return f"read by the model's code from {', '.join(names)}  {ROOTS['source']}"
 
 
 def has_more(lineage: Lineage, place: Place) -> bool:
-    """Whether anything stands below a place in the tree of what it comes from."""
+    """Return whether a place has branches of its own in the upstream tree."""
     column = lineage.column(place)
     return bool(column.origins or column.untraced or place.node in lineage.recorded)
 
 
 def nothing_above(lineage: Lineage, place: Place) -> str:
-    """Why a column comes from no other."""
+    """Return why a column comes from no other."""
     if place.node in lineage.recorded:
         return "from no column: a constant, or a value of the run"
     return "a root: no model of dbt makes it"
 
 
 def grouped(origins: Iterable[Origin]) -> dict[Place, str]:
-    """Each place once, with all the ways in which it is one, in words."""
+    """Return each place once, with all its kinds in words."""
     by_place = defaultdict(list)
     for origin in origins:
         by_place[place_of(origin)].append(origin)
@@ -140,7 +140,7 @@ def grouped(origins: Iterable[Origin]) -> dict[Place, str]:
 def in_words(
     origins: Iterable[Origin], words: dict[str, str], of_part: str = "its {part} {how}"
 ) -> str:
-    """How one column comes from another: copy of and decided by, its a, b computed from."""
+    """Return how one column comes from another: copy of and decided by, its a, b computed from."""
     parts = defaultdict(list)
     for origin in origins:
         parts[origin.kind, bool(origin.field)].append(origin.field)
@@ -152,7 +152,7 @@ def in_words(
 
 
 def rows(lineage: Lineage, nodes: Iterable[str], width: int) -> Iterator[str]:
-    """By which columns the rows of each of the nodes are chosen."""
+    """Yield the columns that choose the rows of each node."""
     lines = []
     for node in (lineage.nodes[name] for name in nodes):
         told = by_kind(lineage, node.rows.origins)
@@ -167,7 +167,7 @@ def rows(lineage: Lineage, nodes: Iterable[str], width: int) -> Iterator[str]:
 
 
 def by_kind(lineage: Lineage, origins: Iterable[Origin]) -> list[str]:
-    """Row origins in words, one text a kind: filtered by silver.a, b, bronze.c."""
+    """Return row origins in words, one text per kind: filtered by silver.a, b, bronze.c."""
     texts = []
     for kind, how in ROW_KINDS.items():
         columns = defaultdict(list)
@@ -190,7 +190,7 @@ def below(
     read: set[str],
     width: int,
 ) -> Iterator[str]:
-    """The branches of what comes from a column. `read` are the nodes whose readers were told."""
+    """Yield the branches of what comes from a column. `read` holds nodes with printed exposures."""
     by_place = defaultdict(list)
     for user, origin in lineage.uses.get(place, []):
         by_place[user].append(origin)
@@ -218,7 +218,7 @@ def below(
 
 
 def row_effects(lineage: Lineage, places: Iterable[Place], width: int) -> Iterator[str]:
-    """Whose rows the columns decide, and who reads those."""
+    """Yield whose rows the columns decide, and who reads those."""
     ways: dict = defaultdict(lambda: defaultdict(list))
     for place in sorted(places, key=lineage.name):
         for node, origin in lineage.row_uses.get(place, []):
@@ -234,14 +234,14 @@ def row_effects(lineage: Lineage, places: Iterable[Place], width: int) -> Iterat
 
 
 def all_readers(lineage: Lineage, node: str) -> list[str]:
-    """Who reads a node, at first or second hand: models, then exposures."""
+    """Return the direct and indirect readers of a node: models, then exposures."""
     found = reading(lineage, node)
     names = [lineage.nodes[each].label for each in found[1:]]
     return names + [each.label for each in lineage.exposures if set(each.reads) & set(found)]
 
 
 def reading(lineage: Lineage, node: str) -> list[str]:
-    """The node and all that read it, at first or second hand."""
+    """Return the node and all that read it, directly or indirectly."""
     found = [node]
     for each in found:
         found += sorted(lineage.readers.get(each, set()) - set(found))
@@ -249,7 +249,7 @@ def reading(lineage: Lineage, node: str) -> list[str]:
 
 
 def perhaps(lineage: Lineage, places: Iterable[Place], width: int) -> Iterator[str]:
-    """The columns that cannot be told in full and might come from these, for all that is known."""
+    """Yield the columns with incomplete lineage that might come from these."""
     places = set(places)
     readers = {each for place in places for each in reading(lineage, place.node)[1:]}
     nodes = [node for key, node in lineage.nodes.items() if key in readers]
@@ -266,7 +266,7 @@ def perhaps(lineage: Lineage, places: Iterable[Place], width: int) -> Iterator[s
 
 
 def changed(lineage: Lineage, nodes: Iterable[str], width: int) -> Iterator[str]:
-    """A warning of models whose files are not those that were recorded."""
+    """Warn about models whose files have changed since the recording."""
     names = [lineage.nodes[node].label for node in nodes if lineage.nodes[node].changed]
     if names:
         text = f"Changed since this was recorded, so perhaps not true: {', '.join(names)}"
@@ -274,10 +274,10 @@ def changed(lineage: Lineage, nodes: Iterable[str], width: int) -> Iterator[str]
 
 
 def fork(text: str, indent: str, last: bool | None, width: int) -> list[str]:
-    """A text as a branch of the tree, over several lines if it is long. None: it is no branch."""
+    """Return a text as a branch of the tree, wrapped if long. With `last` None, it is no branch."""
     first = "  " if last is None else "└── " if last else "├── "
     rest = "      " if last is None else stem(last) + "  "
-    room = max(width, len(indent) + 50)  # deep down, a long line reads better than a narrow one
+    room = max(width, len(indent) + 50)  # deep down, a long line is more readable than a narrow one
     lines = wrap(
         text,
         room,
@@ -290,10 +290,10 @@ def fork(text: str, indent: str, last: bool | None, width: int) -> list[str]:
 
 
 def stem(last: bool) -> str:
-    """What stands under a branch, before its own branches."""
+    """Return the prefix below a branch, before its own branches."""
     return "    " if last else "│   "
 
 
 def unique(items: Iterable) -> list:
-    """Each once, in order."""
+    """Return each item once, in order."""
     return list(dict.fromkeys(items))

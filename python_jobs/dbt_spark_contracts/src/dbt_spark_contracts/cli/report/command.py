@@ -45,7 +45,11 @@ def report(place: Place, limit: int, html: Path | None, as_json: bool) -> None:
 
 
 def _page(runs: list[dict]) -> str:
-    """The page. Raises CannotOpen if the package that draws is not there."""
+    """Return the page.
+
+    Raises:
+        CannotOpen: If the package that draws it is not installed.
+    """
     try:
         from dbt_spark_contracts.cli.report import page
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-{#- dbt-spark's own, for views: a comment is a string of SQL, in which a backslash is two. -#}
+{#- dbt-spark's macros for views. A comment is an SQL string, so backslashes are escaped. -#}
 
 {% macro spark__comment_clause() %}
   {%- if config.persist_relation_docs() -%}
@@ -11,7 +11,7 @@
   {{ adapter.quote(column_name) }}{% if description %} comment {{ contracts__text(description) }}{% endif %}
 {%- endmacro %}
 
-{#- Out: the text as a string of Spark's SQL. -#}
+{#- Returns: the text as a string of Spark's SQL. -#}
 {% macro contracts__text(text) %}
   {{- return("'" ~ text | trim | replace('\\', '\\\\') | replace("'", "\\'") ~ "'") -}}
 {% endmacro %}

@@ -1,14 +1,19 @@
 {#-
-    A model's contract, held against what is staged and against its table: the steps that the
-    materializations share. What each does is in the package's contract/, in Python.
+    The steps of the materializations that check a model's contract against the staged view and the
+    table. The logic is in contract/, in Python.
 -#}
 
 {#
-    Out: what the table of this model is promised to hold, an object whose `columns` have a name, data_type
-    and nullable: those of its contract, or, for a model without an enforced one, of the staged view. Warns,
-    in dbt's words, of constraints that nobody enforces.
+    Warns, in dbt's words, about constraints that are not enforced.
 
-    In: the staged view; of a snapshot, those of its columns that are none of the table's, and those that dbt adds.
+    Args:
+        staged: the staged view.
+        internal: for a snapshot, the columns of the view that the table does not have.
+        dbts_own: for a snapshot, the columns that dbt adds.
+
+    Returns:
+        The promise for the table of this model. Its `columns` have a name, data_type and nullable.
+        They come from the enforced contract, or else from the staged view.
 #}
 {% macro contracts__promised_columns(staged, internal=[], dbts_own=[]) %}
   {{- return(adapter.get_promise(
@@ -17,18 +22,23 @@
 {% endmacro %}
 
 {#
-    Checks a staged model, SQL or Python, against its contract; costs analysis only, no Spark job. Raises
-    dbt's own contract error if a name or type differs, or a column may be null that the contract says is
-    not. Does nothing for a model without an enforced contract.
+    Checks a staged model, SQL or Python, against its contract. Runs the analyzer, but no Spark job.
+    Does nothing for a model without an enforced contract.
 
-    The plugin lifts dbt-core's refusal of contracts on Python models for those materializations only
-    that call this macro.
+    The plugin allows contracts on Python models only for materializations that call this macro.
+
+    Args:
+        staged: the staged view.
+        promise: the promise.
+
+    Raises:
+        dbt's own contract error if a name or type differs, or if a not-null column may be null.
 #}
 {% macro contracts__check_staged_against_contract(staged, promise) %}
   {%- do adapter.check_staged(promise) -%}
 {% endmacro %}
 
-{#- Out: how the existing table (none if absent) differs from what is promised. -#}
+{#- Returns: how the existing table (none if absent) differs from the promise. -#}
 {% macro contracts__table_drift(existing_relation, promise) %}
   {%- if existing_relation is not none and not existing_relation.is_iceberg -%}
     {%- do exceptions.raise_compiler_error(
@@ -39,8 +49,10 @@
 {% endmacro %}
 
 {#
-    Checks the existing table against what is promised, before anything is computed or written. Raises a
-    compiler error that names each column that differs and that nobody may change, and the way out.
+    Checks the existing table against the promise, before anything is computed or written.
+
+    Raises:
+        A compiler error that names each difference that is not allowed to change, and the way out.
 #}
 {% macro contracts__check_table_against_contract(existing_relation, drift) %}
   {%- if config.get('file_format') != 'iceberg' -%}
@@ -52,10 +64,14 @@
 {% endmacro %}
 
 {#
-    Brings the table to where it can be written: creates it from what is promised, or lets it follow that as
-    far as it says so; and lets the run write to a branch of it. Out: the names of its columns, in its order.
+    Creates the table, or changes it as far as the promise allows, and enables writes to a branch of it.
 
-    In: what `contracts__begin` and `contracts__check` told.
+    Args:
+        at: the result of `contracts__begin`.
+        checked: the result of `contracts__check`.
+
+    Returns:
+        The names of the table's columns, in its order.
 #}
 {% macro contracts__prepare_table(at, checked) %}
   {%- set names = adapter.prepare_table(checked.drift) -%}
@@ -63,7 +79,7 @@
   {{- return(names) -}}
 {% endmacro %}
 
-{#- Holds the table, once it is written and its post-hooks have run, against what is promised again. -#}
+{#- Checks the written table against the promise again, after its post-hooks. -#}
 {% macro contracts__check_after_hooks(promise) %}
   {%- do adapter.require_branch() -%}
   {%- do adapter.check_after_hooks(promise, post_hooks | length > 0) -%}

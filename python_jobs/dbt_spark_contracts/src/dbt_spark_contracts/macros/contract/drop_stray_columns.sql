@@ -1,10 +1,15 @@
 {#
     dbt run-operation drop_stray_columns --args '{model: gold_car_current_state}'
 
-    A deliberate clean-up: drops from a model's table the columns that its contract does not name, as a
-    schema evolution, so that older snapshots keep them. With `dry_run: true` it only names them.
+    Drops the columns of a model's table that its contract does not name. It is a schema evolution, so
+    older snapshots keep them.
 
-    In: the model's name. Raises a compiler error if there is no such model, contract or table.
+    Args:
+        model: the model's name.
+        dry_run: whether to only name the columns.
+
+    Raises:
+        A compiler error if the model, its contract or its table does not exist.
 #}
 {% macro drop_stray_columns(model, dry_run=false) %}
   {%- if not dry_run %}{% do adapter.lock_tables(contracts__command(), graph, 'drop_stray_columns') %}{% endif -%}

@@ -1,4 +1,4 @@
-{#- What publish/ needs to know of this dbt command: a dict, as publish/command.py has it. -#}
+{#- Returns: a dict of what publish/ needs to know about this dbt command, as in publish/command.py. -#}
 {% macro contracts__command() %}
   {{- return({
       'which': flags.WHICH,
@@ -11,7 +11,7 @@
   }) -}}
 {% endmacro %}
 
-{#- Out: the schema of the tables publish_log and build_lease. -#}
+{#- Returns: the schema of the tables publish_log and build_lease. -#}
 {% macro contracts__operations_schema() %}
   {{- return(generate_schema_name('ops', none) | trim) -}}
 {% endmacro %}

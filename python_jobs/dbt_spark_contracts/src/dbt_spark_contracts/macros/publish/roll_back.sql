@@ -1,15 +1,16 @@
 {#
     dbt run-operation roll_back --args '{to: "2026-01-14 18:00"}'
 
-    Lets readers see what they saw then: main of every table goes back to the snapshot that was published
-    last at that time, all or none. Nothing is deleted: a later roll_back can go forward again. The
-    next build goes on from there, and so reads again what landed since.
+    Sets main of every table to the snapshot that readers saw at a time: all tables, or none. Nothing is
+    deleted, so a later roll_back can go forward again. The next build continues from there and reads
+    again what has landed since.
 
     Args:
-        to: the time (UTC), or the name of a run that was published.
-        dry_run: whether to change nothing, and only check and tell what would be rolled back.
+        to: the time (UTC), or the name of a published run.
+        dry_run: whether to only check and report, without any change.
 
-    Raises an error if a build runs, if `to` is neither, or if a snapshot of then has expired.
+    Raises:
+        An error if a build runs, if `to` is neither a time nor a run, or if a snapshot has expired.
 #}
 {% macro roll_back(to='', dry_run=false) %}
   {%- do adapter.roll_back(contracts__command(), graph, to, dry_run) -%}

@@ -1,7 +1,10 @@
 {#
     dbt run-operation unlock
 
-    Takes the lock away from a build that is dead, and clears up after it, as the next build does by itself.
-    Waits until the lock has not been renewed for its whole term. Raises an error if it is renewed.
+    Takes the lease from a dead build and recovers what it left, as the next build would do. Waits until
+    the lease has not been renewed for its whole term.
+
+    Raises:
+        An error if the lease is renewed.
 #}
 {% macro unlock() %}{% do adapter.unlock(contracts__command(), graph) %}{% endmacro %}

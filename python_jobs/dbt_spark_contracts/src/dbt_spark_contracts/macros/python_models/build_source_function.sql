@@ -1,16 +1,17 @@
 {#
-    dbt's own macro of this name (global project, python_model/python.sql), for Python models, with one
-    more: a source with `external: {location: …}` is handed over as its location, for Spark to read the
-    files there (`dbt.source` then gives path, modificationTime, length and content of each file).
+    Overrides dbt's macro (global project, python_model/python.sql) for Python models. A source with
+    `external: {location: …}` is passed on as its location, so that `dbt.source` returns path,
+    modificationTime, length and content of each file there.
 
-    Out: Python source of `source(*args, dbt_load_df_function)`.
+    Returns:
+        Python source of `source(*args, dbt_load_df_function)`.
 #}
 {% macro build_source_function(model) %}
   {%- set sources = {} -%}
   {%- for source_args in model.sources -%}
-    {#- Rendered, as refs are: with --empty a source stands for a sub-select, which is no table. -#}
+    {#- Rendered like refs. With --empty, a source would be a sub-select, which is not a table. -#}
     {%- set relation = resolve_model_name(source(*source_args).render()) -%}
-    {#- (A unit test has no graph: its sources are the given rows.) -#}
+    {#- A unit test has no graph. Its sources are the given rows. -#}
     {%- set nodes = graph.get('sources', {}).values()
         | selectattr('source_name', 'equalto', source_args[0])
         | selectattr('name', 'equalto', source_args[1]) | list -%}

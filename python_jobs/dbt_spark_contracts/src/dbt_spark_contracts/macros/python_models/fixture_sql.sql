@@ -1,10 +1,17 @@
 {#
-    The rows given to a Python model's unit test for a parent whose columns are known without its table;
-    else dbt's own get_fixture_sql asks the table. As that does, it gives null for what a row leaves out,
-    and takes names in any case.
+    The given rows of a Python model's unit test, for a parent with known columns. For other parents
+    dbt's get_fixture_sql asks the table. Like that macro, this one fills missing values with null and
+    ignores the case of names.
 
-    In: rows as dicts, columns as {name: type}. Out: a query. Raises dbt's compiler error for a column that
-    the parent has not.
+    Args:
+        rows: the rows as dicts.
+        columns: the parent's columns as {name: type}.
+
+    Returns:
+        A query.
+
+    Raises:
+        dbt's compiler error for an unknown column.
 #}
 {% macro contracts__fixture_sql(rows, columns) %}
   {%- set types = {} -%}

@@ -1,4 +1,4 @@
-"""What differs between the base and the working tree, and which nodes it reaches."""
+"""The differences between the base and the working tree, and the nodes they reach."""
 
 import os
 from collections.abc import Collection, Iterator
@@ -24,14 +24,17 @@ from dbt_spark_contracts.cli.check_pull_request.project import Project
 def what_changed(
     project: Project, tree: Path, files: Collection[str], before: Manifest, after: Manifest
 ) -> Iterator[Change]:
-    """Each difference that the files and the manifests show, in the order of its reach.
+    """Yield each difference in the files and manifests, sorted by reach.
 
     Args:
-        project: The project, whose files are those of the working tree.
+        project: The project. Its files are those of the working tree.
         tree: The project's folder in a work tree of the base.
-        files: The files that are others than in the base, as seen from the repository's root.
+        files: The changed files, relative to the repository's root.
         before: The base's manifest.
-        after: The working tree's.
+        after: The working tree's manifest.
+
+    Yields:
+        The changes.
     """
     here = [Path(os.path.relpath(file, project.within())).as_posix() for file in files]
     found = [

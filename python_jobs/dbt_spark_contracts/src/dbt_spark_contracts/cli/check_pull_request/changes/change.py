@@ -5,15 +5,15 @@ from enum import Enum
 
 
 class Reach(Enum):
-    """How far a difference reaches in a node that it stands in."""
+    """How far a difference reaches within a node."""
 
-    # What it does shows in no plan: all columns and rows may be others.
+    # No plan shows the effect: all columns and rows may change.
     ALL = "all"
-    # It is a part of the node's query: the plan shows which columns and rows.
+    # Part of the node's query: the plan shows which columns and rows change.
     QUERY = "query"
-    # It may be handed to the node: only what the plan shows.
+    # It may be passed to the node: only what the plan shows changes.
     PLAN = "plan"
-    # Readers find the node elsewhere, or another one; its values are the same.
+    # The node moves or is replaced, but its values stay the same.
     NAME = "name"
 
 
@@ -22,12 +22,12 @@ class Change:
     """One difference.
 
     Attributes:
-        kind: What is another: access, allowance, code, config, environment, exposure, gone, guard,
+        kind: What differs: access, allowance, code, config, environment, exposure, gone, guard,
             import, macro, moved, new, profile, project, seed, test, var.
-        text: What, in one line.
-        file: The file where it stands, or stood; "" if there is no single one.
-        reaches: The nodes that it stands in, and how far it reaches there.
-        columns: Of those nodes, the only columns that differ, if it is known that rows do not.
+        text: The difference, in one line.
+        file: The file that has, or had, it. "" if there is no single one.
+        reaches: The affected nodes, with the reach in each.
+        columns: The only columns that differ, if it is known that rows do not.
         details: More lines.
     """
 

@@ -1,4 +1,4 @@
-"""Nodes that are new, gone, moved, or have other code, config or columns of a contract."""
+"""Nodes that are new, removed, moved, or have different code, config or contract columns."""
 
 from collections.abc import Iterator
 
@@ -13,19 +13,19 @@ from dbt_spark_contracts.cli.check_pull_request.manifest import (
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.plan.tree import names as labels
 
-# Where people say something else than dbt's word.
+# Common names of dbt's terms.
 KINDS = {"test": "data test", "doc": "docs block"}
-# What changes nothing in a table, or is told by itself.
+# Config that changes nothing in a table, or that another file reports.
 TOLD_ELSEWHERE = labels("""
     access alias config_keys_defaults config_keys_used contract database docs enabled
     group meta schema tags unlogged
 """)
-# What of a node's config is about the table, and about none of its rows: see `definitions`.
+# Config of the table as a whole, not of its rows: see `definitions`.
 OF_NO_ROW = ("grants", "persist_docs", "static_analysis")
 
 
 def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
-    """What differs in the nodes themselves. Seeds' rows are left to `seeds`."""
+    """Yield the differences in the nodes themselves. Rows of seeds are left to `seeds`."""
     for key in sorted(before.nodes.keys() | after.nodes.keys()):
         old, new = before.nodes.get(key), after.nodes.get(key)
         if old is None or new is None:
@@ -54,12 +54,12 @@ def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
 
 
 def relation(node: dict) -> str:
-    """The name by which readers find a node's table."""
+    """Return the name by which readers find a node's table."""
     return (node.get("relation_name") or "").replace("`", "")
 
 
 def _reads(old: dict, new: dict) -> str:
-    """The same code reads other nodes: another version of a model, or what a macro says."""
+    """Describe that the same code reads other nodes: another model version, or through a macro."""
     won, lost = parents(new) - parents(old), parents(old) - parents(new)
     parts = [*([f"reads {names(won)}"] if won else [])]
     parts += [f"does not read {names(lost)} any more"] if lost else []
@@ -72,7 +72,7 @@ def _moved(key: str, old: dict, new: dict, after: Manifest) -> Iterator[Change]:
     readers = after.downstream([key])
     read = f"; read by {names(readers)}" if readers else ""
     text = f"{called(new)} moves from {relation(old)} to {relation(new)}{read}"
-    # A source that moves is another table.
+    # A moved source is a different table.
     reach = Reach.ALL if new["resource_type"] == "source" else Reach.NAME
     yield Change("moved", text, file_of(new), {key: reach})
 
@@ -86,7 +86,7 @@ def _config(key: str, old: dict, new: dict) -> Iterator[Change]:
 
 
 def _settings(node: dict) -> dict:
-    """What of a node's config decides about its rows."""
+    """Return the config of a node that affects its rows."""
     not_here = {*TOLD_ELSEWHERE, *OF_NO_ROW}
     config = {name: value for name, value in node["config"].items() if name not in not_here}
     if node["resource_type"] == "source":
@@ -95,7 +95,7 @@ def _settings(node: dict) -> dict:
 
 
 def told(value: object) -> str:
-    """A value of a config, in one short line."""
+    """Return a config value in one short line."""
     if isinstance(value, list) and value and isinstance(value[0], dict) and "sql" in value[0]:
         value = [hook["sql"] for hook in value]
     text = " ".join(str("not set" if value is None else value).split())
@@ -103,7 +103,7 @@ def told(value: object) -> str:
 
 
 def called(node: dict) -> str:
-    """What people call a definition: a model by its name, all else with its kind."""
+    """Return the display name of a definition: a model's name, or the kind and name of others."""
     kind = node["resource_type"]
     name = short_name(node["unique_id"]) if kind in HOLDERS else node["name"]
     return name if kind == "model" else f"the {KINDS.get(kind, kind.replace('_', ' '))} {name}"

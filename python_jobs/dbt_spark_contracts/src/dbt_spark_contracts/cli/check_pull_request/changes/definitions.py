@@ -1,6 +1,6 @@
-"""What else the manifests say: each field of a definition that no other file of this folder tells.
+"""Other differences in the manifests: fields that no other file of this folder reports.
 
-It changes no value of a table, so it reaches no column. A field that is not known here is told.
+They change no value of a table, so they reach no column. Unknown fields are reported, too.
 """
 
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ PARTS = (
     "nodes", "sources", "functions", "unit_tests", "exposures", "metrics", "semantic_models",
     "saved_queries", "groups", "selectors", "docs", "macros",
 )  # fmt: skip
-# Of these kinds, no other file tells which are new or gone.
+# No other file reports that one of these kinds is new or removed.
 WHOLE = (
     "analysis", "metric", "semantic_model", "saved_query", "group", "selector", "doc",
 )  # fmt: skip
-# What another file tells, what dbt works out from other fields, and what `config` repeats.
+# Reported by another file, derived by dbt from other fields, or repeated in `config`.
 NOT_HERE = labels("""
     access alias build_path checksum compiled_path contract created_at database depends_on
     doc_blocks docs expect fqn functions given group identifier language macro_sql meta
@@ -33,14 +33,14 @@ NOT_HERE = labels("""
 # Long texts.
 NOT_SHOWN = ("description", "block_contents")
 SHOWN = 6
-# Of a config, what `code` and `safeguards` do not tell.
+# Config that `code` and `safeguards` do not report.
 OF_ALL = (*OF_NO_ROW, "contract", "meta", "tags", "docs")
-# Of these kinds, no other file tells any of it.
+# No other file reports any config of these kinds.
 WITH_CONFIG = ("exposure", "metric", "semantic_model", "saved_query", "unit_test")
 
 
 def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
-    """Each definition that differs in something else."""
+    """Yield each definition with other differences."""
     old, new = (_definitions(state) for state in (before, after))
     for key in sorted(old.keys() | new.keys()):
         was, now = old.get(key), new.get(key)
@@ -54,20 +54,20 @@ def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
         if parts:
             more = [f"and {len(parts) - SHOWN} more"] if len(parts) > SHOWN else []
             text = f"{called(node)}: {'; '.join([*parts[:SHOWN], *more])}{_read_by(after, key)}"
-            # A contract is handed to its model.
+            # dbt passes a contract to its model.
             reaches = {key: Reach.PLAN} if _promised(was) != _promised(now) else {}
             yield Change("definition", text, _file(now), reaches)
 
 
 def _definitions(state: Manifest) -> dict[str, dict]:
-    """All that a manifest defines, by unique id; macros are the project's."""
+    """Return all definitions in a manifest by unique id. Only the project's own macros count."""
     found = {}
     for part in PARTS:
         for key, node in (state.raw.get(part) or {}).items():
             if part == "selectors":
                 node = {**node, "resource_type": "selector", "unique_id": f"selector..{key}"}
             is_own = part not in ("docs", "macros") or node["package_name"] == state.project
-            if is_own and node["resource_type"] != "operation":  # of hooks, `settings` tells
+            if is_own and node["resource_type"] != "operation":  # `settings` reports hooks
                 found[node["unique_id"]] = node
     return found
 
@@ -89,14 +89,14 @@ def _all_fields(node: dict) -> dict:
     config = node.get("config") or {}
     if kind not in WITH_CONFIG:
         config = {name: value for name, value in config.items() if name in OF_ALL}
-    # An allowance is told by itself.
+    # Allowances are reported separately.
     meta = config.get("meta") or {}
     told_here = {name: value for name, value in meta.items() if name not in OF_MODELS}
     return fields | {**config, "meta": told_here}
 
 
 def _columns(old: dict, new: dict) -> Iterator[str]:
-    """How the columns that a yml names differ."""
+    """Yield the differences between the columns in a yml."""
     was, now = (node.get("columns") for node in (old, new))
     if not isinstance(was, dict) or not isinstance(now, dict):
         return
@@ -110,7 +110,7 @@ def _columns(old: dict, new: dict) -> Iterator[str]:
 
 
 def _promised(node: dict) -> list:
-    """What an enforced contract says of a table."""
+    """Return the content of an enforced contract."""
     if not is_enforced(node.get("config") or {}):
         return []
     columns = node["columns"].values()
@@ -135,12 +135,12 @@ def _difference(name: str, was: object, now: object) -> Iterator[str]:
         yield f"{name} is another"
     else:
         texts = [told(_short(value)) if value not in empty else "not set" for value in (now, was)]
-        same = texts[0] == texts[1]  # so far as they are shown
+        same = texts[0] == texts[1]  # as far as they are shown
         yield f"{name} is another" if same else f"{name} is {texts[0]}, and was {texts[1]}"
 
 
 def _short(value: object) -> object:
-    """A value without what dbt fills in."""
+    """Return a value without dbt's defaults."""
     if isinstance(value, list):
         return [_short(each) for each in value]
     if isinstance(value, dict):
@@ -150,12 +150,12 @@ def _short(value: object) -> object:
 
 
 def _file(node: dict) -> str:
-    """The yml that describes a node, or its own file."""
+    """Return the yml that describes a node, or its own file."""
     return (node.get("patch_path") or "").partition("://")[2] or file_of(node)
 
 
 def _read_by(state: Manifest, key: str) -> str:
-    """Who uses a definition, in words."""
+    """Return the users of a definition, in words."""
     exposures = [exposure["name"] for exposure in readers(state, [key])]
     if key.startswith("group."):
         group = key.rpartition(".")[2]

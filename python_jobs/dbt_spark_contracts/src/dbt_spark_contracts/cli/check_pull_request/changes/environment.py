@@ -1,4 +1,4 @@
-"""Code outside of the dbt project that its builds run: the guard itself, and other libraries."""
+"""Code outside of the dbt project that builds run: the guard itself, and libraries."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -8,11 +8,11 @@ import dbt_spark_contracts
 from dbt_spark_contracts.cli.check_pull_request.changes.change import Change, Reach
 from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest
 
-# Both states are parsed by the guard that is installed, so their manifests show none of it.
+# The installed guard parses both states, so their manifests do not show its changes.
 GUARD = Path(dbt_spark_contracts.__file__).parent
-# Of it, what no build runs.
+# The part of it that no build runs.
 TOOLS = "cli"
-# The files that say which versions are installed.
+# Files with the versions of installed packages.
 VERSIONS = re.compile(
     r"(\w+\.lock|Pipfile|package-lock\.yml|pyproject\.toml|setup\.(py|cfg)|\.python-version"
     r"|(.*[-_.])?(requirements|constraints)([-_.].*)?\.(txt|in)|requirements/.*\.(txt|in)"
@@ -21,12 +21,15 @@ VERSIONS = re.compile(
 
 
 def changed(root: Path, files: Collection[str], after: Manifest) -> Iterator[Change]:
-    """The guard's own code, where it is a part of the repository, and versions of libraries.
+    """Yield changes of the guard, if it is part of the repository, and of library versions.
 
     Args:
         root: The project's folder.
-        files: The files that are others than in the base, as seen from there.
+        files: The changed files, relative to it.
         after: The working tree's manifest.
+
+    Yields:
+        The changes.
     """
     if own := of_guard(root, files):
         more = f" and {len(own) - 1} more" if len(own) > 1 else ""
@@ -40,7 +43,7 @@ def changed(root: Path, files: Collection[str], after: Manifest) -> Iterator[Cha
 
 
 def of_guard(root: Path, files: Collection[str]) -> list[str]:
-    """Those of the files that are the guard's, and that a build runs."""
+    """Return the changed files of the guard that a build runs."""
     guard, tools = GUARD.resolve(), (GUARD / TOOLS).resolve()
     found = {file: (root / file).resolve() for file in files}
     return [

@@ -1,4 +1,4 @@
-"""Exposures that are new, gone, or read something else."""
+"""Exposures that are new, removed, or read something else."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest, names,
 
 
 def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
-    """Each exposure that differs in what it reads."""
+    """Yield each exposure that reads something else."""
     for key in sorted(before.exposures.keys() | after.exposures.keys()):
         old, new = before.exposures.get(key), after.exposures.get(key)
         exposure = new or old or {}

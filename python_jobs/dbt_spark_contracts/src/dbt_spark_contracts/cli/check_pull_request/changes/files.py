@@ -1,4 +1,4 @@
-"""Files that are no part of dbt's project and no module: what a model names, as its data."""
+"""Data files: files that models name and that are neither part of the dbt project nor modules."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -12,7 +12,7 @@ from dbt_spark_contracts.cli.check_pull_request.changes.settings import PROJECT_
 from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest, names
 from dbt_spark_contracts.cli.check_pull_request.project import PACKAGES, read_yaml
 
-# What dbt reads itself, so that the manifest or another file of this folder shows it.
+# Files that dbt reads. The manifest or another file of this folder shows their changes.
 READ_BY_DBT = (
     "dbt_project.yml",
     "profiles.yml",
@@ -24,9 +24,9 @@ FOLDERS = ("model", "seed", "snapshot", "macro", "test", "analysis", "docs", "fu
 SUFFIXES = {"seed": (".csv", ".yml", ".yaml", ".md"), "test": (".csv", ".sql", ".yml", ".yaml")}
 OTHER_SUFFIXES = (".sql", ".py", ".yml", ".yaml", ".md", ".jinja")
 QUOTED = re.compile(r"""["'`]([^"'`\n]+)["'`]""")
-# A path with a star, as of a folder's files of a kind; no text between two apostrophes.
+# A path with a star, which names several files. It is not the text between two apostrophes.
 PATTERN = re.compile(r"(?=.*\w)(?=.*\*)[^\s(){}]+")
-# Of modules `imports` tells, and documentation is no data.
+# `imports` reports modules, and documentation is not data.
 NO_DATA = (".py", ".md")
 GUARD = "dbt_spark_contracts"
 SHOWN = 5
@@ -40,15 +40,18 @@ def changed(
     before: Manifest,
     after: Manifest,
 ) -> Iterator[Change]:
-    """Each file that a node names, and in one line all others.
+    """Yield each changed file that a node names, and all others in one line.
 
     Args:
         root: The project's folder.
         tree: The same in a work tree of the base.
-        files: The files that are others than in the base, as seen from the project's folder.
-        known: Files that other changes are of.
+        files: The changed files, relative to the project's folder.
+        known: Files that other changes cover.
         before: The base's manifest.
-        after: The working tree's.
+        after: The working tree's manifest.
+
+    Yields:
+        The changes.
     """
     found = [
         file
@@ -67,7 +70,7 @@ def changed(
         }
         if named:
             text = f"the file {file} is another: named by {names(named)}"
-            # What a file holds shows in no plan.
+            # No plan shows a file's content.
             yield Change("file", text, file, dict.fromkeys(named, Reach.ALL))
         elif not file.startswith("../"):
             others.append(file)
@@ -78,7 +81,7 @@ def changed(
 
 
 def is_of_dbt(file: str, root: Path) -> bool:
-    """Does dbt itself read the file, as a part of the project, or of a package that is a folder?"""
+    """Return whether dbt itself reads the file, in the project or in a local package."""
     if file in READ_BY_DBT:
         return True
     for listed in PACKAGES:
@@ -97,7 +100,7 @@ def is_of_dbt(file: str, root: Path) -> bool:
 
 
 def _quoted_by_node(root: Path, state: Manifest) -> dict[str, set[str]]:
-    """The quoted texts of each node: in its code, settings, modules, macros and vars."""
+    """Return the quoted texts of each node: in its code, settings, modules, macros and vars."""
     calls = Calls(state)
     in_macros = {
         key: _quoted(macro["macro_sql"])
@@ -125,7 +128,7 @@ def _quoted(text: str) -> set[str]:
 
 
 def names_file(quoted: str, file: str) -> bool:
-    """Does a quoted text name the file: by its path or name, a pattern or a folder?"""
+    """Return whether a quoted text names the file: by path, name, pattern or folder."""
     name = PurePosixPath(file).name
     said = (quoted.partition("://")[2] or quoted).removeprefix("./").strip("/")
     if said in (name, file) or file.endswith(f"/{said}") or said.endswith(f"/{file}"):

@@ -1,4 +1,4 @@
-"""Modules of the project that Python models import, also through others; read, and never run."""
+"""Modules of the project that Python models import, directly or indirectly. Nothing is run."""
 
 import ast
 import os
@@ -11,21 +11,24 @@ from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest, file_o
 
 IMPORT = ("import_module", "__import__")
 RUN_CODE = ("exec", "eval", "run_path", "run_module", "spec_from_file_location")
-# Folders that hold no module of the project.
+# Folders without modules of the project.
 NOT_OURS = (".venv", "venv", "site-packages", "node_modules", "target", "dbt_packages")
 
 
 def changed(
     root: Path, tree: Path, files: Iterable[str], before: Manifest, after: Manifest
 ) -> Iterator[Change]:
-    """Each module that is another, and the models that import it, or that may.
+    """Yield each changed module, with the models that import it or may import it.
 
     Args:
         root: The project's folder.
         tree: The same in a work tree of the base.
-        files: The files that are others than in the base, as seen from the project's folder.
+        files: The changed files, relative to the project's folder.
         before: The base's manifest.
-        after: The working tree's.
+        after: The working tree's manifest.
+
+    Yields:
+        The changes.
     """
     old, new = (_imported(folder, state) for folder, state in ((tree, before), (root, after)))
     yield from _maybe_imported(root, {*files} - {*old, *new}, (before, after))
@@ -34,7 +37,7 @@ def changed(
         if texts[0] == texts[1]:
             continue
         models = old.get(file, set()) | new.get(file, set())
-        # A module that is new to its models is new in their code, which is told by itself.
+        # If a model imports another module now, its own code has changed, which `code` reports.
         how = "is new" if texts[0] is None else "is gone" if texts[1] is None else "is another"
         yield Change(
             "import",
@@ -47,7 +50,7 @@ def changed(
 def _maybe_imported(
     root: Path, files: Iterable[str], states: Iterable[Manifest]
 ) -> Iterator[Change]:
-    """The modules that models which work out what they import may have among it."""
+    """Yield modules that models with computed imports may import."""
     models = {
         key
         for state in states
@@ -67,14 +70,14 @@ def _maybe_imported(
 
 
 def modules_of(root: Path, source: str) -> set[str]:
-    """The project's files that a source imports, also through others.
+    """Return the project's files that a source imports, directly or indirectly.
 
     Args:
         root: The project's folder.
         source: The text of a Python model, or of a module at the project's root.
 
     Returns:
-        The files as seen from the project's folder: those around it begin by "..".
+        The files, relative to the project's folder. Those outside of it begin with "..".
     """
     found: set[str] = set()
     reached = set(_files(root, _names(source, [])))
@@ -89,7 +92,7 @@ def modules_of(root: Path, source: str) -> set[str]:
 
 
 def _imported(root: Path, state: Manifest) -> dict[str, set[str]]:
-    """The models that import each module, by the module's file."""
+    """Return the models that import each module, by the module's file."""
     found: dict[str, set[str]] = {}
     for key, node in state.nodes.items():
         if node.get("language") == "python" and file_of(node):
@@ -99,9 +102,9 @@ def _imported(root: Path, state: Manifest) -> dict[str, set[str]]:
 
 
 def _names(source: str, package: list[str]) -> Iterator[str]:
-    """The full names of what a source may import; of `from a import b`, a and a.b.
+    """Yield the full names of possible imports. For `from a import b`, these are a and a.b.
 
-    An import within a function, or one by importlib with a constant name, counts too.
+    An import inside a function counts, too, and so does importlib with a constant name.
     """
     try:
         syntax = ast.parse(source)
@@ -111,7 +114,7 @@ def _names(source: str, package: list[str]) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            # `from ..a import b`: two dots leave the package.
+            # In `from ..a import b`, two dots refer to the parent package.
             above = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*above, *([node.module] if node.module else [])])
             yield module
@@ -119,19 +122,19 @@ def _names(source: str, package: list[str]) -> Iterator[str]:
         elif isinstance(node, ast.Call) and _called(node) in IMPORT:
             yield from (_absolute(name, package) for name in _constants(node))
         elif isinstance(node, ast.Call) and _called(node) in ("addPyFile", "addFile"):
-            # Spark hands the file to its workers.
+            # Spark sends the file to its workers.
             yield from (text.removesuffix(".py").replace("/", ".") for text in _constants(node))
 
 
 def _absolute(name: str, package: list[str]) -> str:
-    """A module's full name; a leading dot is the package, a further one the package around it."""
+    """Return a module's full name. One leading dot is the package, each further one a parent."""
     bare = name.lstrip(".")
     dots = len(name) - len(bare)
     return ".".join([*package[: len(package) - dots + 1], bare]) if dots else name
 
 
 def _works_out_imports(source: str) -> bool:
-    """Does a source run code, or a module, that it does not name by a constant?"""
+    """Return whether a source runs code, or a module, with a computed name."""
     try:
         calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     except (SyntaxError, ValueError):
@@ -152,7 +155,7 @@ def _constants(call: ast.Call) -> list[str]:
 
 
 def _files(root: Path, modules: Iterable[str]) -> Iterator[str]:
-    """The project's files that importing these modules runs: they, and the packages around them."""
+    """Yield the project's files that an import of these modules runs, with parent packages."""
     for module in modules:
         parts = [part for part in module.split(".") if part]
         for folder in _import_roots(root):
@@ -164,7 +167,7 @@ def _files(root: Path, modules: Iterable[str]) -> Iterator[str]:
 
 
 def _import_roots(root: Path) -> list[Path]:
-    """The folders that Python imports from: the project's, the repository's, and of PYTHONPATH."""
+    """Return the folders that Python imports from: project, repository and PYTHONPATH."""
     repository = _repository(root)
     found = [root, repository]
     # The base's tree has the same folders as the working tree, where this process runs.
@@ -177,12 +180,12 @@ def _import_roots(root: Path) -> list[Path]:
 
 
 def _repository(folder: Path) -> Path:
-    """The work tree of git that a folder lies in; itself, if it lies in none."""
+    """Return the git work tree of a folder, or the folder itself if there is none."""
     return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
 
 
 def text_of(path: Path) -> str:
-    """A file's text; what is no UTF-8 in it is replaced."""
+    """Return a file's text, with invalid UTF-8 replaced."""
     return (_bytes(path) or b"").decode(errors="replace")
 
 

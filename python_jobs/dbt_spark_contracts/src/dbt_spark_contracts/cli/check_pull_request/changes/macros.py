@@ -1,5 +1,4 @@
-"""Macros that are others: the project's, a package's, those that a macro, a hook, or a
-materialization calls."""
+"""Changed macros of the project and its packages, including those called indirectly."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,17 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dbt_spark_contracts.cli.check_pull_request.changes.change import Change, Reach
 from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest, names
 
-# What dbt puts below the code of a Python model.
+# The macro with which dbt extends the code of a Python model.
 PYTHON_MODEL = "py_script_postfix"
 
 
 OF_DBT = ("dbt", "dbt_spark", "dbt_athena")
-# What they decide shows in the names of the nodes' tables.
+# Their effect shows in the names of the nodes' tables.
 NAMING = ("generate_schema_name", "generate_alias_name", "generate_database_name")
 
 
 class Calls:
-    """Which macros a manifest's nodes call, also through others.
+    """The macros that a manifest's nodes call, directly or indirectly.
 
     Args:
         manifest: The manifest.
@@ -32,7 +31,7 @@ class Calls:
         self._all: dict[str, set[str]] = {}
 
     def of(self, node: dict) -> dict[Reach, set[str]]:
-        """The macros that decide about a node: in its query, and besides."""
+        """Return the macros that affect a node: in its query, and elsewhere."""
         config = node["config"]
         hooks = [hook["sql"] for name in ("pre-hook", "post-hook") for hook in config.get(name, [])]
         besides = self.named(self._materialization(config) | self._words(hooks))
@@ -46,7 +45,7 @@ class Calls:
         }
 
     def of_test(self, test: dict) -> set[str]:
-        """The macros that decide about a data test or a unit test."""
+        """Return the macros that affect a data test or a unit test."""
         kind = "unit" if test["resource_type"] == "unit_test" else "test"
         runs = self.named(f"materialization_{kind}_{of}" for of in ("default", self.adapter))
         where = self.named(["get_where_subquery"]) if kind == "test" else set()
@@ -54,7 +53,7 @@ class Calls:
         return own | runs | where
 
     def is_of_dbt(self, key: str) -> bool:
-        """Does the project's macro have the name of one of dbt's, or of the adapter's?"""
+        """Return whether a macro of the project overrides one of dbt's or the adapter's."""
         packages = {
             self.macros[other]["package_name"]
             for name in self.stands_for(key) - {*NAMING}
@@ -64,11 +63,11 @@ class Calls:
         return own not in OF_DBT and bool(packages & {*OF_DBT})
 
     def named(self, wanted: Iterable[str]) -> set[str]:
-        """The macros of these names, and those that they call."""
+        """Return the macros with these names, and those that they call."""
         return self.closure(key for name in wanted for key in self._by_name.get(name, ()))
 
     def closure(self, keys: Iterable[str]) -> set[str]:
-        """These macros, and those that they call, also through others."""
+        """Return these macros and those that they call, directly or indirectly."""
         found: set[str] = set()
         reached = [key for key in keys if key in self.macros]
         while reached:
@@ -80,7 +79,7 @@ class Calls:
         return found
 
     def _materialization(self, config: dict) -> set[str]:
-        """The names of macros that dbt finds by a node's config."""
+        """Return the names of macros that dbt looks up by a node's config."""
         kind, strategy = config.get("materialized"), config.get("strategy")
         by = config.get("incremental_strategy") or "default"
         return {
@@ -90,11 +89,11 @@ class Calls:
         }
 
     def _words(self, texts: list[str]) -> set[str]:
-        """The names of macros that stand in texts."""
+        """Return the macro names that appear in texts."""
         return {word for text in texts for word in re.findall(r"\w+", text)} & self._by_name.keys()
 
     def stands_for(self, key: str) -> set[str]:
-        """The names by which a macro is called: of a dispatched one, the common name too."""
+        """Return the names a macro can be called by. A dispatched one also has the common name."""
         name = self.macros[key]["name"]
         prefix, _, common = name.partition("__")
         is_dispatched = prefix in ("default", "spark", self.adapter) and bool(common)
@@ -102,7 +101,7 @@ class Calls:
 
 
 def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
-    """Each macro whose text is another, and the nodes that call it."""
+    """Yield each macro with different text, and the nodes that call it."""
     calls = {id(state): Calls(state) for state in (before, after)}
     for key in sorted(before.macros.keys() | after.macros.keys()):
         texts = [state.macros.get(key, {}).get("macro_sql") for state in (before, after)]
@@ -111,7 +110,7 @@ def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
         how = "is new" if texts[0] is None else "is gone" if texts[1] is None else "is another"
         state = before if texts[1] is None else after
         macro = state.macros[key]
-        # One that is new, or gone, has another one of its name called, or not called.
+        # A new or removed macro changes which macro its name refers to.
         called = calls[id(state)].stands_for(key) if None in texts else {macro["name"]}
         reaches: dict[str, Reach] = {}
         for each in (before, after):
@@ -132,13 +131,13 @@ def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
 
 
 def _reaches(state: Manifest, calls: Calls, wanted: set[str], called: set[str]) -> dict[str, Reach]:
-    """The nodes that call a macro of these ids or names."""
+    """Return the nodes that call a macro with one of these ids or names."""
     found: dict[str, Reach] = {}
     for key, node in state.nodes.items():
         for reach, macros in calls.of(node).items():
             by_name = called and any(state.macros[each]["name"] in called for each in macros)
             if wanted & macros or by_name:
-                # Of two ways in which it is called, the farther counts.
+                # If it is called in two ways, the farther reach counts.
                 found[key] = min(reach, found.get(key, reach), key=list(Reach).index)
     return found
 
@@ -146,7 +145,7 @@ def _reaches(state: Manifest, calls: Calls, wanted: set[str], called: set[str]) 
 def _tests(
     states: tuple[Manifest, ...], calls: Mapping[int, Calls], wanted: set[str], called: set[str]
 ) -> list[str]:
-    """The tests that call a macro of these ids or names, in words."""
+    """Return the tests that call a macro with one of these ids or names, in words."""
     found = set()
     for state in states:
         for test in state.tests.values():
@@ -158,7 +157,7 @@ def _tests(
 
 
 def _commands(state: Manifest, calls: Calls, key: str) -> list[str]:
-    """The hooks of dbt's commands that call a macro."""
+    """Return the hooks of dbt commands that call a macro."""
     return sorted(
         {
             tag

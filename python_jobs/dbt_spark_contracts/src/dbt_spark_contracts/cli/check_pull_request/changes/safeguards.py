@@ -1,6 +1,6 @@
-"""What watches over the tables and is weaker, or another: tests, access, allowances.
+"""Changed or weakened safeguards of tables: tests, access, allowances.
 
-No value of a table changes by that, so it reaches no column.
+They change no value of a table, so they reach no column.
 """
 
 from collections.abc import Iterator
@@ -14,20 +14,23 @@ from dbt_spark_contracts.cli.check_pull_request.project import read_yaml
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.lineage.wrong_marks import OF_MODELS
 
-# The var of dbt_project.yml that lists the schemas in which each model has a contract.
+# The var of dbt_project.yml with the schemas in which each model must have a contract.
 COMPULSORY = "contracts_required_in"
-# Of a data test's config, what dbt works out, or what is told by itself.
+# Config of a data test that dbt derives, or that is reported separately.
 NOT_OF_TESTS = ("alias", "database", "enabled", "group", "static_analysis")
 
 
 def changed(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterator[Change]:
-    """Each test, access and allowance that is another, and schemas that ask for contracts.
+    """Yield each changed test, access, allowance and requirement of contracts.
 
     Args:
         root: The project's folder.
         tree: The same in a work tree of the base.
         before: The base's manifest.
-        after: The working tree's.
+        after: The working tree's manifest.
+
+    Yields:
+        The changes.
     """
     yield from _tests(before, after)
     yield from _access(before, after)
@@ -40,7 +43,7 @@ def _tests(before: Manifest, after: Manifest) -> Iterator[Change]:
         old, new = before.tests.get(key), after.tests.get(key)
         node = new or old or {}
         kind = "unit test" if node["resource_type"] == "unit_test" else "data test"
-        # dbt's unique id of a generic test ends in a hash.
+        # dbt's unique id of a generic test ends with a hash.
         of = names(parents(node))
         test = f"the {kind} {node['name']}" + (f" of {of}" if of else "")
         file = file_of(node) if new else ""
@@ -69,7 +72,7 @@ def _setting(test: dict, name: str) -> str:
 
 
 def _what_it_asks(test: dict) -> tuple:
-    """What a test looks for, besides its config, which dbt writes into a generic test's code."""
+    """Return what a test checks, without its config, which is part of a generic test's code."""
     generic = test.get("test_metadata")
     code = generic or test.get("raw_code")
     asked = ("column_name", "model", "given", "expect", "overrides")
@@ -87,7 +90,7 @@ def _access(before: Manifest, after: Manifest) -> Iterator[Change]:
 
 
 def _allowances(before: Manifest, after: Manifest) -> Iterator[Change]:
-    """What a model's meta lets pass that would be an error."""
+    """Yield changes in a model's meta that allow what would be an error."""
     for key, new in sorted(after.nodes.items()):
         old = before.nodes.get(key) or {}
         for name in OF_MODELS:
@@ -98,7 +101,7 @@ def _allowances(before: Manifest, after: Manifest) -> Iterator[Change]:
 
 
 def _compulsory(root: Path, tree: Path, after: Manifest) -> Iterator[Change]:
-    """The schemas in which contracts are compulsory no more."""
+    """Yield the schemas in which contracts are no longer required."""
     was, now = (schemas_with_contracts(folder, after.project) for folder in (tree, root))
     if lost := was - now:
         text = f"contracts are not compulsory any more in {', '.join(sorted(lost))}"
@@ -106,7 +109,7 @@ def _compulsory(root: Path, tree: Path, after: Manifest) -> Iterator[Change]:
 
 
 def schemas_with_contracts(root: Path, project: str) -> set[str]:
-    """The schemas in which each model has a contract, by the var of dbt_project.yml."""
+    """Return the schemas in which each model must have a contract, from dbt_project.yml."""
     variables = read_yaml(root / PROJECT_FILE).get("vars") or {}
     own = variables.get(project)
     listed = (own.get(COMPULSORY) if isinstance(own, dict) else None) or variables.get(COMPULSORY)

@@ -1,4 +1,4 @@
-"""Seeds whose rows are others, and what of them, in a few lines."""
+"""Seeds with different rows, with a short summary of the differences."""
 
 import csv
 import sys
@@ -12,19 +12,19 @@ from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest, file_o
 from dbt_spark_contracts.lineage.artifact import short_name
 
 SHOWN = 5
-# More rows than this are counted, and not held against each other one by one.
+# Above this number, rows are counted but not compared one by one.
 COMPARED = 20_000
 
 Rows = list[list[str]]
 
 
 def changed(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterator[Change]:
-    """Each seed whose file is another."""
+    """Yield each seed with a different file."""
     for key, node in sorted(after.nodes.items()):
         if node["resource_type"] != "seed" or key not in before.nodes:
             continue
         old_node = before.nodes[key]
-        # dbt's checksum of a large file is its path.
+        # For a large file, dbt's checksum is its path.
         is_whole = node["checksum"]["name"] == old_node["checksum"]["name"] == "sha256"
         if is_whole and node["checksum"] == old_node["checksum"]:
             continue
@@ -51,11 +51,11 @@ def changed(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterat
 
 
 def differences(old: Rows, new: Rows) -> tuple[list[str] | None, list[str]]:
-    """What differs between two tables, each with its header first.
+    """Compare two tables, each with its header first.
 
     Returns:
-        The columns that differ, if there are the same rows; and how, in words: first how much, then
-        the first few differences, a line each.
+        The columns that differ, if the rows are otherwise the same. And the differences in words:
+        first how many, then the first few, one line each.
     """
     header, old_header = (rows[0] if rows else [] for rows in (new, old))
     if header != old_header:
@@ -96,6 +96,6 @@ def _rows(root: Path, node: dict) -> Rows:
     if not path.is_file():
         return []
     delimiter = node["config"].get("delimiter") or ","
-    csv.field_size_limit(sys.maxsize)  # as dbt has it
+    csv.field_size_limit(sys.maxsize)  # as in dbt
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         return [row for row in csv.reader(file, delimiter=delimiter) if row]

@@ -1,4 +1,4 @@
-"""Defaults of vars in dbt_project.yml, and the settings of profiles.yml."""
+"""Defaults of vars in dbt_project.yml, and settings of profiles.yml."""
 
 import os
 import re
@@ -13,16 +13,16 @@ from dbt_spark_contracts.cli.check_pull_request.project import PROFILES, Project
 
 PROJECT_FILE = "dbt_project.yml"
 
-# What of dbt_project.yml shows in the nodes, or is told by itself.
+# Keys of dbt_project.yml that show in the nodes, or that are reported separately.
 SHOWN_ELSEWHERE = {
     *("models", "seeds", "snapshots", "sources", "exposures", "vars", "functions", "metrics"),
     *("tests", "data_tests", "unit_tests", "semantic-models", "saved-queries"),
 }
 OF_ALL_MODELS = ("on-run-start", "on-run-end", "dispatch")
 
-# Settings of a profile that say where the tables are.
+# Settings of a profile that determine where the tables are.
 WHERE_TABLES_ARE = ("schema", "database", "catalog")
-# Those that decide how fast, where or as whom, and not about any row.
+# Settings that affect speed, place or user, but no rows.
 HARMLESS = (
     r"threads|host|port|user|token|retry_all|connect_\w+|query_\w+|poll_interval"
     r"|spark\.(master|driver\.\w+|executor\.\w+|ui\..*|eventLog\..*|dbt\..*|checkpoint\..*)"
@@ -30,7 +30,7 @@ HARMLESS = (
 
 
 def of_vars(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterator[Change]:
-    """Each var whose default is another, and the nodes that read it."""
+    """Yield each var with a different default, and the nodes that read it."""
     old, new = (read_yaml(folder / PROJECT_FILE).get("vars") or {} for folder in (tree, root))
     if old == new:
         return
@@ -50,7 +50,7 @@ def of_vars(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterat
 
 
 def of_project(root: Path, tree: Path, after: Manifest) -> Iterator[Change]:
-    """Each setting of dbt_project.yml that no manifest shows, as the hooks of commands."""
+    """Yield each setting of dbt_project.yml that no manifest shows, such as hooks of commands."""
     old, new = (read_yaml(folder / PROJECT_FILE) for folder in (tree, root))
     for name in sorted((old.keys() | new.keys()) - SHOWN_ELSEWHERE):
         was, now = old.get(name), new.get(name)
@@ -63,7 +63,7 @@ def of_project(root: Path, tree: Path, after: Manifest) -> Iterator[Change]:
 
 
 def of_profiles(project: Project, tree: Path, after: Manifest) -> Iterator[Change]:
-    """Each setting of the project's profiles.yml that is another; a Spark setting reaches all."""
+    """Yield each changed setting of the project's profiles.yml. A Spark setting reaches all."""
     file = (project.profiles / PROFILES).resolve()
     if not file.is_relative_to(project.repository().resolve()):
         return
@@ -86,7 +86,7 @@ def of_profiles(project: Project, tree: Path, after: Manifest) -> Iterator[Chang
 
 
 def _defaults(variables: dict, packages: set[str]) -> dict[tuple[str, str], Any]:
-    """The vars by package, "" for all of them, and name."""
+    """Return the vars by package ("" for all packages) and name."""
     found: dict[tuple[str, str], Any] = {}
     for name, value in variables.items():
         if name in packages and isinstance(value, dict):
@@ -97,16 +97,16 @@ def _defaults(variables: dict, packages: set[str]) -> dict[tuple[str, str], Any]
 
 
 def var_readers(state: Manifest, calls: Calls, name: str) -> dict[str, Reach]:
-    """The nodes that read a var in their code or config, or by a macro.
+    """Return the nodes that read a var in their code or config, or through a macro.
 
-    One of a package may be read by nodes of others, through its macros.
+    Nodes of other packages may read a package's var through its macros.
     """
     macros = {key for key, macro in state.macros.items() if _reads(macro["macro_sql"], name)}
     found: dict[str, Reach] = {}
     for key, node in state.nodes.items():
         if _reads(node.get("raw_code") or "", name):
             found[key] = Reach.QUERY
-        # What a config is rendered to is told by itself; what its hooks do is not.
+        # Rendered config is reported separately, but not what its hooks do.
         if _reads(str(node.get("unrendered_config")), name):
             found[key] = Reach.ALL
         for reach, called in calls.of(node).items():
@@ -116,7 +116,7 @@ def var_readers(state: Manifest, calls: Calls, name: str) -> dict[str, Reach]:
 
 
 def _reads(text: str, name: str) -> bool:
-    """Does a text of Jinja ask for the var, or for one whose name it works out?"""
+    """Return whether Jinja code reads the var, or a var with a computed name."""
     own = rf"""\bvar\s*\(\s*(["']){re.escape(name)}\1"""
     computed = r"""\bvar\s*\(\s*[^"'\s)]"""
     return bool(re.search(own, text) or re.search(computed, text))

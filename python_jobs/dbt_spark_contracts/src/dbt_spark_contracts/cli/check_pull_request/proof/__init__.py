@@ -1,10 +1,10 @@
-"""Changed models whose plan is proven to be the same: a refactor, in SQL or Python.
+"""Proves that changed models have the same plan: a refactoring, in SQL or Python.
 
-Both versions of a model are analyzed on the same tables, stand-ins of those of the working tree's
-build, and Spark's canonicalized optimized plans are compared. That is a proof for all data only if
-nothing but the plan decides. So nothing is said of a model whose code may look at anything besides
-its refs (`pure_sql`, `pure_python`), whose plan holds what is no function of the tables (`plans`),
-which is incremental, or of which anything else changes, upstream too.
+Both versions of a model are analyzed on the same stand-ins for the working tree's tables, and
+Spark's canonicalized optimized plans are compared. This proves equality for all data only if the
+plan alone decides. So there is no proof for a model whose code may use more than its refs
+(`pure_sql`, `pure_python`), whose plan is not a function of the tables (`plans`), that is
+incremental, or for which anything else changes, including upstream.
 
     candidates   the models to compare
     proven       those that are the same
@@ -22,13 +22,13 @@ from dbt_spark_contracts.cli.check_pull_request.proof.pure_python import is_pure
 from dbt_spark_contracts.cli.check_pull_request.proof.pure_sql import is_pure_sql
 from dbt_spark_contracts.cli.check_pull_request.proof.stage import Side, with_same_plan
 
-# What a model becomes from its query alone.
+# Materializations whose result depends on the query alone.
 BY_QUERY = ("table", "view", "ephemeral")
 KINDS = ("code", "macro", "import")
 
 
 def candidates(changes: Iterable[Change], before: Manifest, after: Manifest) -> set[str]:
-    """The models of which nothing but the query is another."""
+    """Return the models in which only the query differs."""
     reached: dict[str, list[Change]] = {}
     for change in changes:
         for key in change.reaches:
@@ -53,15 +53,18 @@ def proven(
     before: Manifest,
     after: Manifest,
 ) -> set[str]:
-    """Those of the wanted models whose plan is the same, as is all that they read.
+    """Return the wanted models whose plan is the same, and whose inputs are the same, too.
 
     Args:
-        project: The project, which is built.
-        base: The base, whose code is run on the tables of the working tree.
-        wanted: Models of `candidates`.
-        changes: All that changed.
+        project: The project, already built.
+        base: The base, whose code is run on the working tree's tables.
+        wanted: Models from `candidates`.
+        changes: All changes.
         before: The base's manifest.
-        after: The working tree's.
+        after: The working tree's manifest.
+
+    Returns:
+        The unique ids of the models.
     """
     sides = (Side(base.tree, before, base.manifest), Side(project.root, after, project.state))
     tables = _schemas(before) | _schemas(after)
@@ -72,18 +75,18 @@ def proven(
     )
     same = with_same_plan(project, sides, pure) if pure else set()
     others = {key for change in changes for key in change.reaches} - same
-    # What reads something that is another is not the same table, though its query is.
+    # A model with changed inputs is a different table, even with the same query.
     return same - after.downstream(others) - before.downstream(others)
 
 
 def _is_pure(root: Path, manifest: Manifest, key: str, schemas: set[str]) -> bool:
-    """Does nothing but refs decide about the model's query?"""
+    """Return whether the model's query depends on its refs alone."""
     node = manifest.nodes[key]
     if node.get("language") != "python":
         return is_pure_sql(node, manifest, schemas)
     files = sorted(modules_of(root, node["raw_code"]))
     if any(file.startswith("..") for file in files):
-        return False  # one of the repository around the project is not run for each side
+        return False  # modules outside of the project are not run per side
     sources = [(root / file).read_text(encoding="utf-8") for file in files]
     modules = {".".join(Path(file).with_suffix("").parts) for file in files}
     return all(is_pure_python(each, modules, schemas) for each in [node["raw_code"], *sources])

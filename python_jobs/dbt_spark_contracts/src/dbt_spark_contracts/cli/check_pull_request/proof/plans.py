@@ -1,8 +1,8 @@
-"""Two DataFrames of which Spark knows that they are the same, whatever the tables hold.
+"""Proves that two DataFrames are the same, whatever the tables hold.
 
-They read stand-ins of tables: the columns of each, and rows of which Spark's optimizer knows
-nothing. Of a table itself it may know much, for instance the largest value, and that goes into the
-plan. (Spark 3.5 also takes two reads of an Iceberg table for different ones.)
+They read stand-ins for tables: views with the same columns, whose rows Spark's optimizer knows
+nothing about. It may know much about a table itself, for instance its largest value, and that would
+enter the plan. (Spark 3.5 also treats two reads of an Iceberg table as different.)
 """
 
 import json
@@ -21,30 +21,30 @@ _SQL = "org.apache.spark.sql"
 _PACKAGES = (f"{_SQL}.catalyst.expressions.", f"{_SQL}.catalyst.plans.logical.")
 _STAND_IN = f"{_SQL}.execution.LogicalRDD"
 
-# They hand rows or values to another program, or are others in another run, place or moment.
+# Steps that pass rows or values to another program, or that vary by run, place or time.
 NO_FUNCTION_OF_TABLES = re.compile(
     r"Python|Pandas|Arrow|UDF|UDAF|UDTF|UserDefined|ScalaAggregator|Script|External|Reflection"
     r"|ApplyFunction|Invoke|CallMethod|TypedColumn|MapPartitions|MapElements|MapGroups|AppendColumns"
     r"|Current(?!Row$)|Now$|LocalTimestamp|UnixTimestamp|Rand|Uuid|Shuffle$|SparkPartitionID|InputFile"
     r"|^(First|Last|NthValue|CollectList|CollectSet|AnyValue|MaxBy|MinBy|Mode)$"
     r"|Monotonically|SparkVersion|Sample|Command|Streaming|EventTime|AesEncrypt|Generator$"
-    r"|^Expand$"  # of some, Spark does not write down what they compute
+    r"|^Expand$"  # Spark does not always write down what they compute
 )
 
-# A plan's text shows all columns of a step.
+# Makes a plan's text show all columns of a step.
 MAX_FIELDS = "spark.sql.debug.maxToStringFields"
 ALL_FIELDS = "100000"
 
 
 def are_same(one: "DataFrame", other: "DataFrame") -> bool:
-    """Do two DataFrames have the same columns and, by Spark's optimizer, the same plan?
+    """Return whether two DataFrames have the same columns and the same optimized plan.
 
     Args:
         one: A DataFrame that reads stand-ins.
-        other: Another one, of the same session.
+        other: Another one, in the same session.
 
     Returns:
-        False, too, if either holds what is no function of its tables.
+        False also if either is not a function of its tables.
     """
     if one.schema != other.schema or not (_is_function(one) and _is_function(other)):
         return False
@@ -55,12 +55,12 @@ def are_same(one: "DataFrame", other: "DataFrame") -> bool:
         texts = [_renumbered(plan.treeString()) for plan in plans]
         if not plans[0].canonicalized().equals(plans[1].canonicalized()):
             return False
-    # Spark's canonical form adds several numbers in an order of its own, and doubles have one.
+    # Spark's canonical form reorders sums of several numbers, which matters for doubles.
     return texts[0] == texts[1] or not any(map(_adds_several, texts))
 
 
 class StandIns:
-    """Views that stand for tables, in one session.
+    """Views that stand in for tables, in one session.
 
     Args:
         spark: The session.
@@ -71,7 +71,7 @@ class StandIns:
         self._views: dict[str, str] = {}
 
     def view(self, table: str) -> str:
-        """The view that stands for a table: the same for both plans that are compared."""
+        """Return the view that stands in for a table. Both plans get the same one."""
         if table not in self._views:
             name = f"stand_in_{len(self._views)}"
             schema = self.spark.table(table).schema
@@ -80,7 +80,7 @@ class StandIns:
         return self._views[table]
 
     def drop(self) -> None:
-        """Forget them."""
+        """Drop the views."""
         for name in self._views.values():
             self.spark.catalog.dropTempView(name)
         self._views.clear()
@@ -88,7 +88,7 @@ class StandIns:
 
 @contextmanager
 def _whole_texts(session: "SparkSession") -> Iterator[None]:
-    """Plans whose texts leave nothing out."""
+    """Make the texts of plans complete."""
     before = session.conf.get(MAX_FIELDS)
     session.conf.set(MAX_FIELDS, ALL_FIELDS)
     try:
@@ -98,11 +98,11 @@ def _whole_texts(session: "SparkSession") -> Iterator[None]:
 
 
 def _is_function(frame: "DataFrame") -> bool:
-    """Is all of the analyzed plan a function of stand-ins?"""
+    """Return whether the whole analyzed plan is a function of stand-ins."""
     if not is_deterministic(frame):
         return False
     plan = compat.analyzed_plan(frame)
-    # Whole: what the guard reads of a plan leaves out what is no value of a column.
+    # The complete plan: the guard's own reader leaves out what is not a column's value.
     classes = {*_classes(json.loads(plan.toJSON()))}
     return bool(classes) and all(map(_is_known, classes))
 
@@ -115,7 +115,7 @@ def _is_known(name: str) -> bool:
 
 
 def _classes(value: Any) -> Iterator[str]:
-    """The classes of all steps and expressions of a plan, also in its subqueries."""
+    """Yield the classes of all steps and expressions of a plan, including subqueries."""
     left = [value]
     while left:
         each = left.pop()
@@ -132,6 +132,6 @@ def _adds_several(text: str) -> bool:
 
 
 def _renumbered(text: str) -> str:
-    """A plan's text in which Spark's numbers of columns begin at 0."""
+    """Return a plan's text with Spark's column ids renumbered from 0."""
     numbers: dict[str, int] = {}
     return re.sub(r"#(\d+)", lambda found: f"#{numbers.setdefault(found[1], len(numbers))}", text)

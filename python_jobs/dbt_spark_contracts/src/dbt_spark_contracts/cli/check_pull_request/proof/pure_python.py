@@ -1,7 +1,7 @@
-"""Python models whose query is made of their code and their refs alone.
+"""Finds Python models whose result depends on their code and their refs alone.
 
-Their syntax is read, not run. What is not listed here is not allowed: a name or an attribute that
-is missing costs a proof, and never makes a wrong one.
+The syntax is analyzed, not run. Only what is listed here is allowed. A missing name or attribute
+costs a proof, but never makes a wrong one.
 """
 
 import ast
@@ -26,7 +26,7 @@ BUILTINS = names("""
     len range list dict tuple zip map filter enumerate sorted reversed min max sum any all
     str int float bool abs round ValueError TypeError
 """)
-# They hand something to Python, or are another program's.
+# They pass values to Python, or run another program.
 NOT_OF_SPARK = {"udf", "pandas_udf", "udtf", "call_udf", "call_function", "broadcast_udf"}
 OF_DATAFRAMES = names("""
     select selectExpr where filter withColumn withColumns withColumnRenamed
@@ -46,10 +46,10 @@ OF_PYTHON = names("""
 """)
 OF_DBT = {"ref", "source", "config"}
 GROUPS = ("groupBy", "groupby", "rollup", "cube")
-# Of these names, a DataFrame has an action, and Spark a function.
+# A DataFrame has an action, and Spark a function, with each of these names.
 AMBIGUOUS = ("count", "first")
 
-# Statements and operators that may ask who somebody is, or keep something for later.
+# Statements and operators that may check identity, or keep state.
 NOT_ALLOWED = (
     ast.Try, ast.With, ast.AsyncWith, ast.AsyncFor, ast.AsyncFunctionDef, ast.Await, ast.ClassDef,
     ast.Global, ast.Nonlocal, ast.Delete, ast.Is, ast.IsNot, ast.Set, ast.SetComp, ast.Yield,
@@ -58,12 +58,15 @@ NOT_ALLOWED = (
 
 
 def is_pure_python(source: str, modules: Collection[str], schemas: Iterable[str]) -> bool:
-    """Is what the source makes of its refs the same in each run, so that its plan says all of it?
+    """Return whether the source makes the same of its refs in each run, as its plan shows it.
 
     Args:
         source: The text of a model, or of a module that it imports.
-        modules: The project's own modules, which are looked at too.
-        schemas: The schemas' own names, which no code may say.
+        modules: The project's own modules, which are checked as well.
+        schemas: The schema names, which the code must not contain.
+
+    Returns:
+        Whether it is pure.
     """
     try:
         syntax = ast.parse(source)
@@ -90,17 +93,17 @@ def is_pure_python(source: str, modules: Collection[str], schemas: Iterable[str]
 
 
 def _is_allowed(name: str, attributes: Collection[str], others: Collection[str]) -> bool:
-    """Is an attribute known to be harmless? One that nothing else has is a DataFrame's column."""
+    """Return whether an attribute is harmless. A name that nothing else has is a column."""
     return name in attributes or not (name.startswith("_") or name in others)
 
 
 def _is_given(name: ast.Name, known: Collection[str], spark: Collection[str]) -> bool:
-    """Does the source say what the name is, and is it not the session?"""
+    """Return whether the source defines the name, and it is not the session."""
     return not isinstance(name.ctx, ast.Load) or (name.id in known and name.id not in spark)
 
 
 def _of_pyspark() -> set[str]:
-    """What columns, functions and types are called; read from pyspark itself."""
+    """Return the names of pyspark's column methods, functions and types."""
     from pyspark.sql import Column, types
 
     columns = {name for name in dir(Column) if not name.startswith("_")}
@@ -108,7 +111,7 @@ def _of_pyspark() -> set[str]:
 
 
 def _functions() -> set[str]:
-    """The functions of columns. What pyspark's module itself imports is none."""
+    """Return pyspark's column functions, without what its module imports."""
     from pyspark.sql import functions
 
     return {
@@ -121,7 +124,7 @@ def _functions() -> set[str]:
 
 
 def _other_attributes() -> set[str]:
-    """What DataFrames, modules, dbt and Python's values have: none of it is a column."""
+    """Return attributes of DataFrames, modules, dbt and Python values, which are not columns."""
     from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec, functions, types
     from pyspark.sql.group import GroupedData
 
@@ -146,7 +149,7 @@ def _other_attributes() -> set[str]:
 
 
 def _bound(syntax: ast.Module) -> Iterator[str]:
-    """The names that the source itself gives a meaning."""
+    """Yield the names that the source itself defines."""
     for node in ast.walk(syntax):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
@@ -169,7 +172,7 @@ def _is_known(node: "ast.Import | ast.ImportFrom", modules: Collection[str]) -> 
         return all(_is_module(alias.name, modules) for alias in node.names)
     names = {alias.name for alias in node.names}
     if node.level:
-        return True  # of the project's own package, whose modules are looked at
+        return True  # a module of the project's own package, which is checked as well
     module = node.module or ""
     if module in LIBRARIES:
         allowed = LIBRARIES[module]
@@ -186,7 +189,7 @@ def _is_module(name: str, modules: Collection[str]) -> bool:
 
 
 def _is_action(call: ast.Call) -> bool:
-    """Does it ask for rows? `frame.count()` does, and `F.count("x")` and a group's do not."""
+    """Return whether the call requests rows: `frame.count()` does, unlike `F.count("x")`."""
     if not isinstance(call.func, ast.Attribute) or call.func.attr not in AMBIGUOUS:
         return False
     of = call.func.value

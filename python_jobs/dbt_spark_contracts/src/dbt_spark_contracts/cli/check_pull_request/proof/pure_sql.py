@@ -1,4 +1,4 @@
-"""SQL models whose query is made of their text and their refs alone."""
+"""Finds SQL models whose result depends on their text and their refs alone."""
 
 from collections.abc import Iterable
 
@@ -10,16 +10,16 @@ from dbt_spark_contracts.cli.check_pull_request.changes.macros import Calls
 from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest
 from dbt_spark_contracts.cli.check_pull_request.proof.words import depends_on_when_or_where
 
-# What Jinja may ask for: it is the same in each run, on each target, with any --vars.
+# Jinja names that give the same result in each run, on each target, with any --vars.
 ALLOWED = {"ref", "source", "config", "return", "doc", "exceptions", "adapter"}
 ALLOWED |= {"range", "dict", "namespace", "loop", "varargs", "kwargs", "caller"}
 
 
 def is_pure_sql(node: dict, manifest: Manifest, schemas: Iterable[str]) -> bool:
-    """Is the model's query the same in each run, so that its plan says all of it?
+    """Return whether the model's query is the same in each run, as its plan shows it.
 
-    No var, environment, time, branch for incremental runs, nor query while it is compiled, in the
-    model and in all macros that it calls.
+    The model and all macros that it calls must not use vars, the environment, the time, branches
+    for incremental runs, or queries at compile time.
     """
     calls = Calls(manifest)
     macros = [manifest.macros[key] for key in calls.closure(node["depends_on"]["macros"])]

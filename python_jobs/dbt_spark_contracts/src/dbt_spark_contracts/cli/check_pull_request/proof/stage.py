@@ -1,4 +1,4 @@
-"""Both versions of a model, analyzed on stand-ins of the working tree's tables. No Spark job."""
+"""Analyzes both versions of a model on stand-ins for the working tree's tables. No Spark job."""
 
 import re
 import sys
@@ -36,12 +36,15 @@ class Side:
 
 
 def with_same_plan(project: Project, sides: tuple[Side, Side], wanted: list[str]) -> set[str]:
-    """Those of the models whose plan is the same on both sides, and can be analyzed.
+    """Return the models whose plan can be analyzed and is the same on both sides.
 
     Args:
-        project: The project, whose tables both are analyzed on.
+        project: The project, whose tables both sides are analyzed on.
         sides: The base and the working tree.
         wanted: The unique ids of the models.
+
+    Returns:
+        The unique ids of the models.
     """
     codes = [_compiled(project, side, wanted) for side in sides]
     stand_ins = StandIns(session.get())
@@ -54,15 +57,15 @@ def with_same_plan(project: Project, sides: tuple[Side, Side], wanted: list[str]
             ]
             if are_same(*frames):
                 found.add(key)
-        except Exception:  # whatever it is, nothing is proven
+        except Exception:  # a model that cannot be analyzed is not proven
             continue
     stand_ins.drop()
     return found
 
 
 def _compiled(project: Project, side: Side, wanted: list[str]) -> dict[str, str]:
-    """The models' code, as dbt hands it to Spark."""
-    if not (side.root / "dbt_packages").is_dir():  # of a base whose manifest was kept
+    """Return the models' code as dbt passes it to Spark."""
+    if not (side.root / "dbt_packages").is_dir():  # for a base with a cached manifest
         project.install_packages(side.root)
     selected = [".".join(side.manifest.nodes[key]["fqn"]) for key in wanted]
     command = ("compile", "--no-introspect", "--no-populate-cache", "--select", *selected)
@@ -87,9 +90,9 @@ def _staged(side: Side, key: str, code: str, stand_ins: StandIns) -> "DataFrame"
 
 
 class Handed:
-    """What dbt hands to a model, as a value that only Spark may look at.
+    """A value that dbt passes to a model and that only Spark may read.
 
-    A proof is for any value. So all that would look into it raises.
+    A proof must hold for any value, so every attempt of the model to read it raises.
     """
 
     def __init__(self, key: str) -> None:
@@ -103,18 +106,18 @@ class Handed:
 
 
 class Config:
-    """dbt's `dbt.config`: what it is asked for is handed on unseen."""
+    """dbt's `dbt.config`, which passes on values without revealing them."""
 
     def __call__(self, *_: object, **__: object) -> None:
-        """A model's own config, which the manifest tells."""
+        """Ignore a model's own config, which is in the manifest."""
 
     def get(self, key: str, default: object = None) -> Handed:
-        """A value of the config."""
+        """Return a value of the config."""
         return Handed(key)
 
 
 def _run(root: Path, source: str, code: str, stand_ins: StandIns) -> "DataFrame":
-    """The DataFrame that a Python model returns; its code may not look at the session."""
+    """Return the DataFrame of a Python model, whose code must not use the session."""
     module = ModuleType("dbt_model_to_compare")
     views: list[str] = []
 
@@ -133,7 +136,7 @@ def _run(root: Path, source: str, code: str, stand_ins: StandIns) -> "DataFrame"
 
 @contextmanager
 def _modules_of(root: Path, source: str) -> Iterator[None]:
-    """Python that imports the project's modules from this folder, for the time being."""
+    """Import the project's modules from this folder for a while."""
     own = {Path(file).parts[0].removesuffix(".py") for file in modules_of(root, source)}
     kept = {name: each for name, each in sys.modules.items() if name.partition(".")[0] in own}
     path = list(sys.path)
@@ -151,10 +154,10 @@ def _modules_of(root: Path, source: str) -> Iterator[None]:
 
 @contextmanager
 def _opaque_values(spark: "SparkSession", views: list[str]) -> Iterator[None]:
-    """Spark's `lit` that makes of what is handed something that no optimizer can look into.
+    """Replace Spark's `lit` by a version whose result no optimizer can see through.
 
-    That is a query of what the model reads, whose answer nobody knows before it runs. Each value
-    is one of its own.
+    The result is a query of the model's inputs, whose answer is unknown until it runs. Each value
+    gets its own query.
     """
     from pyspark.sql import functions
 

@@ -1,1 +1,1 @@
-"""What a check found: for people (Markdown), for programs (JSON, SARIF) and for GitHub."""
+"""The report of a check: for people (Markdown), for programs (JSON, SARIF) and for GitHub."""

@@ -1,4 +1,4 @@
-"""The report as JSON, for programs. The names of its keys do not change."""
+"""The report as JSON for programs. The key names are stable."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ VERSION = 1
 
 
 def as_json(checked: Checked) -> str:
-    """All that was found."""
+    """Return all findings as JSON."""
     radius = checked.radius
     found: dict[str, Any] = {
         "version": VERSION,

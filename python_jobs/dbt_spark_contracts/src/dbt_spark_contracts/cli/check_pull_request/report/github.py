@@ -1,7 +1,7 @@
 """What GitHub shows in a pull request: annotations, the job's summary, and one comment.
 
-The comment is written by GitHub's REST API, https://docs.github.com/rest/issues/comments: created
-once, found again by a mark that is not shown, and edited afterwards.
+The comment is written through GitHub's REST API, https://docs.github.com/rest/issues/comments. It
+is created once, found again by a hidden marker, and then edited.
 """
 
 import json
@@ -16,21 +16,21 @@ from typing import Any
 from dbt_spark_contracts.cli.check_pull_request.problem import Problem
 
 MARK = "<!-- check_pull_request -->"
-# GitHub takes no longer comment.
+# GitHub's limit for a comment, with some reserve.
 LONGEST = 65_000
 PAGE = 100
 TIMEOUT_SECONDS = 20
 
 
 def annotations(problems: Iterable[Problem]) -> Iterator[str]:
-    """The commands that have GitHub show each place of a problem in the pull request."""
+    """Yield the workflow commands that make GitHub annotate each place of a problem."""
     for file, line, text in (place for problem in problems for place in problem.places):
         where = f" file={_property(file)},line={line}" if file else ""
         yield f"::error{where}::{_data(text)}"
 
 
 def write_summary(lines: list[str], file: str) -> None:
-    """Add the report to the job's summary."""
+    """Append the report to the job's summary."""
     with Path(file).open("a", encoding="utf-8") as summary:
         print(*lines, sep="\n", file=summary)
 
@@ -39,15 +39,15 @@ def comment(lines: list[str], environment: Mapping[str, str] = os.environ) -> No
     """Write the report as one comment of the pull request, which later checks edit.
 
     It needs a token (GITHUB_TOKEN), the repository (GITHUB_REPOSITORY) and the event of a pull
-    request (GITHUB_EVENT_PATH), as a workflow has them. Raises nothing: that it could not be
-    written is a line on stderr, and no reason for a check to fail.
+    request (GITHUB_EVENT_PATH), which workflows have. It never raises: a failure is a line on
+    stderr and does not fail the check.
     """
     try:
         token, repository = environment["GITHUB_TOKEN"], environment["GITHUB_REPOSITORY"]
         number = _number(environment)
         api = environment.get("GITHUB_API_URL", "https://api.github.com")
         _write(_body(lines), f"{api}/repos/{repository}", number, token)
-    except Exception as error:  # whatever it is, the check has its answer
+    except Exception as error:  # a failed comment must not fail the check
         told = f"{type(error).__name__}: {error}".splitlines()[0]
         missing = f"no {error.args[0]}" if isinstance(error, KeyError) else told
         print(f"The comment was not written ({missing}).", file=sys.stderr)
@@ -62,7 +62,7 @@ def _write(body: str, repository: str, number: int, token: str) -> None:
 
 
 def _own_comment(repository: str, number: int, token: str) -> int | None:
-    """The number of the comment that an earlier check has written."""
+    """Return the id of the comment that an earlier check has written, or None."""
     page = 1
     while True:
         address = f"{repository}/issues/{number}/comments?per_page={PAGE}&page={page}"
@@ -95,7 +95,7 @@ def _call(method: str, address: str, token: str, data: dict | None = None) -> An
 
 
 def _number(environment: Mapping[str, str]) -> int:
-    """The number of the pull request that a workflow runs for."""
+    """Return the number of the pull request that the workflow runs for."""
     event = json.loads(Path(environment["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
     if "pull_request" not in event:
         raise ValueError("the event is of no pull request")

@@ -1,4 +1,4 @@
-"""The report: Markdown that reads well on a terminal too."""
+"""The report as Markdown that is also readable on a terminal."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ NOT_BUILT = (
 
 
 def report(checked: Checked) -> Iterator[str]:
-    """The lines of the report."""
+    """Yield the lines of the report."""
     count = len(checked.problems)
     yield f"## Pull request check: {count or 'no'} problem{'s' * (count != 1)}\n"
     more = [f"{len(checked.files) - SHOWN} more"] if len(checked.files) > SHOWN else []

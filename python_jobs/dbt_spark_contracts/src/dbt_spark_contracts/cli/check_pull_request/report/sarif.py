@@ -1,4 +1,4 @@
-"""The problems as SARIF 2.1.0, which code scanning reads."""
+"""The problems as SARIF 2.1.0, for code scanning."""
 
 import json
 from urllib.parse import quote
@@ -11,7 +11,7 @@ HELP = "docs/pull_requests.md"
 
 
 def as_sarif(checked: Checked) -> str:
-    """A log with one run, and a result for each place of a problem."""
+    """Return a log with one run, and one result per place of a problem."""
     rules = [
         {"id": rule, "shortDescription": {"text": text}, "help": {"text": f"See {HELP}."}}
         for rule, text in RULES.items()

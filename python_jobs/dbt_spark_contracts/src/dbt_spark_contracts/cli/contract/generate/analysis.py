@@ -103,7 +103,7 @@ class Analysis:
                     if key in again:
                         found = self._on_earlier_rows(stands, key, codes[key], found)
                     if key in wanted:
-                        yield key, found, self._project(stands)
+                        yield key, found, self.project(stands.catalog)
                     stands.put(self.nodes[key]["relation_name"], self._stand_in(key, found))
                     del needed[key]
 
@@ -207,7 +207,7 @@ class Analysis:
         node = self.nodes[key]
         try:
             frame = self._frame(node, code)
-            project = self._project(stands)
+            project = self.project(stands.catalog)
             not_null = spark_plan.never_null(frame, frame.columns)
             schemas.stored(stands.spark, frame.schema)
             return Found(
@@ -253,11 +253,11 @@ class Analysis:
         spark_plan.require_query(spark, code.strip().removesuffix(";"))
         return spark.sql(code)
 
-    def _project(self, stands: StandIns) -> Project:
-        """The tables in plans, as the nodes are by now."""
+    def project(self, catalog: str) -> Project:
+        """The tables in plans, as the nodes are by now, in a catalog."""
         of_kind = partial(_of_kind, self.nodes)
         graph = {"nodes": of_kind(False), "sources": of_kind(True)}
-        return Project(graph, stands.catalog, {}, self.opened.selected)
+        return Project(graph, catalog, {}, self.opened.selected)
 
     def _stand_in(self, key: str, found: Found) -> StructType:
         """The columns of the table that a model gets: by its contract, or as its plan has them."""

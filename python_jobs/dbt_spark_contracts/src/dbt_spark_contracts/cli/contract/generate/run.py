@@ -40,7 +40,8 @@ def generate(place: Place, names: Iterable[str], remove: bool) -> NewTexts:
             made = contract_of(node, entry_of(root, node), found, tables, descriptions, remove)
             applied(node, made.change)
             descriptions.add(key, made.change)
-            if leaks := marks.leaks(node, found.lineage, tables.nodes):
+            nodes = analysis.project(tables.catalog).nodes  # with the marks that it now has
+            if leaks := marks.leaks(node, found.lineage, nodes):
                 raise Cannot("; ".join(line for _, line in leaks))
             texts.told += made.told
             texts.contradicted += made.contradicted
