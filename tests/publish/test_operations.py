@@ -6,13 +6,7 @@ import time
 
 import pytest
 
-from tests.support.toy import TABLES, Toy
-
-
-@pytest.fixture
-def project(dbt, tmp_path, schema):
-    """The toy."""
-    return Toy(dbt, tmp_path / "project", schema)
+from tests.support.toy import TABLES
 
 
 @pytest.fixture
@@ -23,18 +17,6 @@ def built(project):
         result = project.build()
     assert not result.success
     return project
-
-
-@pytest.fixture
-def tool(project, capsys):
-    """A function that runs a command, and gives its exit code and what it printed."""
-
-    def run(*args):
-        capsys.readouterr()
-        code = project.dbt.tool(*args, schema=project.schema)
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

@@ -7,24 +7,7 @@ import pytest
 from dbt_spark_contracts.cli.report import page
 from dbt_spark_contracts.publish import git
 
-from tests.support.toy import TABLES, Toy
-
-
-@pytest.fixture
-def project(dbt, tmp_path, schema):
-    return Toy(dbt, tmp_path / "project", schema)
-
-
-@pytest.fixture
-def tool(project, capsys):
-    """A function that runs a command, and gives its exit code and what it printed."""
-
-    def run(*args):
-        capsys.readouterr()
-        code = project.dbt.tool(*args, schema=project.schema)
-        return code, *capsys.readouterr()
-
-    return run
+from tests.support.toy import TABLES
 
 
 def test_runs_that_were_published_held_back_or_failed(project, tool, tmp_path):

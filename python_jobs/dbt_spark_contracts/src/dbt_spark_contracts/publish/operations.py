@@ -135,7 +135,8 @@ def history(run: Run, command: Command, nodes: dict[str, dict], limit: int) -> l
     with explained():
         rows = run.log.history(limit) if run.has_log() else []
         by_run: dict[str, dict] = {}
-        for found in record.read(session.get(), run.record_tables, MOST_BUILDS) if rows else ():
+        names = {row["run"] for row in rows}
+        for found in record.read(session.get(), run.record_tables, only=names) if rows else ():
             by_run.setdefault(found["run"], found)  # a retry goes on with the name: its newest
     for row in rows:
         row.update(_recorded(by_run.get(row["run"])))

@@ -3,7 +3,7 @@
 A row is written when the run ends, also when it has failed. A process that is killed leaves none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -162,13 +162,19 @@ def write(
         append(session, name, values, {})
 
 
-def read(session: "SparkSession", names: tuple[str, str], limit: int) -> list[dict]:
+def read(
+    session: "SparkSession",
+    names: tuple[str, str],
+    limit: int | None = None,
+    only: Collection[str] | None = None,
+) -> list[dict]:
     """The newest runs that were recorded, the newest first.
 
     Args:
         session: The session.
         names: The names of the two tables.
-        limit: How many runs at most.
+        limit: How many runs at most; all, without it.
+        only: The names of the runs to read; all, without it.
 
     Returns:
         A dict for each run, of its row, with the rows of its nodes as `nodes`. Times are texts in
@@ -182,7 +188,10 @@ def read(session: "SparkSession", names: tuple[str, str], limit: int) -> list[di
     runs, nodes = (
         session.table(name).withColumn("started_at", F.unix_micros("started_at")) for name in names
     )
-    newest = runs.orderBy(F.desc("started_at"), "run").limit(limit)
+    if only is not None:
+        runs, nodes = (frame.where(F.col("run").isin(*only)) for frame in (runs, nodes))
+    newest = runs.orderBy(F.desc("started_at"), "run")
+    newest = newest if limit is None else newest.limit(limit)
     found = [row.asDict() | {"nodes": []} for row in newest.collect()]
     by_key = {(run["started_at"], run["run"]): run for run in found}
     if found:

@@ -319,7 +319,7 @@ class Run:
         Raises:
             DbtRuntimeError: If it would continue from main, without what the retried run has built.
         """
-        if not self.retried or not tables.exists(session.get(), self.log.table):
+        if not self.retried or not self.has_log():
             return
         known = self.log.held_back_by(self.retried["invocation_id"])
         if known and self.moves(*known):
