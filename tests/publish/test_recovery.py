@@ -42,7 +42,7 @@ class House:
                     "name": name,
                     "resource_type": "model",
                     "relation_name": name,
-                    "config": {"materialized": "table"},
+                    "config": {"materialized": "table", "file_format": "iceberg"},
                 }
                 for name in self.names
             },
