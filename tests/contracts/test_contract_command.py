@@ -421,7 +421,7 @@ def test_the_commands_of_the_documentation(dbt, spark, module_schema, tmp_path, 
     assert written["columns"] == {
         "car_chassis": {
             **{"name": "car_chassis", "data_type": "string", "constraints": NOT_NULL},
-            "description": "Chassis number: which car.",
+            "description": "Chassis number of the car.",
         },
         "trip_count": {"name": "trip_count", "data_type": "bigint", "constraints": NOT_NULL},
     }

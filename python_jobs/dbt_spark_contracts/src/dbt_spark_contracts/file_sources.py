@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 
-from dbt_spark_contracts import catalog_stats
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.spark.settings import absolute
 
@@ -69,6 +68,7 @@ def catalog(spark: "SparkSession", source: Any) -> Iterator[dict]:
     Raises:
         DbtRuntimeError: If the location cannot be read. The message is one line.
     """
+    from dbt_spark_contracts import catalog_stats
     from dbt_spark_contracts.python_models import read_files
 
     in_utc = "to_utc_timestamp(max(modificationTime), current_timezone())"
