@@ -184,7 +184,7 @@ def test_drift_stops_the_run_before_it_writes(drifted, spark, told):
     result = project("run", schema=schema)
     assert not result.success
     assert told in result.text
-    assert f"{name} is not as the model promises it; nothing was written" in result.text
+    assert f"{name} differs from what its model promises; nothing was written" in result.text
     assert snapshots(spark, name) == before
 
 

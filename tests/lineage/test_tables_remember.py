@@ -114,8 +114,8 @@ def test_a_table_that_does_not_know_is_refused_with_a_way_out(project, spark, sc
             spark.sql(f"alter table {schema}_silver.between unset tblproperties ('{name}')")
     result = project("run", "-s", "gold_x")
     assert (
-        "gold_x.reference cannot be traced, because of between.x, of which its table does not say "
-        "what it was made of: `dbt build -s between` has it say so"
+        "gold_x.reference cannot be traced, because of between.x, whose origins its table does not "
+        "store: run `dbt build -s between` to store them"
     ) in result.message["gold_x"]
     assert project("build", "-s", "between").success
     assert project("run", "-s", "gold_x").success

@@ -329,7 +329,7 @@ REFUSED = {
             t.select(F.udf(lambda text: total.add(len(text)))("policy")).cache().count()
             return t.select(F.lit(str(total.value)).alias("reference"))
         """),
-        "what the model has collected: what an accumulator has added up",
+        "what the model has collected: the value of an accumulator",
     ),
     "what_the_file_has_collected": (
         python("return t.select(F.lit(str(FOUND)).alias('reference'))")
@@ -632,7 +632,7 @@ REFUSED = {
     ),
 }
 
-# Of what is marked silver_only, each of these tells of the value.
+# Each of these reveals the value of a column marked silver_only.
 TELLS = {
     "concat": "concat(event_id, '')",
     "trim": "trim(event_id)",

@@ -79,7 +79,7 @@ def dbt_checked(frame):
     ]
     if leaks:
         raise ValueError(
-            "This model hands on columns that have to stay where they are.\n\n"
+            "This model returns columns that must stay where they are.\n\n"
             + "\n".join(leaks)
             + "\n\nLeave them out."
         )

@@ -55,7 +55,7 @@
   {%- endfor -%}
   {%- if leaks -%}
     {%- do exceptions.raise_compiler_error(
-        'This model hands on columns that have to stay where they are.\n\n' ~ leaks | join('\n') ~ '\n\nLeave them out.'
+        'This model returns columns that must stay where they are.\n\n' ~ leaks | join('\n') ~ '\n\nRemove them.'
     ) -%}
   {%- endif -%}
 {% endmacro %}
