@@ -47,7 +47,7 @@ BREACHES = {
     "a_null": "a_null: id is null, and is not_null",
     "dear": r"dear: cheap \(amount < 100\) does not hold",
 }
-HELD = "method thrift: of a contract names, types, not_null, check and the columns of"
+HELD = "method thrift: the names, types, not_null and check of a contract are enforced,"
 
 
 @pytest.fixture(scope="module")

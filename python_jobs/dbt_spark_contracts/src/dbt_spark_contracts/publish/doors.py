@@ -42,7 +42,7 @@ def _command(told: dict) -> Command:
 
 
 def _begun(command: Command) -> Command:
-    """The command of a run that begins, with the commit that it builds."""
+    """Return the command of a new run, with the git commit that it builds."""
     return replace(command, git_commit=git.commit(get_flags().PROJECT_DIR))
 
 

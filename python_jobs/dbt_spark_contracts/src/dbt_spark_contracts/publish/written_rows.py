@@ -1,4 +1,4 @@
-"""How much a model has written, as Iceberg's newest commit tells of it. No Spark job."""
+"""Counts what a model has written, from the summary of Iceberg's newest commit. No Spark job."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.publish.sizes import size_of
 from dbt_spark_contracts.spark import session
 
-# What dbt calls what has a table.
+# The prefixes of the unique ids of nodes that have a table.
 _RESULTS = ("model.", "seed.", "snapshot.")
 
 
@@ -22,10 +22,10 @@ class Written:
 
     Attributes:
         snapshot_id: Its snapshot.
-        rows: The rows that it has added.
-        files: The data files that it has added.
-        bytes: The size of those.
-        total_rows: The rows of the table after it.
+        rows: The number of added rows.
+        files: The number of added data files.
+        bytes: The size of the added files.
+        total_rows: The number of rows of the table after the commit.
     """
 
     snapshot_id: int
@@ -36,15 +36,17 @@ class Written:
 
 
 def written(unique_id: str, status: str, relation: str) -> Written | None:
-    """What a node has written, and say it below dbt's own line of the node.
+    """Print what a node has written below dbt's line for the node, and return it.
+
+    This raises no error, because a build must not fail because of a log line.
 
     Args:
         unique_id: The node.
-        status: How it has ended.
-        relation: The name of its table; "" if it has none.
+        status: Its result.
+        relation: The name of its table, or "" if it has none.
 
     Returns:
-        It; None if the node has written no table. Raises nothing: a build does not fail for a line.
+        What was written, or None if the node has written no table.
     """
     if status != "success" or not relation or not unique_id.startswith(_RESULTS):
         return None
@@ -61,14 +63,14 @@ def written(unique_id: str, status: str, relation: str) -> Written | None:
         found = Written(newest.snapshotId(), rows, files, size, total)
     except (Py4JError, PySparkException) as error:
         if not isinstance(error, AnalysisException) or error.getErrorClass() != tables.NO_TABLE:
-            tell.detail(f"{relation}: what was written cannot be told: {explain(error)}")
-        return None  # without an error it is a view, or ephemeral
+            tell.detail(f"{relation}: the written rows cannot be counted: {explain(error)}")
+        return None  # a view or an ephemeral model has no table
     tell.line(f"{relation}: {in_words(found)}")
     return found
 
 
 def in_words(found: Written) -> str:
-    """It, for a person."""
+    """Return the numbers as text."""
     size, unit = float(found.bytes), "B"
     for larger in ("KiB", "MiB", "GiB"):
         if size < 1024:
