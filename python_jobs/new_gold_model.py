@@ -107,7 +107,9 @@ def write(name: str, keys: list[str], exposure: str = "", root: Path = ROOT) -> 
         CannotWriteError: If a Gold model cannot have that name or these keys.
     """
     if not re.fullmatch("gold_[a-z][a-z0-9_]*", name):
-        raise CannotWriteError(f"{name} is no name of a Gold model: gold_, then a-z, 0-9 and _")
+        raise CannotWriteError(
+            f"{name} is not a valid name for a Gold model: gold_, then a-z, 0-9 and _"
+        )
     there = sorted(file for file in root.glob("models/**/*") if file.stem == name)
     if there:
         raise CannotWriteError(f"{there[0].relative_to(root)} is there: take another name")

@@ -328,7 +328,7 @@ def test_columns_are_matched_in_any_case_and_told_apart(spark):
     [
         (
             {"key": ["nix"]},
-            "neither table has nix: name a --key of those that both have: id,",
+            "neither table has nix: choose a --key that both tables have: id,",
         ),
         ({"key": ["a"]}, "only the old table has a"),
         ({"key": ["b"]}, "only the new table has b"),

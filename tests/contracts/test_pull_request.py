@@ -156,8 +156,8 @@ def test_what_a_change_of_silver_touches_is_told(branch, tmp_path):
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
     touched = summary.read_text().partition("### What the change touches\n")[2]
-    assert "- stg_car_events.fuel_available_liters is made in another way\n" in touched
-    assert "- the rows of silver_rejected_events are chosen in another way\n" in touched
+    assert "- stg_car_events.fuel_available_liters is computed differently\n" in touched
+    assert "- the rows of silver_rejected_events are selected differently\n" in touched
     assert "stg_car_events.current_mileage_km" not in touched
     assert "fleet_dashboard (Fleet management), insurance_desk (Insurance desk)" in touched
     rows = [line.strip("| ").split(" | ") for line in touched.splitlines() if "| gold_" in line]
@@ -220,7 +220,7 @@ def test_a_mark_that_is_taken_away_is_named(branch):
 
     assert checked.returncode == 1, checked.stdout + checked.stderr
     for table in ("stg_car_events", "silver_car_telemetry"):
-        lost = f"{table}.rental_customer_id is not marked pii any more"
+        lost = f"{table}.rental_customer_id is no longer marked pii"
         (line,) = [line for line in checked.stdout.splitlines() if lost in line]
         assert line.startswith(f"- {yml}:")
     assert "not marked silver_only" not in checked.stdout

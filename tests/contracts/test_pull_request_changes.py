@@ -460,7 +460,7 @@ def test_whatever_a_definition_says(branch):
         "the source raw.orders: freshness is {'warn_after': {'count': 2,",
         "the source raw.orders: freshness",
         "column id: data_type is int, and was bigint",
-        "reader reads gold_ver.v2, and does not read gold_ver.v1 any more",
+        "reader reads gold_ver.v2, and no longer reads gold_ver.v1",
         "deprecation_date is 2027-01-01T00:00:00+00:00, and was not set",
         "latest_version is 2, and was 1",
         "persist_docs is {'relation': True}, and was not set",
@@ -499,7 +499,7 @@ def test_size_of_a_type_and_order_of_columns(branch):
 
 def test_contracts_that_are_not_compulsory_any_more(branch):
     branch.repository.change("dbt_project.yml", "[gold]", "[]")
-    assert told(branch.check())["allowance"] == "contracts are not compulsory any more in gold"
+    assert told(branch.check())["allowance"] == "contracts are no longer required in gold"
 
 
 def test_file_that_a_model_names(branch):
@@ -722,8 +722,8 @@ def test_key_that_is_not_promised_any_more(branch):
     branch.repository.write("models/gold/schema.yml", weaker)
     texts = [place.text for problem in branch.check().problems for place in problem.places]
     assert texts == [
-        "gold_alerts: the key (id) is not promised any more",
-        "gold_worth: the key (id) is not promised any more",
+        "gold_alerts: the key (id) is no longer promised",
+        "gold_worth: the key (id) is no longer promised",
     ]
 
 
@@ -758,9 +758,7 @@ def test_exposure_that_loses_its_column(branch):
 
 def test_exposure_that_is_gone_or_reads_less(branch):
     branch.repository.change("models/exposures.yml", "ref('gold_worth'), ", "")
-    assert told(branch.check())["exposure"] == (
-        "the exposure board does not read gold_worth any more"
-    )
+    assert told(branch.check())["exposure"] == ("the exposure board no longer reads gold_worth")
 
 
 def test_every_breaking_change_of_models_with_versions_is_told(branch):

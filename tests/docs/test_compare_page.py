@@ -90,7 +90,7 @@ def test_the_page_tells_all_and_fits_the_screen(page, opened, screenshot, screen
         "of 10 car_chassis that both have",
         "3 of 10 matched rows",
         "by more than 0.01",
-        "explained: the code makes it in another way",
+        "explained: the code computes it differently",
         "not explained by the code",
         "Explained by the code since main (abc).",
         "gold_processing_timestamp",

@@ -72,7 +72,7 @@ def test_nothing(states):
 
 def test_column_that_is_made_in_another_way(states):
     states[1].models[SILVER].columns["a"].fingerprint = "2"
-    assert blast_radius(*states).changes == ["silver_t.a is made in another way"]
+    assert blast_radius(*states).changes == ["silver_t.a is computed differently"]
     assert rows(*states) == [
         ["gold_x", "a", "the same", "board (board@example.org), desk (The desk)"],
         ["gold_y", "d", "the same", "board (board@example.org)"],
@@ -90,7 +90,7 @@ def test_column_that_others_are_filtered_by(states):
 
 def test_rows_that_are_chosen_in_another_way(states):
     states[1].models[SILVER].rows.fingerprint = "2"
-    assert blast_radius(*states).changes == ["the rows of silver_t are chosen in another way"]
+    assert blast_radius(*states).changes == ["the rows of silver_t are selected differently"]
     assert [row[:3] for row in rows(*states)] == [
         ["gold_x", "none by itself", "may be others"],
         ["gold_y", "none by itself", "may be others"],
@@ -102,7 +102,7 @@ def test_column_that_is_gone(states):
     del states[1].models[SILVER].columns["a"]
     states[1].models[GOLD].columns["a"] = column(fingerprint="2")
     told = blast_radius(*states)
-    assert told.changes == ["gold_x.a is made in another way", "silver_t.a is gone"]
+    assert told.changes == ["gold_x.a is computed differently", "silver_t.a is gone"]
     assert [touched.columns for touched in told.touched] == [["a"], ["d"]]
 
 

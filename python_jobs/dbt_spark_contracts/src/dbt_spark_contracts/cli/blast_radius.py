@@ -175,7 +175,7 @@ def changed(
             fingerprints = [state.models[model].rows.fingerprint for state in (before, after)]
             if fingerprints[0] != fingerprints[1]:
                 rows.add(model)
-                words.append(f"the rows of {name} are chosen in another way")
+                words.append(f"the rows of {name} are selected differently")
     return columns, rows, words
 
 
@@ -186,7 +186,7 @@ def difference(before: RecordedColumn | None, after: RecordedColumn | None) -> s
     if before.data_type != after.data_type:
         return f"is {after.data_type}, and was {before.data_type}"
     if before.fingerprint != after.fingerprint:
-        return "is made in another way"
+        return "is computed differently"
     return ""
 
 

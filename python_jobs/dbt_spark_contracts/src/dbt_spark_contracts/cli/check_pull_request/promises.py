@@ -160,7 +160,7 @@ def _lost_keys(locator: Locator, before: Manifest, after: Manifest) -> Iterator[
         for columns in sorted(_keys(old), key=sorted):
             if not any(other <= columns for other in kept):
                 told = ", ".join(sorted(columns))
-                text = f"{new['name']}: the key ({told}) is not promised any more"
+                text = f"{new['name']}: the key ({told}) is no longer promised"
                 places.append(locator.in_yml(new.get("patch_path"), new["name"], "", text))
         if places:
             title = f"{new['name']} breaks a promise to its readers"
@@ -210,7 +210,7 @@ def _lost_marks(locator: Locator, before: Manifest, after: Manifest) -> Iterator
             kept = columns.get(name.lower(), column if is_promised else {"meta": {}})
             lost = sorted(marked(column) - marked(kept))
             names = [said(column) if mark == STAYS_IN else mark for mark in lost]
-            texts = [f"is not marked {mark} any more" for mark in names]
+            texts = [f"is no longer marked {mark}" for mark in names]
             if STAYS_IN in marked(column) - {*lost} and (wider := _wider(column, kept)):
                 texts.append(wider)
             for told in texts:

@@ -62,7 +62,7 @@ def _reads(old: dict, new: dict) -> str:
     """Describe that the same code reads other nodes: another model version, or through a macro."""
     won, lost = parents(new) - parents(old), parents(old) - parents(new)
     parts = [*([f"reads {names(won)}"] if won else [])]
-    parts += [f"does not read {names(lost)} any more"] if lost else []
+    parts += [f"no longer reads {names(lost)}"] if lost else []
     return f"{called(new)} {', and '.join(parts)}"
 
 
