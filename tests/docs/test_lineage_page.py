@@ -58,7 +58,7 @@ def test_all_columns_are_there(page, opened, screenshot):
     assert {"landing.events.value", "rules.unused", "never_built.x", "old.limits.top"} <= drawn
     untraced = names(page, ".column.untraced")
     assert untraced == {"bronze_events.file", "gold_state.name", "never_built.x"}
-    expect(page.locator("#legend")).to_contain_text("cannot be told in full")
+    expect(page.locator("#legend")).to_contain_text("cannot be traced completely")
     screenshot("columns_small")
 
 

@@ -24,7 +24,7 @@ Column = tuple[str, str]
 GOLD = "gold"
 
 
-NO_PLAN_SHOWS = "what is another does not show in the plan of a first build"
+NO_PLAN_SHOWS = "the plan of a first build does not show the difference"
 
 
 @dataclass
@@ -324,5 +324,5 @@ def report(radius: BlastRadius) -> Iterator[str]:
         who = ", ".join(cell(reader(each)) for each in touched.exposures) or "no exposure"
         yield f"| {cell(touched.model)} | {columns} | {rows} | {who} |"
     if radius.changes and radius.untraced:
-        yield "\nNot traced, so it may be touched too:\n"
+        yield "\nNot traced, so possibly touched, too:\n"
         yield from (f"- {inline(column)}" for column in radius.untraced)

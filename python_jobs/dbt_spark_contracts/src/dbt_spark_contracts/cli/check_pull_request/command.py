@@ -58,7 +58,9 @@ def check_pr(
         del os.environ[name]
     try:
         if not (folder / "dbt_project.yml").is_file():
-            raise CannotCheck(f"{folder} has no dbt_project.yml: name the project, --project-dir")
+            raise CannotCheck(
+                f"{folder} has no dbt_project.yml: give its folder with --project-dir"
+            )
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as needed:
             os.environ |= {"LAKEHOUSE_HOME": needed, "LAKEHOUSE_SHUFFLE_PARTITIONS": "1"}
             # With --json -, only the JSON goes to stdout.
