@@ -90,8 +90,8 @@ def test_what_chooses_the_rows_can_be_left_out(shown):
     for more in ([], ["--downstream"]):
         whole = shown("--column", "silver_events.at", *more)
         short = shown("--column", "silver_events.at", "--no-rows", *more)
-        assert "Rows, and so every column of them" in whole
-        assert "Rows, and so every column of them" not in short
+        assert "Rows, and therefore all columns, of" in whole
+        assert "Rows, and therefore all columns, of" not in short
         assert whole.startswith(short.split("\n\n")[0])
 
 
