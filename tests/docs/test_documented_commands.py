@@ -70,6 +70,7 @@ BUILT = [
     "--out /tmp/landing --format jsonl --duplicates 0.02 --corrupt 0.01",
     "export LAKEHOUSE_HOME=$HOME/fleet",
     "uv run dbt build --vars '{landing_path: /data/landing, as_of_date: 2026-01-15}'",
+    "uv run dbt build --vars '{newest_event_within_days: 2}'",
 ]
 
 COMPARE = "compare/test_compare_command.py::test_each_documented_command_runs"
