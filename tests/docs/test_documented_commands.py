@@ -167,7 +167,8 @@ IMPOSSIBLE = {
     "python -m venv .venv": MACHINE,
     ". .venv/bin/activate": MACHINE,
     "pre-commit install": MACHINE,
-    "LAKEHOUSE_MASTER=spark://host:7077 LAKEHOUSE_WAREHOUSE=s3a://bucket/warehouse "
+    "LAKEHOUSE_MASTER=spark://host:7077 LAKEHOUSE_CATALOG=glue "
+    "LAKEHOUSE_WAREHOUSE=s3://bucket/warehouse "
     "LAKEHOUSE_CHECKPOINTS=s3a://bucket/checkpoints uv run dbt build --target cluster": CLUSTER,
     "LAKEHOUSE_MASTER=yarn LAKEHOUSE_CATALOG=glue LAKEHOUSE_WAREHOUSE=s3://bucket/warehouse "
     "LAKEHOUSE_CHECKPOINTS=s3://bucket/checkpoints "
