@@ -36,6 +36,7 @@ BRANCH = "dbt_20261124t013215_c6068ea1"
 
 # Run by this file, in this project, in the tier `quick`.
 FREE = [
+    "uv run dbt-spark-contracts --help",
     'eval "$(_DBT_SPARK_CONTRACTS_COMPLETE=bash_source dbt-spark-contracts)"',
     "uv run --group bench python -m python_jobs.bench --help",
     "uv run python -m dbt_spark_contracts.spark.pool --help",
