@@ -136,7 +136,7 @@ CASES = {
         ),
     ),
     "twice": Case((*COLUMNS, "upper(car) car"), says="Reference `car` is ambiguous"),
-    "no_frame": Case(returns="['car 1']", says="model() returned list, and must return a Spark"),
+    "no_frame": Case(returns="['car 1']", says="model() returned list, but must return a Spark"),
     "marked": Case(
         ("car", "Customer"),
         contract={},
@@ -358,7 +358,7 @@ def test_a_landing_folder_that_is_no_url_is_refused(athena, bronze):
     _, on_athena = bronze
     assert not on_athena(schema="local", landing_path="landing").success
     error = str(athena.errors["bronze_car_events"])
-    assert error == "landing is no URL: on Athena, files are read from s3://bucket/folder."
+    assert error == "landing is not a URL: on Athena, files are read from s3://bucket/folder."
 
 
 # The SQL in the project's Python models

@@ -467,7 +467,7 @@ def test_a_model_that_returns_no_dataframe_is_told_so(run, returned, kind):
     files = {"models/a.py": f"def model(dbt, spark):\n    return {returned}\n"}
     message = run({**files, "models/b.sql": "select 1 as id"}).message["a"]
     assert message.splitlines()[1:] == [
-        f"  TypeError: model() returned {kind}, and must return a Spark, pandas-on-Spark or "
+        f"  TypeError: model() returned {kind}, but must return a Spark, pandas-on-Spark or "
         "pandas DataFrame"
     ]
 
