@@ -373,7 +373,7 @@ def test_newer_sql_is_found(spark, tmp_path):
     model = tmp_path / "model.py"
     model.write_text('NEW = "URL_DECODE(a) as b"\nOLD = f"nothing (left({NEW}, 1))"\n')
     assert newer_sql(spark, model) == [
-        f"{model}:1: SQL's url_decode is of Spark 3.4, and has to be of 3.2 or older"
+        f"{model}:1: SQL's url_decode needs Spark 3.4, but Athena has 3.2"
     ]
 
 

@@ -76,7 +76,7 @@ def test_it_keeps_its_contract_and_passes_its_tests(copy, project, schema):
         ("trips", KEYS, "trips is not a valid name for a Gold model"),
         ("gold_Trips", KEYS, "gold_Trips is not a valid name"),
         ("gold_../../x", KEYS, "is not a valid name"),
-        ("gold_car_current_state", KEYS, "models/gold/gold_car_current_state.py is there"),
+        ("gold_car_current_state", KEYS, "models/gold/gold_car_current_state.py already exists"),
         ("gold_trips", ["no_such"], "silver_car_telemetry has no column no_such"),
         ("gold_trips", ["rental_customer_id"], "rental_customer_id is marked"),
     ],
