@@ -224,7 +224,7 @@ def test_a_mark_that_is_taken_away_is_named(branch):
         (line,) = [line for line in checked.stdout.splitlines() if lost in line]
         assert line.startswith(f"- {yml}:")
     assert "not marked silver_only" not in checked.stdout
-    wider = "event_day may be in path:models/gold now, and was to stay in schema"
+    wider = "event_day may be in path:models/gold now, and before only in schema"
     assert f"silver_car_telemetry.{wider}" in checked.stdout
     # Its mark is the same by its other name.
     assert "event_year may be" not in checked.stdout
@@ -320,7 +320,7 @@ def test_project_that_does_not_parse(branch):
 
 
 def test_unknown_base(repository):
-    with pytest.raises(CannotCheck, match="git knows no origin/main: fetch it"):
+    with pytest.raises(CannotCheck, match="git does not know origin/main: fetch it"):
         commit_of(Project(repository.root, repository.root), "origin/main")
 
 

@@ -57,7 +57,7 @@ def _tests(before: Manifest, after: Manifest) -> Iterator[Change]:
             if was != now:
                 yield Change("test", f"{test}: {name} is {now}, and was {was}", file)
         if _what_it_asks(old) != _what_it_asks(new):
-            yield Change("test", f"{test} asks for something else", file)
+            yield Change("test", f"{test} tests something else", file)
 
 
 def _settings(*tests: dict) -> list[str]:
