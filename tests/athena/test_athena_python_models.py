@@ -1,4 +1,4 @@
-"""Python models on Athena: the code that dbt-athena would send there, run as it is on this Spark.
+"""Python models on Athena: the code that dbt-athena would send, run unchanged on this Spark.
 
 `tests/support/athena_spark.py` says what answers dbt-athena, and what it is not.
 """
@@ -259,7 +259,7 @@ def test_one_that_breaks_it_raises_and_writes_nothing(athena, run, name):
     assert (name in athena.code) == (name not in NOT_SENT)
 
 
-def test_a_sql_model_is_held_against_the_marks_before_any_query(athena, run):
+def test_sql_model_is_checked_against_the_marks_before_any_query(athena, run):
     assert run.status["sql_with_a_mark"] == "error"
     assert "event_id has the name of parent.event_id" in run.message["sql_with_a_mark"]
 
@@ -354,7 +354,7 @@ def test_a_landing_folder_that_is_absent_has_no_files(athena, bronze):
     assert athena.table("nowhere_bronze.bronze_car_events").count() == 0
 
 
-def test_a_landing_folder_that_is_no_url_is_refused(athena, bronze):
+def test_landing_folder_that_is_not_a_url_is_refused(athena, bronze):
     _, on_athena = bronze
     assert not on_athena(schema="local", landing_path="landing").success
     error = str(athena.errors["bronze_car_events"])

@@ -1,4 +1,4 @@
-"""The target `athena` without an account: what is parsed, compiled and rendered."""
+"""The target `athena` without an account: parsing, compiling and rendering."""
 
 import json
 import os

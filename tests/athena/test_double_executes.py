@@ -1,4 +1,4 @@
-"""The double of Athena: that it does as Trino does, and refuses what it does not know."""
+"""The test double of Athena executes SQL as Trino does, and refuses what it does not support."""
 
 from datetime import date, datetime
 

@@ -1,4 +1,4 @@
-"""What a model uses of pyspark that Athena's Spark does not have, by pyspark's own notes."""
+"""The Athena gate for Python finds what Athena's Spark does not have, by pyspark's own notes."""
 
 import inspect
 

@@ -1,4 +1,4 @@
-"""The gate on Athena's SQL: each rule, with what breaks it."""
+"""The Athena gate for SQL: each rule, with a violation of it."""
 
 import shutil
 
@@ -85,7 +85,7 @@ def test_timestamp_without_a_precision(sql, data_type):
     assert list(problems_of(sql)) == [f"line 1: {data_type}: write timestamp(6), as Iceberg has it"]
 
 
-def test_each_rule_is_held_against_each_model_and_data_test(project, capsys):
+def test_each_rule_is_checked_for_each_model_and_data_test(project, capsys):
     path = project(
         {
             "models/grammar.sql": "select 1 as a where 'x' rlike 'x'",

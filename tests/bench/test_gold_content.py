@@ -1,4 +1,4 @@
-"""Gold tables are compared by their business columns, whatever the order of rows and columns."""
+"""Gold tables are compared by their business columns. The order of rows and columns is ignored."""
 
 from datetime import date, datetime, timezone
 

@@ -1,4 +1,4 @@
-"""`dbt-spark-contracts compare`: what it takes for a table, what it answers, and what it cannot."""
+"""`dbt-spark-contracts compare`: its arguments, its results, and its errors."""
 
 import json
 import re
@@ -191,7 +191,7 @@ def test_words_for_a_version(small, found_by, words):
     assert side.node["name"] == "cars"
 
 
-def test_a_column_that_a_held_back_build_adds_is_seen(spark, small, answer):
+def test_column_of_a_held_back_build_is_visible(spark, small, answer):
     """It is in the branch's snapshot, and on no branch that can be queried."""
     name = f"{small.schema}.wider"
     spark.sql(f"create table {name} using iceberg as select 1 as id")
@@ -258,10 +258,10 @@ def test_empty_tables(answer, parquet):
     assert (code, found["rows"]["only_new"]["rows"]) == (1, 5)
 
 
-def test_no_column_in_common_besides_the_key(answer, parquet):
+def test_no_common_column_except_the_key(answer, parquet):
     code, found = answer(parquet("select id as ID, 1 as x from range(5)"), "cars", "--key", "id")
     assert code == 1
-    assert any("no column in common" in note for note in found["notes"])
+    assert any("share no column outside the key" in note for note in found["notes"])
     assert found["rows"]["same"] == 5
 
 
@@ -410,7 +410,7 @@ def test_each_documented_command_runs(small, parquet, capsys, tmp_path, command)
         ("cars@2001-13-01", "published run or time '2001-13-01'"),
     ],
 )
-def test_what_is_no_table_is_one_line(small, found_by, words, said):
+def test_unknown_table_is_one_line(small, found_by, words, said):
     known = {"folder": small.dbt.project_dir, "home": small.dbt.home, "schema": small.schema}
     (small.dbt.project_dir / "empty").mkdir(exist_ok=True)
     with pytest.raises(CannotCompare) as told:

@@ -1,4 +1,4 @@
-"""`dbt-spark-contracts contract`: contracts from plans, to ODCS and back, against the tables."""
+"""`dbt-spark-contracts contract`: generates contracts, and compares them with tables."""
 
 import json
 import re
@@ -176,7 +176,7 @@ def test_types_and_what_spark_proves(small, written):
     }
 
 
-def test_what_stands_in_a_yml_stays(small):
+def test_existing_content_of_a_yml_stays(small):
     text = (small.folder / TRIPS).read_text(encoding="utf-8")
     assert "    # by hand\n" in text
     assert "      - name: driver   # who drove\n        data_type: string\n" in text
@@ -235,7 +235,7 @@ def test_a_contract_follows_its_model(small, as_it_was):
     assert [*small.models(GOLD)["copies"]["columns"]] == ["id", "burnt", "cost"]
 
 
-def test_a_promise_that_is_not_proven_any_more_is_named_and_stays(small, as_it_was):
+def test_constraint_that_is_no_longer_proven_is_reported_and_stays(small, as_it_was):
     (small.folder / "models/gold/copies.sql").write_text(
         "select id, cast(null as string) as burnt, price as cost from {{ ref('trips') }}"
     )
@@ -282,7 +282,7 @@ def test_what_cannot_be_analyzed_is_one_line(small, as_it_was, code, reason):
         ("short", "short is ephemeral"),
     ],
 )
-def test_what_is_no_model_is_one_line(small, name, reason):
+def test_unknown_model_is_one_line(small, name, reason):
     code, _, complained = small("generate", name)
     (line,) = complained.splitlines()
     assert (code, reason in line) == (2, True), line

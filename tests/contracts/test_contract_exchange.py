@@ -1,4 +1,4 @@
-"""Contracts go to the Open Data Contract Standard and come back."""
+"""Contracts are exported to the Open Data Contract Standard and imported again."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A contract is written into a yml in place: all else stays, byte for byte."""
+"""A contract is written into a yml in place. The rest of the yml stays the same byte for byte."""
 
 import difflib
 

@@ -1,4 +1,4 @@
-"""Each way that a model becomes a table: SQL and Python, table and incremental, run by run."""
+"""Each way to build a table from a model: SQL and Python, table and incremental, run by run."""
 
 import pytest
 

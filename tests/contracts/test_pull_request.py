@@ -1,4 +1,4 @@
-"""The pull request check, run in a copy of this repository as its author would run it."""
+"""The pull-request check in a copy of this repository, as an author would run it."""
 
 import json
 import shutil
@@ -144,7 +144,7 @@ def test_leaks_fail_with_table_and_annotations(branch, tmp_path):
     assert table[2:] == [["event_id", "string", "", "missing in contract"]]
 
 
-def test_what_a_change_of_silver_touches_is_told(branch, tmp_path):
+def test_what_a_change_of_silver_affects_is_reported(branch, tmp_path):
     path = "('fuel_available_liters', 'double', telemetry ~ '.data.fuelAvailableLiters')"
     branch.change("macros/project/event_columns.sql", path, path.replace("Available", "Left"))
     branch.change(

@@ -497,7 +497,7 @@ def test_size_of_a_type_and_order_of_columns(branch):
     assert any("its columns are in a different order" in change.text for change in checked.changes)
 
 
-def test_contracts_that_are_not_compulsory_any_more(branch):
+def test_contracts_that_are_no_longer_required(branch):
     branch.repository.change("dbt_project.yml", "[gold]", "[]")
     assert told(branch.check())["allowance"] == "contracts are no longer required in gold"
 
@@ -548,7 +548,7 @@ def test_odd_seed(branch, file, text):
     assert all(len(line) < 250 for line in change.details)
 
 
-def test_seed_that_is_written_in_another_way(branch):
+def test_seed_with_the_same_rows_in_another_order_of_columns(branch):
     branch.repository.write("seeds/rules.csv", 'grade,bound\n"high",15\nlow,5\n')
     checked = branch.check()
     text = "the file of the seed rules has changed, but its rows are the same"
@@ -714,7 +714,7 @@ def test_other_packages_are_installed(branch):
     assert told(branch.check())["macro"] == "the macro more.m is new: no model uses it"
 
 
-def test_key_that_is_not_promised_any_more(branch):
+def test_key_that_is_no_longer_promised(branch):
     keyed = "{contract: {enforced: true}}\n    constraints: [{type: primary_key, columns: [id]}]"
     old = FILES["models/gold/schema.yml"]
     branch.begin_with("models/gold/schema.yml", old.replace("{contract: {enforced: true}}", keyed))
@@ -730,7 +730,7 @@ def test_key_that_is_not_promised_any_more(branch):
     ]
 
 
-def test_new_model_without_contract_where_it_is_compulsory(branch):
+def test_new_model_without_contract_where_it_is_required(branch):
     branch.repository.write("models/gold/gold_new.sql", "select 1 as x")
     branch.repository.write("models/silver_new.sql", "select 1 as x")
     checked = branch.check()
@@ -768,7 +768,7 @@ def test_exposure_that_is_gone_or_reads_less(branch):
     assert told(branch.check())["exposure"] == ("the exposure board no longer reads gold_worth")
 
 
-def test_every_breaking_change_of_models_with_versions_is_told(branch):
+def test_every_breaking_change_of_versioned_models_is_reported(branch):
     """dbt itself stops at the first."""
     branch.repository.git("switch", "--quiet", "main")
     versions = "    latest_version: 1\n    versions: [{v: 1, config: {alias: %s}}]\n"
@@ -813,7 +813,7 @@ def columns(checked: Checked) -> dict[str, tuple]:
     return {each.model: (each.columns, each.by_rows) for each in checked.radius.touched}
 
 
-def test_threshold_of_a_seed_reaches_the_columns_that_are_made_of_it(built):
+def test_threshold_of_a_seed_affects_the_columns_computed_from_it(built):
     built.repository.change("seeds/rules.csv", "low,5", "low,6")
     checked = built.check(build=True)
     assert not checked.problems

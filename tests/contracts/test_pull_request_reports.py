@@ -1,4 +1,4 @@
-"""What a check found, for programs and for GitHub; its exit codes; other projects."""
+"""The reports of a check for programs and for GitHub, its exit codes, and other projects."""
 
 import json
 import os
@@ -299,7 +299,7 @@ def other(tmp_path):
     return repository
 
 
-def test_project_below_the_root_of_another_repository(other, tmp_path):
+def test_project_in_a_subfolder_of_its_repository(other, tmp_path):
     """As the action and the hook of pre-commit call it."""
     line = other.change("analytics/models/schema.yml", "int", "bigint")
     done = check(other, "--json", "-", "--sarif", str(tmp_path / "x.sarif"))

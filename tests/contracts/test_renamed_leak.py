@@ -1,4 +1,4 @@
-"""A marked Silver column, under whatever name, breaks the run as a broken contract does."""
+"""A marked Silver column under any name fails the run, like a violated contract."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Each command on each page is run by a test, or it is said why it cannot be.
+"""Each command on each page is run by a test, or has a reason why it cannot be.
 
 A new command on a page: add it to FREE if it starts no Java, to BUILT if a copy of this project can
 run it, to TESTED with the test that runs it, or to IMPOSSIBLE with the reason.
@@ -115,7 +115,7 @@ TESTED = {
     'uv run dbt-spark-contracts roll-back "2026-01-14 18:00" --dry-run': (OPERATIONS),
     "uv run dbt-spark-contracts roll-back dbt_20261123t013204_5a1c7f9e": (OPERATIONS),
     "uv run dbt-spark-contracts maintain --keep-days 7": (
-        "publish/test_operations.py::test_maintenance_tells_what_it_would_remove_and_then_removes_it"
+        "publish/test_operations.py::test_maintenance_reports_what_it_would_remove_and_then_removes_it"
     ),
     "uv run dbt build --full-refresh --vars '{overwrite: bronze_car_events}'": (
         "bronze_silver/test_bronze_is_kept.py::test_bronze_is_overwritten_by_name_only"
@@ -229,7 +229,7 @@ def test_each_command_of_a_page_is_run_by_a_test(page):
 
 
 @pytest.mark.quick
-def test_each_command_that_is_run_stands_on_a_page():
+def test_each_tested_command_is_on_a_page():
     texts = [(ROOT / page).read_text(encoding="utf-8") for page in PAGES]
     found = {command for text in texts for command in commands(text)}
     assert [each for each in [*FREE, *BUILT, *TESTED, *IMPOSSIBLE] if each not in found] == []
@@ -237,7 +237,7 @@ def test_each_command_that_is_run_stands_on_a_page():
 
 @pytest.mark.quick
 @pytest.mark.parametrize("test", sorted({*TESTED.values()}))
-def test_the_test_of_a_command_is_there(test):
+def test_the_test_of_a_command_exists(test):
     file, _, name = test.partition("::")
     assert f"def {name}(" in (ROOT / "tests" / file).read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The committed sample, from landing to Gold, against values that other code has worked out."""
+"""The committed sample, from landing to Gold, equals a result computed by independent code."""
 
 import ast
 import json
@@ -112,7 +112,7 @@ def test_no_record_is_lost(built, read, module_schema, expected):
     assert found == {name: expected[name] for name in tables}
 
 
-def test_end_of_build_tells_what_is_in_gold(built, module_schema, expected):
+def test_end_of_build_shows_what_is_in_gold(built, module_schema, expected):
     table = re.compile(rf"{module_schema}_gold\.\w+ ")
     said = [line.split() for line in built.said if table.match(line)]
     assert {line[0].rpartition(".")[2]: int(line[1]) for line in said} == {

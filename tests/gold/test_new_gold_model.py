@@ -1,4 +1,4 @@
-"""A new Gold model, by the command or by the documentation, is built and tested as it stands."""
+"""A Gold model from the scaffold command, and that of the documentation, builds and passes."""
 
 import re
 
@@ -89,7 +89,7 @@ def test_what_cannot_be_a_gold_model_is_refused(project, name, keys, words):
 
 
 @pytest.mark.quick
-def test_a_reader_that_is_not_there_is_refused(project):
+def test_unknown_exposure_is_refused(project):
     before = contents(project)
     with pytest.raises(CannotWriteError, match="has no nobody: it has fleet_dashboard, insurance"):
         new_gold_model.write("gold_trips", KEYS, "nobody", project)

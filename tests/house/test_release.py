@@ -1,4 +1,4 @@
-"""What may be released, by whom, and what it says of its licence."""
+"""Release checks, and licences."""
 
 import shutil
 import sys

@@ -1,4 +1,4 @@
-"""The lineage command, on made-up artifacts of a build."""
+"""The lineage command, on artificial artifacts of a build."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ Rows, and therefore all columns, of:
     )
 
 
-def test_tree_shows_marks_and_what_cannot_be_told(shown):
+def test_tree_shows_marks_and_untraced_columns(shown):
     told = shown("--column", "gold_state.name")
     assert "├── copy of silver_events.customer  string  [silver_only]  [pii]\n" in told
     assert "└── ? cannot be traced completely: the Python function normalize\n" in told
@@ -211,7 +211,7 @@ def test_openlineage_has_an_event_for_each_recorded_model(shown):
         assert event["schemaURL"].endswith("/DatasetEvent")
 
 
-def test_openlineage_tells_how_a_column_comes_from_another(shown):
+def test_openlineage_contains_how_a_column_depends_on_another(shown):
     facets = events(shown)["gold.gold_state"]["dataset"]["facets"]
     assert [field["name"] for field in facets["schema"]["fields"]] == [
         *("car", "status", "top", "name", "written_at")
@@ -231,7 +231,7 @@ def test_openlineage_tells_how_a_column_comes_from_another(shown):
     assert ways == {"at": ["FILTER"], "event_id": ["FILTER"], "customer": ["GROUP_BY"]}
 
 
-def test_openlineage_does_not_let_the_untraced_look_clean(shown):
+def test_openlineage_reports_untraced_columns(shown):
     facets = events(shown)["gold.gold_state"]["dataset"]["facets"]
     name = facets["columnLineage"]["fields"]["name"]
     reason = "the Python function normalize"

@@ -1,4 +1,4 @@
-"""`stays_in` names where a marked column may be, in a project with one schema for all models."""
+"""`stays_in` says where a marked column may be, in a project with one schema for all models."""
 
 import pytest
 import yaml

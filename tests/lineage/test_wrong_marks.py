@@ -1,4 +1,4 @@
-"""A mark that would mark nothing is refused in one line: by its place, its spelling, its column."""
+"""A mark without an effect is refused in one line: wrong place, spelling or column."""
 
 import pytest
 import yaml

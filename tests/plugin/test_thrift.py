@@ -1,4 +1,4 @@
-"""What of a contract is held where Spark is in another process: on Spark's own Thrift server."""
+"""What is enforced of a contract if Spark is in another process: Spark's own Thrift server."""
 
 import re
 from contextlib import closing
@@ -127,7 +127,7 @@ def query(port):
 
 
 @pytest.mark.parametrize("target", ["hive", "iceberg"])
-def test_a_contract_is_held(project, query, target):
+def test_contract_is_enforced(project, query, target):
     without = ["--exclude", "config.materialized:view"] if target == "iceberg" else []
     statuses, messages, said = project("run", "--target", target, *without)
     left_out = {"seen", "retyped_view"} if without else set()

@@ -1,4 +1,4 @@
-"""What is to be no Iceberg table, dbt-spark writes by itself; a promise is never lost by that."""
+"""dbt-spark writes tables that are not Iceberg, and no promise is lost."""
 
 import pytest
 import yaml
@@ -136,7 +136,7 @@ def test_an_allowance_says_why_it_may_be_read(built):
     assert built.status["knows_why"] == "success", built.message["knows_why"]
 
 
-def test_a_second_run_appends_or_makes_anew_as_dbt_spark_does(built, project, spark, module_schema):
+def test_second_run_appends_or_replaces_as_dbt_spark_does(built, project, spark, module_schema):
     names = sorted(WRITTEN - {"rules"})
     again = project("run", "-s", *names, schema=module_schema)
     assert again.success, again.text
