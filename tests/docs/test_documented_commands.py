@@ -51,6 +51,8 @@ BUILT = [
     "{{ ref('gold_car_current_state') }}\"",
     'uv run dbt show --limit 20 --output json --inline "select * from '
     'silver.silver_rejected_events"',
+    "uv run dbt show --inline \"select snapshot_id, summary['dbt.run'] as run from "
+    'gold.gold_car_current_state.snapshots"',
     f"{LINEAGE} --column gold_car_current_state.insurance_status",
     f"{LINEAGE} --column gold_car_current_state.insurance_status --no-rows",
     f"{LINEAGE} --column silver_car_telemetry.insurance_valid_until --downstream",

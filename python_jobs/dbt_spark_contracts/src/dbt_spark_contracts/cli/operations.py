@@ -20,6 +20,9 @@ STOPPED = ("RunningOperationCaughtError", "RunningOperationUncaughtError")
 # What only --json tells: a line is to be readable.
 FOR_PROGRAMS = ("invocation_id", "from_snapshot_id", "to_snapshot_id")
 
+# What is shown only if one of the rows has it.
+IF_ANY = ("reason",)
+
 dry_run = click.option("--dry-run", is_flag=True, help="Check, tell what would be done, stop.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
 
@@ -114,7 +117,9 @@ def _run(
     if as_json:
         show([json.dumps(rows, indent=2)])
     else:
-        kept = [{name: row[name] for name in row if name not in FOR_PROGRAMS} for row in rows]
+        none = {name for name in IF_ANY if not any(row.get(name) for row in rows)}
+        hidden = {*FOR_PROGRAMS, *none}
+        kept = [{name: row[name] for name in row if name not in hidden} for row in rows]
         show(map(harmless, table(kept)))
 
 

@@ -17,6 +17,7 @@ from dbt_spark_contracts.publish import (
     branches,
     git,
     held_back,
+    limits,
     maintenance,
     operations,
     statements,
@@ -61,6 +62,27 @@ class PublishDoors(metaclass=AdapterMeta):
     def begin_run(self, command: dict, graph: dict, selected: list[str]) -> None:
         """See `Run.begin`."""
         self.invocation.run.begin(_begun(_command(command)), graph, selected)
+
+    def pre_model_hook(self, config: Any) -> Any:
+        """Called by dbt in the thread of each model, seed and snapshot, before it begins."""
+        node = config.model
+        if node.config.meta.get(limits.HOLD_BACK) and not self._has_hooks(self._graph()):
+            raise DbtRuntimeError(
+                f"{node.name}: meta {limits.HOLD_BACK} holds nothing back, because no hook of this "
+                "project calls begin_run and end_run: add them, or take it out."
+            )
+        if str(node.resource_type) in ("model", "seed", "snapshot"):
+            contract = getattr(node, "contract", None)  # a seed has none
+            self.invocation.run.node_begins(contract and contract.checksum)
+        return super().pre_model_hook(config)  # type: ignore[misc]
+
+    def post_model_hook(self, config: Any, context: Any) -> None:
+        """Called by dbt in that thread when it has ended, however it has."""
+        self.invocation.run.node_ends()
+        super().post_model_hook(config, context)  # type: ignore[misc]
+
+    def _graph(self) -> dict:
+        return getattr(self.get_macro_resolver(), "flat_graph", None) or {}
 
     @available
     def end_run(self, command: dict, results: "Iterable") -> None:
@@ -143,8 +165,7 @@ class PublishDoors(metaclass=AdapterMeta):
         """Return whether this command should write to branches."""
         if self.invocation.run.command:
             return self.invocation.run.command.audits
-        manifest: Any = self.get_macro_resolver()
-        if manifest is None or not self._has_hooks(getattr(manifest, "flat_graph", None) or {}):
+        if self.get_macro_resolver() is None or not self._has_hooks(self._graph()):
             return False
         return _command(dbt_adapters.call_macro("contracts__command")).audits
 

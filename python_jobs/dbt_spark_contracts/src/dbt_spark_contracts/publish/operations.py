@@ -197,6 +197,7 @@ def _recorded(found: dict | None) -> dict:
         "files": sum(node["files_written"] or 0 for node in nodes) if found else None,
         "seconds": round(found["seconds"], 1) if found else None,
         "git_commit": found["git_commit"] if found else None,
+        "reason": found["reason"] if found else None,
     }
 
 

@@ -11,7 +11,10 @@ from dbt_spark_contracts.cli.report.command import failures, in_short
 HERE = Path(__file__).parent
 
 # The nodes of the newest run, as columns.
-NODE_COLUMNS = ("table_name", "status", "seconds", "rows_written", "files_written", "total_rows")
+NODE_COLUMNS = (
+    *("table_name", "status", "seconds"),
+    *("rows_written", "rejected", "files_written", "total_rows"),
+)
 
 
 def html(runs: list[dict[str, Any]]) -> str:
