@@ -53,6 +53,7 @@ BUILT = [
     'silver.silver_rejected_events"',
     "uv run dbt show --inline \"select snapshot_id, summary['dbt.run'] as run from "
     'gold.gold_car_current_state.snapshots"',
+    "uv run --group bench python -m python_jobs.fleet_page",
     f"{LINEAGE} --column gold_car_current_state.insurance_status",
     f"{LINEAGE} --column gold_car_current_state.insurance_status --no-rows",
     f"{LINEAGE} --column silver_car_telemetry.insurance_valid_until --downstream",
@@ -301,5 +302,6 @@ def test_the_commands_are_run_on_a_copy(tmp_path):
     assert (copy.root / ".lakehouse/warehouse/gold/gold_events_per_car").is_dir()
     assert (copy.root / "target/column_lineage.html").is_file()
     assert (copy.root / "lineage.jsonl").stat().st_size
+    assert "gold.gold_car_current_state" in (copy.root / "target/fleet.html").read_text()
     assert (tmp_path / "fleet/warehouse/gold/gold_car_current_state").is_dir()
     shutil.rmtree(copy.root / ".lakehouse")
