@@ -477,13 +477,9 @@ class Run:
         moves_of = {move.table_name: move for move in found}
 
         def size(table: str) -> "tuple[int, int] | None":
-            spark, move = session.get(), moves_of[table]
-            if not tables.was_written(spark, table, None):
-                return None
-            loaded = tables.load(spark, table)
-            ids = (move.from_snapshot_id, move.to_snapshot_id)
-            now, after = (sizes.size_of(loaded, loaded.snapshot(each)).rows for each in ids)
-            return now, after
+            now, after = sizes.rows_of_move(session.get(), moves_of[table])
+            is_first = not now and not tables.was_written(session.get(), table, None)
+            return None if is_first else (now, after)
 
         if exceeded := limits.exceeded(self._nodes, moves_of, size):
             raise DbtRuntimeError(held_back.exceeded(exceeded, branch))
