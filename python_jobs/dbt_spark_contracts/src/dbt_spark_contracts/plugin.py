@@ -13,6 +13,7 @@ from dbt_common.exceptions import CompilationError
 from dbt_spark_contracts import materializations
 from dbt_spark_contracts.compat import dbt_adapters, dbt_core, dbt_unit_tests, patches
 from dbt_spark_contracts.lineage import wrong_marks
+from dbt_spark_contracts.publish.maintenance import settings
 
 if TYPE_CHECKING:
     from dbt_spark_contracts.invocation import Invocation
@@ -93,6 +94,7 @@ class SparkContractsPlugin(dbtPlugin):
         from dbt_spark_contracts.spark import session
         from dbt_spark_contracts.spark.settings import spark_settings
 
+        dbt_core.merge_meta(settings.KEY)
         flags = get_flags()
         project_dir = Path(flags.PROJECT_DIR).resolve()
         if str(project_dir) not in sys.path:
@@ -131,7 +133,8 @@ class SparkContractsPlugin(dbtPlugin):
         before each model.
 
         Raises:
-            DbtRuntimeError: For a contract that nothing would check. The message is one line.
+            DbtRuntimeError: For a contract that nothing would check, or a wrong setting of
+                maintenance. The message is one line.
             CompilationError: On Athena, for marks that mark nothing.
         """
         if self.is_on_athena:
@@ -139,6 +142,8 @@ class SparkContractsPlugin(dbtPlugin):
         if self.invocation:
             self.invocation.column_lineage.annotate(manifest)
             for node in manifest.nodes.values():
+                of_columns = {name: column.meta for name, column in node.columns.items()}
+                settings.read(node.name, node.config.meta, of_columns)
                 if node.resource_type == "model":
                     macro = dbt_core.find_materialization(manifest, self.project_name, node)
                     materializations.check(node, macro, manifest.macros, is_audited=False)
