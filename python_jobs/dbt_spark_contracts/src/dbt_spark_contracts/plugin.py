@@ -13,7 +13,6 @@ from dbt_common.exceptions import CompilationError
 from dbt_spark_contracts import materializations
 from dbt_spark_contracts.compat import dbt_adapters, dbt_core, dbt_unit_tests, patches
 from dbt_spark_contracts.lineage import wrong_marks
-from dbt_spark_contracts.publish.maintenance import settings
 
 if TYPE_CHECKING:
     from dbt_spark_contracts.invocation import Invocation
@@ -91,10 +90,11 @@ class SparkContractsPlugin(dbtPlugin):
             self.is_on_athena = True
             return
         # Not at the top: dbt imports this module in every project, also in one without Spark.
+        from dbt_spark_contracts.publish.maintenance import settings as maintenance
         from dbt_spark_contracts.spark import session
         from dbt_spark_contracts.spark.settings import spark_settings
 
-        dbt_core.merge_meta(settings.KEY)
+        dbt_core.merge_meta(maintenance.KEY)
         flags = get_flags()
         project_dir = Path(flags.PROJECT_DIR).resolve()
         if str(project_dir) not in sys.path:
@@ -140,6 +140,8 @@ class SparkContractsPlugin(dbtPlugin):
         if self.is_on_athena:
             refuse_wrong_marks(manifest)
         if self.invocation:
+            from dbt_spark_contracts.publish.maintenance import settings
+
             self.invocation.column_lineage.annotate(manifest)
             for node in manifest.nodes.values():
                 of_columns = {name: column.meta for name, column in node.columns.items()}

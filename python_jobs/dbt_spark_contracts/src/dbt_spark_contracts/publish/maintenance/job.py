@@ -134,16 +134,18 @@ def _measured(run: Run, declared: Mapping[str, Settings], wanted: Wanted) -> lis
     chosen = _chosen(own, wanted.only)
     # A table outside the project only loses branches, no files.
     others = () if wanted.only else run.tables_with_branches()
-    default = _overridden(Settings(), wanted)
     refs = branches.refs(spark, {*others, *own})
-    limits = {}
-    for name in refs:
-        told = OF_THE_LEASE if name == run.lock_table else declared.get(name, default)
-        limits[name] = Limits.of(told, tables.load(spark, name).properties())
+    default = _overridden(Settings(), wanted)
+    limits = {
+        name: Limits.of(declared.get(name, default), tables.load(spark, name).properties())
+        for name in refs
+    }
     # The log's snapshots remember what was held back, as long as a branch may be published.
-    kept = [each.keep for name, each in limits.items() if name != run.lock_table]
+    kept = [each.keep for each in limits.values()]
     for name in {*of_ops} & {*limits}:
         limits[name] = replace(limits[name], keep=False if False in kept else max(kept))
+    if run.lock_table in limits:
+        limits[run.lock_table] = Limits.of(OF_THE_LEASE, {})
     dead = held.dead(spark, refs, limits)
     found = []
     for name in chosen:
@@ -182,6 +184,7 @@ def _drop(run: Run, dead: Mapping[str, list[str]]) -> None:
 
 def _look_after(run: Run, table: Table, wanted: Wanted, place: str) -> None:
     """Do what is due for a table, or in a dry run tell it."""
+    tell.line(f"{place} {table.name}: {_in_words(table.before)}.")
     if table.branches and not wanted.dry_run:
         table.now = measure(session.get(), table.name, table.limits)
     for action in ACTIONS:
@@ -191,13 +194,12 @@ def _look_after(run: Run, table: Table, wanted: Wanted, place: str) -> None:
         step = {"action": action.name, "why": why, "done": False}
         table.steps.append(step)
         if wanted.dry_run:
-            _expect(table, action)
             tell.line(f"{place} {table.name}: would {action.name}: {why}.")
+            _expect(table, action)
         elif not wanted.is_over:
             tell.line(f"{place} {table.name}: {action.name}: {why}.")
             _do(run, table, action)
             step["done"] = True
-    tell.line(f"{place} {table.name}: {_in_words(table, wanted)}")
 
 
 def _do(run: Run, table: Table, action: Action) -> None:
@@ -233,10 +235,10 @@ def _expect(table: Table, action: Action) -> None:
         table.orphans = actions.orphans(session.get(), table.name, limits)
 
 
-def _in_words(table: Table, wanted: Wanted) -> str:
-    kept, removed = ("would be kept", "would be") if wanted.dry_run else ("are kept", "were")
+def _in_words(found: Measured) -> str:
     return (
-        f"{table.now.snapshots} snapshots {kept}, {table.orphans} orphan files {removed} removed."
+        f"{found.files} files, {found.delete_files} delete files, {found.manifests} manifests, "
+        f"{found.snapshots} snapshots, {found.metadata_bytes / 1024:.0f} kB of metadata"
     )
 
 
