@@ -82,6 +82,25 @@ def test_a_threads_commits_carry_its_notes_and_no_other_threads(spark, schema):
     assert sorted(each.get("by", "") for each in summaries) == ["", "", "1", "1", "2", "2"]
 
 
+def test_icebergs_planners_of_rewrites(spark, schema):
+    """They plan what the actions then do: see tests/publish/test_maintenance.py."""
+    spark.sql(f"create namespace {schema}")
+    spark.sql(f"create table {schema}.t (id int) using iceberg")
+    for _ in range(3):
+        spark.sql(f"insert into {schema}.t values (1)")
+    table = iceberg.load_table(spark, f"{schema}.t")
+    for least, planned in (("2", [(3, 1)]), ("4", [])):
+        options = {"min-input-files": least}
+        groups = iceberg.rewrite_plan(spark, "BinPackRewriteFilePlanner", table, options)
+        found = []
+        while groups.hasNext():
+            group = groups.next()
+            found.append((group.inputFileNum(), group.expectedOutputFiles()))
+        assert found == planned
+    deletes = iceberg.rewrite_plan(spark, "BinPackRewritePositionDeletePlanner", table, {})
+    assert not deletes.hasNext()
+
+
 def test_the_files_of_a_frame_are_told_in_one_call(spark, tmp_path):
     for name in ("a, b", 'c "d"'):
         (tmp_path / name).write_text("x")

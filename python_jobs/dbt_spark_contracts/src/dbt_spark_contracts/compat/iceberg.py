@@ -69,3 +69,25 @@ def note_on_commits(session: "SparkSession", notes: "Mapping[str, str]") -> None
     for key, value in notes.items():
         found.put(key, value)
     variable.get(None).set(found)
+
+
+def rewrite_plan(session: "SparkSession", planner: str, table: Any, options: dict[str, str]) -> Any:
+    """Return the file groups that one of Iceberg's rewrite actions would rewrite. No Spark job.
+
+    The action itself uses this planner. It has no method that only plans.
+
+    Args:
+        session: The session.
+        planner: `BinPackRewriteFilePlanner` or `BinPackRewritePositionDeletePlanner`.
+        table: The table, as an object of Iceberg's API.
+        options: The options of the action.
+
+    Returns:
+        A Java iterator of groups, with `inputFileNum` and `expectedOutputFiles`.
+    """
+    made = getattr(java_classes(session).org.apache.iceberg.actions, planner)(table)
+    wanted = java_classes(session).java.util.HashMap()
+    for name, value in options.items():
+        wanted.put(name, value)
+    made.init(wanted)
+    return made.plan().groups().iterator()

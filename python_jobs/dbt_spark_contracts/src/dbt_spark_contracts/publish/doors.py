@@ -18,7 +18,6 @@ from dbt_spark_contracts.publish import (
     git,
     held_back,
     limits,
-    maintenance,
     operations,
     statements,
     tell,
@@ -218,12 +217,20 @@ class PublishDoors(metaclass=AdapterMeta):
 
     @available
     def maintain(
-        self, command: dict, graph: dict, keep_days: float, only: list[str], dry_run: bool
+        self,
+        command: dict,
+        graph: dict,
+        keep_days: "float | None",
+        only: list[str],
+        dry_run: bool,
+        budget: "str | None",
     ) -> None:
-        """See `maintenance.maintain`."""
+        """See `maintenance.job.maintain`."""
+        from dbt_spark_contracts.publish.maintenance import job, wanted  # no other command needs it
+
         run, nodes = self.invocation.run, graph["nodes"]
-        wanted = maintenance.Wanted(keep_days, only, dry_run)
-        self._tell(maintenance.maintain(run, _command(command), nodes, wanted))
+        asked = wanted.Wanted(keep_days, only, dry_run, budget)
+        self._tell(job.maintain(run, _command(command), nodes, asked))
 
     @available
     def history(self, command: dict, graph: dict, limit: int) -> None:
