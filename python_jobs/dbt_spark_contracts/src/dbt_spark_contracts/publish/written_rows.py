@@ -13,6 +13,9 @@ from dbt_spark_contracts.publish.null_counts import null_counts
 from dbt_spark_contracts.publish.sizes import size_of
 from dbt_spark_contracts.spark import session
 
+# Nulls are counted in commits of at most this many files, because each file is asked for.
+MOST_FILES = 1_000
+
 # What dbt calls what has a table.
 _RESULTS = ("model.", "seed.", "snapshot.")
 
@@ -61,7 +64,7 @@ def written(unique_id: str, status: str, relation: str) -> Written | None:
         names = ("added-records", "added-data-files", "added-files-size")
         rows, files, size = (int(summary.get(name, 0)) for name in names)
         total = size_of(loaded, newest).rows
-        nulls = null_counts(spark, loaded, newest) if files else {}
+        nulls = null_counts(spark, loaded, newest) if 0 < files <= MOST_FILES else {}
         found = Written(newest.snapshotId(), rows, files, size, total, nulls)
     except (Py4JError, PySparkException) as error:
         if not isinstance(error, AnalysisException) or error.getErrorClass() != tables.NO_TABLE:
