@@ -52,6 +52,9 @@ BUILT = [
     "{{ ref('gold_car_current_state') }}\"",
     'uv run dbt show --limit 20 --output json --inline "select * from '
     'silver.silver_rejected_events"',
+    "uv run dbt show --inline \"select snapshot_id, summary['dbt.run'] as run from "
+    'gold.gold_car_current_state.snapshots"',
+    "uv run --group bench python -m python_jobs.fleet_page",
     f"{LINEAGE} --column gold_car_current_state.insurance_status",
     f"{LINEAGE} --column gold_car_current_state.insurance_status --no-rows",
     f"{LINEAGE} --column silver_car_telemetry.insurance_valid_until --downstream",
@@ -60,7 +63,8 @@ BUILT = [
     "uv run dbt source freshness",
     "uv run dbt docs generate --static",
     "uv run dbt-spark-contracts history",
-    "uv run dbt-spark-contracts maintain --keep-days 7 --dry-run",
+    "uv run dbt-spark-contracts maintain --dry-run",
+    "uv run dbt-spark-contracts maintain --budget 10m",
     "uv run python -m python_jobs.new_gold_model gold_events_per_car --key car_chassis "
     "--exposure fleet_dashboard",
     "uv run dbt build -s gold_events_per_car",
@@ -114,9 +118,6 @@ TESTED = {
     f"uv run dbt-spark-contracts publish {BRANCH}": (OPERATIONS),
     'uv run dbt-spark-contracts roll-back "2026-01-14 18:00" --dry-run': (OPERATIONS),
     "uv run dbt-spark-contracts roll-back dbt_20261123t013204_5a1c7f9e": (OPERATIONS),
-    "uv run dbt-spark-contracts maintain --keep-days 7": (
-        "publish/test_operations.py::test_maintenance_reports_what_it_would_remove_and_then_removes_it"
-    ),
     "uv run dbt build --full-refresh --vars '{overwrite: bronze_car_events}'": (
         "bronze_silver/test_bronze_is_kept.py::test_bronze_is_overwritten_by_name_only"
     ),
@@ -302,5 +303,6 @@ def test_the_commands_are_run_on_a_copy(tmp_path):
     assert (copy.root / ".lakehouse/warehouse/gold/gold_events_per_car").is_dir()
     assert (copy.root / "target/column_lineage.html").is_file()
     assert (copy.root / "lineage.jsonl").stat().st_size
+    assert "gold.gold_car_current_state" in (copy.root / "target/fleet.html").read_text()
     assert (tmp_path / "fleet/warehouse/gold/gold_car_current_state").is_dir()
     shutil.rmtree(copy.root / ".lakehouse")

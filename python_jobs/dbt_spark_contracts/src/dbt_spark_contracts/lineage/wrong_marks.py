@@ -10,7 +10,10 @@ from dbt_spark_contracts.lineage.places import SCHEMA, SILVER_ONLY, STAYS_IN, wo
 from dbt_spark_contracts.lineage.project import PII, SOURCE, marked
 
 # Keys that are allowed in a model's meta, and not in a column's.
-OF_MODELS = ("pii_allowed", "untraced_allowed", "unaudited", "unguarded", "unproven_keys")
+OF_MODELS = (
+    *("pii_allowed", "untraced_allowed", "unaudited", "unguarded", "unproven_keys"),
+    *("hold_back", "holds_rejects_of"),
+)
 OF_COLUMNS = (STAYS_IN, SILVER_ONLY, PII)
 KNOWN = (*OF_COLUMNS, *OF_MODELS)
 # An example value of each mark.

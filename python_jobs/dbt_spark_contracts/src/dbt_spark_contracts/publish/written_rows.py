@@ -1,6 +1,6 @@
 """Counts what a model has written, from the summary of Iceberg's newest commit. No Spark job."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from py4j.protocol import Py4JError
 from pyspark.errors import AnalysisException, PySparkException
@@ -9,8 +9,12 @@ from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import fetched
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.publish.null_counts import null_counts
 from dbt_spark_contracts.publish.sizes import size_of
 from dbt_spark_contracts.spark import session
+
+# Nulls are counted in commits with at most this many files, because each file needs a request.
+MOST_FILES = 1_000
 
 # The prefixes of the unique ids of nodes that have a table.
 _RESULTS = ("model.", "seed.", "snapshot.")
@@ -26,6 +30,7 @@ class Written:
         files: The number of added data files.
         bytes: The size of the added files.
         total_rows: The number of rows of the table after the commit.
+        null_counts: The number of nulls in the added rows, by column.
     """
 
     snapshot_id: int
@@ -33,6 +38,7 @@ class Written:
     files: int
     bytes: int
     total_rows: int
+    null_counts: dict[str, int] = field(default_factory=dict)
 
 
 def written(unique_id: str, status: str, relation: str) -> Written | None:
@@ -60,7 +66,8 @@ def written(unique_id: str, status: str, relation: str) -> Written | None:
         names = ("added-records", "added-data-files", "added-files-size")
         rows, files, size = (int(summary.get(name, 0)) for name in names)
         total = size_of(loaded, newest).rows
-        found = Written(newest.snapshotId(), rows, files, size, total)
+        nulls = null_counts(spark, loaded, newest) if 0 < files <= MOST_FILES else {}
+        found = Written(newest.snapshotId(), rows, files, size, total, nulls)
     except (Py4JError, PySparkException) as error:
         if not isinstance(error, AnalysisException) or error.getErrorClass() != tables.NO_TABLE:
             tell.detail(f"{relation}: the written rows cannot be counted: {explain(error)}")
