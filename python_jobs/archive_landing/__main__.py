@@ -1,7 +1,6 @@
 """The command: which files Bronze has, and what became of each."""
 
 import json
-import os
 import sys
 import time
 from collections import Counter
@@ -13,7 +12,7 @@ from dbt_spark_contracts.cli.opened import CannotOpen, Opened, Place, open_proje
 from dbt_spark_contracts.cli.terminal import harmless, show, table
 
 from python_jobs.archive_landing.archive import Archive, CannotArchiveError
-from python_jobs.archive_landing.landing import Landing, Version
+from python_jobs.archive_landing.landing import Landing
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -103,12 +102,12 @@ def _landing_folder(project: Opened) -> Path:
         CannotArchiveError: If it is not a folder of this machine.
     """
     external = project.manifest.sources[SOURCE].external
-    location = external.location if external else ""
+    location = (external and external.location) or ""
     if "://" in location:
         raise CannotArchiveError(
             f"{location} is no folder of this machine: use a lifecycle rule of the object store"
         )
-    folder = Path(os.path.abspath(project.place.folder / location))
+    folder = (project.place.folder / location).resolve()
     if not folder.is_dir():
         raise CannotArchiveError(f"there is no folder {folder}: correct landing_path, with --vars")
     return folder

@@ -97,7 +97,7 @@ def fleet(dbt, tmp_path_factory, module_schema):
     return made
 
 
-def test_files_are_archived_and_put_back_and_a_day_is_read_again(fleet):
+def test_files_are_archived_and_read_again(fleet):
     before = fleet.answers()
     assert len(before["silver_rejected_events"]) == 1
     # Landed after the build, and held back by one that failed.

@@ -62,6 +62,8 @@ BUILT = [
     "uv run dbt docs generate --static",
     "uv run dbt-spark-contracts history",
     "uv run dbt-spark-contracts maintain --keep-days 7 --dry-run",
+    "uv run python -m python_jobs.current_metadata gold.gold_car_current_state",
+    "uv run --group notebook jupyter-execute examples/read_gold.ipynb --output=read_gold",
     f"{ARCHIVE} --dry-run",
     ARCHIVE,
     "uv run dbt build --vars '{as_of_date: 2025-12-31}'",
@@ -90,7 +92,9 @@ CONTRACT = "uv run dbt-spark-contracts contract"
 CONTRACTS = "contracts/test_contract_command.py::test_the_commands_of_the_documentation"
 RECORD = "publish/test_record.py::test_runs_that_were_published_held_back_or_failed"
 
-PAST = "bronze_silver/test_backfill.py::test_files_are_archived_and_put_back_and_a_day_is_read_again"
+PAST = (
+    "bronze_silver/test_backfill.py::test_files_are_archived_and_put_back_and_a_day_is_read_again"
+)
 
 # Run by another test: its file, and its name.
 TESTED = {

@@ -55,3 +55,11 @@ def versions_of(home: Path, tables: Iterable[str]) -> dict[str, tuple]:
 def published(table: str, home: Path) -> StaticTable:
     """A table of a lakehouse, by its newest metadata."""
     return StaticTable.from_metadata(current_metadata(table, home / "warehouse"))
+
+
+def home_of(home: Path, schema: str, folder: Path) -> str:
+    """A LAKEHOUSE_HOME in which Gold is the one of that prefix: for code that names no prefix."""
+    (folder / "warehouse").mkdir(parents=True)
+    gold = home / "warehouse" / f"{schema}_gold"
+    (folder / "warehouse/gold").symlink_to(gold, target_is_directory=True)
+    return str(folder)

@@ -25,7 +25,9 @@ TABLES = {
 }
 
 
-PARENTS = {name: [each for each in MANIFEST["parent_map"][name] if each in TABLES] for name in TABLES}
+PARENTS = {
+    name: [each for each in MANIFEST["parent_map"][name] if each in TABLES] for name in TABLES
+}
 
 
 def asset(name: str) -> dg.AssetSpec:
