@@ -20,11 +20,13 @@ from dbt.artifacts.resources.types import ModelLanguage
 from dbt.artifacts.schemas.results import NodeStatus
 from dbt.cli.main import dbtRunner
 from dbt.compilation import Compiler
+from dbt.context.context_config import ContextConfigGenerator
 from dbt.context.providers import RuntimeConfigObject
 from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.unparsed import UnparsedColumn
 from dbt.events.types import FoundStats, NodeFinished
 from dbt.exceptions import ParsingError
+from dbt.node_types import NodeType
 from dbt.parser.common import ParserRef
 from dbt.parser.schemas import ModelPatchParser
 from dbt.parser.unit_tests import UnitTestManifestLoader
@@ -270,6 +272,29 @@ def test_dbt_drops_what_else_a_columns_config_says():
     assert extra() == {}
     dbt_core.keep_in_columns(["own"])
     assert extra() == {"own": True}
+
+
+def test_dbt_merges_meta_by_its_keys_only():
+    patches.undo()
+    generator = ContextConfigGenerator(
+        SimpleNamespace(credentials=SimpleNamespace(type="spark", translate_aliases=dict))
+    )
+    parameters = ["self", "result", "partial", "validate"]
+    update = ContextConfigGenerator._update_from_config
+    assert list(inspect.signature(update).parameters) == parameters
+
+    def merged() -> dict:
+        levels = [{"meta": {"own": {"a": 1, "b": 1}, "other": {"a": 1}}}]
+        levels.append({"meta": {"own": {"b": 2}, "other": {"b": 2}}})
+        config = generator.initial_result(NodeType.Model, base=False)
+        for level in levels:
+            config = generator._update_from_config(config, level)
+        return config.meta
+
+    assert merged() == {"own": {"b": 2}, "other": {"b": 2}}
+    dbt_core.merge_meta("own")
+    assert merged() == {"own": {"a": 1, "b": 2}, "other": {"b": 2}}
+    patches.undo()
 
 
 def test_an_ephemeral_model_is_compiled_within_what_is_asked_for(monkeypatch):

@@ -5,11 +5,14 @@ import base64
 import json
 import re
 import sys
+from collections import Counter
+from datetime import date, timedelta
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from python_jobs.fleet_page import read as read_fleet
 from tests.support.dbt_runner import ROOT, environment
 from tests.support.expected_landing import EXPECTED, LANDING
 from tests.support.expected_landing import expected as work_out
@@ -116,6 +119,58 @@ def test_no_record_is_lost(built, read, module_schema, expected):
     assert found == {name: expected[name] for name in tables}
 
 
+@pytest.fixture
+def nodes(built, dbt, spark, module_schema):
+    """dbt's nodes, as the build had them."""
+    assert dbt("parse", schema=module_schema).success
+    return json.loads((dbt.target_path / "manifest.json").read_text())["nodes"]
+
+
+def test_the_fleets_page_adds_up_what_is_in_gold(nodes, spark, expected):
+    fleet = read_fleet.fleet(spark, nodes)
+    weeks = Counter()
+    for _, day, _, kind, *_ in expected["alerts"]:
+        monday = date.fromisoformat(day)
+        weeks[monday - timedelta(days=monday.weekday()), kind] += 1
+    assert fleet.alerts == weeks and len(weeks) > 20
+    cars = expected["current"].values()
+    assert fleet.insurance == Counter(car["insurance_status"] for car in cars)
+    days = [(car["status"], car["last_day"].isoformat()) for car in fleet.ending]
+    by_status = {
+        status: sorted(
+            car["insurance_valid_until"] for car in cars if car["insurance_status"] == status
+        )
+        for status in ("EXPIRING_IN_90_DAYS", "EXPIRED")
+    }
+    assert days == [
+        *(("EXPIRING_IN_90_DAYS", day) for day in by_status["EXPIRING_IN_90_DAYS"]),
+        *(("EXPIRED", day) for day in reversed(by_status["EXPIRED"])),
+    ]
+    km, fuel = Counter(), Counter()
+    for month in expected["months"].values():
+        if month["total_fuel_liters"] and month["total_km_driven"]:
+            name = f"{month['manufacturer']} {month['model']}"
+            km[name] += month["total_km_driven"]
+            fuel[name] += month["total_fuel_liters"]
+    assert [name for name, _, _ in fleet.efficiency] == [name for name, _ in km.most_common()]
+    for name, per_liter, _ in fleet.efficiency:
+        assert per_liter == pytest.approx(km[name] / fuel[name])
+    assert sum(fleet.rejected.values()) == expected["rejected_rows"]
+    assert all("n/a" not in reason for reason in fleet.rejected)
+    rows = {each.name.rpartition(".")[2]: each.rows for each in fleet.tables}
+    assert len(rows) == 8 and rows["silver_car_telemetry"] == expected["silver_rows"]
+    newest = {each.name.rpartition(".")[2]: each.newest for each in fleet.tables}
+    seen = max(car["event_timestamp"] for car in cars)
+    assert newest["gold_car_current_state"].replace(" ", "T") + "Z" == seen
+
+
+def test_a_page_of_what_is_not_built_is_not_written(nodes, spark):
+    gone = next(node for node in nodes.values() if node["name"] == "gold_car_current_state")
+    gone["relation_name"] = "nowhere.gold_car_current_state"
+    with pytest.raises(read_fleet.NotBuilt, match=r"^there is no nowhere\.gold_car_current_state"):
+        read_fleet.fleet(spark, nodes)
+
+
 def test_end_of_build_tells_what_is_in_gold(built, module_schema, expected):
     table = re.compile(rf"{module_schema}_gold\.\w+ ")
     said = [line.split() for line in built.said if table.match(line)]
@@ -131,6 +186,15 @@ def test_a_second_build_changes_nothing(gold, build):
     before = {name: sorted(map(repr, gold(name))) for name in tables}
     build()
     assert {name: sorted(map(repr, gold(name))) for name in tables} == before
+
+
+@pytest.mark.parametrize(("days", "status"), [(0, "warn"), (1_000_000, "pass")])
+def test_a_build_can_warn_of_old_events(built, dbt, module_schema, days, status):
+    """The events of the sample are from January 2026."""
+    command = ("test", "-s", "silver_car_telemetry,test_name:recent")
+    result = dbt(*command, schema=module_schema, newest_event_within_days=days)
+    told = {name: found for name, found in result.status.items() if name.startswith("recent_")}
+    assert [*told.values()] == [status]
 
 
 def test_the_readme_says_how_to_look_at_a_row(built, dbt, module_schema, expected, capfd):

@@ -13,11 +13,12 @@ from types import SimpleNamespace
 import pytest
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.publish import branches, lease, maintenance, operations, tell
+from dbt_spark_contracts.publish import branches, lease, operations, tell
 from dbt_spark_contracts.publish import run as run_module
 from dbt_spark_contracts.publish.command import Command
 from dbt_spark_contracts.publish.lease_table import LeaseTable
-from dbt_spark_contracts.publish.maintenance import Wanted
+from dbt_spark_contracts.publish.maintenance import job
+from dbt_spark_contracts.publish.maintenance.wanted import Wanted
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
@@ -203,7 +204,7 @@ def test_maintenance_that_is_killed_at_any_step(house, every):
     """Readers see what they saw, and the next build and maintenance are as ever."""
 
     def maintain() -> None:
-        house.operate(maintenance.maintain, Wanted(0, []))
+        house.operate(job.maintain, Wanted(0, []))
 
     house.build(1)
     for step in count(0, every):
@@ -254,7 +255,7 @@ def test_each_command_that_writes_takes_the_lock(house):
         lambda: house.run().begin(unaudited, house.graph, []),
         lambda: house.operate(operations.publish, "dbt_20260102t000100_00000009"),
         lambda: house.operate(operations.roll_back, "2026-01-02"),
-        lambda: house.operate(maintenance.maintain, Wanted(7, [])),
+        lambda: house.operate(job.maintain, Wanted(7, [])),
         lambda: house.operate(operations.unlock),  # which sees it renewed
     ]
     for command in commands:

@@ -251,8 +251,8 @@ def test_parameters_that_are_none(project, worth):
         result = project("build", worth=11, **variables)
         assert not result.success and told in result.text
     for operation, argument, told in (
-        ("maintain", "{keep_days: .inf}", "from 0 to 36500, and is inf"),
-        ("maintain", "{keep_days: .nan}", "from 0 to 36500, and is nan"),
+        ("maintain", "{keep_days: .inf}", "from 0 to 36500, or false, and is inf"),
+        ("maintain", "{keep_days: .nan}", "from 0 to 36500, or false, and is nan"),
         ("publish", "{branch: 5}", "5 is not a branch of a run"),
         ("publish", "{branch: null}", "None is not a branch of a run"),
     ):

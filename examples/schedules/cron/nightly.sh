@@ -12,4 +12,4 @@ trap 'test $? = 0 || echo "the nightly build failed: $PWD/logs/nightly.log" >&3'
 uv run dbt build --vars '{lock_wait_seconds: 600}'
 # Only what readers see. The files of the last days stay, as `dbt source freshness` looks at them.
 uv run python -m python_jobs.archive_landing --to "${LANDING_ARCHIVE:-.lakehouse/landing_archive}" --older-than 30
-uv run dbt-spark-contracts maintain --keep-days 7
+uv run dbt-spark-contracts maintain --budget 10m

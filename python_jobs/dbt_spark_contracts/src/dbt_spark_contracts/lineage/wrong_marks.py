@@ -10,7 +10,10 @@ from dbt_spark_contracts.lineage.places import SCHEMA, SILVER_ONLY, STAYS_IN, wo
 from dbt_spark_contracts.lineage.project import PII, SOURCE, marked
 
 # What a model's meta says, and a column's may not.
-OF_MODELS = ("pii_allowed", "untraced_allowed", "unaudited", "unguarded", "unproven_keys")
+OF_MODELS = (
+    *("pii_allowed", "untraced_allowed", "unaudited", "unguarded", "unproven_keys"),
+    *("hold_back", "holds_rejects_of"),
+)
 OF_COLUMNS = (STAYS_IN, SILVER_ONLY, PII)
 KNOWN = (*OF_COLUMNS, *OF_MODELS)
 # What each mark says, in an example.

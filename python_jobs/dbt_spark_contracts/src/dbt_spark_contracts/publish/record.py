@@ -3,7 +3,7 @@
 A row is written when the run ends, also when it has failed. A process that is killed leaves none.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -26,35 +26,39 @@ FAILED = "failed"
 NOT_PUBLISHED = "not published"
 ON_MAIN = "written to main"
 
-_RUN_COLUMNS = """
-    started_at timestamp not null,
-    run string not null comment 'its name, and that of its branch',
-    invocation_id string not null comment 'the dbt command',
-    command string not null comment 'build, run, seed or snapshot',
-    status string not null comment
-        'published, held back, written to main, not published, or failed: it has written no table',
-    seconds double not null,
-    tables bigint not null comment 'how many tables it has written',
-    nodes bigint not null comment 'how many nodes have run',
-    errors bigint not null comment 'how many of those ended in an error or failed',
-    git_commit string comment 'of the project; it ends with -dirty if files differed from it'
-"""
-_NODE_COLUMNS = """
-    started_at timestamp not null comment 'when the run began',
-    run string not null,
-    node string not null comment 'unique_id of dbt',
-    status string not null,
-    seconds double not null,
-    table_name string,
-    snapshot_id bigint comment 'what it has committed',
-    rows_written bigint,
-    files_written bigint,
-    bytes_written bigint,
-    total_rows bigint comment 'of the table, after it',
-    failures bigint comment 'of a data test',
-    contract_checksum string,
-    message string comment 'what dbt says of it'
-"""
+_RUN_COLUMNS = {
+    "started_at": "timestamp not null",
+    "run": "string not null comment 'its name, and that of its branch'",
+    "invocation_id": "string not null comment 'the dbt command'",
+    "command": "string not null comment 'build, run, seed or snapshot'",
+    "status": "string not null comment "
+    "'published, held back, written to main, not published, or failed: it has written no table'",
+    "seconds": "double not null",
+    "tables": "bigint not null comment 'how many tables it has written'",
+    "nodes": "bigint not null comment 'how many nodes have run'",
+    "errors": "bigint not null comment 'how many of those ended in an error or failed'",
+    "git_commit": "string comment 'of the project; it ends with -dirty if files differed from it'",
+    "reason": "string comment 'why it was not published although no node failed'",
+}
+_NODE_COLUMNS = {
+    "started_at": "timestamp not null comment 'when the run began'",
+    "run": "string not null",
+    "node": "string not null comment 'unique_id of dbt'",
+    "status": "string not null",
+    "seconds": "double not null",
+    "table_name": "string",
+    "snapshot_id": "bigint comment 'what it has committed'",
+    "rows_written": "bigint",
+    "files_written": "bigint",
+    "bytes_written": "bigint",
+    "total_rows": "bigint comment 'of the table, after it'",
+    "failures": "bigint comment 'of a data test'",
+    "contract_checksum": "string",
+    "message": "string comment 'what dbt says of it'",
+    "rejected": "bigint comment "
+    "'rows that the run has written to the tables whose models hold its rejected records'",
+    "null_counts": "map<string, bigint> comment 'of the rows written, by column'",
+}
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class RunRow:
     nodes: int
     errors: int
     git_commit: str | None
+    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -112,9 +117,13 @@ class NodeRow:
     failures: int | None
     contract_checksum: str | None
     message: str | None
+    rejected: int | None
+    null_counts: dict[str, int] | None
 
 
-def node_row(started_at: datetime, run: str, node: str, how: Outcome, dbts: dict) -> NodeRow:
+def node_row(
+    started_at: datetime, run: str, node: str, how: Outcome, dbts: dict, rejected: int | None
+) -> NodeRow:
     """The row of a node.
 
     Args:
@@ -123,6 +132,7 @@ def node_row(started_at: datetime, run: str, node: str, how: Outcome, dbts: dict
         node: The node's unique id.
         how: How it has ended.
         dbts: What dbt's graph has of the node.
+        rejected: The records that it has rejected.
     """
     made = how.written
     return NodeRow(
@@ -140,6 +150,8 @@ def node_row(started_at: datetime, run: str, node: str, how: Outcome, dbts: dict
         how.failures if node.startswith("test.") else None,
         (dbts.get("contract") or {}).get("checksum"),
         how.message or None,
+        rejected,
+        made.null_counts if made else None,
     )
 
 
@@ -158,8 +170,37 @@ def write(
     columns = (_RUN_COLUMNS, _NODE_COLUMNS)
     found: tuple = ([asdict(run)], [asdict(node) for node in nodes])
     for name, column, comment, values in zip(names, columns, told, found, strict=True):
-        commits.create_table(session, name, column, {}, comment)
+        commits.create_table(session, name, _clause(column), {}, comment)
+        _add_new(session, name, column)
         append(session, name, values, {})
+
+
+def rejected(outcomes: Mapping[str, Outcome], holders: Iterable[str]) -> int | None:
+    """The records of a node that a run has rejected.
+
+    Args:
+        outcomes: How the nodes of the run have ended, by unique id.
+        holders: The unique ids of the nodes that hold its rejected records.
+
+    Returns:
+        The rows that those have written; None if one of them was not built.
+    """
+    ended = [outcomes.get(holder) for holder in holders]
+    built = [how for how in ended if how is not None and how.status == "success"]
+    if not built or len(built) < len(ended):
+        return None
+    return sum(how.written.rows if how.written else 0 for how in built)
+
+
+def _clause(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {column}" for name, column in columns.items())
+
+
+def _add_new(session: "SparkSession", table: str, columns: Mapping[str, str]) -> None:
+    """Add the columns that an older version of this package did not have."""
+    there = {column.name() for column in tables.load(session, table).schema().columns()}
+    if new := {name: column for name, column in columns.items() if name not in there}:
+        session.sql(f"alter table {table} add columns ({_clause(new)})")
 
 
 def read(

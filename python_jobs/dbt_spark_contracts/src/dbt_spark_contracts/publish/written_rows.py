@@ -1,6 +1,6 @@
 """How much a model has written, as Iceberg's newest commit tells of it. No Spark job."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from py4j.protocol import Py4JError
 from pyspark.errors import AnalysisException, PySparkException
@@ -9,6 +9,7 @@ from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import fetched
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.publish.null_counts import null_counts
 from dbt_spark_contracts.publish.sizes import size_of
 from dbt_spark_contracts.spark import session
 
@@ -26,6 +27,7 @@ class Written:
         files: The data files that it has added.
         bytes: The size of those.
         total_rows: The rows of the table after it.
+        null_counts: The nulls in the rows that it has added, by column.
     """
 
     snapshot_id: int
@@ -33,6 +35,7 @@ class Written:
     files: int
     bytes: int
     total_rows: int
+    null_counts: dict[str, int] = field(default_factory=dict)
 
 
 def written(unique_id: str, status: str, relation: str) -> Written | None:
@@ -58,7 +61,8 @@ def written(unique_id: str, status: str, relation: str) -> Written | None:
         names = ("added-records", "added-data-files", "added-files-size")
         rows, files, size = (int(summary.get(name, 0)) for name in names)
         total = size_of(loaded, newest).rows
-        found = Written(newest.snapshotId(), rows, files, size, total)
+        nulls = null_counts(spark, loaded, newest) if files else {}
+        found = Written(newest.snapshotId(), rows, files, size, total, nulls)
     except (Py4JError, PySparkException) as error:
         if not isinstance(error, AnalysisException) or error.getErrorClass() != tables.NO_TABLE:
             tell.detail(f"{relation}: what was written cannot be told: {explain(error)}")

@@ -6,6 +6,9 @@ Spark itself never deletes them.
 import atexit
 import tempfile
 import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
 
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.settings import CHECKPOINT_DIR
@@ -49,6 +52,16 @@ class Checkpoints:
         if folder:
             atexit.unregister(self.delete)
             session.delete_folder(folder)
+
+    def unused_for(self, age: timedelta, is_run: Callable[[str], bool]) -> list[str]:
+        """Return the runs whose checkpoints are left, and were last written so long ago.
+
+        Args:
+            age: The least age of what was written last.
+            is_run: Whether a folder's name is that of a run.
+        """
+        millis = int((time.time() - age.total_seconds()) * 1000)
+        return session.folders_unused_since(self._parent, millis, is_run)
 
     def delete_those_of(self, run: str) -> None:
         """Delete the checkpoints of a killed run."""

@@ -5,7 +5,7 @@
 {#- Operations of a run's branches: an error in one line. -#}
 {% macro publish(branch='', dry_run=false) %}{% do adapter.require_session('publish') %}{% endmacro %}
 {% macro roll_back(to='', dry_run=false) %}{% do adapter.require_session('roll_back') %}{% endmacro %}
-{% macro maintain(keep_days=7, tables=[], dry_run=false) %}{% do adapter.require_session('maintain') %}{% endmacro %}
+{% macro maintain(keep_days=none, tables=[], dry_run=false, budget=none) %}{% do adapter.require_session('maintain') %}{% endmacro %}
 {% macro history(limit=20) %}{% do adapter.require_session('history') %}{% endmacro %}
 {% macro unlock() %}{% do adapter.require_session('unlock') %}{% endmacro %}
 {% macro drop_stray_columns(model, dry_run=false) %}{% do adapter.require_session('drop_stray_columns') %}{% endmacro %}
