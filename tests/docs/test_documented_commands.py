@@ -66,7 +66,7 @@ BUILT = [
     "uv run dbt docs generate --static",
     "uv run dbt-spark-contracts history",
     "uv run python -m python_jobs.current_metadata gold.gold_car_current_state",
-    "uv run --group notebook jupyter-execute examples/read_gold.ipynb --output=read_gold",
+    "uv run --group notebook jupyter-execute examples/read_gold.ipynb --output=../target/read_gold",
     f"{ARCHIVE} --dry-run",
     ARCHIVE,
     "uv run dbt build --vars '{as_of_date: 2025-12-31}'",
