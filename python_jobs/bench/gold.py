@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 from pyiceberg.table import StaticTable
 
+from python_jobs.current_metadata import current_metadata
+
 TABLES = ("gold_car_current_state", "gold_fuel_efficiency_monthly", "gold_performance_alerts")
 
 # The time of a run is not part of the result.
@@ -37,10 +39,8 @@ def read_iceberg(warehouse: Path) -> Gold:
     """The Gold tables of a folder catalog, read without Spark."""
 
     def read(table: str) -> pa.Table:
-        metadata = warehouse / "gold" / table / "metadata"
-        version = (metadata / "version-hint.text").read_text().strip()
-        static = StaticTable.from_metadata(str(metadata / f"v{version}.metadata.json"))
-        return static.scan().to_arrow()
+        metadata = current_metadata(f"gold.{table}", warehouse)
+        return StaticTable.from_metadata(metadata).scan().to_arrow()
 
     return {table: content(read(table)) for table in TABLES}
 

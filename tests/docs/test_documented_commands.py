@@ -25,8 +25,8 @@ PAGES = [
 SHELLS = ("sh", "bash", "shell", "console")
 # An indented block is of a shell if it begins with one of these, or with a variable.
 PROGRAMS = (
-    *("cd", "dbt", "dbt-spark-contracts", "eval", "export", "git", "pip", "pre-commit", "pytest"),
-    *("python", "uv", "uvx"),
+    *("cd", "cp", "dbt", "dbt-spark-contracts", "eval", "export", "find", "git", "pip"),
+    *("pre-commit", "pytest", "python", "uv", "uvx"),
 )
 
 LINEAGE = "uv run dbt-spark-contracts lineage"
@@ -42,6 +42,8 @@ FREE = [
     "uv run python -m dbt_spark_contracts.spark.pool --help",
     "uv run python -m python_jobs.release v0.1.0 --repository https://github.com/owner/repository",
 ]
+
+ARCHIVE = "uv run python -m python_jobs.archive_landing --to /data/landing_archive --older-than 30"
 
 # Run by this file one after the other, in a copy of this project, in the tier `full`.
 BUILT = [
@@ -63,6 +65,14 @@ BUILT = [
     "uv run dbt source freshness",
     "uv run dbt docs generate --static",
     "uv run dbt-spark-contracts history",
+    "uv run python -m python_jobs.current_metadata gold.gold_car_current_state",
+    "uv run --group notebook jupyter-execute examples/read_gold.ipynb --output=../target/read_gold",
+    f"{ARCHIVE} --dry-run",
+    ARCHIVE,
+    "uv run dbt build --vars '{as_of_date: 2025-12-31}'",
+    "uv run dbt parse --target-path target/published",
+    "LAKEHOUSE_SCHEMA=as_of_2025_12_31 uv run dbt build --target ci --defer --favor-state --state "
+    "target/published --select gold_car_current_state --vars '{as_of_date: 2025-12-31}'",
     "uv run dbt-spark-contracts maintain --dry-run",
     "uv run dbt-spark-contracts maintain --budget 10m",
     "uv run python -m python_jobs.new_gold_model gold_events_per_car --key car_chassis "
@@ -88,8 +98,13 @@ CONTRACT = "uv run dbt-spark-contracts contract"
 CONTRACTS = "contracts/test_contract_command.py::test_the_commands_of_the_documentation"
 RECORD = "publish/test_record.py::test_runs_that_were_published_held_back_or_failed"
 
+PAST = "bronze_silver/test_backfill.py::test_files_are_archived_and_read_again"
+
 # Run by another test: its file, and its name.
 TESTED = {
+    "cp -a /data/landing_archive/2026-01-14/. /data/landing/": PAST,
+    'find /data/landing -type f -newermt "2026-01-14 UTC" ! -newermt "2026-01-15 UTC" '
+    "-exec touch {} +": PAST,
     f"{OLD_AND_NEW} --ignore gold_processing_timestamp": COMPARE,
     f"{OLD_AND_NEW} --ignore gold_processing_timestamp --tolerance current_mileage_km=0.01 "
     "--html report.html": COMPARE,

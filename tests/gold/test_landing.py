@@ -1,18 +1,22 @@
 """The committed sample, from landing to Gold, equals a result computed by independent code."""
 
 import ast
+import base64
 import json
 import re
 import sys
 from collections import Counter
 from datetime import date, timedelta
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from python_jobs.fleet_page import read as read_fleet
-from tests.support.dbt_runner import ROOT
+from tests.support.dbt_runner import ROOT, environment
 from tests.support.expected_landing import EXPECTED, LANDING
 from tests.support.expected_landing import expected as work_out
+from tests.support.published import home_of
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RUN_TIME = {"gold_processing_timestamp", "processing_timestamp", "alert_generated_timestamp"}
@@ -208,3 +212,18 @@ def test_the_readme_says_how_to_look_at_a_row(built, dbt, module_schema, expecte
     result = dbt("show", "--limit", "5", "--inline", query, schema=module_schema)
     assert result.success, result.text
     assert any(line.startswith("| car_chassis ") for line in "\n".join(result.said).splitlines())
+
+
+def test_the_notebook_reads_gold_and_draws(built, dbt, module_schema, expected, tmp_path):
+    """docs/readers.md; it is stored without what it prints."""
+    home = home_of(dbt.home, module_schema, tmp_path / "home")
+    notebook = nbformat.read(ROOT / "examples/read_gold.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    resources = {"metadata": {"path": str(ROOT / "examples")}}
+    with environment(LAKEHOUSE_HOME=home, IPYTHONDIR=str(tmp_path / "ipython")):
+        NotebookClient(notebook, timeout=300, resources=resources).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    told = "".join(output.get("text", "") for output in outputs)
+    assert told.startswith(f"{len(expected['current'])} cars, ")
+    (picture,) = (output["data"]["image/png"] for output in outputs if "data" in output)
+    assert len(base64.b64decode(picture)) > 10_000
