@@ -2,18 +2,23 @@
 
 import io
 import json
+import os
 import re
-from pathlib import Path
+import signal
+import subprocess
+import sys
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.publish.erase import pattern, rewrite
+from dbt_spark_contracts.publish.erase.asked import SAME, Asked
+from dbt_spark_contracts.publish.erase.conditions import match, used
 from dbt_spark_contracts.publish.lease import Lease
 from dbt_spark_contracts.publish.lease_table import LeaseTable
 
-from tests.support.dbt_runner import copy_project, make_project
+from tests.support.dbt_runner import ROOT, copy_project, environment, make_project
 from tests.support.events import BUILD, event
 
 PROJECT = {
@@ -56,7 +61,10 @@ models:
               arguments: {values: [nobody]}
               config: {enabled: "{{ var('fails') }}"}
       - {name: mail, config: {meta: {pii: true}}}
-vars: {fails: false}
+sources:
+  - name: old
+    schema: spark_catalog.default
+    tables: [{name: "{{ target.schema }}_people"}]
 """,
 }
 
@@ -119,9 +127,10 @@ def test_a_guest_is_erased_from_everything(hotel, spark, monkeypatch):
     held = hotel.build(GUEST, OTHER, GUEST, fails=True)
     assert not held.success
     spark.sql(f"alter table {visits} create tag audit")
-    # What a run left that was killed, with a column that is gone since; and why a node failed.
+    # What a run left that was killed, with a column that is gone and one of another type since; and
+    # why a node failed.
     left = hotel.warehouse / hotel.schema / "raw/data/left.parquet"
-    spark.createDataFrame([(GUEST,)], "gone string").toPandas().to_parquet(left)
+    spark.createDataFrame([(GUEST, "x")], "gone string, visit string").toPandas().to_parquet(left)
     nodes = f"{hotel.schema}_ops.dbt_nodes"
     spark.sql(f"update {nodes} set message = 'no number: {GUEST}.' where node = 'model.small.raw'")
 
@@ -203,6 +212,29 @@ def test_a_guest_is_erased_from_everything(hotel, spark, monkeypatch):
     assert (code, told["holds"], told["held"]) == (0, False, [])
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("last_line", ["rewritten", "snapshots expire"])
+def test_a_command_that_was_killed_is_continued(hotel, last_line):
+    assert hotel.build(OTHER).success
+    assert hotel.build(OTHER, GUEST).success
+    command = [sys.executable, "-m", "dbt_spark_contracts", "erase", "--column", "guest"]
+    command += ["--value", GUEST, "--rewrite", "--vars", "{fails: false}"]
+    command += ["--project-dir", str(hotel.dbt.project_dir), "--profiles-dir", str(ROOT)]
+    where = {"HOME": str(hotel.dbt.home), "SCHEMA": hotel.schema, "TARGET": "ci"}
+    with environment(**{f"LAKEHOUSE_{name}": value for name, value in where.items()}):
+        killed = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+    assert any(last_line in line for line in killed.stderr)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    code, told = hotel.erase("--rewrite", column="guest")
+    assert code == 1
+    assert [row["kind"] for row in told["left"]] == ["seed file"]
+    assert hotel.build(OTHER).success
+    assert hotel.erase(column="guest")[0] == 0
+
+
 def hash_of():
     return [{"column": "guests.hash", "how": "hash, count or test"}]
 
@@ -215,7 +247,7 @@ def tables_of(told):
     return [row for row in told["held"] if row["kind"] == "table"]
 
 
-def test_what_cannot_be_done_is_one_line_and_2(hotel, spark, monkeypatch):
+def test_what_cannot_be_done_is_one_line_and_2(hotel, spark, tmp_path, monkeypatch):
     assert hotel.build(GUEST, "ab").success
     for options, words in (
         ({"column": "guest_id"}, "no table has a column guest_id: did you mean guest"),
@@ -242,11 +274,24 @@ def test_what_cannot_be_done_is_one_line_and_2(hotel, spark, monkeypatch):
     finally:
         other.give_back()
     assert (code, "Another build of these tables runs" in line) == (2, True), line
+    # Tables of others, and checkpoints, are listed only.
+    spark.sql(f"create table {hotel.schema}.by_hand using iceberg as select 'for {GUEST}' as note")
+    people = f"spark_catalog.default.{hotel.schema}_people"
+    spark.sql(f"create table {people} using parquet as select '{GUEST}' as guest")
+    checkpoint = tmp_path / "checkpoints/dbt_20260101t000000_00000000"
+    checkpoint.mkdir(parents=True)
     # From stdin, so that no shell remembers it; of a column that several tables have.
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{GUEST}\n"))
     code, told = hotel.erase("--rewrite", column="guest", value="-")
+    spark.sql(f"drop table {people}")
     assert code == 1
-    assert {row["kind"] for row in told["left"]} == {"seed file"}
+    left = [(row.get("table") or row["path"], row.get("not_rewritten")) for row in told["left"]]
+    assert left == [
+        (people, "a source: erase it there"),
+        (f"{hotel.schema}.by_hand", "not a table of this project"),
+        (str(hotel.seed), None),
+        (str(checkpoint), None),
+    ]
     # dbt keeps what it is told, in its log and artifacts: the value is not among it.
     kept = [*hotel.dbt.project_dir.glob("logs/*"), *hotel.dbt.target_path.glob("*.json")]
     assert kept
@@ -278,6 +323,15 @@ def test_a_text_may_spell_it_in_many_ways(spark):
     assert replaced(spark, "512", numbers) == numbers
 
 
+def test_a_number_is_compared_as_its_column_has_it(spark):
+    asked = Asked("5", {}, frozenset())
+    values = {"int": "5", "decimal(9,2)": "5.00", "double": "5.0", "string": "5", "bigint": "50"}
+    for kind, value in values.items():
+        sql = match("c", kind, SAME, asked).sql
+        query = f"select {sql} from (select cast('{value}' as {kind}) as c)"
+        assert spark.sql(query, args=used(asked, query)).first()[0] == (kind != "bigint"), kind
+
+
 def replaced(spark, value, texts):
     """Each text without the value; None where it does not have it."""
     spark.createDataFrame([(text,) for text in texts], "text string").createOrReplaceTempView(
@@ -292,86 +346,103 @@ def replaced(spark, value, texts):
     return dict(map(tuple, spark.sql(query, args=patterns).collect()))
 
 
-CUSTOMER = "CUST-0077"
+CUSTOMER, NEIGHBOUR = "CUST-0077", "CUST-00771"
 RENTED_BY = "current_rental_agreement.data.customer_id"
+WHO_RENTED = ("silver.silver_car_telemetry", "event_id", "rental_customer_id")
+ERASED = [("e1", None), ("e2", NEIGHBOUR), ("e3", None)]
 
 
-def test_a_customer_of_this_project(dbt, spark, tmp_path, schema, capsys, monkeypatch):
-    monkeypatch.setenv("LAKEHOUSE_CHECKPOINTS", str(tmp_path / "checkpoints"))
-    project, landing = copy_project(dbt, tmp_path / "project"), tmp_path / "landing"
-    landing.mkdir()
-    variables = {"landing_path": str(landing), "as_of_date": "2026-01-15"}
+class Fleet:
+    """A copy of this project with some events of a customer, who was erased after a build.
 
-    def build(*arguments):
-        result = project(*BUILD, *arguments, schema=schema, **variables)
-        assert result.success, result.text  # no_record_is_lost is one of its tests
+    Attributes:
+        lines: A landing file with an event, and a rejected record.
+        cells: Another one.
+        code: How the command ended.
+        told: What it said.
+    """
 
-    def rows(table, *columns):
-        tables.forget(spark, f"{schema}_{table}")
-        return sorted(
-            map(tuple, spark.table(f"{schema}_{table}").select(*columns).collect()), key=str
+    def __init__(self, dbt, spark, folder, schema, capsys):
+        self.dbt, self.spark, self.schema, self.capsys = (
+            copy_project(dbt, folder / "project"), spark, schema, capsys
+        )  # fmt: skip
+        self.landing = folder / "landing"
+        self.landing.mkdir()
+        self.variables = {"landing_path": str(self.landing), "as_of_date": "2026-01-15"}
+        events = [event("e1", {RENTED_BY: CUSTOMER}), event("e2", {RENTED_BY: NEIGHBOUR})]
+        # Alike, when the customer is erased.
+        events += [json.dumps({"event_id": "r1", "who": who}) for who in (CUSTOMER, None)]
+        self.lines, self.cells = self.landing / "a.jsonl", self.landing / "b.csv"
+        self.lines.write_text("\n".join(events))
+        self.cells.write_text(
+            f"event_id,carChassis,event_primary_timestamp,{RENTED_BY}\n"
+            f"e3,car,2026-01-02T03:04:05Z,{CUSTOMER}\n"
         )
+        self.build()
+        self.code, self.told = self.erase("--rewrite")
 
-    def erase(*options):
-        capsys.readouterr()
+    def build(self, *arguments):
+        """Build, with the data tests: no_record_is_lost is one of them."""
+        result = self.dbt(*BUILD, *arguments, schema=self.schema, **self.variables)
+        assert result.success, result.text
+
+    def erase(self, *options):
+        """The exit code of the command, and what it said."""
+        self.capsys.readouterr()
         arguments = ("erase", "--column", "rental_customer_id", "--value", CUSTOMER, *options)
-        code = project.tool(*arguments, "--vars", yaml.safe_dump(variables), schema=schema)
-        out, err = capsys.readouterr()
+        variables = yaml.safe_dump(self.variables)
+        code = self.dbt.tool(*arguments, "--vars", variables, schema=self.schema)
+        out, err = self.capsys.readouterr()
         assert CUSTOMER not in out + err
         return code, out
 
-    kept, others = (
-        event(name, {RENTED_BY: customer})
-        for name, customer in (("e1", CUSTOMER), ("e2", "CUST-00771"))
-    )
-    rejected = [json.dumps({"event_id": "r1", "who": who}) for who in (CUSTOMER, None)]
-    lines = landing / "a.jsonl"
-    lines.write_text("\n".join([kept, others, *rejected]))
-    (landing / "b.csv").write_text(
-        f"event_id,carChassis,event_primary_timestamp,{RENTED_BY}\ne3,car,2026-01-02T03:04:05Z,{CUSTOMER}\n"
-    )
-    build()
-    code, out = erase("--rewrite")
-    assert code == 1
-    assert re.findall(r"^landing file: (.*)$", out, re.M) == [str(lines), str(landing / "b.csv")]
-    for table in (
-        "bronze.bronze_car_events",
-        "silver.stg_car_events",
-        "silver.silver_rejected_events",
-    ):
-        assert re.search(rf"{table} .* erased$", out, re.M), out
-    assert "derived from it: silver_rejected_events.rejected_event_id (hash, count or test)" in out
-    assert "the same rows also have insurance_policy_number, rental_agreement_id, marked pii" in out
-    ids = [("e1", None), ("e2", "CUST-00771"), ("e3", None)]
-    assert rows("silver.silver_car_telemetry", "event_id", "rental_customer_id") == ids
+    def rows(self, table, *columns):
+        name = f"{self.schema}_{table}"
+        tables.forget(self.spark, name)
+        return sorted(map(tuple, self.spark.table(name).select(*columns).collect()), key=str)
 
-    # Files that did not change are not read again, and one that was cleaned brings nothing back.
-    records = len(rows("bronze.bronze_car_events", "record_id"))
-    lines.write_text(lines.read_text().replace(f'"{CUSTOMER}"', "null"))
-    build()
-    assert len(rows("bronze.bronze_car_events", "record_id")) == records + 4
-    assert rows("silver.silver_car_telemetry", "event_id", "rental_customer_id") == ids
-    code, out = erase()
-    assert code == 1
-    assert out.splitlines()[0] == f"landing file: {landing / 'b.csv'}"
 
-    # Bronze makes the same Silver again.
-    before = rows(
-        "silver.silver_car_telemetry", "event_id", "rental_customer_id", "event_timestamp"
-    )
-    build("--full-refresh", "--select", "stg_car_events+")
-    assert (
-        rows("silver.silver_car_telemetry", "event_id", "rental_customer_id", "event_timestamp")
-        == before
-    )
+@pytest.fixture
+def fleet(dbt, spark, tmp_path, schema, capsys, monkeypatch):
+    monkeypatch.setenv("LAKEHOUSE_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    return Fleet(dbt, spark, tmp_path, schema, capsys)
 
-    # A file that still has it, and is another now, brings it back. It is found again.
-    Path(landing / "b.csv").rename(landing / "c.csv")
-    build()
-    code, out = erase()
+
+def test_a_customer_of_this_project(fleet):
+    assert fleet.code == 1
+    files = re.findall(r"^landing file: (.*)$", fleet.told, re.M)
+    assert files == [str(fleet.lines), str(fleet.cells)]
+    for table in ("bronze_car_events", "stg_car_events", "silver_rejected_events"):
+        assert re.search(rf"[.]{table} .* erased$", fleet.told, re.M), fleet.told
+    hashed = "derived from it: silver_rejected_events.rejected_event_id (hash, count or test)"
+    assert hashed in fleet.told
+    assert "also have insurance_policy_number, rental_agreement_id, marked pii." in fleet.told
+    assert fleet.rows(*WHO_RENTED) == ERASED
+
+    # Files that did not change are not read again; one without the value brings nothing back.
+    records = len(fleet.rows("bronze.bronze_car_events", "record_id"))
+    fleet.lines.write_text(fleet.lines.read_text().replace(f'"{CUSTOMER}"', "null"))
+    fleet.build()
+    assert len(fleet.rows("bronze.bronze_car_events", "record_id")) == records + 4
+    assert fleet.rows(*WHO_RENTED) == ERASED
+    code, out = fleet.erase()
+    assert (code, out.splitlines()[0]) == (1, f"landing file: {fleet.cells}")
+
+
+@pytest.mark.full
+def test_bronze_makes_silver_again_and_a_file_brings_the_customer_back(fleet):
+    before = fleet.rows(*WHO_RENTED, "car_chassis", "event_timestamp", "source_file")
+    fleet.build("--full-refresh", "--select", "stg_car_events+")
+    assert fleet.rows(*WHO_RENTED, "car_chassis", "event_timestamp", "source_file") == before
+
+    # The same file by another name is another file.
+    fleet.lines.unlink()
+    renamed = fleet.cells.rename(fleet.landing / "c.csv")
+    fleet.build()
+    code, out = fleet.erase()
     assert code == 1
     assert re.search(r"bronze.bronze_car_events +csv_as_json", out)
-    (landing / "c.csv").unlink()
-    assert erase("--rewrite")[0] == 0
-    build()
-    assert erase()[0] == 0
+    renamed.unlink()
+    assert fleet.erase("--rewrite")[0] == 0
+    fleet.build()
+    assert fleet.erase() == (0, "Nothing holds it.\n")

@@ -57,7 +57,7 @@ class Report:
                 "files": row["files"],
                 "snapshots": len(row["snapshots"]),
                 "branches and tags": ", ".join(row["refs"]),
-                "": self._state(row, left),
+                "outcome": self._state(row, left),
             }
             for row in self._first
             if row["kind"] == TABLE
@@ -108,9 +108,10 @@ class Report:
         files = len(self._left) - len([row for row in self._left if row["kind"] == TABLE])
         if not self.holds:
             return "Nothing holds it any more." if self._first else "Nothing holds it."
-        parts = [f"{len(tables)} tables"] if tables else []
-        parts += [f"{files} files outside of the tables"] if files else []
-        still = "still hold it" if self._rewritten else "hold it"
+        parts = [_number(len(tables), "table")] if tables else []
+        parts += [f"{_number(files, 'file')} outside of the tables"] if files else []
+        one = len(tables) + files == 1
+        still = f"{'still ' if self._rewritten else ''}{'holds' if one else 'hold'} it"
         way_out = "" if self._rewritten else " Nothing was changed: --rewrite erases it."
         return f"{' and '.join(parts)} {still}.{way_out}"
 
@@ -138,6 +139,10 @@ class Report:
             if others:
                 found[node.label] = others
         return found
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _plain(rows: list[dict]) -> list[dict]:

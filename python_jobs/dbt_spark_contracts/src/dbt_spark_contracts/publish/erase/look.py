@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from dbt_common.exceptions import DbtRuntimeError
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
@@ -146,7 +147,7 @@ def _read(session: "SparkSession", paths: list[str]) -> Iterator["DataFrame"]:
     literal = [re.sub(r"([\\*?\[\]{}])", r"\\\1", path) for path in paths]
     try:
         yield session.read.option("mergeSchema", "true").parquet(*literal)
-    except PySparkException:
+    except (Py4JJavaError, PySparkException):
         if len(paths) == 1:
             raise
         for path in paths:

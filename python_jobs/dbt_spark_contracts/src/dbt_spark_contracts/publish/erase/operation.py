@@ -84,6 +84,11 @@ def erase(run: Run, command: Command, graph: Mapping[str, Any], asked: Asked) ->
         DbtRuntimeError: If a build runs, nothing is built, or it cannot be erased. The message is
             one line without the value.
     """
+    if spark_session.get().conf.get("spark.eventLog.enabled", "false") == "true":
+        raise DbtRuntimeError(
+            "Spark's event log would keep the value, for it has each statement: run the command "
+            "with spark.eventLog.enabled = false."
+        )
     if asked.rewrites:
         run.lock(command, graph["nodes"], "erase")
     else:
@@ -125,15 +130,15 @@ class Search:
         for key, place in self._places.items():
             if branches.find(self._spark, place.name) is not None:
                 files = known[key].rows if known and key in known else ()
-                found[key] = look(self._spark, place.name, self._rule(place), self._asked, files)
-            elif place.node and (other := self._look_at_rows(place)):
-                found[key] = other
+                one = look(self._spark, place.name, self._rule(place), self._asked, files)
+                tell.line(f"{place.name}: {len(one.rows)} of {one.files} data files hold it")
+            elif place.node and (other := self._look_at_rows(place)) is not None:
+                one = other
+                tell.line(f"{place.name}: not Iceberg, so only its rows were looked at")
             else:
                 continue
-            built = built or bool(place.node)
-            one = found[key]
-            told = f"{len(one.rows)} of {one.files} data files hold it"
-            tell.line(f"{place.name}: {told if place.why_not != NOT_ICEBERG else 'looked into'}")
+            found[key] = one
+            built = built or place.node.get("resource_type") in ("model", "seed", "snapshot")
         if not built:
             raise DbtRuntimeError("Nothing is built: run `dbt build` first.")
         return found
@@ -176,6 +181,8 @@ class Search:
             for source in sources
             if (source.get("external") or {}).get("location")
         }
+        for folder in sorted(folders):
+            tell.line(f"{folder}: looking into the files")
         found = [
             row
             for folder in sorted(folders)
