@@ -275,10 +275,11 @@ def markdown(spark: SparkSession, outcomes: Outcomes) -> str:
 
     iceberg = spark._jvm.org.apache.iceberg.IcebergBuild.version()
     lines = [
-        f"Spark {spark.version}, Iceberg {iceberg}. {len(pairs)} writes, each without a checkpoint",
-        f"and with one: {same} of the {len(pairs)} ended the same both times.",
+        f"Spark {spark.version}, Iceberg {iceberg}. {len(pairs)} combinations, each written",
+        f"without a checkpoint and with one: {same} of the {len(pairs)} had the same outcome",
+        "both times.",
         "",
-        "What got through, and from which DataFrame:",
+        "Bad outcomes (leak, stay and wrong, see below), and the DataFrames that caused them:",
         "",
         *heading("way of writing", *TARGETS),
     ]

@@ -9,8 +9,8 @@
 #}
 {% macro check_vars() %}
   {%- set known = [
-      'as_of_date', 'contracts_required_in', 'landing_path', 'lock_seconds', 'lock_wait_seconds', 'overwrite',
-      'write_audit_publish',
+      'as_of_date', 'contracts_required_in', 'landing_path', 'lock_seconds', 'lock_wait_seconds',
+      'newest_event_within_days', 'overwrite', 'write_audit_publish',
   ] -%}
   {%- for name in invocation_args_dict.get('vars') or {} if name not in known -%}
     {%- do exceptions.raise_compiler_error("There is no var '" ~ name ~ "': use " ~ known | join(', ') ~ '.') -%}
@@ -23,6 +23,10 @@
   {%- endif -%}
   {%- if var('overwrite', none) not in (none, 'bronze_car_events') -%}
     {%- do wrong.append(['overwrite', 'bronze_car_events']) -%}
+  {%- endif -%}
+  {%- set days = var('newest_event_within_days', none) -%}
+  {%- if days is not none and (days is boolean or days is not integer or days < 0) -%}
+    {%- do wrong.append(['newest_event_within_days', 'a number of days, or null']) -%}
   {%- endif -%}
   {%- if var('write_audit_publish', true) is not boolean -%}
     {%- do wrong.append(['write_audit_publish', 'true or false']) -%}

@@ -3,8 +3,8 @@
 import pytest
 from dbt.task.docs.generate import GenerateTask
 from dbt_common.exceptions import DbtRuntimeError
-from dbt_spark_contracts import docs_page
 from dbt_spark_contracts.compat import dbt_docs, patches
+from dbt_spark_contracts.dbt_docs.page import page as protected_page
 
 pytestmark = pytest.mark.quick
 
@@ -13,7 +13,7 @@ def test_dbts_page_is_known():
     page = dbt_docs.page()
     assert "search-result-match" in page
     assert all(page.count(place) == 1 for place in dbt_docs.INLINE.values())
-    assert docs_page.page([]).count("Content-Security-Policy") == 1
+    assert protected_page([]).count("Content-Security-Policy") == 1
 
 
 @pytest.mark.parametrize("text", ["", "<html>", "n.highlight=function(t){}"])
@@ -22,7 +22,7 @@ def test_another_page_is_one_line_with_the_way_out(tmp_path, monkeypatch, text):
     file.write_text(text)
     monkeypatch.setattr(dbt_docs, "DOCS_INDEX_FILE_PATH", str(file))
     with pytest.raises(DbtRuntimeError) as error:
-        docs_page.page([])
+        protected_page([])
     (said,) = error.value.msg.splitlines()
     assert str(file) in said and "install the dbt-core" in said
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from dbt_spark_contracts import docs_overview
+from dbt_spark_contracts.dbt_docs.overview import tables_of
 
 pytestmark = pytest.mark.quick
 
@@ -46,7 +46,7 @@ def test_every_node_and_each_of_its_columns_has_a_description(manifest):
 
 def test_the_page_of_gold_names_each_table_and_reader(manifest):
     assert "doc.car_lakehouse.__gold__" in manifest["docs"]
-    page = docs_overview.tables_of("gold", manifest, {"nodes": {}})
+    page = tables_of("gold", manifest, {"nodes": {}})
     gold = [id for id, node in manifest["nodes"].items() if node["fqn"][1] == "gold"]
     wanted = [
         *(f"#!/model/{id}" for id in gold if id.startswith("model.")),

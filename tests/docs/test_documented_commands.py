@@ -36,6 +36,7 @@ BRANCH = "dbt_20261124t013215_c6068ea1"
 
 # Run by this file, in this project, in the tier `quick`.
 FREE = [
+    "uv run dbt-spark-contracts --help",
     'eval "$(_DBT_SPARK_CONTRACTS_COMPLETE=bash_source dbt-spark-contracts)"',
     "uv run --group bench python -m python_jobs.bench --help",
     "uv run python -m dbt_spark_contracts.spark.pool --help",
@@ -70,6 +71,7 @@ BUILT = [
     "--out /tmp/landing --format jsonl --duplicates 0.02 --corrupt 0.01",
     "export LAKEHOUSE_HOME=$HOME/fleet",
     "uv run dbt build --vars '{landing_path: /data/landing, as_of_date: 2026-01-15}'",
+    "uv run dbt build --vars '{newest_event_within_days: 2}'",
 ]
 
 COMPARE = "compare/test_compare_command.py::test_each_documented_command_runs"
@@ -86,7 +88,7 @@ RECORD = "publish/test_record.py::test_runs_that_were_published_held_back_or_fai
 
 # Run by another test: its file, and its name.
 TESTED = {
-    OLD_AND_NEW: COMPARE,
+    f"{OLD_AND_NEW} --ignore gold_processing_timestamp": COMPARE,
     f"{OLD_AND_NEW} --ignore gold_processing_timestamp --tolerance current_mileage_km=0.01 "
     "--html report.html": COMPARE,
     "uv run dbt-spark-contracts compare --old gold_car_current_state "
@@ -173,7 +175,8 @@ IMPOSSIBLE = {
     "python -m venv .venv": MACHINE,
     ". .venv/bin/activate": MACHINE,
     "pre-commit install": MACHINE,
-    "LAKEHOUSE_MASTER=spark://host:7077 LAKEHOUSE_WAREHOUSE=s3a://bucket/warehouse "
+    "LAKEHOUSE_MASTER=spark://host:7077 LAKEHOUSE_CATALOG=glue "
+    "LAKEHOUSE_WAREHOUSE=s3://bucket/warehouse "
     "LAKEHOUSE_CHECKPOINTS=s3a://bucket/checkpoints uv run dbt build --target cluster": CLUSTER,
     "LAKEHOUSE_MASTER=yarn LAKEHOUSE_CATALOG=glue LAKEHOUSE_WAREHOUSE=s3://bucket/warehouse "
     "LAKEHOUSE_CHECKPOINTS=s3://bucket/checkpoints "

@@ -6,8 +6,8 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from dbt_spark_contracts import docs_overview
-from dbt_spark_contracts.docs_picture import picture
+from dbt_spark_contracts.dbt_docs.overview import _arrows, add_to, layers
+from dbt_spark_contracts.dbt_docs.picture import picture
 
 pytestmark = pytest.mark.quick
 
@@ -98,7 +98,7 @@ def catalog() -> dict:
 
 
 def overview(manifest: dict, catalog: dict, freshness: dict | None = None) -> str:
-    docs_overview.add_to(manifest, catalog, freshness or {})
+    add_to(manifest, catalog, freshness or {})
     return manifest["docs"]["doc.shop.__overview__"]["block_contents"]
 
 
@@ -113,8 +113,8 @@ def test_it_begins_with_counts_by_schema_and_freshness(manifest, catalog):
 
 
 def test_the_page_of_a_folder_lists_its_tables_and_who_reads_them(manifest, catalog):
-    docs_overview.add_to(manifest, catalog, {})
-    docs_overview.add_to(manifest, catalog, {})
+    add_to(manifest, catalog, {})
+    add_to(manifest, catalog, {})
     docs = {id: block["block_contents"] for id, block in manifest["docs"].items()}
     text = docs["doc.shop.__marts__"]
     assert text.startswith("# For readers\n") and text.endswith("\n\nNothing else.\n")
@@ -141,7 +141,7 @@ def test_the_docs_may_be_generated_again(manifest, catalog):
 
 def test_a_project_without_an_overview_has_the_counts_before_dbts(manifest, catalog):
     manifest["docs"] = {"doc.dbt.__overview__": {"block_contents": "### Welcome!\n"}}
-    docs_overview.add_to(manifest, catalog, {})
+    add_to(manifest, catalog, {})
     text = manifest["docs"]["doc.dbt.__overview__"]["block_contents"]
     assert text.index("3 tables") < text.index("### Welcome!")
 
@@ -156,9 +156,9 @@ def test_the_picture_has_a_box_for_each_layer_and_the_arrows_between(manifest, c
         "marts",
         "readers",
     ]
-    found = docs_overview.layers(manifest, catalog)
+    found = layers(manifest, catalog)
     # Through an ephemeral model, and another package's.
-    assert docs_overview._arrows(manifest["parent_map"], found) == {(1, 2), (0, 2), (2, 3), (0, 3)}
+    assert _arrows(manifest["parent_map"], found) == {(1, 2), (0, 2), (2, 3), (0, 3)}
 
 
 def test_an_arrow_over_boxes_has_room_of_its_own():

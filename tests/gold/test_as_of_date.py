@@ -104,6 +104,11 @@ def test_dbt_stops_for_it(dbt):
             {"write_audit_publish": None},
             "write_audit_publish must be true or false, and is 'None'.",
         ),
+        (
+            {"newest_event_within_days": -1},
+            "newest_event_within_days must be a number of days, or ",
+        ),
+        ({"newest_event_within_days": "2"}, "newest_event_within_days must be a number of days"),
         ({"contracts_required_in": "gold"}, "contracts_required_in must be a list of folders of "),
     ],
 )
@@ -118,6 +123,7 @@ def test_vars_that_are_there_pass(dbt):
     """All that the project and the guard read."""
     read = {"as_of_date": "2026-01-15", "landing_path": "landing", "overwrite": None}
     read["contracts_required_in"] = ["gold", "silver"]
+    read["newest_event_within_days"] = 2
     guards = {"lock_seconds": 90, "lock_wait_seconds": 0, "write_audit_publish": True}
     inline = ("--inline", "{{ check_vars() }}")
     result = dbt("compile", "--no-introspect", *inline, **read, **guards)

@@ -129,6 +129,15 @@ def test_a_second_build_changes_nothing(gold, build):
     assert {name: sorted(map(repr, gold(name))) for name in tables} == before
 
 
+@pytest.mark.parametrize(("days", "status"), [(0, "warn"), (1_000_000, "pass")])
+def test_a_build_can_warn_of_old_events(built, dbt, module_schema, days, status):
+    """The events of the sample are from January 2026."""
+    command = ("test", "-s", "silver_car_telemetry,test_name:recent")
+    result = dbt(*command, schema=module_schema, newest_event_within_days=days)
+    told = {name: found for name, found in result.status.items() if name.startswith("recent_")}
+    assert [*told.values()] == [status]
+
+
 def test_the_readme_says_how_to_look_at_a_row(built, dbt, module_schema, expected, capfd):
     """Its code as it stands, but for the place of the tables: for any reader of Python."""
     section = README.partition("## Look at a row")[2].partition("\n## ")[0]

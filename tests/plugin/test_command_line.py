@@ -30,3 +30,15 @@ def test_help_and_completion_import_neither_dbt_nor_spark():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_a_profile_that_is_not_found_is_one_line(capsys, tmp_path, monkeypatch):
+    (tmp_path / "dbt_project.yml").write_text("{name: small, profile: lakehouse}")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert run(["history"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"history failed: Path '{tmp_path}/home/.dbt' does not exist. Name the folder of "
+        "profiles.yml: --profiles-dir"
+    ]

@@ -347,10 +347,12 @@ class SnapshotsOnIceberg(OnIceberg):
             yield
 
 
+@pytest.mark.full
 class TestSnapshotCheckCols(SnapshotsOnIceberg, BaseSnapshotCheckCols):
     pass
 
 
+@pytest.mark.full
 class TestSnapshotTimestamp(SnapshotsOnIceberg, BaseSnapshotTimestamp):
     pass
 
@@ -363,18 +365,22 @@ class TestSnapshotCheck(SnapshotsOnIceberg, BaseSnapshotCheck):
     pass
 
 
+@pytest.mark.full
 class TestSnapshotEphemeralHardDeletes(SnapshotsOnIceberg, BaseSnapshotEphemeralHardDeletes):
     pass
 
 
+@pytest.mark.full
 class TestSnapshotNewColumnTimestamp(SnapshotsOnIceberg, BaseSnapshotNewColumnTimestampStrategy):
     pass
 
 
+@pytest.mark.full
 class TestSnapshotNewColumnCheck(SnapshotsOnIceberg, BaseSnapshotNewColumnSpecificCheckCols):
     pass
 
 
+@pytest.mark.full
 class TestSnapshotNewColumnWithDeletes(SnapshotsOnIceberg, BaseSnapshotNewColumnWithDeletes):
     pass
 
@@ -383,6 +389,7 @@ class TestSnapshotColumnNames(SnapshotsOnIceberg, BaseSnapshotColumnNames):
     pass
 
 
+@pytest.mark.full
 class TestSnapshotColumnNamesInProject(SnapshotsOnIceberg, BaseSnapshotColumnNamesFromDbtProject):
     @staticmethod
     def config() -> dict:
@@ -424,10 +431,12 @@ class TestSnapshotMultiUniqueKey(SnapshotsOnIceberg, BaseSnapshotMultiUniqueKey)
     pass
 
 
+@pytest.mark.full
 class TestSnapshotNewRecordTimestamp(SnapshotsOnIceberg, BaseSnapshotNewRecordTimestampMode):
     pass
 
 
+@pytest.mark.full
 class TestSnapshotNewRecordCheck(SnapshotsOnIceberg, BaseSnapshotNewRecordCheckMode):
     pass
 

@@ -44,6 +44,36 @@ def test_a_folder_is_seen_from_the_project(name, folder, meant):
     assert spark_settings({name: folder}, PROJECT, LOGS)[name] == meant
 
 
+@pytest.mark.parametrize(
+    "type", ["type: hadoop", "catalog-impl: org.apache.iceberg.hadoop.HadoopCatalog"]
+)
+@pytest.mark.parametrize("scheme", ["s3a", "S3", "gs", "abfss", "unknown"])
+def test_a_catalog_in_a_folder_is_refused_on_an_object_store(type, scheme):
+    """Its commit is a rename, which may replace another writer's commit there."""
+    key, _, kind = type.partition(": ")
+    parameters = {
+        f"spark.sql.catalog.lake.{key}": kind,
+        "spark.sql.catalog.lake.warehouse": f"{scheme}://bucket/x",
+    }
+    with pytest.raises(
+        ValueError, match=r"lake\.warehouse is .*: a catalog of type hadoop can lose"
+    ):
+        spark_settings(parameters, PROJECT, LOGS)
+    locked = parameters | {"spark.sql.catalog.lake.lock-impl": "a.LockManager"}
+    assert spark_settings(locked, PROJECT, LOGS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "warehouse"),
+    [("hadoop", "hdfs://x/y"), ("hadoop", "file:///x"), ("glue", "s3://x"), ("rest", "s3://x")],
+)
+def test_other_catalogs_may_be_anywhere(kind, warehouse):
+    catalog = "spark.sql.catalog.lake"
+    assert spark_settings(
+        {f"{catalog}.type": kind, f"{catalog}.warehouse": warehouse}, PROJECT, LOGS
+    )
+
+
 def test_what_is_no_folder_stays_as_it_is():
     parameters = {
         "spark.sql.catalog.lakehouse.type": "hadoop",

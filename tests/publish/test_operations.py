@@ -105,14 +105,14 @@ def test_maintenance_tells_what_it_would_remove_and_then_removes_it(built, told)
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("publish", "x"), "Cannot publish: 'x' is not a branch of a run"),
+        (("publish", "x"), "publish failed: 'x' is not a branch of a run"),
         (("publish", "dbt_20260102t030405_00000000"), "No table has the branch"),
         (("roll-back", "dbt_20260102t030405_00000000"), "No run dbt_20260102t030405_00000000 was"),
-        (("roll-back", "soon"), "Cannot roll back: to must be a time"),
-        (("maintain", "--table", "nope"), "Cannot maintain: nope is not a table of this project"),
+        (("roll-back", "soon"), "roll-back failed: to must be a time"),
+        (("maintain", "--table", "nope"), "maintain failed: nope is not a table of this project"),
         (("maintain", "--keep-days", "-1"), "keep_days must be a number of days"),
         (("history", "--limit", "0"), "limit must be a number of builds"),
-        (("history", "--target", "nope"), "Cannot history: The profile 'lakehouse' does not have"),
+        (("history", "--target", "nope"), "history failed: The profile 'lakehouse' does not have"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_2(tool, args, words):

@@ -21,7 +21,6 @@ from dbt_common.exceptions import CompilationError, DbtRuntimeError
 
 from dbt_spark_contracts import (
     batches,
-    catalog_stats,
     file_sources,
     materializations,
     spark_plan,
@@ -32,6 +31,7 @@ from dbt_spark_contracts.compat.dbt_core import Refused, find_materialization
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.contract.doors import ContractDoors
 from dbt_spark_contracts.contract.relation import ContractColumn, ContractRelation
+from dbt_spark_contracts.dbt_docs import facts
 from dbt_spark_contracts.invocation import Invocation
 from dbt_spark_contracts.lineage.doors import LineageDoors
 from dbt_spark_contracts.publish import tell
@@ -88,7 +88,7 @@ class SparkAdapter(
 
     @property
     def python_submission_helpers(self):
-        from dbt_spark_contracts.python_models import SessionPythonJobHelper
+        from dbt_spark_contracts.python_models.job import SessionPythonJobHelper
 
         helper = partial(SessionPythonJobHelper, self.invocation.notes)
         return {**super().python_submission_helpers, "session": helper}
@@ -166,7 +166,7 @@ class SparkAdapter(
                 rows += file_sources.catalog(session.get(), node)
             except DbtRuntimeError as error:
                 exceptions.append(error)
-        catalog = catalog_stats.with_facts(session.get(), catalog, rows)
+        catalog = facts.with_facts(session.get(), catalog, rows)
         return catalog, exceptions
 
     def pre_model_hook(self, config):

@@ -1,6 +1,6 @@
 """File sources, `external: {location: …}`: their freshness, and their entries in dbt docs.
 
-They have the columns of python_models.read_files, which a Python model gets.
+They have the columns of python_models.files.read_files, which a Python model gets.
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def newest(
     Raises:
         DbtRuntimeError: If there is none. The message is one line and names the source.
     """
-    from dbt_spark_contracts.python_models import read_files
+    from dbt_spark_contracts.python_models.files import read_files
 
     with _explained(name, location):
         files = read_files(spark, location).where(filter or "true")
@@ -68,8 +68,8 @@ def catalog(spark: "SparkSession", source: Any) -> Iterator[dict]:
     Raises:
         DbtRuntimeError: If the location cannot be read. The message is one line.
     """
-    from dbt_spark_contracts import catalog_stats
-    from dbt_spark_contracts.python_models import read_files
+    from dbt_spark_contracts.dbt_docs.facts import columns
+    from dbt_spark_contracts.python_models.files import read_files
 
     in_utc = "to_utc_timestamp(max(modificationTime), current_timezone())"
     folder = location(source) or ""
@@ -94,7 +94,7 @@ def catalog(spark: "SparkSession", source: Any) -> Iterator[dict]:
             "column_name": column,
             "column_type": data_type,
             "column_index": index,
-            **catalog_stats.columns(facts),
+            **columns(facts),
         }
 
 

@@ -79,10 +79,10 @@ class SparkContractsPlugin(dbtPlugin):
         dbt_core.keep_in_columns(wrong_marks.KNOWN)
         if get_flags().WHICH == "generate":
             # Not at the top: other commands need none of it.
-            from dbt_spark_contracts import docs_page
             from dbt_spark_contracts.compat import dbt_docs
+            from dbt_spark_contracts.dbt_docs import page
 
-            dbt_docs.on_docs_written(docs_page.protect)
+            dbt_docs.on_docs_written(page.protect)
         if not getattr(get_flags(), "INTROSPECT", True):
             dbt_core.list_no_relations()
         if not in_process:

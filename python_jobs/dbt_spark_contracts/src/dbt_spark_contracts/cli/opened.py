@@ -62,11 +62,16 @@ class Place:
             raise CannotOpen(
                 f"{self.folder.resolve()} has no dbt_project.yml: name the project, --project-dir"
             )
-        from dbt.cli.main import dbtRunner  # not at the top: it takes seconds
+        # Not at the top, because they take seconds to import.
+        from dbt.cli.exceptions import DbtUsageException
+        from dbt.cli.main import dbtRunner
 
         done = dbtRunner(callbacks=[*callbacks]).invoke([*arguments, *self._options()])
         if done.exception is not None:
-            raise CannotOpen(one_line(str(done.exception)))
+            why = one_line(str(done.exception))
+            if isinstance(done.exception, DbtUsageException) and why.startswith("Path "):
+                why += " Name the folder of profiles.yml: --profiles-dir"
+            raise CannotOpen(why)
         return done
 
     def _options(self) -> list[str]:

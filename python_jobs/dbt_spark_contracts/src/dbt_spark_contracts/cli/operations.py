@@ -109,7 +109,7 @@ def _run(
     try:
         rows = told(place, operation, arguments, say)
     except CannotOpen as error:
-        print(f"Cannot {operation.replace('_', ' ')}: {harmless(str(error))}", file=sys.stderr)
+        print(f"{operation.replace('_', '-')} failed: {harmless(str(error))}", file=sys.stderr)
         sys.exit(2)
     if as_json:
         show([json.dumps(rows, indent=2)])

@@ -22,7 +22,7 @@ from dbt_spark_contracts.once import once
 from dbt_spark_contracts.plan.tree import names
 
 if TYPE_CHECKING:
-    from dbt_spark_contracts.own_code import OwnCode
+    from dbt_spark_contracts.lineage.own_code import OwnCode
 
 # Attributes of a DataFrame that leave its values in Spark: they build a plan, or return columns and
 # counts. All others return values to the program, or put them where no plan shows them.

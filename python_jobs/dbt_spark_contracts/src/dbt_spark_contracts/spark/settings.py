@@ -16,6 +16,12 @@ CHECKPOINT_DIR = "spark.checkpoint.dir"
 # Settings that hold a folder, besides the catalogs' warehouses.
 FOLDERS = (CHECKPOINT_DIR, "spark.eventLog.dir", "spark.local.dir", "spark.sql.warehouse.dir")
 
+# Iceberg's catalog in a folder commits by renaming a file, which must never replace another one.
+# https://iceberg.apache.org/javadoc/latest/org/apache/iceberg/hadoop/HadoopCatalog.html
+CATALOG = re.compile(r"(spark\.sql\.catalog\.[^.]+)\.warehouse")
+FOLDER_CATALOG = ("hadoop", "org.apache.iceberg.hadoop.HadoopCatalog")
+SAFE_TO_RENAME = ("file", "hdfs", "viewfs")
+
 # A setting of this package: the size of the data, `small` or `large`.
 SIZE = "spark.dbt.size"
 # For many short queries, fast compilation is better than good code, and little memory needs
@@ -47,9 +53,11 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
 
     Raises:
         FileNotFoundError: If no Iceberg jar is named and the wheel with one is not installed.
-        ValueError: If `spark.dbt.size` is neither small nor large.
+        ValueError: If `spark.dbt.size` is neither small nor large, or if a catalog's commits would
+            not be atomic.
     """
     settings = dict(parameters)
+    _check_commits(settings)
     for name in filter(settings.get, folders(settings)):
         settings[name] = absolute(settings[name], project_dir)
     jars = [jar for jar in settings.get("spark.jars", "").split(",") if jar]
@@ -77,6 +85,28 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
     # optimized plan again, where a count that is read from metadata looks nullable.
     settings.setdefault("spark.sql.iceberg.check-nullability", "false")
     return settings
+
+
+def _check_commits(settings: dict[str, str]) -> None:
+    """Check that no catalog of type `hadoop` is on a file system without a safe rename.
+
+    Raises:
+        ValueError: If one is, unless Iceberg takes a lock for each of its commits.
+    """
+    for name, warehouse in settings.items():
+        catalog = CATALOG.fullmatch(name)
+        scheme, is_url, _ = warehouse.partition("://")
+        if not (catalog and is_url) or scheme.lower() in SAFE_TO_RENAME:
+            continue
+        kinds = (settings.get(f"{catalog[1]}.{key}", "") for key in ("type", "catalog-impl"))
+        if (
+            any(kind in FOLDER_CATALOG for kind in kinds)
+            and f"{catalog[1]}.lock-impl" not in settings
+        ):
+            raise ValueError(
+                f"{name} is {warehouse}: a catalog of type hadoop can lose commits there. Use "
+                f"a catalog of type rest, glue or jdbc, or set {catalog[1]}.lock-impl."
+            )
 
 
 def _options_for_size(settings: dict[str, str]) -> list[str]:

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from dbt_spark_contracts.publish.erase.asked import Asked
 from dbt_spark_contracts.publish.erase.conditions import used
 from dbt_spark_contracts.publish.erase.look import plain_path
-from dbt_spark_contracts.python_models import read_files
+from dbt_spark_contracts.python_models.files import read_files
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -242,7 +242,7 @@ class Analysis:
         """The rows of a model, analyzed."""
         spark = self.opened.spark
         if node["language"] == "python":
-            from dbt_spark_contracts.python_models import SessionPythonJobHelper
+            from dbt_spark_contracts.python_models.job import SessionPythonJobHelper
 
             helper = SessionPythonJobHelper({}, node, None)
             helper.is_empty = True

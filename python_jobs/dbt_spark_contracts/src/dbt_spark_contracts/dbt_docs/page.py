@@ -11,8 +11,8 @@ import json
 import re
 from pathlib import Path
 
-from dbt_spark_contracts import docs_overview
 from dbt_spark_contracts.compat import dbt_docs
+from dbt_spark_contracts.dbt_docs import overview
 
 # The pages that dbt writes, and whether they contain the data.
 PAGES = {"index.html": False, "static_index.html": True}
@@ -47,7 +47,7 @@ def _count(folder: Path) -> None:
         if (folder / name).is_file():
             read[name] = json.loads((folder / name).read_text(encoding="utf-8"))
     if read.keys() >= dbt_docs.INLINE.keys():
-        docs_overview.add_to(*(read.get(name, {}) for name in (*dbt_docs.INLINE, "sources.json")))
+        overview.add_to(*(read.get(name, {}) for name in (*dbt_docs.INLINE, "sources.json")))
         text = json.dumps(read["manifest.json"])
         (folder / "manifest.json").write_text(text, encoding="utf-8")
 

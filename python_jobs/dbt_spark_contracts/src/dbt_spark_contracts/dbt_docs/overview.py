@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from graphlib import TopologicalSorter
 
-from dbt_spark_contracts.docs_picture import picture
+from dbt_spark_contracts.dbt_docs.picture import picture
 
 TABLES = ("model", "seed", "snapshot")
 TESTS = ("test", "unit_test")

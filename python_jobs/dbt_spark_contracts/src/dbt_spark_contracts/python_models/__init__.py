@@ -1,0 +1,1 @@
+"""Running Python models in the dbt process, and what their code may do there."""
