@@ -33,7 +33,7 @@
   {%- endif -%}
   {%- set layers = var('contracts_required_in', []) -%}
   {%- if layers is string or layers is mapping or layers is not iterable -%}
-    {%- do wrong.append(['contracts_required_in', 'a list of folders of models, like [gold]']) -%}
+    {%- do wrong.append(['contracts_required_in', 'a list of schemas, like [gold]']) -%}
   {%- endif -%}
   {%- for name, meant in wrong -%}
     {%- do exceptions.raise_compiler_error(name ~ ' must be ' ~ meant ~ ", and is '" ~ var(name) ~ "'.") -%}

@@ -809,7 +809,7 @@ def built(branch):
 
 
 def columns(checked: Checked) -> dict[str, tuple]:
-    """The touched columns of each model, and whether its rows may be others."""
+    """The touched columns of each model, and whether its rows may differ."""
     return {each.model: (each.columns, each.by_rows) for each in checked.radius.touched}
 
 

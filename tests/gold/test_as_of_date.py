@@ -109,7 +109,7 @@ def test_dbt_stops_for_it(dbt):
             "newest_event_within_days must be a number of days, or ",
         ),
         ({"newest_event_within_days": "2"}, "newest_event_within_days must be a number of days"),
-        ({"contracts_required_in": "gold"}, "contracts_required_in must be a list of folders of "),
+        ({"contracts_required_in": "gold"}, "contracts_required_in must be a list of schemas, li"),
     ],
 )
 def test_a_var_that_is_none_stops_before_anything_is_written(dbt, variables, told):

@@ -26,13 +26,13 @@ from dbt_spark_contracts.sql_only import adapter as sql_only
 from tests.support.dbt_runner import ROOT, environment
 
 PACKAGE = ROOT / "python_jobs/dbt_spark_contracts"
-DOORS = (
+PUBLIC_MACROS = (
     *("begin_run", "end_run", "publish", "roll_back", "maintain", "unlock", "history"),
     "drop_stray_columns",
 )
-OWN_DOORS = "\n".join(
+OWN_MACROS = "\n".join(
     f"{{% macro {name}() %}}{{% do log('the user\\'s {name}', info=true) %}}{{% endmacro %}}"
-    for name in DOORS
+    for name in PUBLIC_MACROS
 )
 
 CONTRACTED = {
@@ -61,7 +61,7 @@ def test_a_projects_macros_of_the_same_names_are_its_own_and_ours_call_ours(smal
         "dbt_project.yml": yaml.safe_dump({**settings, **hooks}),
         "models/a.sql": "{{ config(materialized='table') }} select 1 as id",
         "models/a.yml": json.dumps({"models": [CONTRACTED]}),
-        "macros/own.sql": OWN_DOORS,
+        "macros/own.sql": OWN_MACROS,
     })  # fmt: skip
     result = project("build", schema=schema)
     assert result.success, result.text
@@ -90,10 +90,10 @@ def test_every_internal_macro_has_the_prefix():
         for file in (source / "macros").rglob("*.sql")
         for name in re.findall(r"{%-? *macro (\w+)", file.read_text())
     }
-    assert {name for name in names if not name.startswith("contracts__")} == {*DOORS, *dbts}
+    assert {name for name in names if not name.startswith("contracts__")} == {*PUBLIC_MACROS, *dbts}
     for file in (source / "sql_only").rglob("*.sql"):
         for name in re.findall(r"{%-? *macro (\w+)", file.read_text()):
-            assert name.startswith("contracts__") or name in DOORS
+            assert name.startswith("contracts__") or name in PUBLIC_MACROS
     for file in (source / "athena_macros").rglob("*.sql"):
         for name in re.findall(r"{%-? *macro (\w+)", file.read_text()):
             assert name.startswith(("contracts__", "athena__")) or name == "dml_data_type"
@@ -102,7 +102,7 @@ def test_every_internal_macro_has_the_prefix():
 @pytest.mark.quick
 def test_the_readme_names_every_door():
     readme = (PACKAGE / "README.md").read_text()
-    assert all(f"`{name}`" in readme for name in DOORS)
+    assert all(f"`{name}`" in readme for name in PUBLIC_MACROS)
 
 
 # What has nothing to do with Spark in the process
@@ -129,7 +129,7 @@ def test_a_spark_project_of_another_method_has_the_macros_that_need_sql_only(
     output = {"type": "spark", "method": method, "host": "example.org", "schema": "s"}
     profile = {"lakehouse": {"target": "far", "outputs": {"far": {**output, "token": "t"}}}}
     (tmp_path / "profiles.yml").write_text(yaml.safe_dump(profile))
-    project = small_project({"models/a.sql": "select 1 as id", "macros/own.sql": OWN_DOORS})
+    project = small_project({"models/a.sql": "select 1 as id", "macros/own.sql": OWN_MACROS})
     folders = {
         "project": project.project_dir,
         "profiles": tmp_path,
@@ -150,7 +150,7 @@ def test_a_spark_project_of_another_method_has_the_macros_that_need_sql_only(
     found = manifest.find_materialization_macro_by_name("small", "table", "spark")
     assert found.package_name == dbt_adapters.PACKAGE
     assert type(FACTORY.lookup_adapter("spark")) is sql_only.SparkAdapter
-    assert {*DOORS} <= {name.rpartition(".")[2] for name in ours}
+    assert {*PUBLIC_MACROS} <= {name.rpartition(".")[2] for name in ours}
 
 
 @pytest.mark.quick

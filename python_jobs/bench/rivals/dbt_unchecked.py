@@ -15,9 +15,9 @@ def set_up(plugin: SparkContractsPlugin, *arguments: Any, **options: Any) -> Non
     """Prepare the command, and then disable the check."""
     _set_up(plugin, *arguments, **options)
     # Not at the top: pyspark is imported while Java starts.
-    from dbt_spark_contracts.lineage.doors import LineageDoors
+    from dbt_spark_contracts.lineage.adapter_methods import LineageMethods
 
-    LineageDoors.check_origins = lambda *arguments, **options: {}  # type: ignore[method-assign]
+    LineageMethods.check_origins = lambda *arguments, **options: {}  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -29,23 +29,23 @@ from dbt_spark_contracts import (
 from dbt_spark_contracts.compat.dbt_adapters import AdapterInsides
 from dbt_spark_contracts.compat.dbt_core import Refused, find_materialization
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
-from dbt_spark_contracts.contract.doors import ContractDoors
+from dbt_spark_contracts.contract.adapter_methods import ContractMethods
 from dbt_spark_contracts.contract.relation import ContractColumn, ContractRelation
 from dbt_spark_contracts.dbt_docs import facts
 from dbt_spark_contracts.invocation import Invocation
-from dbt_spark_contracts.lineage.doors import LineageDoors
+from dbt_spark_contracts.lineage.adapter_methods import LineageMethods
 from dbt_spark_contracts.publish import tell
-from dbt_spark_contracts.publish.doors import PublishDoors
+from dbt_spark_contracts.publish.adapter_methods import PublishMethods
 from dbt_spark_contracts.schemas import quoted
 from dbt_spark_contracts.spark import session
-from dbt_spark_contracts.unguarded import UnguardedDoors
+from dbt_spark_contracts.unguarded import UnguardedMethods
 
 
 class SparkAdapter(
-    ContractDoors,
-    LineageDoors,
-    PublishDoors,
-    UnguardedDoors,
+    ContractMethods,
+    LineageMethods,
+    PublishMethods,
+    UnguardedMethods,
     AdapterInsides,
     spark.SparkAdapter,
 ):

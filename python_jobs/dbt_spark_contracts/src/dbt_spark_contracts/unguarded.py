@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dbt_spark_contracts.invocation import Invocation
 
 
-class UnguardedDoors(metaclass=AdapterMeta):
+class UnguardedMethods(metaclass=AdapterMeta):
     """The part of the adapter for macros/materializations/unguarded.sql."""
 
     # Provided by the adapter.

@@ -319,8 +319,8 @@ def report(radius: BlastRadius) -> Iterator[str]:
         if touched.moves:
             columns = f"{columns} (the table moves)" if columns else "the table moves"
         elif not columns:
-            columns = "none by itself" if touched.is_traced else "any: no plan was read"
-        rows = "may be others" if touched.by_rows else "the same"
+            columns = "none" if touched.is_traced else "any: no plan was read"
+        rows = "may differ" if touched.by_rows else "the same"
         who = ", ".join(cell(reader(each)) for each in touched.exposures) or "no exposure"
         yield f"| {cell(touched.model)} | {columns} | {rows} | {who} |"
     if radius.changes and radius.untraced:

@@ -25,7 +25,7 @@ from dbt_spark_contracts.nodes import is_enforced
 # dbt compares these types without their size in parentheses.
 SIZED = re.compile(r"(?P<kind>decimal|numeric|dec|char|varchar)\b.*")
 
-ON_PURPOSE = "On purpose? Keep it, with its table, as version 1: see docs/pull_requests.md"
+ON_PURPOSE = "Intended? Keep the old table as version 1 of the model: see docs/pull_requests.md"
 MARK_ON_PURPOSE = (
     "A marked column stays where it is: see docs/contracts.md. On purpose? Let the owner of the "
     "data merge it."

@@ -1,21 +1,17 @@
 """`dbt-spark-contracts report`: the last runs, as a table or as a page with plots."""
 
 import json
-import re
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
 from dbt_spark_contracts.cli.opened import CannotOpen, Place, project_options
 from dbt_spark_contracts.cli.operations import told
+from dbt_spark_contracts.cli.report.lines import failures, in_short
 from dbt_spark_contracts.cli.terminal import CannotWrite, harmless, show, table, write
 
 OPERATION = "contracts__recorded_runs"
-
-# How many letters of a message are shown.
-LONGEST = 160
 
 
 @click.command()
@@ -40,7 +36,7 @@ def report(place: Place, limit: int, html: Path | None, as_json: bool) -> None:
             show(map(harmless, table([in_short(run) for run in runs])))
             show(map(harmless, table([why for run in runs for why in failures(run)])))
     except (CannotOpen, CannotWrite) as error:
-        print(f"Cannot report: {harmless(str(error))}", file=sys.stderr)
+        print(f"report failed: {harmless(str(error))}", file=sys.stderr)
         sys.exit(2)
 
 
@@ -57,44 +53,3 @@ def _page(runs: list[dict]) -> str:
             f"--html needs {error.name}: install dbt-spark-contracts[report]"
         ) from None
     return page.html(runs)
-
-
-def in_short(run: dict[str, Any]) -> dict[str, Any]:
-    """A run in a line."""
-    return {
-        "started_at": run["started_at"][:19],
-        "run": run["run"],
-        "command": run["command"],
-        "status": run["status"],
-        "seconds": f"{run['seconds']:.1f}",
-        "tables": run["tables"],
-        "rows": sum(node["rows_written"] or 0 for node in run["nodes"]),
-        "rejected": sum(node["rejected"] or 0 for node in run["nodes"]),
-        "errors": run["errors"],
-        "git_commit": (run["git_commit"] or "")[:12],
-    }
-
-
-def failures(run: dict[str, Any]) -> list[dict[str, Any]]:
-    """The nodes of a run that did not pass, a line each, and why it was held back else."""
-    found = [
-        (node["node"], node["status"], shortened(node["message"] or ""))
-        for node in run["nodes"]
-        if node["status"] not in PASSED
-    ]
-    if run["reason"]:
-        found.append(("", run["status"], run["reason"]))
-    return [
-        {"run": run["run"], "node": node, "status": status, "message": message}
-        for node, status, message in found
-    ]
-
-
-def shortened(message: str) -> str:
-    """Why a node failed, in a line, without the node and its file, which dbt names first."""
-    line = " ".join(re.sub(r"^\w+ Error in [^\n]*\n", "", message).split())
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
-
-
-# How a node ends that holds nothing back, and one that did not begin.
-PASSED = ("success", "pass", "warn", "no-op", "skipped")

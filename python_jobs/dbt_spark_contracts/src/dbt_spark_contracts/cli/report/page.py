@@ -6,7 +6,7 @@ from string import Template
 from typing import Any
 
 from dbt_spark_contracts.cli.report import plots
-from dbt_spark_contracts.cli.report.command import failures, in_short
+from dbt_spark_contracts.cli.report.lines import failures, in_short
 from dbt_spark_contracts.cli.terminal import harmless
 
 HERE = Path(__file__).parent

@@ -46,7 +46,7 @@ def _begun(command: Command) -> Command:
     return replace(command, git_commit=git.commit(get_flags().PROJECT_DIR))
 
 
-class PublishDoors(metaclass=AdapterMeta):
+class PublishMethods(metaclass=AdapterMeta):
     """The part of the adapter for write, audit, publish.
 
     In all methods, `command` is the result of macros/publish/command.sql, and `graph` is dbt's.
@@ -91,7 +91,7 @@ class PublishDoors(metaclass=AdapterMeta):
     def check_before_publish(
         self, nodes: "Mapping[str, dict]", names: list[str], branch: str
     ) -> None:
-        """Raise an error if a table violates its contract. Implemented in contract/doors.py."""
+        """Raise an error if a table violates its contract: see ContractMethods."""
         raise NotImplementedError
 
     def _checked_run(self) -> Run:

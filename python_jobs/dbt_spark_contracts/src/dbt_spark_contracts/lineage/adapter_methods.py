@@ -42,7 +42,7 @@ _A_HOOK = {
 MARKS = "dbt.column_marks"
 
 
-class LineageDoors(metaclass=AdapterMeta):
+class LineageMethods(metaclass=AdapterMeta):
     """The part of the adapter that checks staged models and hooks against the marks of columns."""
 
     # Provided by dbt and by the adapter.

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from dbt_spark_contracts.lineage.project import Project
 
 
-class ContractDoors(metaclass=AdapterMeta):
+class ContractMethods(metaclass=AdapterMeta):
     """The part of the adapter that checks a model's contract in the steps of a materialization."""
 
     invocation: "Invocation"
 
-    # Provided by the adapter: lineage/doors.py.
+    # Provided by the adapter: lineage/adapter_methods.py.
     project_of: "Callable[[dict], Project]"
 
     @available
