@@ -96,6 +96,8 @@ TIME_AND_NEW = (
 )
 CONTRACT = "uv run dbt-spark-contracts contract"
 CONTRACTS = "contracts/test_contract_command.py::test_the_commands_of_the_documentation"
+ERASE = "uv run dbt-spark-contracts erase --column rental_customer_id --value"
+ERASED = "publish/test_erase.py::test_a_customer_of_this_project"
 RECORD = "publish/test_record.py::test_runs_that_were_published_held_back_or_failed"
 
 PAST = "bronze_silver/test_backfill.py::test_files_are_archived_and_read_again"
@@ -120,6 +122,11 @@ TESTED = {
     f"{CONTRACT} export --out contracts.odcs.yml": CONTRACTS,
     f"{CONTRACT} import contracts.odcs.yml --check": CONTRACTS,
     f"{CONTRACT} diff gold_trips_per_car": CONTRACTS,
+    f"{ERASE} CUST-6078": ERASED,
+    f"{ERASE} CUST-6078 --rewrite": ERASED,
+    f"{ERASE} - --rewrite < customer.txt": (
+        "publish/test_erase.py::test_what_cannot_be_done_is_one_line_and_2"
+    ),
     "uv run dbt-spark-contracts report": RECORD,
     "uv run --group bench dbt-spark-contracts report --html target/runs.html": RECORD,
     "uv run dbt build --vars '{write_audit_publish: false}'": (

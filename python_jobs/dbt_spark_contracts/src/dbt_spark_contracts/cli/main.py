@@ -11,6 +11,7 @@ import click
 from dbt_spark_contracts.cli.check_pull_request.command import check_pr
 from dbt_spark_contracts.cli.compare.command import compare
 from dbt_spark_contracts.cli.contract.command import contract
+from dbt_spark_contracts.cli.erase.command import erase
 from dbt_spark_contracts.cli.lineage.command import lineage
 from dbt_spark_contracts.cli.operations import history, maintain, publish, roll_back, unlock
 from dbt_spark_contracts.cli.report.command import report
@@ -18,7 +19,7 @@ from dbt_spark_contracts.cli.report.command import report
 COMMANDS = (
     *(check_pr, contract, lineage),
     *(compare, history, report),
-    *(publish, roll_back, maintain, unlock),
+    *(publish, roll_back, maintain, erase, unlock),
 )
 
 

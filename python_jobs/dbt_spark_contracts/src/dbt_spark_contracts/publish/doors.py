@@ -244,6 +244,14 @@ class PublishDoors(metaclass=AdapterMeta):
         run, nodes = self.invocation.run, graph["nodes"]
         self._tell(operations.recorded(run, _command(command), nodes, limit))
 
+    @available
+    def erase(self, command: dict, graph: dict) -> None:
+        """See `erase.operation.erase`."""
+        from dbt_spark_contracts.publish.erase import asked, operation  # only here is it needed
+
+        told = operation.erase(self.invocation.run, _command(command), graph, asked.current())
+        self._tell(told)
+
     def _tell(self, rows: list[dict]) -> None:
         """Keep the result rows for the command line, which may have called the operation."""
         self.invocation.told = rows
