@@ -253,10 +253,12 @@ def page(found: Sequence[Built], every: int, events: int, machine: str) -> str:
             f"{last[-1].on_disk:,} |"
         )
     spent = [each.maintenance for each in found if each.maintenance]
+    most = max(each.files for each in found if each.tables == WITH)
     lines += [
         "",
         f"A build brings {events:,} events. After every {every} builds one set of tables is "
-        f"maintained, which took {median(spent):.1f} s (median of {len(spent)}).",
+        f"maintained, which took {median(spent):.1f} s (median of {len(spent)}). In between it has "
+        f"at most {most} data files.",
         "",
         f"Measured on: {machine}",
     ]

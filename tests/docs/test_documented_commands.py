@@ -149,6 +149,9 @@ TESTED = {
     "uv run --group bench python -m python_jobs.bench --contestants D N": (
         "bench/test_bench_smoke.py::test_smoke"
     ),
+    "uv run --group bench python -m python_jobs.small_builds": (
+        "bench/test_small_builds.py::test_a_few_builds"
+    ),
     "uv run python -m python_jobs.leak_experiment": (
         "contracts/test_leak_experiment.py::test_the_page_has_what_the_experiment_prints"
     ),
