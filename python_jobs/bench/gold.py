@@ -1,4 +1,4 @@
-"""The Gold tables of a contestant, reduced to what all contestants must agree on."""
+"""Reads the Gold tables of a contestant, reduced to what all contestants must agree on."""
 
 import hashlib
 from collections.abc import Mapping
@@ -87,7 +87,7 @@ def check_same(golds: Mapping[str, Gold]) -> None:
     for table in TABLES:
         found = {name: gold[table] for name, gold in golds.items()}
         if len(set(found.values())) > 1:
-            lines.append(f"{table} is not the same for all:")
+            lines.append(f"{table} differs between contestants:")
             for name, part in found.items():
                 lines.append(f"  {name}: {part.rows} rows, checksum {part.checksum[:8]}")
     if lines:

@@ -1,4 +1,4 @@
-"""Each private name of dbt that the plugin touches is there, and does what the plugin relies on.
+"""Each private name of dbt that the plugin uses exists, and does what the plugin relies on.
 
 What fails here after an upgrade of dbt is to be read again in dbt's source before its version joins
 KNOWN_DBT_VERSIONS.
@@ -213,7 +213,7 @@ def test_the_manifest_is_handed_over_when_dbt_has_counted_it():
         cleanup_event_logger()
 
 
-def test_how_each_node_ends_is_told():
+def test_result_of_each_node_is_reported():
     told = []
     node = {"unique_id": "test.small.a", "node_status": "success"}
     result = {"status": "pass", "execution_time": 1.5, "message": "m", "num_failures": 2}
@@ -338,7 +338,7 @@ def test_a_materialization_is_ours_but_where_the_project_has_its_own(small_proje
     assert found.unique_id == f"macro.{package}.{TABLE}"
 
 
-def test_dbt_sparks_own_is_there_for_what_is_not_ours(small_project):
+def test_dbt_sparks_own_materializations_remain_available(small_project):
     project = small_project({"models/a.sql": "select 1 as id"})
     assert project("parse").success
     manifest = manifest_of(project)
@@ -687,6 +687,6 @@ def test_words_of_node_selection(manifest_of_places, word, names):
 
 
 @pytest.mark.parametrize("word", ["stg+", "+stg", "@stg", "stg deep", "stg,deep", "state:new"])
-def test_what_is_no_word_for_a_place(manifest_of_places, word):
+def test_invalid_place_is_refused(manifest_of_places, word):
     with pytest.raises(DbtRuntimeError, match="is not one word of dbt's node selection"):
         dbt_core.selected(*manifest_of_places, word)

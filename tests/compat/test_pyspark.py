@@ -1,4 +1,4 @@
-"""Each private name of pyspark and Iceberg that the guard uses is there, and does what it says."""
+"""Each private name of pyspark and Iceberg that the guard uses exists, and works as expected."""
 
 import inspect
 import threading

@@ -1,4 +1,4 @@
-"""Each command on each page is run by a test, or it is said why it cannot be.
+"""Each command on each page is run by a test, or has a reason why it cannot be.
 
 A new command on a page: add it to FREE if it starts no Java, to BUILT if a copy of this project can
 run it, to TESTED with the test that runs it, or to IMPOSSIBLE with the reason.
@@ -96,6 +96,8 @@ TIME_AND_NEW = (
 )
 CONTRACT = "uv run dbt-spark-contracts contract"
 CONTRACTS = "contracts/test_contract_command.py::test_the_commands_of_the_documentation"
+ERASE = "uv run dbt-spark-contracts erase --column rental_customer_id --value"
+ERASED = "publish/test_erase.py::test_a_customer_of_this_project"
 RECORD = "publish/test_record.py::test_runs_that_were_published_held_back_or_failed"
 
 PAST = "bronze_silver/test_backfill.py::test_files_are_archived_and_read_again"
@@ -120,6 +122,11 @@ TESTED = {
     f"{CONTRACT} export --out contracts.odcs.yml": CONTRACTS,
     f"{CONTRACT} import contracts.odcs.yml --check": CONTRACTS,
     f"{CONTRACT} diff gold_trips_per_car": CONTRACTS,
+    f"{ERASE} CUST-6078": ERASED,
+    f"{ERASE} CUST-6078 --rewrite": ERASED,
+    f"{ERASE} - --rewrite < customer.txt": (
+        "publish/test_erase.py::test_what_cannot_be_done_is_one_line_and_2"
+    ),
     "uv run dbt-spark-contracts report": RECORD,
     "uv run --group bench dbt-spark-contracts report --html target/runs.html": RECORD,
     "uv run dbt build --vars '{write_audit_publish: false}'": (
@@ -245,7 +252,7 @@ def test_each_command_of_a_page_is_run_by_a_test(page):
 
 
 @pytest.mark.quick
-def test_each_command_that_is_run_stands_on_a_page():
+def test_each_tested_command_is_on_a_page():
     texts = [(ROOT / page).read_text(encoding="utf-8") for page in PAGES]
     found = {command for text in texts for command in commands(text)}
     assert [each for each in [*FREE, *BUILT, *TESTED, *IMPOSSIBLE] if each not in found] == []
@@ -253,7 +260,7 @@ def test_each_command_that_is_run_stands_on_a_page():
 
 @pytest.mark.quick
 @pytest.mark.parametrize("test", sorted({*TESTED.values()}))
-def test_the_test_of_a_command_is_there(test):
+def test_the_test_of_a_command_exists(test):
     file, _, name = test.partition("::")
     assert f"def {name}(" in (ROOT / "tests" / file).read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The committed sample, from landing to Gold, against values that other code has worked out."""
+"""The committed sample, from landing to Gold, equals a result computed by independent code."""
 
 import ast
 import base64
@@ -171,7 +171,7 @@ def test_a_page_of_what_is_not_built_is_not_written(nodes, spark):
         read_fleet.fleet(spark, nodes)
 
 
-def test_end_of_build_tells_what_is_in_gold(built, module_schema, expected):
+def test_end_of_build_shows_what_is_in_gold(built, module_schema, expected):
     table = re.compile(rf"{module_schema}_gold\.\w+ ")
     said = [line.split() for line in built.said if table.match(line)]
     assert {line[0].rpartition(".")[2]: int(line[1]) for line in said} == {

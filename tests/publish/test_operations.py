@@ -1,4 +1,4 @@
-"""The commands that look after published tables: what they tell; that a dry run changes nothing."""
+"""The maintenance commands: their reports, and that a dry run changes nothing."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def test_each_command_by_the_names_that_history_lists(built, tool, told):
     assert set(line) == {"-", " "} and "published" in row and held in row
 
 
-def test_maintenance_tells_what_it_would_remove_and_then_removes_it(built, told):
+def test_maintenance_reports_what_it_would_remove_and_then_removes_it(built, told):
     table = f"{built.schema}.gold_doubled"
     seen = built.rows()
     orphan = built.dbt.home / f"warehouse/{built.schema}/gold_doubled/data/left.parquet"

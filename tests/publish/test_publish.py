@@ -1,4 +1,4 @@
-"""Write, audit, publish: readers see what a run wrote when all of it has passed, or none of it."""
+"""Write, audit, publish: readers see all tables of a run after it has passed, or none."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Each run is on record, with its nodes, also when it has failed; the report shows it."""
+"""Each run is recorded with its nodes, including failed runs, and the report shows it."""
 
 import json
 import subprocess

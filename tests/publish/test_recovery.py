@@ -1,4 +1,4 @@
-"""A run, an operation or a recovery that ends at any step: all of it is published, or none.
+"""A run, an operation or a recovery may end at any step: all of it is published, or none.
 
 The room `publish` is tried without dbt, so that each step of each can be the last one. What a
 process that is killed does not do any more, a test forbids by an error in all later steps.
@@ -265,7 +265,7 @@ def test_each_command_that_writes_takes_the_lock(house):
     assert house.seen() == {1}
 
 
-def test_what_the_lock_tells_decides_no_path(house, tmp_path, monkeypatch):
+def test_the_lock_does_not_determine_a_path(house, tmp_path, monkeypatch):
     checkpoints, victim = tmp_path / "checkpoints", tmp_path / "victim"
     victim.mkdir()
     monkeypatch.setattr(house, "checkpoints", str(checkpoints))

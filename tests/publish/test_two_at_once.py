@@ -1,4 +1,4 @@
-"""Two builds at once, and readers beside a build: never a mix, never a lost record."""
+"""Two builds at the same time, and readers during a build: no mix, and no lost record."""
 
 import os
 import signal

@@ -11,6 +11,7 @@ import click
 from dbt_spark_contracts.cli.check_pull_request.command import check_pr
 from dbt_spark_contracts.cli.compare.command import compare
 from dbt_spark_contracts.cli.contract.command import contract
+from dbt_spark_contracts.cli.erase.command import erase
 from dbt_spark_contracts.cli.lineage.command import lineage
 from dbt_spark_contracts.cli.operations import history, maintain, publish, roll_back, unlock
 from dbt_spark_contracts.cli.report.command import report
@@ -18,18 +19,18 @@ from dbt_spark_contracts.cli.report.command import report
 COMMANDS = (
     *(check_pr, contract, lineage),
     *(compare, history, report),
-    *(publish, roll_back, maintain, unlock),
+    *(publish, roll_back, maintain, erase, unlock),
 )
 
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Each sub-command ends with 0 if all is well, 1 if its answer is no, and 2 with one "
-    "line on stderr if it cannot be done.",
+    epilog="Exit codes of all sub-commands: 0 for success, 1 if the answer is no, and 2 with one "
+    "line on stderr for an error.",
 )
 @click.version_option(package_name="dbt-spark-contracts")
 def cli() -> None:
-    """Look after a dbt project on Spark whose tables keep their contracts."""
+    """Tools for a dbt project on Spark with enforced contracts."""
 
 
 for command in COMMANDS:

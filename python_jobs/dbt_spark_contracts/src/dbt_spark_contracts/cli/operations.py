@@ -13,18 +13,18 @@ import click
 from dbt_spark_contracts.cli.opened import CannotOpen, Place, one_line, project_options
 from dbt_spark_contracts.cli.terminal import harmless, show, table
 
-# dbt's events: a line for the user, and why an operation stopped.
+# dbt's events: a line for the user, and the reason why an operation stopped.
 SAID = "Note"
 STOPPED = ("RunningOperationCaughtError", "RunningOperationUncaughtError")
 
-# What only --json tells: a line is to be readable.
+# Columns that only --json has, so that lines stay readable.
 FOR_PROGRAMS = ("invocation_id", "from_snapshot_id", "to_snapshot_id")
 
-# What is shown only if one of the rows has it.
+# Columns that are shown only if a row has a value.
 IF_ANY = ("reason",)
 
-dry_run = click.option("--dry-run", is_flag=True, help="Check, tell what would be done, stop.")
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
+dry_run = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 @click.command()
@@ -89,10 +89,10 @@ def publish(place: Place, branch: str, dry_run: bool, as_json: bool) -> None:
 @as_json
 @project_options
 def roll_back(place: Place, to: str, dry_run: bool, as_json: bool) -> None:
-    """Let readers see the tables as they were published at TO.
+    """Roll all tables back to what was published at TO.
 
-    TO is a time in UTC, like "2026-01-14 18:00", or the name of a published run. All tables roll
-    back, or none. Nothing is deleted, and a later roll-back can go forward again.
+    TO is a time in UTC, like "2026-01-14 18:00", or the name of a published run. All tables are
+    rolled back, or none. Nothing is deleted: a later roll-back can go forward again.
     """
     _run(place, "roll_back", {"to": to, "dry_run": dry_run}, as_json)
 
@@ -102,7 +102,7 @@ def roll_back(place: Place, to: str, dry_run: bool, as_json: bool) -> None:
 def unlock(place: Place) -> None:
     """Take the lock from a dead build, and clean up after it.
 
-    The next build does so by itself. The command waits until the build is certainly dead.
+    The next build does the same. The command waits until the build is certainly dead.
     """
     _run(place, "unlock", {}, False)
 
@@ -203,5 +203,7 @@ def told(
 
     invocation = Invocation.last()
     if invocation is None:
-        raise CannotOpen("the profile's target is not a Spark session: name another, --target")
+        raise CannotOpen(
+            "the profile's target is not a Spark session: choose another one with --target"
+        )
     return invocation.told

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, IllegalArgumentException
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import fetched, java_classes
@@ -137,8 +137,10 @@ def find(session: "SparkSession", table: str):
         if error.getErrorClass() == tables.NO_TABLE:
             return None
         raise
+    except IllegalArgumentException:
+        return None  # Spark has a table of another format with that name, in its own catalog
     except Py4JJavaError as error:
-        # Spark has a table of another format with that name.
+        # The same, in another one.
         if error.java_exception.getClass().getName() == "java.lang.IllegalArgumentException":
             return None
         raise

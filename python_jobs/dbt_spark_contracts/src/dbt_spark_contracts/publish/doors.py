@@ -42,7 +42,7 @@ def _command(told: dict) -> Command:
 
 
 def _begun(command: Command) -> Command:
-    """The command of a run that begins, with the commit that it builds."""
+    """Return the command of a new run, with the git commit that it builds."""
     return replace(command, git_commit=git.commit(get_flags().PROJECT_DIR))
 
 
@@ -243,6 +243,14 @@ class PublishDoors(metaclass=AdapterMeta):
         """See `operations.recorded`."""
         run, nodes = self.invocation.run, graph["nodes"]
         self._tell(operations.recorded(run, _command(command), nodes, limit))
+
+    @available
+    def erase(self, command: dict, graph: dict) -> None:
+        """See `erase.operation.erase`."""
+        from dbt_spark_contracts.publish.erase import asked, operation  # only here is it needed
+
+        told = operation.erase(self.invocation.run, _command(command), graph, asked.current())
+        self._tell(told)
 
     def _tell(self, rows: list[dict]) -> None:
         """Keep the result rows for the command line, which may have called the operation."""

@@ -1,6 +1,6 @@
-"""The tables `dbt_runs` and `dbt_nodes`: each run that may write tables, and each node of it.
+"""The tables `dbt_runs` and `dbt_nodes`: the runs that may write tables, and their nodes.
 
-A row is written when the run ends, also when it has failed. A process that is killed leaves none.
+The rows are written when the run ends, also if it failed. A killed process leaves none.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RUNS = "dbt_runs"
 NODES = "dbt_nodes"
 
-# How a run ended, besides what the publish log calls its tables.
+# Results of a run, in addition to the statuses of the publish log.
 FAILED = "failed"
 NOT_PUBLISHED = "not published"
 ON_MAIN = "written to main"
@@ -63,15 +63,15 @@ _NODE_COLUMNS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a node has ended.
+    """The result of a node.
 
     Attributes:
-        status: In dbt's words.
-        relation: The name of its table; "" if it has none.
+        status: dbt's status.
+        relation: The name of its table, or "" if it has none.
         seconds: How long it took.
-        message: What dbt says of it.
-        failures: The rows that a data test has found.
-        written: What it has written.
+        message: dbt's message.
+        failures: The number of rows that a data test found.
+        written: What it wrote, if it wrote a table.
     """
 
     status: str
@@ -84,7 +84,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RunRow:
-    """A row of `dbt_runs`, by the names of its columns."""
+    """A row of `dbt_runs`. The attributes are the columns."""
 
     started_at: datetime
     run: str
@@ -101,7 +101,7 @@ class RunRow:
 
 @dataclass(frozen=True)
 class NodeRow:
-    """A row of `dbt_nodes`, by the names of its columns."""
+    """A row of `dbt_nodes`. The attributes are the columns."""
 
     started_at: datetime
     run: str
@@ -124,15 +124,15 @@ class NodeRow:
 def node_row(
     started_at: datetime, run: str, node: str, how: Outcome, dbts: dict, rejected: int | None
 ) -> NodeRow:
-    """The row of a node.
+    """Return the row of a node.
 
     Args:
         started_at: When the run began.
         run: The run's name.
         node: The node's unique id.
-        how: How it has ended.
-        dbts: What dbt's graph has of the node.
-        rejected: The records that it has rejected.
+        how: Its result.
+        dbts: The node in dbt's graph.
+        rejected: The number of records that it has rejected.
     """
     made = how.written
     return NodeRow(
@@ -158,11 +158,11 @@ def node_row(
 def write(
     session: "SparkSession", names: tuple[str, str], run: RunRow, nodes: Iterable[NodeRow]
 ) -> None:
-    """Write a run and its nodes, a commit each.
+    """Write a run and its nodes, in one commit per table.
 
     Args:
-        session: The session, which writes to main.
-        names: The names of the two tables, which are made if they are not there.
+        session: The session. It must write to main.
+        names: The names of the two tables. They are created if they do not exist.
         run: The run.
         nodes: Its nodes.
     """
@@ -209,23 +209,23 @@ def read(
     limit: int | None = None,
     only: Collection[str] | None = None,
 ) -> list[dict]:
-    """The newest runs that were recorded, the newest first.
+    """Return the recorded runs, newest first.
 
     Args:
         session: The session.
         names: The names of the two tables.
-        limit: How many runs at most; all, without it.
-        only: The names of the runs to read; all, without it.
+        limit: The maximum number of runs. Default: all.
+        only: The names of the runs to read. Default: all.
 
     Returns:
-        A dict for each run, of its row, with the rows of its nodes as `nodes`. Times are texts in
-        UTC. None before the first run is recorded.
+        One dict per run: its row, with the rows of its nodes as `nodes`. Times are texts in UTC.
+        Empty before the first run is recorded.
     """
     if not all(tables.exists(session, name) for name in names):
         return []
     for name in names:
         tables.forget(session, name)
-    # As numbers: pyspark would give a time in the time zone of this machine.
+    # As numbers, because pyspark would convert a time to the time zone of this machine.
     runs, nodes = (
         session.table(name).withColumn("started_at", F.unix_micros("started_at")) for name in names
     )
@@ -248,11 +248,11 @@ def read(
 
 
 def as_text(micros: int) -> str:
-    """A time in UTC, of microseconds since 1970, to the microsecond."""
+    """Return microseconds since 1970 as a time in UTC, with microseconds."""
     time = datetime.fromtimestamp(micros // 1_000_000, timezone.utc)
     return time.replace(microsecond=micros % 1_000_000).isoformat(timespec="microseconds")
 
 
 def now() -> datetime:
-    """The time, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(timezone.utc)

@@ -1,0 +1,1 @@
+"""`dbt-spark-contracts erase`: docs/erasing.md."""
