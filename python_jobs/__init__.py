@@ -1,1 +1,1 @@
-"""What runs beside the dbt models: the dbt plugin, the landing generator, table maintenance."""
+"""Python programs beside the dbt models: the guard, the landing generator, the benchmark."""

@@ -1,14 +1,15 @@
-r"""Make landing files: the events of a plausible fleet of cars, same arguments, same bytes.
+r"""Generates landing files: the events of a plausible fleet of cars, reproducibly.
 
-Every event reports one trip of one car. Odometers grow, fuel is burnt and refilled, insurances run
-out and are renewed, rentals change hands, one event in a hundred arrives late. On request some
-records repeat earlier ones and some are broken, the way real feeds are. `--events` is the number of
-records in all: duplicates and corrupt ones are among them, not on top.
+Each event reports one trip of one car. Odometers grow, fuel is used and refilled, insurances
+expire and are renewed, rentals change, and one event in a hundred arrives late. Optionally, some
+records repeat earlier ones and some are corrupt, as in real feeds. `--events` is the total number
+of records, including duplicates and corrupt records. The same arguments give the same bytes.
 
-The history ends near 2025-12-31 and goes back to 2024-01-01 at most, with an event a car every week
-at the slowest and every hour at the busiest. More than 17 000 events a car run on into the future.
+The history ends near 2025-12-31 and begins at 2024-01-01 at the earliest. A car has between one
+event per week and one per hour. With more than 17 000 events per car, the events go on into the
+future.
 
-The committed sample under `landing/` is made by these commands alone, from the project's folder:
+The committed sample in `landing/` is the result of these commands, run in the project's folder:
 
     python -m python_jobs.generate_landing --events 10 --cars 2 --seed 168 --out landing/objects \
         --format json --events-per-file 1 --duplicates 0.1 --corrupt 0.1
@@ -44,12 +45,12 @@ TEXT, NUMBER = "%s", "#"
 
 
 def fields(names: str) -> dict[str, Any]:
-    """The shape of the blank-separated `names`; those that end in # hold numbers."""
+    """Return the shape of the blank-separated `names`. A name that ends with # is a number."""
     return {name.rstrip("#"): NUMBER if name.endswith("#") else TEXT for name in names.split()}
 
 
 def extract(names: str, **more: Any) -> dict[str, Any]:
-    """Fields as every source system delivers them: with when and where they were taken."""
+    """Return fields as each source system delivers them: with the time and the source."""
     return {**fields("extraction_timestamp source_system"), "data": {**fields(names), **more}}
 
 
@@ -78,7 +79,7 @@ SHAPE: dict[str, Any] = {
 
 
 def leaf_paths(shape: dict[str, Any], prefix: str = "") -> list[str]:
-    """The dotted paths of every value of `shape`, in its order."""
+    """Yield the dotted paths of all values of `shape`, in order."""
     paths: list[str] = []
     for key, inner in shape.items():
         path = prefix + key
@@ -87,20 +88,20 @@ def leaf_paths(shape: dict[str, Any], prefix: str = "") -> list[str]:
 
 
 LEAVES = leaf_paths(SHAPE)
-# One event is the flat list of its values in the order of LEAVES, until a writer gives it a form.
+# An event is a flat list of values in the order of LEAVES, until a writer formats it.
 Values = list[Any]
 
 
 def leaf(name: str) -> int:
-    """Where the value of the leaf called `name` (its last key) stands among the values."""
+    """Return the position of the value whose last key is `name`."""
     return next(i for i, path in enumerate(LEAVES) if path.split(".")[-1] == name)
 
 
 EVENT_ID, PROCESSED, BATTERY = map(leaf, ("event_id", "processing_timestamp", "batteryChargePerc"))
-# What a sensor or a source system now and then does not know.
+# Values that a sensor or a source system sometimes does not know.
 FORGETFUL = list(map(leaf, ("color", "provider", "oil_life_percentage", "tripMaxSpeedKm")))
 FORGETFUL += list(map(leaf, ("engineTempCelsius", "batteryChargePerc", "front_left", "rear_right")))
-# The ways in which a value makes its record unreadable; None leaves the key out.
+# Values that make a record unreadable. None leaves the key out.
 BAD_VALUES = [
     (leaf("event_id"), None),
     (leaf("carChassis"), None),
@@ -113,7 +114,7 @@ BAD_VALUES = [
 
 # ---- the fleet --------------------------------------------------------------------------------
 
-# No text below holds a quote or a backslash: the templates of the writers rely on it.
+# No text below contains a quote or a backslash: the templates of the writers rely on it.
 MODELS = [  # model, manufacturer, gas type, litres of the tank
     ("Onix", "Chevrolet", "Flex", 44),
     ("HB20 Sedan", "Hyundai", "Flex", 50),
@@ -138,7 +139,7 @@ INSURERS = [
     "Azul Seguros",
     "Allianz",
     "Itaú Seguros",
-    "Liberty Seguros, S.A.",  # a comma, so that a csv has something to quote
+    "Liberty Seguros, S.A.",  # with a comma, so that a CSV file needs quotes
 ]
 BASE62 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 NOT_RENTED = (None,) * 5
@@ -151,29 +152,29 @@ CLOCK = [f"T{h:02}:{m:02}:{s:02}Z" for h in range(24) for m in range(60) for s i
 
 @lru_cache(maxsize=10_000)
 def date_text(day: int) -> str:
-    """The ISO date of the `day`-th day since 1970-01-01."""
+    """Return the ISO date of the `day`-th day since 1970-01-01."""
     return date.fromordinal(719_163 + day).isoformat()
 
 
 def iso(time: int) -> str:
-    """The ISO 8601 text, in UTC, of `time` in seconds since 1970. A table: strftime is too slow."""
+    """Return `time` in seconds since 1970 as ISO 8601 in UTC. (strftime would be too slow.)"""
     day, second = divmod(time, DAY)
     return date_text(day) + CLOCK[second]
 
 
 def pick(rng: Random, options: Sequence[T]) -> T:
-    """One of `options`. Built on random(), as choice() may change between versions of Python."""
+    """Return one of `options`. (choice() may differ between Python versions.)"""
     return options[int(rng.random() * len(options))]
 
 
 def new_event_id(rng: Random) -> str:
-    """`evt_` and a version 4 UUID."""
+    """Return `evt_` and a version 4 UUID."""
     bits = f"{rng.getrandbits(128):032x}"
     return f"evt_{bits[:8]}-{bits[8:12]}-4{bits[13:16]}-a{bits[17:20]}-{bits[20:]}"
 
 
 class Event(NamedTuple):
-    """One event: when it happened and when it was processed (seconds since 1970), its values."""
+    """An event: its values, when it happened and when it was processed (seconds since 1970)."""
 
     time: int
     processed: int
@@ -181,18 +182,21 @@ class Event(NamedTuple):
 
 
 class Car:
-    """A car, and what its trips change about it.
+    """A car, whose state changes with its trips.
 
-    Kilometres, litres and psi are whole tenths: sums stay exact, and a tenth of them is a number
-    with one decimal.
+    Kilometres, litres and psi are counted in tenths, so that sums are exact and the reported
+    numbers have one decimal place.
 
-    rng: where all chance comes from; start: seconds since 1970; step: mean minutes between events.
+    Args:
+        rng: The source of all chance.
+        start: Seconds since 1970.
+        step: The mean number of minutes between events.
     """
 
     def __init__(self, rng: Random, start: int, step: float) -> None:
         self.rng, self.step = rng, step
-        self.time = start + 60 * int(step * rng.random())  # when its next event will be
-        self.gap = int(step)  # minutes since the event before that
+        self.time = start + 60 * int(step * rng.random())  # the time of its next event
+        self.gap = int(step)  # minutes since the previous event
         today = self.time // DAY
         model, manufacturer, gas, litres = pick(rng, MODELS)
         year = 2018 + int(6 * rng.random())
@@ -212,14 +216,14 @@ class Car:
         self.rental_ends = today
 
     def insure(self, until: int) -> None:
-        """Take out a policy up to the day `until`; half of the fleet will renew it too late."""
+        """Take out a policy until the day `until`. Half of the fleet renews too late."""
         rng = self.rng
         policy = f"INS-{100_000_000 + int(900_000_000 * rng.random())}"
         self.insurance = (pick(rng, INSURERS), policy, date_text(until))
         self.renewal = until + int(180 * max(0.0, 2 * rng.random() - 1))
 
     def rent(self, today: int) -> None:
-        """Hand the car to the next customer for up to a month, or to nobody."""
+        """Rent the car to the next customer for up to a month, or to nobody."""
         rng = self.rng
         self.rental_ends = today + 1 + int(30 * rng.random())
         self.rental = None
@@ -229,9 +233,9 @@ class Car:
             self.rental = (agreement, customer, date_text(today) + "T00:00:00Z")
 
     def burn(self, km: int) -> int:
-        """Take what `km` tenths of a km need from the tank, and return it.
+        """Use the fuel for `km` tenths of a kilometre, and return the amount.
 
-        The tank is refilled first if too little would be left.
+        The tank is first refilled if too little would be left.
         """
         random = self.rng.random
         used = int(km / (self.km_per_unit * (0.85 + 0.3 * random())))
@@ -241,7 +245,7 @@ class Car:
         return used
 
     def roll(self) -> None:
-        """Let the tyres lose some air; somebody notices a soft one sooner or later."""
+        """Let the tyres lose some air. Soft tyres are inflated after a while."""
         random = self.rng.random
         softest = min(self.tyres)
         if softest < 285 or (softest < 300 and random() < 0.3):
@@ -249,7 +253,7 @@ class Car:
         self.tyres = [psi - int(4 * random()) for psi in self.tyres]
 
     def drive(self) -> Event:
-        """Make the trip that ends at `self.time`, and report it."""
+        """Drive the trip that ends at `self.time`, and return its event."""
         random, time = self.rng.random, self.time
         minutes = int(min(15 + 225 * random(), 0.8 * self.gap))
         started = time - 60 * minutes
@@ -300,9 +304,9 @@ class Car:
 
 
 def fleet_events(rng: Random, cars: int, events: int) -> Iterator[Event]:
-    """Yield the endless events of `cars` new cars, in order of time.
+    """Yield an endless sequence of events of `cars` new cars, in order of time.
 
-    About `events` of them fill the history. Each car is in memory, but no event.
+    About `events` of them fill the history. All cars are in memory, but no events.
     """
     span = (HISTORY_END - HISTORY_START) // 60
     step = min(7 * 24 * 60, max(60, span * cars / max(events, 1)))
@@ -319,11 +323,11 @@ def fleet_events(rng: Random, cars: int, events: int) -> Iterator[Event]:
 # ---- the way to the landing folder ------------------------------------------------------------
 
 LATE_SHARE = 0.01
-REPEATABLE = 1000  # a record repeats one of the so many events before it
+REPEATABLE = 1000  # a record repeats one of this many previous events
 
 
 def reprocessed(event: Event, when: int) -> Event:
-    """A copy of `event` that was processed at `when` (seconds since 1970)."""
+    """Return a copy of `event` that was processed at `when` (seconds since 1970)."""
     values = event.values.copy()
     values[PROCESSED] = iso(when)
     return Event(event.time, when, values)
@@ -334,7 +338,7 @@ def arrivals(
 ) -> Iterator[Event]:
     """Yield the first `number` of `events` in order of arrival, and count them in `tally`.
 
-    A few come `wait` to three times `wait` places late, or at the end at the latest.
+    A few arrive `wait` to three times `wait` positions late, but at the end at the latest.
     """
     held: list[tuple[int, int, Event]] = []
     now = 0
@@ -352,19 +356,19 @@ def arrivals(
         yield event
 
 
-# What goes into a file: the values of an event and, where it is to be corrupt, a number from 0 to
-# 1 that decides how.
+# A record of a file: the values of an event and, if it should be corrupt, a number from 0 to 1
+# that determines how.
 Record = tuple[Values, "float | None"]
 Writer = Callable[[TextIO, Iterable[Record]], None]
 
 
 def feed(args: argparse.Namespace, tally: Counter[str]) -> Iterator[Record]:
-    """The `args.events` records of a run in their order, counted by kind in `tally`.
+    """Yield the `args.events` records of a run in order, and count them by kind in `tally`.
 
-    The shares are met exactly (rounded down): each record is drawn from the kinds still to come.
+    The shares are exact (rounded down): each record is drawn from the kinds that are left.
     """
     fleet_rng = Random(args.seed)
-    # Chance of its own: the same seed is the same fleet, whatever happens to its records.
+    # A separate generator, so that the same seed gives the same fleet whatever its records are.
     rng = Random(fleet_rng.getrandbits(64))
     duplicates = int(args.events * args.duplicates + 1e-6)
     corrupt = int(args.events * args.corrupt + 1e-6)
@@ -383,7 +387,7 @@ def feed(args: argparse.Namespace, tally: Counter[str]) -> Iterator[Record]:
             event = recent[slot]
             if rng.random() < 0.5:
                 event = corrected(rng, event, now)
-                recent[slot] = event  # so that every correction is later than the one before
+                recent[slot] = event  # so that each correction is later than the previous one
             yield event.values, None
         elif duplicates <= draw < duplicates + corrupt:
             corrupt -= 1
@@ -429,17 +433,17 @@ def as_object(values: Iterable[Any]) -> dict[str, Any]:
 
 
 def spoilt(values: Values, choice: int) -> Values:
-    """A copy of `values` with one of the BAD_VALUES."""
+    """Return a copy of `values` with one of the BAD_VALUES."""
     where, bad = BAD_VALUES[choice]
     return [*values[:where], bad, *values[where + 1 :]]
 
 
 def json_writer(encode: Callable[[Any], str], array: bool = False) -> Writer:
-    """A writer of objects in the style of `encode`, one after the other or as one array.
+    """Return a writer of objects in the style of `encode`, one after the other or as one array.
 
-    Broken text would make a whole array unreadable: there, records are corrupt in values only.
+    Broken text would make a whole array unreadable. In an array, only values are corrupt.
     """
-    # Filling a template takes a fifth of the time of encoding an object.
+    # Filling a template takes a fifth of the time that encoding an object takes.
     template = encode(SHAPE).replace(f'"{NUMBER}"', "%s")
     opening, between, closing = ("[\n", ",\n", "\n]\n") if array else ("", "\n", "\n")
     ways = len(BAD_VALUES) + (0 if array else 3)
@@ -467,7 +471,7 @@ def json_writer(encode: Callable[[Any], str], array: bool = False) -> Writer:
 
 
 def write_csv(file: TextIO, records: Iterable[Record]) -> None:
-    """A header of dotted paths, an event a row. What is missing is an empty cell."""
+    """Write a header of dotted paths, and one row per event. A missing value is an empty cell."""
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(LEAVES)
     for values, defect in records:
@@ -487,10 +491,18 @@ write_object = json_writer(pretty)
 
 
 def write_files(records: Iterator[Record], out: Path, form: str, events_per_file: int) -> int:
-    """Write `records` to numbered files in the folder `out`, made if need be, and return how many.
+    """Write `records` to numbered files in the folder `out`, and return the number of files.
 
-    form: json, jsonl or csv. Files of the same name are replaced. Raises OSError where the folder
-    or a file cannot be written.
+    Files of the same name are replaced.
+
+    Args:
+        records: The records.
+        out: The folder. It is created if it does not exist.
+        form: json, jsonl or csv.
+        events_per_file: The number of records per file.
+
+    Raises:
+        OSError: If the folder or a file cannot be written.
     """
     write = write_object if (form, events_per_file) == ("json", 1) else WRITERS[form]
     out.mkdir(parents=True, exist_ok=True)
@@ -509,7 +521,7 @@ def write_files(records: Iterator[Record], out: Path, form: str, events_per_file
 def bounded(
     kind: Callable[[str], Any], low: float, high: float, wanted: str
 ) -> Callable[[str], Any]:
-    """A reader of numbers of a `kind` from `low` to `high`, for argparse; `wanted` says which."""
+    """Return a parser of numbers from `low` to `high` for argparse. `wanted` is its description."""
 
     def read(text: str) -> Any:
         try:
@@ -517,18 +529,18 @@ def bounded(
         except ValueError:
             value = math.nan
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} will not do: give {wanted}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not valid: give {wanted}")
         return value
 
     return read
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The arguments, checked. Leaves with exit code 2 and one line on what to change if wrong."""
+    """Return the checked arguments. If they are wrong, exit with code 2 and one line."""
     parser = argparse.ArgumentParser(
         prog="python -m python_jobs.generate_landing",
         usage="%(prog)s --events N --out DIR [options]",
-        description="Make landing files of car telemetry: same arguments, same bytes.",
+        description="Generate landing files of car telemetry, reproducibly.",
     )
     natural = bounded(int, 0, math.inf, "a whole number, 0 or more")
     positive = bounded(int, 1, math.inf, "a whole number, 1 or more")
@@ -536,11 +548,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     # fmt: off
     add = parser.add_argument
     add("--events", type=natural, required=True, metavar="N",
-        help="records in all, duplicates and corrupt ones included")
+        help="number of records, including duplicates and corrupt ones")
     add("--cars", type=positive, default=100, metavar="M", help="default: %(default)s")
     add("--seed", type=natural, default=0, metavar="S", help="default: %(default)s")
     add("--out", type=Path, required=True, metavar="DIR",
-        help="folder to write to; files of the same name are replaced")
+        help="folder to write to; files with the same name are replaced")
     add("--format", choices=("json", "jsonl", "csv"), default="jsonl", help="default: jsonl")
     add("--duplicates", type=share, default=0.0, metavar="P",
         help="share of the records that repeat an earlier event, half of them corrected")
@@ -553,12 +565,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if args.duplicates and args.duplicates + args.corrupt >= 1:
         parser.error("--duplicates and --corrupt leave no event to repeat: give a sum below 1")
     if args.out.exists() and not args.out.is_dir():
-        parser.error(f"--out {args.out} exists and is not a folder: name another, or remove it")
+        parser.error(f"--out {args.out} exists and is not a folder: choose another, or remove it")
     return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the files that the command line asks for, and print one line on what they hold."""
+    """Write the requested files, and print one line about them."""
     args = parse_args(argv)
     tally: Counter[str] = Counter()
     try:

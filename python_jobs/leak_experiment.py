@@ -1,9 +1,9 @@
-"""What lets a Silver-only column through to Gold: one Gold write, done in every way.
+"""Shows what lets a Silver-only column into Gold: one Gold write, done in every way.
 
     python -m python_jobs.leak_experiment [--out FILE]
 
 A small Iceberg Silver table is made into one row per car with its KPIs, as gold_car_current_state
-does. That DataFrame is projected in each way that docs/why-columns-leak.md tells of, with and
+does. That DataFrame is projected in each way that docs/why-columns-leak.md describes, with and
 without a checkpoint, and written in each way to a table of each kind. Spark starts with the
 project's own settings, but its tables are in a temporary folder. Prints Markdown, the same on every
 run: what the table held afterwards, or how Spark refused. Takes about a minute.
@@ -37,11 +37,11 @@ GOLD = [
     *("telemetry_timestamp", "insurance_status", "insurance_days_expired", "event_timestamp"),
     "gold_processing_timestamp",
 ]
-# The five that the incident's table of 19 columns held as well.
+# The five additional columns of the incident's table of 19 columns.
 SILVER_ONLY = ["event_id", "event_primary_timestamp", "event_year", "event_month", "event_day"]
 
-# In Gold's order, but for `model`, which stands before `manufacturer` as in this project's Silver:
-# a difference that no type gives away.
+# In Gold's order, except that `model` is before `manufacturer`, as in this project's Silver:
+# a difference that the types do not reveal.
 SILVER = """
 select event_id, car_chassis, event_primary_timestamp, model, manufacturer, year, gas_type,
   insurance_provider, date(insured_until) as insurance_valid_until,
@@ -111,14 +111,14 @@ WAYS: dict[str, Callable[[DataFrame, str], None]] = {
     "MERGE, listed, no nulls": merge_listed_strictly,
 }
 
-# What an earlier run left: no table, or its own DataFrame, projected or not.
+# The result of an earlier run: no table, or its own DataFrame, projected or not.
 TARGETS: dict[str, Callable[[DataFrame], DataFrame] | None] = {
     "absent": None,
     "clean": PROJECTIONS["select"],
     "polluted": PROJECTIONS["as it is"],
 }
 
-# What Spark does for the sake of big data, and small data mostly waits for.
+# Settings for small data: less overhead.
 FOR_SMALL_DATA = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",

@@ -1,9 +1,9 @@
-"""Write a new Gold model that builds at once: model, contract, unit test, and who reads it.
+"""Scaffolds a Gold model that builds at once: the model, its contract, and a unit test.
 
     uv run python -m python_jobs.new_gold_model gold_events_per_car --key car_chassis
 
-It counts the events of each key. Edit it from there: docs/contracts.md. Ends with 0, or with 2 and
-one line if nothing could be written.
+It counts the events of each key. Then edit it: see docs/contracts.md. The exit code is 0, or 2 with
+one line if nothing was written.
 """
 
 import argparse
@@ -19,7 +19,7 @@ SILVER = "models/silver/_silver__models.yml"
 EXPOSURES = "models/exposures.yml"
 PARENT = "silver_car_telemetry"
 
-MODEL = '''"""How many events there are: one row per {keys}."""
+MODEL = '''"""The number of events: one row per {keys}."""
 
 from pyspark.sql import functions as F
 
@@ -29,10 +29,7 @@ def model(dbt, spark):
 
 
 def {function}(events):
-    """The number of events and the time of the newest, by {keys}.
-
-    In: {parent}. Out: the columns of {name}.
-    """
+    """Return the number of events and the time of the newest event, per {keys}."""
     counted = events.groupBy({quoted}).agg(
         F.count("event_id").alias("event_count"),
         F.max("event_timestamp").alias("newest_event_at"),
@@ -45,7 +42,7 @@ YML = """version: 2
 models:
 
   - name: {name}
-    description: "How many events there are. One row per {keys}."
+    description: "The number of events. One row per {keys}."
     access: public
     constraints: [{{type: primary_key, columns: [{key_list}]}}]
     config:
@@ -57,16 +54,16 @@ models:
     columns:
 {key_columns}      - name: event_count
         data_type: bigint
-        description: "How many events."
+        description: "The number of events."
         constraints: [{{type: not_null}}]
       - name: newest_event_at
         data_type: timestamp
-        description: "When the newest of them happened, UTC."
+        description: "The time of the newest event, UTC."
 
 unit_tests:
 
   - name: {name}_counts_events
-    description: Two events of one key are one row.
+    description: Two events with the same key become one row.
     model: {name}
     given:
       - input: ref('{parent}')
@@ -88,7 +85,7 @@ NOT_NULL = """        constraints: [{type: not_null}]
 
 
 class CannotWriteError(Exception):
-    """Why there is no new model, in one line."""
+    """The model cannot be written. The message is one line."""
 
 
 def write(name: str, keys: list[str], exposure: str = "", root: Path = ROOT) -> list[Path]:
@@ -96,8 +93,8 @@ def write(name: str, keys: list[str], exposure: str = "", root: Path = ROOT) -> 
 
     Args:
         name: The model's name, which begins with `gold_`.
-        keys: The columns of Silver that it has one row of.
-        exposure: Who reads it, an exposure that is there; nobody yet, if empty.
+        keys: The columns of Silver whose combinations are its rows.
+        exposure: An existing exposure that reads it. Empty if there is none yet.
         root: The folder of the project.
 
     Returns:
@@ -107,10 +104,12 @@ def write(name: str, keys: list[str], exposure: str = "", root: Path = ROOT) -> 
         CannotWriteError: If a Gold model cannot have that name or these keys.
     """
     if not re.fullmatch("gold_[a-z][a-z0-9_]*", name):
-        raise CannotWriteError(f"{name} is no name of a Gold model: gold_, then a-z, 0-9 and _")
+        raise CannotWriteError(
+            f"{name} is not a valid name for a Gold model: gold_, then a-z, 0-9 and _"
+        )
     there = sorted(file for file in root.glob("models/**/*") if file.stem == name)
     if there:
-        raise CannotWriteError(f"{there[0].relative_to(root)} is there: take another name")
+        raise CannotWriteError(f"{there[0].relative_to(root)} already exists: choose another name")
     columns = [_column(key, root) for key in keys]
     if exposure:
         text = (root / EXPOSURES).read_text(encoding="utf-8")
@@ -135,7 +134,7 @@ def write(name: str, keys: list[str], exposure: str = "", root: Path = ROOT) -> 
 
 
 def _with_reader(text: str, exposure: str, name: str) -> str:
-    """The exposures' file, with the model as the last that an exposure reads."""
+    """Return the exposures' file, with the model added to what an exposure reads."""
     known = [each["name"] for each in yaml.safe_load(text)["exposures"]]
     if exposure not in known:
         raise CannotWriteError(f"{EXPOSURES} has no {exposure}: it has {', '.join(known)}")
@@ -163,20 +162,20 @@ def _column(name: str, root: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the model, and print what to do next."""
+    """Write the model, and print the next steps."""
     parser = argparse.ArgumentParser(
         prog="python -m python_jobs.new_gold_model",
-        description="Write a new Gold model that builds at once: model, contract and unit test.",
+        description="Scaffold a Gold model that builds at once: model, contract and unit test.",
     )
-    parser.add_argument("name", help="the model's name, as gold_events_per_car")
+    parser.add_argument("name", help="the model's name, such as gold_events_per_car")
     parser.add_argument(
         "--key",
         nargs="+",
         default=["car_chassis"],
-        help=f"columns of {PARENT}: the model has one row of each (default: car_chassis)",
+        help=f"columns of {PARENT}: the model has one row per combination (default: car_chassis)",
     )
     parser.add_argument(
-        "--exposure", default="", help=f"who reads it: an exposure of {EXPOSURES}, which is told"
+        "--exposure", default="", help=f"who reads it: an exposure in {EXPOSURES}, which is updated"
     )
     options = parser.parse_args(arguments)
     try:
@@ -187,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(*(file.relative_to(ROOT) for file in written), sep="\n")
     print(f"Build and test it: uv run dbt build -s {options.name}")
     if not options.exposure:
-        print(f"Then name who reads it in {EXPOSURES}.")
+        print(f"Then declare its readers in {EXPOSURES}.")
     return 0
 
 

@@ -98,7 +98,9 @@ def main() -> None:
         model = project / MODEL
         code = model.read_text(encoding="utf-8")
         if code.count(BEFORE) != 1:
-            sys.exit(f"{MODEL} has not one line {BEFORE.strip()}: correct this program")
+            sys.exit(
+                f"{MODEL} does not have exactly one line {BEFORE.strip()}: correct this program"
+            )
         model.write_text(code.replace(BEFORE, AFTER), encoding="utf-8")
         leak = dbt(project, "build", "-s", MODEL.stem)
         command = f"$ uv run dbt build -s {MODEL.stem}"

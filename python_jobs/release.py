@@ -1,8 +1,8 @@
-"""Check that a tag may become a release of the guard.
+"""Checks whether a tag can become a release of the guard.
 
     uv run python -m python_jobs.release v0.1.0 --repository https://github.com/owner/repository
 
-Ends with 0, or with 1 and one line for each reason against it.
+The exit code is 0, or 1 with one line for each reason against it.
 """
 
 import argparse
@@ -16,7 +16,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
-# What the example's files say of the release that it uses.
+# The lines in the example's files that name the release it uses.
 EXAMPLE = {
     "examples/other_project/requirements.txt": "dbt-spark-contracts[embedded]=={version}\n",
     "examples/other_project/.pre-commit-config.yaml": "repo: {repository}\n    rev: {tag}\n",
@@ -39,10 +39,10 @@ def reasons_against(tag: str, repository: str, root: Path = ROOT) -> list[str]:
     for file in ("pyproject.toml", "python_jobs/dbt_spark_contracts/pyproject.toml"):
         project = tomllib.loads((root / file).read_text(encoding="utf-8"))["project"]
         if tag != f"v{project['version']}":
-            found.append(f"{file} has the version {project['version']}, the tag is {tag}")
+            found.append(f"{file} has the version {project['version']}, but the tag is {tag}")
         if project["urls"]["Repository"].rstrip("/") != repository.rstrip("/"):
             address = project["urls"]["Repository"]
-            found.append(f"{file} has the repository {address}, this is {repository}")
+            found.append(f"{file} has the repository {address}, but this is {repository}")
     for file, line in EXAMPLE.items():
         name = repository.removeprefix("https://github.com/")
         words = {"tag": tag, "version": tag[1:], "repository": repository, "name": name}
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the reasons against a release, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m python_jobs.release",
-        description="Check that a tag may become a release of dbt-spark-contracts.",
+        description="Check whether a tag can become a release of dbt-spark-contracts.",
     )
     parser.add_argument("tag", help="the tag, as v0.1.0")
     parser.add_argument("--repository", required=True, help="the address of this repository")

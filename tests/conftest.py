@@ -150,12 +150,9 @@ def small_project(dbt, tmp_path):
 @pytest.fixture
 def read(dbt):
     """A function that reads a table with a client that is not Spark: `read("ci_gold", "x")`."""
-    from pyiceberg.table import StaticTable
+    from tests.support.published import published
 
     def rows(namespace: str, table: str) -> list[dict]:
-        metadata = dbt.home / "warehouse" / namespace / table / "metadata"
-        version = (metadata / "version-hint.text").read_text()
-        newest = StaticTable.from_metadata(str(metadata / f"v{version}.metadata.json"))
-        return newest.scan().to_arrow().to_pylist()
+        return published(f"{namespace}.{table}", dbt.home).scan().to_arrow().to_pylist()
 
     return rows

@@ -1,5 +1,5 @@
 {{ config(unique_key='rejected_event_id') }}
-{#- One row per file and rejected text: what could not be read, and why. -#}
+{#- One row per file and rejected text: the unreadable text, and the reason. -#}
 
 with
 

@@ -1,8 +1,8 @@
-"""Check, without Athena, that it can take this project's models and data tests.
+"""Checks, without Athena, whether it can run this project's models and data tests.
 
     uv run --group lint python -m python_jobs.athena_gate
 
-Ends with 0, or 1 and a list of what is wrong, or 2 if the project does not compile.
+The exit code is 0, or 1 with a list of problems, or 2 if the project does not compile.
 """
 
 import argparse
@@ -23,15 +23,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the checks, print the problems, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m python_jobs.athena_gate",
-        description="Check, without Athena, that it can take this project's models and data tests: "
-        "SQL by Trino's grammar and functions, Python by Spark 3.2's API. Ends with 0, or 1 and a "
-        "list of what is wrong, or 2 if the project does not compile.",
+        description="Check, without Athena, whether it can run this project's models and tests: "
+        "SQL by Trino's grammar and functions, Python by Spark 3.2's API. Exit codes: 0, 1 with a "
+        "list of problems, 2 if the project does not compile.",
     )
     parser.add_argument(
         "--project-dir",
         type=Path,
         default=ROOT,
-        help="the folder of dbt_project.yml; without, this project's",
+        help="the folder of dbt_project.yml; default: this project's",
     )
     project = parser.parse_args(arguments).project_dir
     try:
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     for model in sorted(project.glob("models/**/*.py")):
         problems += newer_api(model)
     if not problems:
-        print("Nothing was found that Athena could not take.")
+        print("No problems found.")
         return 0
     print(*problems, sep="\n", file=sys.stderr)
     return 1

@@ -88,8 +88,8 @@ def newer_sql(spark: sql.SparkSession, file: Path, newest: Version = ATHENAS_SPA
 
 def _line(file: Path, line: int, name: str, since: Version, newest: Version) -> str:
     return (
-        f"{file}:{line}: {name} is of Spark {since[0]}.{since[1]}, "
-        f"and has to be of {newest[0]}.{newest[1]} or older"
+        f"{file}:{line}: {name} needs Spark {since[0]}.{since[1]}, "
+        f"but Athena has {newest[0]}.{newest[1]}"
     )
 
 

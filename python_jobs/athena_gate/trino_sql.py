@@ -103,13 +103,13 @@ def problems_of(sql: str) -> Iterator[str]:
     """Yield the problems of SQL for Athena by the first three rules, one line each."""
     parsed = Linter(config=_config()).parse_string(sql)
     for violation in parsed.violations:
-        yield f"line {violation.line_no}: not Trino's SQL: {violation.desc()}"
+        yield f"line {violation.line_no}: not valid in Trino: {violation.desc()}"
     if not parsed.tree:
         return
     allowed = trino_functions()
     for function in parsed.tree.recursive_crawl("function_name", "bare_function"):
         if function.raw.lower() not in allowed:
-            yield f"line {_line(function)}: {function.raw} is no function of Trino's"
+            yield f"line {_line(function)}: {function.raw} is not a function of Trino"
     for data_type in parsed.tree.recursive_crawl("data_type", recurse_into=False):
         if BARE_TIMESTAMP.search(data_type.raw):
             yield f"line {_line(data_type)}: {data_type.raw}: write timestamp(6), as Iceberg has it"

@@ -1,1 +1,1 @@
-"""How long a build takes beside rivals for the same tables: `python -m python_jobs.bench`."""
+"""Measures the build against others of the same tables: `python -m python_jobs.bench`."""

@@ -23,19 +23,19 @@ PAGE = ROOT / "docs" / "performance.md"
 PLOT = "performance.png"
 
 DESCRIPTION = """\
-Measure this project's build beside rivals that build the same Gold tables from the same events.
+Measure this project's build and rivals that build the same Gold tables from the same events.
 
   D   this project's `dbt build`, with all data tests: cold (no table yet, no warm Java), second in
       a row (no table yet; a warm Java where the project keeps one), nothing new, 1 % new events
-  N   D (cold) without contracts, marks, and the checks that read plans: what D adds is their cost
+  N   D (cold) without contracts, marks, and checks of plans: the difference to D is their cost
   H   hand-written PySpark for the same Silver and Gold tables, untuned, in one session
   Ht  the same, tuned as well as we can
-  K   dbt-duckdb with the same models and data tests, in a venv that is made for it (needs uv)
+  K   dbt-duckdb with the same models and data tests, in a separate venv (needs uv)
   S   H as four separate jobs
 
-They run in turn, each as whole processes, so that a slow minute of the machine meets all of them.
-Their Gold tables are compared after every run, and one that differs ends the benchmark. Figures are
-medians, with the range; the memory is that of all processes together. No time is judged here.
+They take turns, each as whole processes, so that a slow minute of the machine affects all of them.
+Their Gold tables are compared after every run, and a difference ends the benchmark. Figures are
+medians, with the range. Memory is that of all processes together. No time is a failure.
 """
 EPILOG = """\
 examples:
@@ -44,13 +44,13 @@ examples:
   python -m python_jobs.bench --contestants D K --runs 3
   python -m python_jobs.bench --contestants D N                what the checks cost
   python -m python_jobs.bench --models 10 500                  one model in small and large projects
-  python -m python_jobs.bench --smoke                          does it still work? One turn
-  python -m python_jobs.bench --sizes 100 10000 --write-docs   writes docs/performance.md anew
+  python -m python_jobs.bench --smoke                          check that it works: one turn
+  python -m python_jobs.bench --sizes 100 10000 --write-docs   updates docs/performance.md
 """
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The arguments, checked. Leaves with exit code 2 and one line if they are wrong."""
+    """Return the checked arguments. If they are wrong, exit with code 2 and one line."""
     parser = argparse.ArgumentParser(
         prog="python -m python_jobs.bench",
         description=DESCRIPTION,
@@ -60,22 +60,22 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     # fmt: off
     add = parser.add_argument
     add("--sizes", type=positive, nargs="+", metavar="EVENTS",
-        help="how many events; default: 100, or none with --models")
+        help="numbers of events; default: 100, or none with --models")
     add("--models", type=positive, nargs="+", metavar="MODELS",
-        help="time `dbt run -s one` in projects of so many models; builds all of them once before")
+        help="time `dbt run -s one` in projects with this many models, after a first build")
     add("--runs", type=positive, default=5, metavar="N", help="turns; default: %(default)s")
     add("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), metavar="KEY",
-        help=f"who takes part, of {' '.join(CONTESTANTS)}; default: all")
+        help=f"the contestants, of {' '.join(CONTESTANTS)}; default: all")
     add("--no-warm-up", dest="warm_up", action="store_false",
-        help="leave out the untimed builds before; for a --work that has seen them")
+        help="skip the untimed builds; for a --work folder that already has them")
     add("--smoke", action="store_true",
-        help="does it still work? 100 events, D (cold), H, Ht and K once, without warm-up")
+        help="check that it works: 100 events, D (cold), H, Ht and K once, without warm-up")
     add("--out", type=Path, default=PLACE / "report", metavar="DIR",
-        help="where report.md, results.json and the plot go; default: .lakehouse/bench/report")
+        help="folder for report.md, results.json and the plot; default: .lakehouse/bench/report")
     add("--work", type=Path, default=PLACE, metavar="DIR",
-        help="where events, tables and venv go, some 15 kB an event; default: .lakehouse/bench")
+        help="folder for events, tables and venv, about 15 kB per event; default: .lakehouse/bench")
     add("--write-docs", action="store_true",
-        help="write the figures into docs/performance.md, and the plot beside its images")
+        help="write the figures into docs/performance.md, and the plot into its images")
     # fmt: on
     args = parser.parse_args(argv)
     if args.sizes is None:
@@ -83,13 +83,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if args.smoke:
         args.sizes, args.models, args.runs, args.warm_up = [100], None, 1, False
         args.contestants = ["D", "H", "Ht", "K"]
-    for name in ("sizes", "models", "contestants"):  # each is measured once, also if named twice
+    for name in ("sizes", "models", "contestants"):  # each is measured once, even if named twice
         setattr(args, name, list(dict.fromkeys(getattr(args, name) or [])))
     return args
 
 
 def command_of(args: argparse.Namespace) -> str:
-    """The command that measures the same, without where its files go."""
+    """Return the command that repeats the measurement, without its folders."""
     words = ["python -m python_jobs.bench"]
     if args.smoke:
         return f"{words[0]} --smoke"
@@ -105,7 +105,7 @@ def command_of(args: argparse.Namespace) -> str:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on, for argparse."""
+    """Parse a whole number of at least 1, for argparse."""
     number = int(text)
     if number < 1:
         raise ValueError
@@ -113,7 +113,7 @@ def positive(text: str) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, and report: a table on stdout, and files in --out."""
+    """Measure and report: a table on stdout, and files in --out."""
     args = parse_args(argv)
     place = args.work.resolve()
     try:
@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure_builds(args: argparse.Namespace, place: Path) -> list[Result]:
-    """Measure what the arguments ask for."""
+    """Measure according to the arguments."""
     return benchmark.run(
         place, args.sizes, args.contestants, args.runs, args.warm_up, first_steps_only=args.smoke
     )
@@ -144,7 +144,7 @@ def measure_builds(args: argparse.Namespace, place: Path) -> list[Result]:
 def write(
     out: Path, how: str, parts: dict[str, str], builds: list[Result], models: list[Result]
 ) -> None:
-    """Write the report, the single results and the plot into a folder, and the report to stdout."""
+    """Write the report, all results and the plot into a folder, and the report to stdout."""
     out.mkdir(parents=True, exist_ok=True)
     text = "\n\n".join([how, *parts.values()]) + "\n"
     (out / "report.md").write_text(text, encoding="utf-8")
@@ -157,7 +157,7 @@ def write(
 
 
 def write_docs(how: str, parts: dict[str, str], builds: list[Result]) -> None:
-    """Put what was measured into docs/performance.md; what was not stays as it is."""
+    """Update docs/performance.md with what was measured. The other parts stay."""
     if builds:
         draw(builds, PAGE.parent / "images" / PLOT)
         parts = parts | {"builds": f"{parts['builds']}\n\n![Seconds of each run](images/{PLOT})"}

@@ -1,4 +1,4 @@
-"""The Gold tables of a contestant, reduced to what all contestants must agree on."""
+"""Reads the Gold tables of a contestant, reduced to what all contestants must agree on."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 from pyiceberg.table import StaticTable
+
+from python_jobs.current_metadata import current_metadata
 
 TABLES = ("gold_car_current_state", "gold_fuel_efficiency_monthly", "gold_performance_alerts")
 
@@ -37,10 +39,8 @@ def read_iceberg(warehouse: Path) -> Gold:
     """The Gold tables of a folder catalog, read without Spark."""
 
     def read(table: str) -> pa.Table:
-        metadata = warehouse / "gold" / table / "metadata"
-        version = (metadata / "version-hint.text").read_text().strip()
-        static = StaticTable.from_metadata(str(metadata / f"v{version}.metadata.json"))
-        return static.scan().to_arrow()
+        metadata = current_metadata(f"gold.{table}", warehouse)
+        return StaticTable.from_metadata(metadata).scan().to_arrow()
 
     return {table: content(read(table)) for table in TABLES}
 
@@ -87,7 +87,7 @@ def check_same(golds: Mapping[str, Gold]) -> None:
     for table in TABLES:
         found = {name: gold[table] for name, gold in golds.items()}
         if len(set(found.values())) > 1:
-            lines.append(f"{table} is not the same for all:")
+            lines.append(f"{table} differs between contestants:")
             for name, part in found.items():
                 lines.append(f"  {name}: {part.rows} rows, checksum {part.checksum[:8]}")
     if lines:

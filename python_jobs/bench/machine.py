@@ -1,4 +1,4 @@
-"""The machine that the figures were measured on."""
+"""Describes the machine of the measurement."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ PACKAGES = ("dbt-core", "dbt-spark", "pyspark")
 
 
 def describe(root: Path) -> str:
-    """The machine, the versions and the commit, as one line of text."""
+    """Return the machine, the versions and the commit in one line."""
     packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     return (
         f"{_processor()}, {os.cpu_count()} CPUs, {psutil.virtual_memory().total / 1024**3:.0f} GiB;"

@@ -29,7 +29,7 @@ def run(place: Path, sizes: Sequence[int], runs: int) -> list[Result]:
     """Measure `dbt run -s one` in turn in a project of each size.
 
     Args:
-        place: A folder for everything that is made.
+        place: A folder for all output.
         sizes: The numbers of models in the projects.
         runs: The number of turns.
 
@@ -43,7 +43,7 @@ def run(place: Path, sizes: Sequence[int], runs: int) -> list[Result]:
     try:
         projects = {size: make_project(place / f"models_{size}", size) for size in sizes}
         for size, project in projects.items():
-            say(f"{size:,} models: all are built once")
+            say(f"{size:,} models: building all of them once")
             _dbt(project, mark)
         results = []
         for number in range(1, runs + 1):

@@ -1,4 +1,4 @@
-"""The times as a picture: one panel per size, one dot per run, and a line at the median."""
+"""Draws the times: one panel per size, one dot per run, and a bar at the median."""
 
 from collections.abc import Sequence
 from pathlib import Path

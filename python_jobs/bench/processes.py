@@ -1,7 +1,7 @@
-"""Run a command as a whole process, and measure it: time, CPU time, peak memory of all processes.
+"""Runs a command and measures all of its processes: time, CPU time and peak memory.
 
-The processes of a command are found by a mark in their environment, which every child inherits,
-also one that outlives the command (a Java that is kept for the next one).
+The processes of a command have a mark in their environment. Every child process inherits it, even
+one that outlives the command (a Java that is kept for the next one).
 """
 
 import os
@@ -16,24 +16,24 @@ from pathlib import Path
 import psutil
 
 MARK = "BENCHMARK_OF_A_RUN"
-INTERVAL = 0.25  # seconds between two looks at the processes
-QUIET = 0.1  # the CPU seconds that idle processes may use together in QUIET_FOR seconds
+INTERVAL = 0.25  # seconds between two samples
+QUIET = 0.1  # CPU seconds that idle processes may use in QUIET_FOR seconds
 QUIET_FOR = 3
 
-# By this variable each Python compiles its modules anew. Images of containers often set it.
+# With this variable, Python recompiles modules each time. Container images often set it.
 KEEPS_NO_MODULES = "PYTHONDONTWRITEBYTECODE"
 
-# Shared pages are divided among those that share them where the system tells so (Linux).
+# On Linux, shared pages are divided among the processes that share them.
 MEMORY_KIND = "PSS" if psutil.LINUX else "RSS"
 
 
 class CommandFailedError(Exception):
-    """A command ended with another code than 0. The message holds the end of its output."""
+    """A command ended with an exit code other than 0. The message has the end of its output."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one run took: seconds, CPU seconds and peak bytes of all its processes together."""
+    """The cost of one run: seconds, CPU seconds and peak bytes of all processes together."""
 
     seconds: float
     cpu_seconds: float
@@ -42,11 +42,11 @@ class Measured:
 
 @dataclass
 class Watch:
-    """Looks at the processes that carry a mark.
+    """Samples the processes that have a mark.
 
     Attributes:
-        mark: The value of MARK in their environment.
-        peak_bytes: The most memory that they held together at one look.
+        mark: The value of MARK in the environment.
+        peak_bytes: The largest memory of all of them in one sample.
     """
 
     mark: str
@@ -69,18 +69,18 @@ class Watch:
         self.peak_bytes = max(self.peak_bytes, held)
 
     def start(self) -> None:
-        """Leave out the CPU time up to now."""
+        """Do not count the CPU time so far."""
         self.look()
         self._cpu_before = sum(self._cpu.values())
         self.peak_bytes = 0
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time since the start, as of the last look at each process."""
+        """Return the CPU time since the start, as of the last sample of each process."""
         return sum(self._cpu.values()) - self._cpu_before
 
     def processes(self) -> Iterator[psutil.Process]:
-        """The processes that carry the mark now."""
+        """Return the processes that have the mark now."""
         pids = set(psutil.pids())
         for pid in self._seen.keys() - pids:
             del self._seen[pid]
@@ -109,20 +109,20 @@ def measure(
     mark: str,
     log: Path,
 ) -> Measured:
-    """Run commands one after the other, and measure them as one.
+    """Run commands one after the other, and measure them together.
 
     Args:
         commands: The commands, each a program and its arguments.
-        environment: Variables beside those of this process.
-        folder: Where they run.
-        mark: What their processes are found by.
-        log: The file that their output is appended to.
+        environment: Additional environment variables.
+        folder: Their working directory.
+        mark: The mark of their processes.
+        log: The file to append their output to.
 
     Returns:
-        What they took together.
+        Their total cost.
 
     Raises:
-        CommandFailedError: One of them failed.
+        CommandFailedError: If one of them failed.
     """
     watch = Watch(mark)
     watch.start()
@@ -162,11 +162,11 @@ def _run(command: Sequence[str], environment: dict[str, str], folder: Path, log:
 
 
 def wait_until_quiet(mark: str, at_most: float = 120) -> None:
-    """Wait until what a command left behind has done its work, a Java that warms up for the next.
+    """Wait until the remaining processes of a command are idle, such as a Java that warms up.
 
     Args:
-        mark: What the processes are found by. Without one, there is nothing to wait for.
-        at_most: Seconds after which the wait ends in any case.
+        mark: The mark of the processes. Without one, there is nothing to wait for.
+        at_most: The maximum number of seconds.
     """
     watch = Watch(mark)
     deadline = time.monotonic() + at_most
@@ -179,7 +179,7 @@ def wait_until_quiet(mark: str, at_most: float = 120) -> None:
 
 
 def end_all(mark: str) -> None:
-    """End the processes that a contestant has left behind."""
+    """End the remaining processes of a contestant."""
     left = list(Watch(mark).processes())
     for process in left:
         _signal(process.terminate)

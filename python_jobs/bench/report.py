@@ -10,12 +10,12 @@ MIB = 1024 * 1024
 
 
 def builds(results: Sequence[Result]) -> str:
-    """The tables of the contestants: times and memory, and ours as multiples of the rivals'."""
+    """Return the tables of the contestants: times and memory, and our multiples of theirs."""
     return "\n\n".join([_measures(results, "events"), _ratios(results)])
 
 
 def models(results: Sequence[Result]) -> str:
-    """The table of one model in projects of several sizes."""
+    """Return the table of one model in projects of several sizes."""
     lines = [_measures(results, "models in the project")]
     few, *more = sorted(sizes(results))
     (step,) = steps(results)
@@ -70,12 +70,12 @@ def _times(times: Figure) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], alignment: str) -> str:
-    """A Markdown table.
+    """Return a Markdown table.
 
     Args:
         header: The columns' names.
         rows: Their cells.
-        alignment: A letter for each column, l or r.
+        alignment: One letter per column, l or r.
     """
     rules = ["--:" if side == "r" else "---" for _, side in zip(header, alignment, strict=False)]
     lines = [header, rules, *rows]

@@ -1,4 +1,4 @@
-"""This project on the double of Athena: a full build and an incremental one end as on Spark.
+"""This project on the test double of Athena: full and incremental builds give Spark's rows.
 
 tests/support/athena_double says what that shows, and what it does not.
 """

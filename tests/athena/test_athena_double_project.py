@@ -1,4 +1,4 @@
-"""A small project on the double of Athena: dbt-athena's own macros, and none of this project's."""
+"""A small project on the test double of Athena, with dbt-athena's own macros only."""
 
 import re
 from datetime import date, datetime
@@ -150,7 +150,7 @@ def test_an_incremental_build_merges(built, double):
     }
 
 
-def test_tables_are_made_anew(built, double):
+def test_tables_are_rebuilt(built, double):
     last = datetime(2025, 12, 5, 0, 0, 0, 250000)
     assert double.sql("select * from by_car order by car", "small") == [
         ("a", 2, datetime(2026, 1, 1), date(2026, 1, 1)),

@@ -1,4 +1,4 @@
-"""Python models on Athena: the code that dbt-athena would send there, run as it is on this Spark.
+"""Python models on Athena: the code that dbt-athena would send, run unchanged on this Spark.
 
 `tests/support/athena_spark.py` says what answers dbt-athena, and what it is not.
 """
@@ -136,7 +136,7 @@ CASES = {
         ),
     ),
     "twice": Case((*COLUMNS, "upper(car) car"), says="Reference `car` is ambiguous"),
-    "no_frame": Case(returns="['car 1']", says="model() returned list, and must return a Spark"),
+    "no_frame": Case(returns="['car 1']", says="model() returned list, but must return a Spark"),
     "marked": Case(
         ("car", "Customer"),
         contract={},
@@ -259,7 +259,7 @@ def test_one_that_breaks_it_raises_and_writes_nothing(athena, run, name):
     assert (name in athena.code) == (name not in NOT_SENT)
 
 
-def test_a_sql_model_is_held_against_the_marks_before_any_query(athena, run):
+def test_sql_model_is_checked_against_the_marks_before_any_query(athena, run):
     assert run.status["sql_with_a_mark"] == "error"
     assert "event_id has the name of parent.event_id" in run.message["sql_with_a_mark"]
 
@@ -354,11 +354,11 @@ def test_a_landing_folder_that_is_absent_has_no_files(athena, bronze):
     assert athena.table("nowhere_bronze.bronze_car_events").count() == 0
 
 
-def test_a_landing_folder_that_is_no_url_is_refused(athena, bronze):
+def test_landing_folder_that_is_not_a_url_is_refused(athena, bronze):
     _, on_athena = bronze
     assert not on_athena(schema="local", landing_path="landing").success
     error = str(athena.errors["bronze_car_events"])
-    assert error == "landing is no URL: on Athena, files are read from s3://bucket/folder."
+    assert error == "landing is not a URL: on Athena, files are read from s3://bucket/folder."
 
 
 # The SQL in the project's Python models
@@ -373,7 +373,7 @@ def test_newer_sql_is_found(spark, tmp_path):
     model = tmp_path / "model.py"
     model.write_text('NEW = "URL_DECODE(a) as b"\nOLD = f"nothing (left({NEW}, 1))"\n')
     assert newer_sql(spark, model) == [
-        f"{model}:1: SQL's url_decode is of Spark 3.4, and has to be of 3.2 or older"
+        f"{model}:1: SQL's url_decode needs Spark 3.4, but Athena has 3.2"
     ]
 
 

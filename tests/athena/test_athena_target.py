@@ -1,4 +1,4 @@
-"""The target `athena` without an account: what is parsed, compiled and rendered."""
+"""The target `athena` without an account: parsing, compiling and rendering."""
 
 import json
 import os
@@ -268,26 +268,26 @@ def test_the_profile_is_set_by_the_environment(project, monkeypatch):
 WRONG_MARKS = {
     "at_the_model": (
         {"config": {"meta": {"pii": True}}},
-        "cast: meta pii stands at the whole, where it marks nothing",
+        "cast: meta pii marks nothing here",
     ),
     "mistyped": (
         {"columns": [{"name": "a_text", "config": {"meta": {"silver_olny": True}}}]},
-        "cast.a_text: meta silver_olny marks nothing: it is spelt silver_only.",
+        "cast.a_text: meta silver_olny marks nothing: write silver_only.",
     ),
     "a_place_that_athena_cannot_hold": (
         {"columns": [{"name": "a_text", "config": {"meta": {"stays_in": "tag:inner"}}}]},
-        "cast.a_text: meta stays_in is held on Spark only, but for `stays_in: schema`",
+        "cast.a_text: meta stays_in works on Spark only, except `stays_in: schema`",
     ),
     "beside_meta": (
         {"columns": [{"name": "a_text", "config": {"pii": True}}]},
-        "cast.a_text: pii has no meaning beside meta",
+        "cast.a_text: pii has no meaning outside meta",
     ),
     "an_allowance_of_no_column": (
         {
             "config": {"contract": {"enforced": True}, "meta": {"pii_allowed": {"z": "So."}}},
             "columns": [{"name": "a_text", "data_type": "string"}],
         },
-        "cast: meta pii_allowed names z, a column that is not there.",
+        "cast: meta pii_allowed names z, a column that does not exist.",
     ),
 }
 

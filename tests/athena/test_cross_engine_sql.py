@@ -1,4 +1,4 @@
-"""The macros that Spark and Athena spell differently: what each renders on both."""
+"""Macros with a version for each engine: the SQL that they render."""
 
 import re
 
@@ -119,6 +119,6 @@ def test_each_dispatched_macro_is_tested_and_has_both():
     assert dispatched <= {call.partition("(")[0] for call in [*RENDERED, *LONG]}
 
 
-def test_a_transform_that_iceberg_lacks_is_told(render):
+def test_unknown_partition_transform_is_reported(render):
     with pytest.raises(AssertionError, match=r"'weeks\(a\)' is no transform of Iceberg's"):
         render("athena", "partitioned_by(['weeks(a)'])")

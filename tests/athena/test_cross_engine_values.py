@@ -1,4 +1,4 @@
-"""The macros that Spark and Athena spell differently: what they compute.
+"""Macros with a version for each engine: the values that they compute.
 
 Spark's is run on Spark. Athena's is read by tests/support/trino_reader.py, which is our reading of
 Trino's documentation and not Trino: so a difference found here is one, and more may be there.
@@ -258,7 +258,7 @@ def text_of(value) -> str | None:
 
 
 @pytest.mark.parametrize("text", SAME)
-def test_silver_makes_the_same_of_an_event(staged, text):
+def test_silver_is_the_same_for_an_event(staged, text):
     assert staged["athena"][text] == staged["spark"][text]
 
 

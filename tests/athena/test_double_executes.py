@@ -1,4 +1,4 @@
-"""The double of Athena: that it does as Trino does, and refuses what it does not know."""
+"""The test double of Athena executes SQL as Trino does, and refuses what it does not support."""
 
 from datetime import date, datetime
 
@@ -353,11 +353,11 @@ def test_times_are_as_spark_3_2_has_them(double, times, calculations):
         # Of Spark, since Athena's version
         (
             "from pyspark.sql import functions as F\nframe.agg(F.median('km'))",
-            "functions.median is of Spark 3.4",
+            "functions.median needs Spark 3.4",
         ),
-        ("from pyspark.sql.functions import median", "functions.median is of Spark 3.4"),
-        ("frame.withColumns({})", "withColumns is of Spark 3.3"),
-        ("frame.selectExpr('url_decode(path)')", "SQL's url_decode is of Spark 3.4"),
+        ("from pyspark.sql.functions import median", "functions.median needs Spark 3.4"),
+        ("frame.withColumns({})", "withColumns needs Spark 3.3"),
+        ("frame.selectExpr('url_decode(path)')", "SQL's url_decode needs Spark 3.4"),
         ("frame.selectExpr('_metadata.file_path')", "what Spark 3.2 has not: _metadata"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What the double of Athena reads as Trino does, and what it refuses, before Spark sees it."""
+"""The test double of Athena parses SQL as Trino does, before Spark sees it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a model uses of pyspark that Athena's Spark does not have, by pyspark's own notes."""
+"""The Athena gate for Python finds what Athena's Spark does not have, by pyspark's own notes."""
 
 import inspect
 
@@ -33,7 +33,7 @@ def test_the_models_have_none(model):
 def test_it_is_told_in_one_line_where_and_since_when(problems):
     source = f"{IMPORTS}\n\ndef model(dbt, spark):\n    return dbt.ref('a').agg(F.median('b'))\n"
     assert problems(source) == [
-        "6: pyspark.sql.functions.median is of Spark 3.4, and has to be of 3.2 or older"
+        "6: pyspark.sql.functions.median needs Spark 3.4, but Athena has 3.2"
     ]
 
 
@@ -73,7 +73,7 @@ def test_it_is_told_in_one_line_where_and_since_when(problems):
 )
 def test_each_way_to_use_it_is_found(problems, code, name, version):
     found = {line.partition(": ")[2] for line in problems(IMPORTS + code)}
-    assert found == {f"{name} is of Spark {version}, and has to be of 3.2 or older"}
+    assert found == {f"{name} needs Spark {version}, but Athena has 3.2"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The events that the contestants read, and the project that K builds from them."""
+"""The events of the benchmark, and the project that contestant K builds from them."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_the_events_are_the_same_each_time(tmp_path):
     assert contents[0] == contents[1]
 
 
-def test_k_is_held_to_the_columns_and_tests_of_the_main_project(tmp_path):
+def test_k_has_the_columns_and_tests_of_the_main_project(tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "left_over.sql").write_text("select 1")
     make_project(tmp_path)

@@ -1,4 +1,4 @@
-"""From measured runs to medians, ratios, tables, the plot and the page in docs/."""
+"""The benchmark's report: medians, ratios, tables, the plot, and the page in docs/."""
 
 import pytest
 

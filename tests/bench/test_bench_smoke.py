@@ -1,4 +1,4 @@
-"""The benchmark's smoke run: four contestants, as whole processes, build the same Gold."""
+"""The benchmark's smoke run: four contestants build the same Gold, each as whole processes."""
 
 import json
 

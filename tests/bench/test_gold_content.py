@@ -1,4 +1,4 @@
-"""Gold tables are compared by their business columns, whatever the order of rows and columns."""
+"""Gold tables are compared by their business columns. The order of rows and columns is ignored."""
 
 from datetime import date, datetime, timezone
 
@@ -71,7 +71,7 @@ def test_contestants_that_differ_end_the_benchmark():
     with pytest.raises(DifferentGoldError) as told:
         check_same({"D cold": gold, "H": different})
     assert str(told.value).splitlines() == [
-        f"{TABLES[1]} is not the same for all:",
+        f"{TABLES[1]} differs between contestants:",
         "  D cold: 2 rows, checksum abcdefgh",
         "  H: 3 rows, checksum 12345678",
     ]

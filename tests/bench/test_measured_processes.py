@@ -1,4 +1,4 @@
-"""The benchmark sees all processes of a command, its grandchildren and those that outlive it."""
+"""The benchmark measures all processes of a command: grandchildren, and those that outlive it."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Contestants take turns, begin as their steps say, and must agree on Gold."""
+"""Contestants take turns, start in the state of their steps, and must agree on Gold."""
 
 import sys
 from pathlib import Path
@@ -90,7 +90,7 @@ def test_each_turn_goes_through_all_steps_of_all_contestants(tmp_path, said):
 STATES = ("empty", "has tables")
 
 
-def test_the_warm_up_has_the_new_events_and_is_no_result(tmp_path, said):
+def test_the_warm_up_has_the_new_events_and_is_not_reported(tmp_path, said):
     results = run(tmp_path, runs=1, warm_up=True, first_steps_only=True)
     assert said.read_text().splitlines() == [
         *("A-prepare 2 empty of-all", "A-cold 2 empty of-all"),

@@ -1,4 +1,4 @@
-"""Late, twice, out of order: however records are split into files and builds, the tables are one.
+"""Records may be late, repeated, or split into files and builds: the tables are the same.
 
 One set of records lands in any number of builds, in any order and any number of times; files are
 replaced by later ones of the same name, or come again as they are; builds break off. Silver and

@@ -1,4 +1,4 @@
-"""What a landing folder should not hold, and does: a file for each kind of bad input, two builds.
+"""Bad input in a landing folder: a file for each kind, and two builds.
 
 Whatever lies there, the build passes, and each record is found again: in Silver with the right
 values, as a duplicate of a Silver row, or among the rejected, with its text and a reason that a
@@ -50,7 +50,7 @@ def cache():
 def found(built, read, cache, module_schema):
     """Of each landing file: its number of Bronze records, its Silver rows, its rejected texts."""
     if not built.success:
-        pytest.fail("the build failed: see test_build_passes_whatever_lands", pytrace=False)
+        pytest.fail("the build failed: see test_build_passes_with_any_landing_files", pytrace=False)
     if not cache:
         cache["bronze"] = Counter(
             row["source_file"] for row in read(f"{module_schema}_bronze", "bronze_car_events")
@@ -62,7 +62,7 @@ def found(built, read, cache, module_schema):
     return cache
 
 
-def test_build_passes_whatever_lands(built):
+def test_build_passes_with_any_landing_files(built):
     assert built.success, built.text
     assert "No event was found" not in built.text
     left_alone = "4 files are left alone, of no kind that is read: "

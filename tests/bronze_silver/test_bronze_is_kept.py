@@ -1,4 +1,4 @@
-"""Bronze keeps what has left the landing folder, whatever `--full-refresh` says."""
+"""Bronze keeps records whose files have left the landing folder, also with `--full-refresh`."""
 
 EVENT = '{"event_id":"%s","carChassis":"c1","event_primary_timestamp":"2026-01-1%sT08:00:00Z"}'
 

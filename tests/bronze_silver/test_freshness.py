@@ -1,4 +1,4 @@
-"""`dbt source freshness` of a folder of files, and what dbt's catalog tells of one."""
+"""`dbt source freshness` of a folder of files, and what dbt's catalog shows of it."""
 
 import json
 import os
@@ -116,7 +116,7 @@ def test_a_table_is_asked_as_ever_and_only_if_it_has_a_freshness(run, letters):
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_the_catalog_tells_of_the_files(run, letters, there):
+def test_the_catalog_shows_the_files(run, letters, there):
     if there:
         write(letters / "old.txt", days=3)
         write(letters / "sub/new.txt", text="12345678")

@@ -1,4 +1,4 @@
-"""Bad input at volume: files made by chance fail no build, lose no record, and are never evaluated.
+"""Bad input at volume: random files fail no build, lose no record, and are never evaluated.
 
 What is expected is worked out from the files' bytes with Python's own json and codecs, and shares
 no code with the models.

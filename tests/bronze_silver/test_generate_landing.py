@@ -1,4 +1,4 @@
-"""The landing generator: same arguments same bytes, a plausible fleet, and defects that are real.
+"""The landing generator: reproducible, a plausible fleet, and realistic defects.
 
 What it writes is read here by a strict reader that shares no code with it.
 """
@@ -187,7 +187,7 @@ ALL_FORMS = pytest.mark.parametrize(
 
 
 @ALL_FORMS
-def test_same_arguments_same_bytes_and_another_seed_others(make, form):
+def test_same_arguments_give_same_bytes_and_another_seed_does_not(make, form):
     arguments = f"--events 300 --cars 7 --duplicates 0.1 --corrupt 0.1 --format {form}"
     one, _ = make("one", f"{arguments} --seed 1")
     again, _ = make("again", f"{arguments} --seed 1")
@@ -325,7 +325,7 @@ def test_formats_carry_the_same_values(make):
     assert read(make("arrays", f"{arguments} json")[0]) == lines
 
 
-def test_the_seed_is_the_fleet_whatever_happens_to_its_records(make):
+def test_the_seed_determines_the_fleet_independently_of_its_records(make):
     plain, _ = make("plain", "--events 450 --cars 9 --seed 5")
     broken, _ = make("broken", "--events 500 --cars 9 --seed 5 --duplicates 0.1 --corrupt 0.1")
     known = {record["event_id"] for record in read(plain)}
@@ -435,7 +435,7 @@ def test_wrong_arguments_are_told(tmp_path, capsys, arguments, words):
     assert not (tmp_path / "out").exists()
 
 
-def test_out_that_cannot_be_a_folder_is_told(tmp_path, capsys):
+def test_out_that_cannot_be_a_folder_is_reported(tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(SystemExit):
         generate_landing.main(["--events", "1", "--out", str(tmp_path / "file")])

@@ -1,4 +1,4 @@
-"""What is new is told by builds and by files' versions, not by a clock that may stand anywhere."""
+"""New records are found by builds and file versions, not by a clock, which may be wrong."""
 
 import importlib.util
 import os

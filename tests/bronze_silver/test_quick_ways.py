@@ -1,4 +1,4 @@
-"""What `stg_car_events` reads the quick way is what it reads the careful way, value for value.
+"""The fast parsing path of `stg_car_events` gives the same values as the careful one.
 
 Both read the same records: plain events, and some with one or two changes that a quick way may be
 wrong about. What is expected comes from the model itself, with its quick ways closed.

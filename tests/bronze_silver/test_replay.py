@@ -1,4 +1,4 @@
-"""Rejected events, replayed as docs/operations.md says: a file corrected, or the reading."""
+"""Rejected events are replayed as in docs/operations.md: a corrected file, or corrected parsing."""
 
 from tests.support.dbt_runner import ROOT
 from tests.support.published import BUILD_TABLES

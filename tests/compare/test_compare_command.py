@@ -1,4 +1,4 @@
-"""`dbt-spark-contracts compare`: what it takes for a table, what it answers, and what it cannot."""
+"""`dbt-spark-contracts compare`: its arguments, its results, and its errors."""
 
 import json
 import re
@@ -191,7 +191,7 @@ def test_words_for_a_version(small, found_by, words):
     assert side.node["name"] == "cars"
 
 
-def test_a_column_that_a_held_back_build_adds_is_seen(spark, small, answer):
+def test_column_of_a_held_back_build_is_visible(spark, small, answer):
     """It is in the branch's snapshot, and on no branch that can be queried."""
     name = f"{small.schema}.wider"
     spark.sql(f"create table {name} using iceberg as select 1 as id")
@@ -258,10 +258,10 @@ def test_empty_tables(answer, parquet):
     assert (code, found["rows"]["only_new"]["rows"]) == (1, 5)
 
 
-def test_no_column_in_common_besides_the_key(answer, parquet):
+def test_no_common_column_except_the_key(answer, parquet):
     code, found = answer(parquet("select id as ID, 1 as x from range(5)"), "cars", "--key", "id")
     assert code == 1
-    assert any("no column in common" in note for note in found["notes"])
+    assert any("share no column outside the key" in note for note in found["notes"])
     assert found["rows"]["same"] == 5
 
 
@@ -303,14 +303,14 @@ def test_values_of_marked_columns_are_not_shown(small, answer, parquet, capsys, 
 
 
 def test_what_a_change_of_the_code_explains(small, answer):
-    """`worth` is made in another way now; of `secret` only the data are others."""
+    """`worth` is computed differently now; of `secret` only the data are others."""
     folder = small.dbt.project_dir
     lineage = ("--lineage-before", folder / "before.json")
     code, found = answer(f"cars@{small.first}", "cars", *lineage)
     assert code == 1
     told = {column["name"]: column["explained"] for column in found["columns"]["changed"]}
     assert told == {
-        "worth": "explained: the code makes it in another way",
+        "worth": "explained: the code computes it differently",
         "secret": "not explained by the code",
     }
     assert found["rows"]["explained"] == "not explained by the code"
@@ -346,7 +346,7 @@ def test_what_the_change_since_a_commit_explains(dbt, spark, tmp_path, schema, c
     found = json.loads(out)
     (worth,) = found["columns"]["changed"]
     assert worth["name"] == "worth"
-    assert worth["explained"] == "explained: the code makes it in another way"
+    assert worth["explained"] == "explained: the code computes it differently"
     assert found["rows"]["explained"] == "not explained by the code"
     assert found["explained_by"].startswith("the code since main (")
 
@@ -393,24 +393,24 @@ def test_each_documented_command_runs(small, parquet, capsys, tmp_path, command)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("/no/such/folder", "there is no /no/such/folder: name files or a folder"),
+        ("/no/such/folder", "there is no /no/such/folder: give files or a folder"),
         ("{folder}/models", " is not a Parquet file"),
-        ("{folder}/empty", "holds no Parquet file: name the folder that does"),
+        ("{folder}/empty", "contains no Parquet file: give a folder that does"),
         ("{folder}/models/cars.sql", "cars.sql cannot be read: "),
         ("{home}/warehouse/{schema}/cars", "is the folder of an Iceberg table"),
         ("{home}/warehouse/{schema}/cars/data", "is the folder of an Iceberg table"),
         ("s4://bucket/x", 'No FileSystem for scheme "s4"'),
         ("nix", "has no table nix: name a table, a model, or a path"),
         ("{schema}.carz", "has no table {schema}.carz: is it {schema}.cars?"),
-        ("a b", "'a b' is no name of a table"),
+        ("a b", "'a b' is not the name of a table"),
         ("cars@nix", "cars has no branch, tag, snapshot, published run or time 'nix': it has "),
         ("cars@dbt_20200101t000000_00000000", "cars has no branch, tag, snapshot, published"),
-        ("cars@12345678", "cars has no snapshot 12345678 (any more): it has main"),
-        ("cars@2001-01-01", "cars has nothing of 2001-01-01 (any more)"),
+        ("cars@12345678", "cars has no snapshot 12345678 (or no longer): it has main"),
+        ("cars@2001-01-01", "cars has no version 2001-01-01 (or no longer)"),
         ("cars@2001-13-01", "published run or time '2001-13-01'"),
     ],
 )
-def test_what_is_no_table_is_one_line(small, found_by, words, said):
+def test_unknown_table_is_one_line(small, found_by, words, said):
     known = {"folder": small.dbt.project_dir, "home": small.dbt.home, "schema": small.schema}
     (small.dbt.project_dir / "empty").mkdir(exist_ok=True)
     with pytest.raises(CannotCompare) as told:
@@ -423,7 +423,7 @@ def test_what_is_no_table_is_one_line(small, found_by, words, said):
     ("old", "options", "said"),
     [
         ("nix", (), "has no table nix: "),
-        ("raw", ("--key", "internal"), "only the old table has internal: name a --key of those"),
+        ("raw", ("--key", "internal"), "only the old table has internal: choose a --key that"),
         ("cars", ("--base", "main"), "--base main: "),
     ],
 )
@@ -439,7 +439,7 @@ def test_no_key_is_one_line(answer):
     code, error = answer("raw", "raw")
     assert code == 2
     assert error == (
-        "Cannot compare: no model with a primary key in its contract is compared: name a --key"
+        "Cannot compare: no model with a primary key in its contract is compared: give a --key"
     )
 
 
@@ -447,7 +447,7 @@ def test_a_key_that_is_null_in_each_row_is_one_line(answer, parquet):
     old = parquet("select cast(null as int) as id from range(5)")
     code, error = answer(old, "cars")
     assert code == 2
-    assert error == "Cannot compare: id is null in each row of the old table: name another --key"
+    assert error == "Cannot compare: id is null in each row of the old table: choose another --key"
 
 
 def test_a_broken_file_is_one_line(answer, parquet):

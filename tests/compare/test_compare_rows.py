@@ -1,4 +1,4 @@
-"""Two DataFrames compared in Spark: values of any types, rows by a key, what a table is one of."""
+"""Two DataFrames are compared in Spark: values of any type, rows by a key, and the grain."""
 
 import math
 from collections import Counter, defaultdict
@@ -328,18 +328,18 @@ def test_columns_are_matched_in_any_case_and_told_apart(spark):
     [
         (
             {"key": ["nix"]},
-            "neither table has nix: name a --key of those that both have: id,",
+            "neither table has nix: choose a --key that both tables have: id,",
         ),
         ({"key": ["a"]}, "only the old table has a"),
         ({"key": ["b"]}, "only the new table has b"),
         ({"key": ["odd"]}, "odd is boolean in the old table and int in the new one"),
         ({"tolerances": {"v": "1.0D"}}, "--tolerance v: a string has no distance"),
-        ({"tolerances": {"a": "1.0D"}}, "--tolerance a: no such column"),
+        ({"tolerances": {"a": "1.0D"}}, "--tolerance a: the tables share no such column"),
         ({"ignored": ["nix"]}, "--ignore nix: neither table has such a column"),
         ({"ignored": ["ID"]}, "id is a part of the key"),
     ],
 )
-def test_a_name_of_no_such_column_is_told(spark, asked, said):
+def test_name_of_a_missing_column_is_reported(spark, asked, said):
     old = spark.sql("select 1 as id, 'x' as v, true as odd, 1 as a").schema
     new = spark.sql("select 1 as id, 'x' as v, 1 as odd, 1 as b").schema
     wanted = {"key": ["id"], "tolerances": {}, "ignored": (), **asked}

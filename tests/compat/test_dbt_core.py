@@ -1,4 +1,4 @@
-"""Each private name of dbt that the plugin touches is there, and does what the plugin relies on.
+"""Each private name of dbt that the plugin uses exists, and does what the plugin relies on.
 
 What fails here after an upgrade of dbt is to be read again in dbt's source before its version joins
 KNOWN_DBT_VERSIONS.
@@ -20,11 +20,13 @@ from dbt.artifacts.resources.types import ModelLanguage
 from dbt.artifacts.schemas.results import NodeStatus
 from dbt.cli.main import dbtRunner
 from dbt.compilation import Compiler
+from dbt.context.context_config import ContextConfigGenerator
 from dbt.context.providers import RuntimeConfigObject
 from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.unparsed import UnparsedColumn
 from dbt.events.types import FoundStats, NodeFinished
 from dbt.exceptions import ParsingError
+from dbt.node_types import NodeType
 from dbt.parser.common import ParserRef
 from dbt.parser.schemas import ModelPatchParser
 from dbt.parser.unit_tests import UnitTestManifestLoader
@@ -211,7 +213,7 @@ def test_the_manifest_is_handed_over_when_dbt_has_counted_it():
         cleanup_event_logger()
 
 
-def test_how_each_node_ends_is_told():
+def test_result_of_each_node_is_reported():
     told = []
     node = {"unique_id": "test.small.a", "node_status": "success"}
     result = {"status": "pass", "execution_time": 1.5, "message": "m", "num_failures": 2}
@@ -272,6 +274,29 @@ def test_dbt_drops_what_else_a_columns_config_says():
     assert extra() == {"own": True}
 
 
+def test_dbt_merges_meta_by_its_keys_only():
+    patches.undo()
+    generator = ContextConfigGenerator(
+        SimpleNamespace(credentials=SimpleNamespace(type="spark", translate_aliases=dict))
+    )
+    parameters = ["self", "result", "partial", "validate"]
+    update = ContextConfigGenerator._update_from_config
+    assert list(inspect.signature(update).parameters) == parameters
+
+    def merged() -> dict:
+        levels = [{"meta": {"own": {"a": 1, "b": 1}, "other": {"a": 1}}}]
+        levels.append({"meta": {"own": {"b": 2}, "other": {"b": 2}}})
+        config = generator.initial_result(NodeType.Model, base=False)
+        for level in levels:
+            config = generator._update_from_config(config, level)
+        return config.meta
+
+    assert merged() == {"own": {"b": 2}, "other": {"b": 2}}
+    dbt_core.merge_meta("own")
+    assert merged() == {"own": {"a": 1, "b": 2}, "other": {"b": 2}}
+    patches.undo()
+
+
 def test_an_ephemeral_model_is_compiled_within_what_is_asked_for(monkeypatch):
     patches.undo()
     parameters = ["self", "node", "manifest", "extra_context"]
@@ -313,7 +338,7 @@ def test_a_materialization_is_ours_but_where_the_project_has_its_own(small_proje
     assert found.unique_id == f"macro.{package}.{TABLE}"
 
 
-def test_dbt_sparks_own_is_there_for_what_is_not_ours(small_project):
+def test_dbt_sparks_own_materializations_remain_available(small_project):
     project = small_project({"models/a.sql": "select 1 as id"})
     assert project("parse").success
     manifest = manifest_of(project)
@@ -662,6 +687,6 @@ def test_words_of_node_selection(manifest_of_places, word, names):
 
 
 @pytest.mark.parametrize("word", ["stg+", "+stg", "@stg", "stg deep", "stg,deep", "state:new"])
-def test_what_is_no_word_for_a_place(manifest_of_places, word):
+def test_invalid_place_is_refused(manifest_of_places, word):
     with pytest.raises(DbtRuntimeError, match="is not one word of dbt's node selection"):
         dbt_core.selected(*manifest_of_places, word)

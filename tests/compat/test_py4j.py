@@ -1,4 +1,4 @@
-"""py4j asks Java once what a name is, and again where the answer may be another."""
+"""py4j looks a Java name up once, and again if the answer may have changed."""
 
 import pytest
 from py4j.java_gateway import JavaClass, JavaPackage

@@ -1,6 +1,8 @@
-"""Each private name of pyspark and Iceberg that the guard uses is there, and does what it says."""
+"""Each private name of pyspark and Iceberg that the guard uses exists, and works as expected."""
 
 import inspect
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from dbt_spark_contracts import tables
@@ -54,6 +56,49 @@ def test_icebergs_own_ways_to_a_table(spark, schema):
     assert iceberg.expression(spark, f"{schema}.t", "id > 3").op().toString() == "AND"
     with pytest.raises(AnalysisException):
         iceberg.load_table(spark, f"{schema}.not_there")
+
+
+def test_a_threads_commits_carry_its_notes_and_no_other_threads(spark, schema):
+    spark.sql(f"create namespace {schema}")
+    spark.sql(f"create table {schema}.t (id int) using iceberg")
+    assert pyspark.has_own_java_threads(spark)
+    both = threading.Barrier(2)
+
+    def work(number: int) -> None:
+        iceberg.note_on_commits(spark, {"by": f"{number}"})
+        both.wait(60)
+        with turn:  # a commit after the other, or one would be tried again
+            spark.sql(f"insert into {schema}.t values ({number})")
+            spark.sql(f"delete from {schema}.t where id = {number}")
+            iceberg.note_on_commits(spark, {})
+            spark.table(f"{schema}.t").limit(0).writeTo(f"{schema}.t").append()
+
+    turn = threading.Lock()
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(work, (1, 2)))
+    summaries = [
+        dict(each.summary()) for each in tables.load_anew(spark, f"{schema}.t").snapshots()
+    ]
+    assert sorted(each.get("by", "") for each in summaries) == ["", "", "1", "1", "2", "2"]
+
+
+def test_icebergs_planners_of_rewrites(spark, schema):
+    """They plan what the actions then do: see tests/publish/test_maintenance.py."""
+    spark.sql(f"create namespace {schema}")
+    spark.sql(f"create table {schema}.t (id int) using iceberg")
+    for _ in range(3):
+        spark.sql(f"insert into {schema}.t values (1)")
+    table = iceberg.load_table(spark, f"{schema}.t")
+    for least, planned in (("2", [(3, 1)]), ("4", [])):
+        options = {"min-input-files": least}
+        groups = iceberg.rewrite_plan(spark, "BinPackRewriteFilePlanner", table, options)
+        found = []
+        while groups.hasNext():
+            group = groups.next()
+            found.append((group.inputFileNum(), group.expectedOutputFiles()))
+        assert found == planned
+    deletes = iceberg.rewrite_plan(spark, "BinPackRewritePositionDeletePlanner", table, {})
+    assert not deletes.hasNext()
 
 
 def test_the_files_of_a_frame_are_told_in_one_call(spark, tmp_path):

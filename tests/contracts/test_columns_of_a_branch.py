@@ -1,4 +1,4 @@
-"""Columns change for readers when the build is published that changes them, and not before."""
+"""Readers see column changes when the build is published, and not before."""
 
 import json
 import re
@@ -291,7 +291,7 @@ def test_a_column_that_a_failed_build_added_is_out_of_sight(adding, spark, schem
     assert columns_of(spark, schema, "sn") == [[*before[2], "w"]]
 
 
-def test_a_column_that_is_taken_back_is_no_hindrance(adding, spark, read, schema):
+def test_withdrawn_column_does_not_block_the_next_build(adding, spark, read, schema):
     before = columns_of(spark, schema, "g", "i", "sn")
     assert not adding("build", contract=W, more=", 'x' as w", bad=True).success
     result = adding("build")
@@ -323,7 +323,7 @@ def test_a_retry_after_a_correction(adding, read, schema, contract, more, expect
     assert read(schema, "g") == [expected]
 
 
-def test_a_column_that_something_else_added_since_is_told_of(adding, spark, schema):
+def test_column_that_something_else_added_is_reported(adding, spark, schema):
     failed = adding("build", contract=W, more=", 'x' as w", bad=True)
     spark.sql(f"alter table {schema}.g add column W int")
     published = adding("run-operation", "publish", "--args", f"{{branch: {failed.branch[1]}}}")

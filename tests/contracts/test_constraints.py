@@ -1,4 +1,4 @@
-r"""Constraints of a contract, at a column and at the model: held, or told of in dbt's words."""
+r"""Constraints on a column or a model are enforced, or dbt's own warning says that they are not."""
 
 import pytest
 import yaml
@@ -88,7 +88,7 @@ def test_not_null_at_the_model_is_as_at_the_column(small_project, read, spark, s
 
 
 @pytest.mark.parametrize("language", ["sql", "py"])
-def test_what_nobody_enforces_is_told_of(small_project, schema, language):
+def test_constraints_that_are_not_enforced_are_reported(small_project, schema, language):
     kinds = ("foreign_key", "custom")
     of_model = [{"type": kind, "columns": ["id"], "expression": "given (id)"} for kind in kinds]
     silent = [{**written, "warn_unenforced": False} for written in of_model]
@@ -119,7 +119,7 @@ CANNOT_BE_HELD = [
 ]
 
 
-def test_what_cannot_be_held_is_refused(small_project, schema):
+def test_what_cannot_be_enforced_is_refused(small_project, schema):
     models = [contract(f"t{n}", [written]) for n, (written, _) in enumerate(CANNOT_BE_HELD)]
     result = small_project(files(*models))("run", schema=schema)
     for number, (_, told) in enumerate(CANNOT_BE_HELD):
@@ -128,7 +128,7 @@ def test_what_cannot_be_held_is_refused(small_project, schema):
         assert "\tat " not in result.message[f"t{number}"]
 
 
-def test_a_merge_of_some_columns_makes_a_row_of_two(small_project, read, schema):
+def test_merge_of_some_columns_combines_two_rows(small_project, read, schema):
     """Each of which keeps the check."""
     model = contract(
         "t",

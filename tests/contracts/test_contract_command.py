@@ -1,4 +1,4 @@
-"""`dbt-spark-contracts contract`: contracts from plans, to ODCS and back, against the tables."""
+"""`dbt-spark-contracts contract`: generates contracts, and compares them with tables."""
 
 import json
 import re
@@ -176,7 +176,7 @@ def test_types_and_what_spark_proves(small, written):
     }
 
 
-def test_what_stands_in_a_yml_stays(small):
+def test_existing_content_of_a_yml_stays(small):
     text = (small.folder / TRIPS).read_text(encoding="utf-8")
     assert "    # by hand\n" in text
     assert "      - name: driver   # who drove\n        data_type: string\n" in text
@@ -196,7 +196,9 @@ def test_a_plain_copy_takes_description_and_mark_over(small, written):
     }
     who = small.models(DRIVERS)["drivers"]["columns"]["who"]
     assert who["config"]["meta"] == {"pii": True, "silver_only": True}
-    assert "drivers.who keeps the mark pii of what it is made of\n" in written[1]
+    assert (
+        "drivers.who gets the mark pii, because it is computed from a marked column\n" in written[1]
+    )
 
 
 def test_what_is_written_once_is_not_written_again(small):
@@ -223,20 +225,23 @@ def test_a_contract_follows_its_model(small, as_it_was):
     code, said, _ = small("generate", "copies", "--check")
     assert code == 1
     assert "copies.id: int becomes bigint\n" in said
-    assert "copies.gone stays in the yml, and the model has no such column: --remove\n" in said
+    stays = (
+        "copies.gone stays in the yml, but the model has no such column: remove it with --remove\n"
+    )
+    assert stays in said
     assert small("generate", "copies")[0] == 1  # for the column, which stays
     assert "gone" in small.models(GOLD)["copies"]["columns"]
     assert small("generate", "copies", "--remove")[0] == 0
     assert [*small.models(GOLD)["copies"]["columns"]] == ["id", "burnt", "cost"]
 
 
-def test_a_promise_that_is_not_proven_any_more_is_named_and_stays(small, as_it_was):
+def test_constraint_that_is_no_longer_proven_is_reported_and_stays(small, as_it_was):
     (small.folder / "models/gold/copies.sql").write_text(
         "select id, cast(null as string) as burnt, price as cost from {{ ref('trips') }}"
     )
     code, said, _ = small("generate", "copies")
     assert code == 1
-    assert "copies.burnt: not_null is promised, and the query does not prove it\n" in said
+    assert "copies.burnt: the contract has not_null, but the query does not prove it\n" in said
     assert small.models(GOLD)["copies"]["columns"]["burnt"]["constraints"] == NOT_NULL
 
 
@@ -253,9 +258,12 @@ def test_a_promise_that_is_not_proven_any_more_is_named_and_stays(small, as_it_w
         ("insert into t select 1 as x", r"other cannot be analyzed"),
         (
             "{{ config(contract={'enforced': false}) }} select 1 as x",
-            "other says in its own code that it has no contract",
+            "other disables its contract in its own code",
         ),
-        ("select * from {{ ref('untyped') }}", r"untyped has no table: run `dbt seed -s untyped`"),
+        (
+            "select * from {{ ref('untyped') }}",
+            r"untyped has no table: first run `dbt seed -s untyped`",
+        ),
     ],
     ids=["leak", "no column", "Jinja", "no type", "no query", "own code", "seed"],
 )
@@ -269,12 +277,12 @@ def test_what_cannot_be_analyzed_is_one_line(small, as_it_was, code, reason):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("no_such", "no model is no_such"),
-        ("rates", "rates is a seed and no model of small"),
+        ("no_such", "there is no model no_such"),
+        ("rates", "rates is a seed and not a model of small"),
         ("short", "short is ephemeral"),
     ],
 )
-def test_what_is_no_model_is_one_line(small, name, reason):
+def test_unknown_model_is_one_line(small, name, reason):
     code, _, complained = small("generate", name)
     (line,) = complained.splitlines()
     assert (code, reason in line) == (2, True), line
@@ -316,7 +324,7 @@ def test_a_contract_of_an_incremental_model_names_what_dbt_asks_of_it(small, as_
     (loose / "_loose__models.yml").unlink()
     code, _, complained = small("generate", "other")
     assert (code, complained.count("\n")) == (2, 1)
-    assert "other says on_schema_change: dbt enforces a contract where it is fail" in complained
+    assert "other has the wrong on_schema_change: with a contract, dbt requires fail" in complained
 
 
 def test_a_contract_against_its_table(built, spark):

@@ -1,4 +1,4 @@
-"""Contracts go to the Open Data Contract Standard and come back."""
+"""Contracts are exported to the Open Data Contract Standard and imported again."""
 
 import os
 import shutil
@@ -101,8 +101,8 @@ def test_what_a_document_says(exported):
 def test_an_import_of_what_was_exported_changes_nothing(contract, exported, capsys):
     assert contract("import", str(exported), "--check") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "team is not taken over: owners are those of dbt's groups",
-        "slaProperties is not taken over: how fresh data is, dbt's sources say",
+        "team is not imported: dbt's groups have the owners",
+        "slaProperties is not imported: dbt's sources have the freshness",
     ]
 
 
@@ -170,12 +170,12 @@ def test_other_constraints_come_back(contract, stripped, tmp_path, capsys):
     ("text", "reason"),
     [
         (None, "cannot be read"),
-        ("kind: Other", "is no contract of ODCS"),
-        ("{kind: DataContract, apiVersion: v2.2.2}", "version 3 is known here"),
+        ("kind: Other", "is not an ODCS contract"),
+        ("{kind: DataContract, apiVersion: v2.2.2}", "only version 3 is supported"),
         ("{kind: DataContract, apiVersion: v3.0.2}", "has no schema"),
         (
             "{kind: DataContract, apiVersion: v3.1.0, schema: [{name: nobody}]}",
-            "no model is nobody",
+            "there is no model nobody",
         ),
         (
             "{kind: DataContract, apiVersion: v3.1.0, schema: [{name: gold_car_current_state, "

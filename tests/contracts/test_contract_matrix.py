@@ -1,4 +1,4 @@
-"""Nothing reaches Gold that its contract does not name: every way in, on every path.
+"""Nothing outside its contract reaches Gold: every kind of violation, on every path.
 
 The cases are data: for each Gold contract of the project, and one with the types that those lack,
 each way in is a small model whose clean form keeps the contract and whose breached form does not.
@@ -220,7 +220,7 @@ def test_each_clean_form_keeps_its_contract(matrix):
     assert set(tables) == {case.name for case in matrix.cases}
 
 
-def test_columns_stand_in_the_order_of_the_contract(matrix, spark):
+def test_columns_are_in_the_order_of_the_contract(matrix, spark):
     for case in matrix.cases:
         columns = [column["name"] for column in CONTRACTS[case.contract]]
         assert spark.table(f"{matrix.schema}.{case.name}").columns == columns, case.name

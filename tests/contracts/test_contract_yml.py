@@ -1,4 +1,4 @@
-"""A contract is written into a yml in place: all else stays, byte for byte."""
+"""A contract is written into a yml in place. The rest of the yml stays the same byte for byte."""
 
 import difflib
 
@@ -102,7 +102,7 @@ def test_anchors():
     gone = changed("s.yml", text, [ModelChange("silver_car_telemetry", remove=["model"])])
     assert gone == text.replace("      - *model\n", "")
     for model, way_out in {
-        "stg_car_events": "changing what shares its lines by an anchor",
+        "stg_car_events": "changing what shares its lines through an anchor",
         "silver_car_telemetry": r"the column model .* is an alias .*: write it out",
     }.items():
         with pytest.raises(Cannot, match=way_out):
@@ -112,11 +112,14 @@ def test_anchors():
 @pytest.mark.parametrize(
     ("text", "way_out"),
     [
-        ("models: [\n", "is no YAML"),
-        ("models: {a: b}\n", "are no list"),
-        ("models: [{name: m}]\n", "stands in one line: write it out"),
-        ("models:\n  - name: m\n    columns: [{name: b}]\n", "stand in one line: write them out"),
-        ("models:\n  - name: m\n    columns: []\n", "an empty list: take it out"),
+        ("models: [\n", "is not valid YAML"),
+        ("models: {a: b}\n", "is not a list"),
+        ("models: [{name: m}]\n", "is on one line: put it on several lines"),
+        (
+            "models:\n  - name: m\n    columns: [{name: b}]\n",
+            "are on one line: put them on several lines",
+        ),
+        ("models:\n  - name: m\n    columns: []\n", "an empty list: remove it"),
     ],
 )
 def test_what_cannot_be_changed_in_place(text, way_out):

@@ -1,4 +1,4 @@
-"""There is no way to build Gold unchecked, nor of Bronze: the project does not parse."""
+"""Neither Gold nor Bronze can be built unchecked: the project does not parse without the guard."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""What a hook does to a table after it was checked is refused, or held against its contract again.
+"""What a hook does to a checked table is refused, or checked against the contract again.
 
 Iceberg keeps one schema for all of a table's branches. So a statement that changes it is refused
 before it runs. What dbt does not execute itself, as a Python model's own SQL, is held against the

@@ -1,4 +1,4 @@
-"""The control experiment of docs/why-columns-leak.md: the page's table, and each of its claims."""
+"""The experiment of docs/why-columns-leak.md: the table on the page, and each of its claims."""
 
 from dataclasses import replace
 from itertools import product
@@ -93,7 +93,7 @@ def test_an_unprojected_dataframe_leaks_where_the_table_is_replaced(select):
         assert outcome.leak == SILVER_ONLY
 
 
-def test_nothing_else_makes_a_clean_table_polluted(select):
+def test_nothing_else_pollutes_a_clean_table(select):
     others = [way for way in WAYS if way not in REPLACING]
     assert all(outcome.columns == GOLD for outcome in select(others, ["clean"]))
     refused = select(BY_POSITION + BY_NAME, ["clean"], ["as it is"])
@@ -141,13 +141,13 @@ def test_drop_and_insert_by_position_swap_columns(select):
     assert sum(bool(outcome.wrong) for outcome in select()) == 4
 
 
-def test_a_write_that_needs_a_table_makes_none(select):
+def test_write_that_needs_a_table_creates_none(select):
     for outcome in select([way for way in WAYS if way not in REPLACING], ["absent"]):
         assert "TABLE_OR_VIEW_NOT_FOUND" in outcome.error
         assert outcome.columns == []
 
 
-def test_a_difference_that_a_checkpoint_makes_would_be_told(spark, outcomes):
+def test_difference_caused_by_a_checkpoint_would_be_reported(spark, outcomes):
     write = ("MERGE, *", "clean", "select", "with")
     other = {**outcomes, write: replace(outcomes[write], leak=["event_id"])}
     told = leak_experiment.markdown(spark, other)

@@ -1,4 +1,4 @@
-"""Each way that a model becomes a table: SQL and Python, table and incremental, run by run."""
+"""Each way to build a table from a model: SQL and Python, table and incremental, run by run."""
 
 import pytest
 
@@ -184,7 +184,7 @@ def test_drift_stops_the_run_before_it_writes(drifted, spark, told):
     result = project("run", schema=schema)
     assert not result.success
     assert told in result.text
-    assert f"{name} is not as the model promises it; nothing was written" in result.text
+    assert f"{name} differs from what its model promises; nothing was written" in result.text
     assert snapshots(spark, name) == before
 
 

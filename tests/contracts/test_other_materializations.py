@@ -1,4 +1,4 @@
-"""Materializations that are none of the guard's: dbt's promise, or one line before all runs."""
+"""Materializations of others work as in dbt, or are refused in one line before anything runs."""
 
 import shutil
 

@@ -189,7 +189,7 @@ def test_no_row_of_a_batch_is_lost_in_silence(small_project, schema, column, tol
     assert told in result.text
 
 
-def test_a_merge_takes_what_is_another_value_each_time(small_project, spark, schema):
+def test_merge_supports_values_that_differ_each_time(small_project, spark, schema):
     """Computed once: Spark's own merge refuses it, on the second run."""
     model = """{{ config(materialized='incremental', unique_key='id') }}
         select id, uuid() as a, rand() as b, monotonically_increasing_id() as c

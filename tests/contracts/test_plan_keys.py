@@ -1,4 +1,4 @@
-"""What Spark's plans say of keys without data: proven and refuted where it is true, and never else.
+"""Keys are proven or refuted from Spark's plans without data, and only correctly.
 
 Each case is a query on tables of which `t` promises id, `u` a and b together, `w` a. The tables
 hold whatever that lets them hold, so that a claim which does not follow shows in the rows.

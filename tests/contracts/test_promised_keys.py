@@ -1,4 +1,4 @@
-"""A contract's `primary_key` and `unique`: proven or refuted without data, or told who decides.
+"""A contract's `primary_key` and `unique` are proven or refuted, or a line says what decides.
 
 What a plan says of keys is tried in test_plan_keys.py; here, what a build makes of it.
 """
@@ -216,7 +216,7 @@ def test_a_key_of_no_column_is_refused(dbt, tmp_path, schema):
     assert "names the column cars, and the contract has none" in result.message["t"]
 
 
-def test_columns_that_are_no_list_are_refused(dbt, tmp_path, schema):
+def test_columns_that_are_not_a_list_are_refused(dbt, tmp_path, schema):
     """dbt takes a text for the list of its letters."""
     model = {**described("proven_by_group"), "name": "t"}
     model["constraints"] = [{"type": "unique", "columns": "car"}]

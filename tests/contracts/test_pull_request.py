@@ -1,4 +1,4 @@
-"""The pull request check, run in a copy of this repository as its author would run it."""
+"""The pull-request check in a copy of this repository, as an author would run it."""
 
 import json
 import shutil
@@ -144,7 +144,7 @@ def test_leaks_fail_with_table_and_annotations(branch, tmp_path):
     assert table[2:] == [["event_id", "string", "", "missing in contract"]]
 
 
-def test_what_a_change_of_silver_touches_is_told(branch, tmp_path):
+def test_what_a_change_of_silver_affects_is_reported(branch, tmp_path):
     path = "('fuel_available_liters', 'double', telemetry ~ '.data.fuelAvailableLiters')"
     branch.change("macros/project/event_columns.sql", path, path.replace("Available", "Left"))
     branch.change(
@@ -156,8 +156,8 @@ def test_what_a_change_of_silver_touches_is_told(branch, tmp_path):
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
     touched = summary.read_text().partition("### What the change touches\n")[2]
-    assert "- stg_car_events.fuel_available_liters is made in another way\n" in touched
-    assert "- the rows of silver_rejected_events are chosen in another way\n" in touched
+    assert "- stg_car_events.fuel_available_liters is computed differently\n" in touched
+    assert "- the rows of silver_rejected_events are selected differently\n" in touched
     assert "stg_car_events.current_mileage_km" not in touched
     assert "fleet_dashboard (Fleet management), insurance_desk (Insurance desk)" in touched
     rows = [line.strip("| ").split(" | ") for line in touched.splitlines() if "| gold_" in line]
@@ -220,11 +220,11 @@ def test_a_mark_that_is_taken_away_is_named(branch):
 
     assert checked.returncode == 1, checked.stdout + checked.stderr
     for table in ("stg_car_events", "silver_car_telemetry"):
-        lost = f"{table}.rental_customer_id is not marked pii any more"
+        lost = f"{table}.rental_customer_id is no longer marked pii"
         (line,) = [line for line in checked.stdout.splitlines() if lost in line]
         assert line.startswith(f"- {yml}:")
     assert "not marked silver_only" not in checked.stdout
-    wider = "event_day may be in path:models/gold now, and was to stay in schema"
+    wider = "event_day may be in path:models/gold now, and before only in schema"
     assert f"silver_car_telemetry.{wider}" in checked.stdout
     # Its mark is the same by its other name.
     assert "event_year may be" not in checked.stdout
@@ -320,7 +320,7 @@ def test_project_that_does_not_parse(branch):
 
 
 def test_unknown_base(repository):
-    with pytest.raises(CannotCheck, match="git knows no origin/main: fetch it"):
+    with pytest.raises(CannotCheck, match="git does not know origin/main: fetch it"):
         commit_of(Project(repository.root, repository.root), "origin/main")
 
 

@@ -224,7 +224,7 @@ def test_changed_seed(branch):
         ("grade,bound\nhigh,15\n", "1 rows, and 2 before", ["gone: low, 5"]),
         ("grade,bound\nhigh,15\nlow,5\nmid,9\n", "3 rows, and 2 before", ["new: mid, 9"]),
         ("grade,bound,more\nhigh,15,1\nlow,5,2\n", "columns: more is new", []),
-        ("bound,grade\n15,high\n5,low\n", "columns: in another order", []),
+        ("bound,grade\n15,high\n5,low\n", "columns: in a different order", []),
     ],
 )
 def test_seed_that_has_other_rows(branch, csv, first, details):
@@ -239,7 +239,7 @@ def test_module_of_a_python_model(branch, file):
     """The one that it imports, one that this one imports, and the package around them."""
     branch.repository.write(file, (branch.repository.root / file).read_text() + "# changed\n")
     checked = branch.check()
-    assert told(checked) == {"import": f"the module {file} is another: imported by gold_alerts"}
+    assert told(checked) == {"import": f"the module {file} has changed: imported by gold_alerts"}
     assert touched(checked) == {ALERTS: ["board", "desk"]}
 
 
@@ -294,7 +294,7 @@ def test_changed_macro(branch, file, old, new, models):
     if models == {WORTH}:
         assert touched(checked) == {WORTH: ["board"]}
     if not models:
-        assert told(checked)["macro"] == "the macro unused is another: no model uses it"
+        assert told(checked)["macro"] == "the macro unused has changed: no model uses it"
         assert touched(checked) == {}
 
 
@@ -303,7 +303,7 @@ def test_macro_of_a_materialization(branch):
     branch.begin_with("models/noted.sql", "{{ config(materialized='noted') }}\nselect 1 as x")
     branch.repository.change("macros/own.sql", "{{ return(this) }}", "{{ return( this) }}")
     checked = branch.check()
-    assert told(checked)["macro"] == "the macro noted_as is another: used by noted"
+    assert told(checked)["macro"] == "the macro noted_as has changed: used by noted"
 
 
 def test_macro_that_dbt_calls_by_itself(branch):
@@ -367,7 +367,7 @@ def test_setting_of_the_profile(branch, tmp_path):
     checked = branch.check()
     texts = [change.text for change in checked.changes]
     assert any("spark.sql.ansi.enabled is true, and was false" in text for text in texts)
-    assert any("threads is 5, and was 4, which decides about no row" in text for text in texts)
+    assert any("threads is 5, and was 4, which affects no rows" in text for text in texts)
     assert set(touched(checked)) == {WORTH, ALERTS}
 
 
@@ -460,19 +460,19 @@ def test_whatever_a_definition_says(branch):
         "the source raw.orders: freshness is {'warn_after': {'count': 2,",
         "the source raw.orders: freshness",
         "column id: data_type is int, and was bigint",
-        "reader reads gold_ver.v2, and does not read gold_ver.v1 any more",
+        "reader reads gold_ver.v2, and no longer reads gold_ver.v1",
         "deprecation_date is 2027-01-01T00:00:00+00:00, and was not set",
         "latest_version is 2, and was 1",
         "persist_docs is {'relation': True}, and was not set",
         "tags is ['daily'], and was ['nightly']",
         "meta is {'team': 'b'}, and was {'team': 'a'}",
-        "description is another",
+        "description has changed",
         "column id: constraints is [{'type': 'not_null'}], and was not set",
         "the semantic model orders: measures is [{",
         "the metric number: label is M, and was N; read by app",
         "the exposure app: url is https://example.org, and was not set",
-        "the docs block about: block_contents is another",
-        "the analysis look: code is another",
+        "the docs block about: block_contents has changed",
+        "the analysis look: code has changed",
         "the selector nightly: definition is {'method': 'tag', 'value': 'daily'}",
     ):
         assert text in texts, text
@@ -494,12 +494,12 @@ def test_size_of_a_type_and_order_of_columns(branch):
     checked = branch.check()
     found = {place.text for problem in checked.problems for place in problem.places}
     assert found == {"gold_ver: Columns with data_type changes: id (decimal(10,2) -> decimal(8,2))"}
-    assert any("its columns are in another order" in change.text for change in checked.changes)
+    assert any("its columns are in a different order" in change.text for change in checked.changes)
 
 
-def test_contracts_that_are_not_compulsory_any_more(branch):
+def test_contracts_that_are_no_longer_required(branch):
     branch.repository.change("dbt_project.yml", "[gold]", "[]")
-    assert told(branch.check())["allowance"] == "contracts are not compulsory any more in gold"
+    assert told(branch.check())["allowance"] == "contracts are no longer required in gold"
 
 
 def test_file_that_a_model_names(branch):
@@ -516,9 +516,9 @@ def test_file_that_a_model_names(branch):
         branch.repository.write(file, "x")
     checked = branch.check()
     assert [change.text for change in checked.changes] == [
-        "the file data/more/a.json is another: named by reader",
-        "the file data/prefix.txt is another: named by gold_alerts",
-        "the file landing/x/y.csv is another: named by reader",
+        "the file data/more/a.json has changed: named by reader",
+        "the file data/prefix.txt has changed: named by gold_alerts",
+        "the file landing/x/y.csv has changed: named by reader",
         "files that no model is known to read: lib/x.zip",
     ]
     assert {ALERTS} <= set(touched(checked))
@@ -528,7 +528,7 @@ def test_module_that_a_model_may_import(branch):
     branch.begin_with("shared/texts.py", "import importlib\nimportlib.import_module('a' + 'b')\n")
     branch.repository.write("other/ab.py", "X = 1\n")
     assert told(branch.check()) == {
-        "import": "the module other/ab.py is another: gold_alerts may import it"
+        "import": "the module other/ab.py has changed: gold_alerts may import it"
     }
 
 
@@ -548,10 +548,10 @@ def test_odd_seed(branch, file, text):
     assert all(len(line) < 250 for line in change.details)
 
 
-def test_seed_that_is_written_in_another_way(branch):
+def test_seed_with_the_same_rows_in_another_order_of_columns(branch):
     branch.repository.write("seeds/rules.csv", 'grade,bound\n"high",15\nlow,5\n')
     checked = branch.check()
-    text = "the file of the seed rules is another, and its rows are the same"
+    text = "the file of the seed rules has changed, but its rows are the same"
     assert (told(checked), touched(checked)) == ({"seed": text}, {})
 
 
@@ -633,7 +633,7 @@ unit_tests:
         (
             "worth: 6",
             "worth: 7",
-            "the unit test it_multiplies of silver_events asks for something else",
+            "the unit test it_multiplies of silver_events tests something else",
         ),
     ],
 )
@@ -648,7 +648,9 @@ def test_test_that_is_weaker(branch, old, new, text):
 def test_macro_of_a_data_test(branch):
     branch.begin_with("tests/few.sql", "select {{ unused() }} as x where false")
     branch.repository.change("macros/own.sql", "unused() %}1", "unused() %}2")
-    assert told(branch.check())["macro"] == "the macro unused is another: used by the data test few"
+    assert (
+        told(branch.check())["macro"] == "the macro unused has changed: used by the data test few"
+    )
 
 
 @pytest.mark.parametrize(
@@ -682,7 +684,7 @@ def test_access_and_allowance(branch, old, new, kind, text):
 def test_hook_of_all_commands_that_is_gone(branch):
     branch.repository.change("dbt_project.yml", 'on-run-end: "{{ end_run() }}"\n', "")
     checked = branch.check()
-    text = "on-run-end is not set, and was {{ end_run() }}, which every model may feel"
+    text = "on-run-end is not set, and was {{ end_run() }}, which may affect every model"
     assert told(checked) == {"project": text}
     assert set(touched(checked)) == {WORTH, ALERTS}
 
@@ -694,10 +696,11 @@ def test_the_guard_itself_and_versions_of_libraries(branch, monkeypatch):
     branch.repository.write("uv.lock", "pyspark 3.5")
     checked = branch.check()
     assert told(checked) == {
-        "guard": "the guard itself is another, which every model may feel: guard/macros/table.sql",
+        "guard": "the guard itself has changed, which may affect every model: "
+        "guard/macros/table.sql",
         "file": "files that no model is known to read: guard/cli/main.py",
         "environment": (
-            "uv.lock is another: what is checked here is built by what is installed here"
+            "uv.lock has changed: this check uses the packages that are installed here"
         ),
     }
     assert set(touched(checked)) == {WORTH, ALERTS}
@@ -711,7 +714,7 @@ def test_other_packages_are_installed(branch):
     assert told(branch.check())["macro"] == "the macro more.m is new: no model uses it"
 
 
-def test_key_that_is_not_promised_any_more(branch):
+def test_key_that_is_no_longer_promised(branch):
     keyed = "{contract: {enforced: true}}\n    constraints: [{type: primary_key, columns: [id]}]"
     old = FILES["models/gold/schema.yml"]
     branch.begin_with("models/gold/schema.yml", old.replace("{contract: {enforced: true}}", keyed))
@@ -722,17 +725,17 @@ def test_key_that_is_not_promised_any_more(branch):
     branch.repository.write("models/gold/schema.yml", weaker)
     texts = [place.text for problem in branch.check().problems for place in problem.places]
     assert texts == [
-        "gold_alerts: the key (id) is not promised any more",
-        "gold_worth: the key (id) is not promised any more",
+        "gold_alerts: the key (id) is no longer promised",
+        "gold_worth: the key (id) is no longer promised",
     ]
 
 
-def test_new_model_without_contract_where_it_is_compulsory(branch):
+def test_new_model_without_contract_where_it_is_required(branch):
     branch.repository.write("models/gold/gold_new.sql", "select 1 as x")
     branch.repository.write("models/silver_new.sql", "select 1 as x")
     checked = branch.check()
     (problem,) = checked.problems
-    text = "gold_new has no contract, which is compulsory in gold"
+    text = "gold_new has no contract, which is required in gold"
     assert (problem.rule, [*problem.places]) == (
         "no-contract",
         [("models/gold/gold_new.sql", 1, text)],
@@ -752,18 +755,20 @@ def test_exposure_that_loses_its_column(branch):
     assert set(by_rule) == {"breaking-change", "exposure"}
     assert by_rule["exposure"].title == "The exposure desk (The desk) loses a column"
     (place,) = by_rule["exposure"].places
-    assert place == ("models/exposures.yml", 3, "desk reads gold_alerts.grade, which is not there")
+    assert place == (
+        "models/exposures.yml",
+        3,
+        "desk reads gold_alerts.grade, which does not exist",
+    )
     assert "Read by: board (The board), desk (The desk)." in by_rule["breaking-change"].details
 
 
 def test_exposure_that_is_gone_or_reads_less(branch):
     branch.repository.change("models/exposures.yml", "ref('gold_worth'), ", "")
-    assert told(branch.check())["exposure"] == (
-        "the exposure board does not read gold_worth any more"
-    )
+    assert told(branch.check())["exposure"] == ("the exposure board no longer reads gold_worth")
 
 
-def test_every_breaking_change_of_models_with_versions_is_told(branch):
+def test_every_breaking_change_of_versioned_models_is_reported(branch):
     """dbt itself stops at the first."""
     branch.repository.git("switch", "--quiet", "main")
     versions = "    latest_version: 1\n    versions: [{v: 1, config: {alias: %s}}]\n"
@@ -808,7 +813,7 @@ def columns(checked: Checked) -> dict[str, tuple]:
     return {each.model: (each.columns, each.by_rows) for each in checked.radius.touched}
 
 
-def test_threshold_of_a_seed_reaches_the_columns_that_are_made_of_it(built):
+def test_threshold_of_a_seed_affects_the_columns_computed_from_it(built):
     built.repository.change("seeds/rules.csv", "low,5", "low,6")
     checked = built.check(build=True)
     assert not checked.problems

@@ -1,4 +1,4 @@
-"""When a changed model is said to be the same: never without a proof."""
+"""A changed model is reported as the same only with a proof."""
 
 import pytest
 from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest
@@ -88,7 +88,7 @@ def test_not_same(spark, table, one, other):
 
 
 @pytest.mark.parametrize("query", NEVER)
-def test_what_is_no_function_of_tables_is_never_proven(spark, table, query):
+def test_plan_that_depends_on_more_than_tables_is_never_proven(spark, table, query):
     spark.udf.register("doubled", lambda value: value * 2, "bigint")
     assert not are_same(*(spark.sql(query.format(t=table)) for _ in range(2)))
 

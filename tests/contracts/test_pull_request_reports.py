@@ -1,4 +1,4 @@
-"""What a check found, for programs and for GitHub; its exit codes; other projects."""
+"""The reports of a check for programs and for GitHub, its exit codes, and other projects."""
 
 import json
 import os
@@ -121,7 +121,7 @@ def test_markdown(checked):
     assert "Proven no change: gold_y, whose optimized plan is the same" in text
     assert "- 1: a is 2" in text
     checked.is_built = True
-    assert "were not looked for" not in "\n".join(report(checked))
+    assert "were not checked" not in "\n".join(report(checked))
 
 
 def test_markdown_shows_hostile_texts_and_follows_none(checked):
@@ -245,7 +245,7 @@ def test_one_comment_is_created_and_edited_afterwards(api, capsys):
 def test_long_report_is_cut(api):
     github.comment(["x" * 60] * 2000, api.environment)
     body = api.comments[-1]["body"]
-    assert len(body) < 65_536 and body.endswith("… the rest is in the job's summary.")
+    assert len(body) < 65_536 and body.endswith("… The rest is in the job's summary.")
 
 
 @pytest.mark.parametrize("trouble", ["refused", "no token", "no pull request", "no server"])
@@ -269,7 +269,7 @@ def test_help_fits_a_screen_and_explains_the_exit_codes():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     assert len(lines) < 40
-    for code in ("  0  nothing is wrong", "  1  something is wrong", "  2  it cannot check"):
+    for code in ("  0  no problem", "  1  problems", "  2  it cannot check"):
         assert any(line.startswith(f"  {code}") for line in lines)
 
 
@@ -299,7 +299,7 @@ def other(tmp_path):
     return repository
 
 
-def test_project_below_the_root_of_another_repository(other, tmp_path):
+def test_project_in_a_subfolder_of_its_repository(other, tmp_path):
     """As the action and the hook of pre-commit call it."""
     line = other.change("analytics/models/schema.yml", "int", "bigint")
     done = check(other, "--json", "-", "--sarif", str(tmp_path / "x.sarif"))
@@ -348,8 +348,8 @@ def test_files_around_a_project_below_the_root(other):
     told = json.loads(done.stdout)
     assert told["files"] == ["analytics/models/sü.sql", "requirements.txt", "shared.py"]
     texts = [change["text"] for change in told["changes"]]
-    assert "the module ../shared.py is another: imported by p" in texts
-    assert any(text.startswith("../requirements.txt is another") for text in texts)
+    assert "the module ../shared.py has changed: imported by p" in texts
+    assert any(text.startswith("../requirements.txt has changed") for text in texts)
 
 
 def test_report_that_cannot_be_written_is_one_line(other):
@@ -376,7 +376,7 @@ def test_package_in_a_submodule(other, tmp_path):
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert [change["text"] for change in told["changes"]] == [
-        "the macro lib.one is another: used by a"
+        "the macro lib.one has changed: used by a"
     ]
     assert len(other.git("worktree", "list").splitlines()) == 1
 
@@ -387,7 +387,9 @@ def test_build_that_would_write_to_tables_of_the_profile_is_refused(other):
     done = subprocess.run(command, cwd=other.root, capture_output=True, text=True)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith("Cannot check: the target ci of profiles.yml reads no LAKEHOUSE_HOME")
+    assert line.startswith(
+        "Cannot check: the target ci of profiles.yml does not read LAKEHOUSE_HOME"
+    )
     assert line.endswith("add --no-build")
 
 

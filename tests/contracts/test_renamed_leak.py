@@ -1,4 +1,4 @@
-"""A marked Silver column, under whatever name, breaks the run as a broken contract does."""
+"""A marked Silver column under any name fails the run, like a violated contract."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ LEAKS = {
     ),
     "udf_of_marked": (
         PYTHON.format('t.select(F.udf(str)("event_id").alias("reference"))'),
-        "{}.reference is made of silver_t.event_id, which is silver_only, and tells of it",
+        "{}.reference is made of silver_t.event_id, which is silver_only, and reveals it",
     ),
     "map": (f"select map(car, event_id) as reference {FROM}", RENAMED),
     "its_own_name": (
@@ -221,7 +221,7 @@ def test_mark_goes_along_within_the_schema(small_project, schema):
     assert [line for line in said if line.startswith("silver_u.")] == [
         "silver_u.lost is silver_t.event_id under another name, and is not marked silver_only",
         "silver_u.h is made of silver_t.policy, which is personal (pii), and is not marked pii",
-        "silver_u.trimmed is made of silver_t.event_id, which is silver_only, and tells of it, "
+        "silver_u.trimmed is made of silver_t.event_id, which is silver_only, and reveals it, "
         "and is not marked silver_only",
     ]
 

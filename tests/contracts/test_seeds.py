@@ -1,4 +1,4 @@
-"""A seed becomes a table in the steps of any model; what its file says, its table holds."""
+"""A seed is built in the same steps as a model, and its table has the content of its file."""
 
 from datetime import date, datetime, timezone
 from decimal import Decimal
@@ -61,7 +61,7 @@ def test_cells_and_types(small_project, read, spark, schema):
     assert text.comment == "It's text."
 
 
-def test_columns_come_and_go_with_the_file(small_project, read, spark, schema):
+def test_columns_follow_the_file(small_project, read, spark, schema):
     project = small_project(FILES)
     assert project("seed", schema=schema).success
     (project.project_dir / "seeds/s.csv").write_text("id,other\n7,x\n")

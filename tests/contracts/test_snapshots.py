@@ -1,4 +1,4 @@
-"""A snapshot goes the way of any model: staged, held against marks, on the branch, published."""
+"""A snapshot is built like a model: staged, checked against marks, on the branch, published."""
 
 import shutil
 
@@ -120,7 +120,7 @@ def test_what_cannot_be_traced_takes_all_marks_over(project):
     assert "gold_x.x is in_sql.renamed under another name" in result.message["gold_x"]
 
 
-def test_a_column_to_check_that_is_not_there_is_told_on_the_first_run(project):
+def test_missing_check_column_is_reported_on_the_first_run(project):
     snapshot = project.folder / "snapshots/in_sql.sql"
     snapshot.write_text(snapshot.read_text().replace("['renamed']", "['nope']"))
     result = project("build", "--exclude", "in_yml")

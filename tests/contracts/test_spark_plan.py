@@ -1,4 +1,4 @@
-"""What Spark's plans prove to hold no null: proven where it is true, and never where it is not.
+"""Columns without nulls are proven from Spark's plans, and only correctly.
 
 Each case is a query on tables whose columns hold nulls wherever they may, so that a claim that does
 not follow shows in the rows.
@@ -369,7 +369,7 @@ def test_a_dataframe(tables, name):
     assert proven(tables.table("a_plan")) == expected.split()
 
 
-def test_only_what_is_asked_for_is_told(tables):
+def test_only_requested_parts_are_reported(tables):
     view = tables.table("plans.t")
     assert never_null(view, []) == []
     assert never_null(view, ["v", "id"]) == ["id"]

@@ -319,4 +319,4 @@ def test_what_has_no_meaning_is_refused(small_project, schema):
     assert "grants cannot be kept: this Spark has no statement `grant`" in result.message["granted"]
     assert "tblproperties must be a mapping" in result.message["listed"]
     for name in configs:
-        assert f"{name} has no meaning for an Iceberg table here" in result.message[name]
+        assert f"{name} has no effect on an Iceberg table" in result.message[name]

@@ -1,4 +1,4 @@
-"""A view, in a catalog that has views: held against its contract and the marks, and made again."""
+"""A view in a catalog with views is checked against its contract and the marks, and replaced."""
 
 import os
 import subprocess
@@ -69,7 +69,7 @@ print("THROUGH", [found.message for found in result.result])
 }
 
 
-def test_a_view_is_held_against_its_contract_and_the_marks(tmp_path):
+def test_view_is_checked_against_its_contract_and_the_marks(tmp_path):
     for path, text in FILES.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text)

@@ -1,4 +1,4 @@
-"""A plan is read in one go with its columns and steps, and not with their product."""
+"""The cost of reading a plan grows with its columns plus its steps, not with their product."""
 
 import sys
 from collections.abc import Callable
@@ -101,7 +101,7 @@ def test_it_is_the_plan_that_spark_writes(spark, shape):
     assert changes >= 3
 
 
-def test_what_is_told_of_a_wide_plan(spark):
+def test_lineage_of_a_wide_plan(spark):
     frame = added(spark, STEPS, COLUMNS)
     assert never_null(frame, frame.columns) == frame.columns
     entry = trace(frame, MODEL, {})

@@ -1,4 +1,4 @@
-"""The page of a comparison, opened from disk as a reader opens it."""
+"""The page of `compare`, opened from disk like a reader opens it."""
 
 import pytest
 from dbt_spark_contracts.cli.compare import rows
@@ -77,7 +77,7 @@ WIDTHS = {"wide": (1600, 1000), "laptop": (1280, 720), "phone": (390, 844)}
 
 
 @pytest.mark.parametrize("screen", WIDTHS)
-def test_the_page_tells_all_and_fits_the_screen(page, opened, screenshot, screen):
+def test_the_page_shows_everything_and_fits_the_screen(page, opened, screenshot, screen):
     width, height = WIDTHS[screen]
     page.set_viewport_size({"width": width, "height": height})
     opened(incident())
@@ -90,7 +90,7 @@ def test_the_page_tells_all_and_fits_the_screen(page, opened, screenshot, screen
         "of 10 car_chassis that both have",
         "3 of 10 matched rows",
         "by more than 0.01",
-        "explained: the code makes it in another way",
+        "explained: the code computes it differently",
         "not explained by the code",
         "Explained by the code since main (abc).",
         "gold_processing_timestamp",

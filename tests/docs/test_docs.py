@@ -1,4 +1,4 @@
-"""The documentation that dbt makes, opened from disk as a reader opens it."""
+"""The dbt docs, opened from disk like a reader opens them."""
 
 import json
 import re

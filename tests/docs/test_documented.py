@@ -1,4 +1,4 @@
-"""Whatever the documentation names, it describes."""
+"""Every model, source, exposure and column has a description."""
 
 import json
 

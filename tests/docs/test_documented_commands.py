@@ -1,4 +1,4 @@
-"""Each command on each page is run by a test, or it is said why it cannot be.
+"""Each command on each page is run by a test, or has a reason why it cannot be.
 
 A new command on a page: add it to FREE if it starts no Java, to BUILT if a copy of this project can
 run it, to TESTED with the test that runs it, or to IMPOSSIBLE with the reason.
@@ -25,8 +25,8 @@ PAGES = [
 SHELLS = ("sh", "bash", "shell", "console")
 # An indented block is of a shell if it begins with one of these, or with a variable.
 PROGRAMS = (
-    *("cd", "dbt", "dbt-spark-contracts", "eval", "export", "git", "pip", "pre-commit", "pytest"),
-    *("python", "uv", "uvx"),
+    *("cd", "cp", "dbt", "dbt-spark-contracts", "eval", "export", "find", "git", "pip"),
+    *("pre-commit", "pytest", "python", "uv", "uvx"),
 )
 
 LINEAGE = "uv run dbt-spark-contracts lineage"
@@ -43,6 +43,8 @@ FREE = [
     "uv run python -m python_jobs.release v0.1.0 --repository https://github.com/owner/repository",
 ]
 
+ARCHIVE = "uv run python -m python_jobs.archive_landing --to /data/landing_archive --older-than 30"
+
 # Run by this file one after the other, in a copy of this project, in the tier `full`.
 BUILT = [
     "uv run dbt build",
@@ -52,6 +54,9 @@ BUILT = [
     "{{ ref('gold_car_current_state') }}\"",
     'uv run dbt show --limit 20 --output json --inline "select * from '
     'silver.silver_rejected_events"',
+    "uv run dbt show --inline \"select snapshot_id, summary['dbt.run'] as run from "
+    'gold.gold_car_current_state.snapshots"',
+    "uv run --group bench python -m python_jobs.fleet_page",
     f"{LINEAGE} --column gold_car_current_state.insurance_status",
     f"{LINEAGE} --column gold_car_current_state.insurance_status --no-rows",
     f"{LINEAGE} --column silver_car_telemetry.insurance_valid_until --downstream",
@@ -60,7 +65,16 @@ BUILT = [
     "uv run dbt source freshness",
     "uv run dbt docs generate --static",
     "uv run dbt-spark-contracts history",
-    "uv run dbt-spark-contracts maintain --keep-days 7 --dry-run",
+    "uv run python -m python_jobs.current_metadata gold.gold_car_current_state",
+    "uv run --group notebook jupyter-execute examples/read_gold.ipynb --output=../target/read_gold",
+    f"{ARCHIVE} --dry-run",
+    ARCHIVE,
+    "uv run dbt build --vars '{as_of_date: 2025-12-31}'",
+    "uv run dbt parse --target-path target/published",
+    "LAKEHOUSE_SCHEMA=as_of_2025_12_31 uv run dbt build --target ci --defer --favor-state --state "
+    "target/published --select gold_car_current_state --vars '{as_of_date: 2025-12-31}'",
+    "uv run dbt-spark-contracts maintain --dry-run",
+    "uv run dbt-spark-contracts maintain --budget 10m",
     "uv run python -m python_jobs.new_gold_model gold_events_per_car --key car_chassis "
     "--exposure fleet_dashboard",
     "uv run dbt build -s gold_events_per_car",
@@ -86,8 +100,13 @@ ERASE = "uv run dbt-spark-contracts erase --column rental_customer_id --value"
 ERASED = "publish/test_erase.py::test_a_customer_of_this_project"
 RECORD = "publish/test_record.py::test_runs_that_were_published_held_back_or_failed"
 
+PAST = "bronze_silver/test_backfill.py::test_files_are_archived_and_read_again"
+
 # Run by another test: its file, and its name.
 TESTED = {
+    "cp -a /data/landing_archive/2026-01-14/. /data/landing/": PAST,
+    'find /data/landing -type f -newermt "2026-01-14 UTC" ! -newermt "2026-01-15 UTC" '
+    "-exec touch {} +": PAST,
     f"{OLD_AND_NEW} --ignore gold_processing_timestamp": COMPARE,
     f"{OLD_AND_NEW} --ignore gold_processing_timestamp --tolerance current_mileage_km=0.01 "
     "--html report.html": COMPARE,
@@ -121,9 +140,6 @@ TESTED = {
     f"uv run dbt-spark-contracts publish {BRANCH}": (OPERATIONS),
     'uv run dbt-spark-contracts roll-back "2026-01-14 18:00" --dry-run': (OPERATIONS),
     "uv run dbt-spark-contracts roll-back dbt_20261123t013204_5a1c7f9e": (OPERATIONS),
-    "uv run dbt-spark-contracts maintain --keep-days 7": (
-        "publish/test_operations.py::test_maintenance_tells_what_it_would_remove_and_then_removes_it"
-    ),
     "uv run dbt build --full-refresh --vars '{overwrite: bronze_car_events}'": (
         "bronze_silver/test_bronze_is_kept.py::test_bronze_is_overwritten_by_name_only"
     ),
@@ -236,7 +252,7 @@ def test_each_command_of_a_page_is_run_by_a_test(page):
 
 
 @pytest.mark.quick
-def test_each_command_that_is_run_stands_on_a_page():
+def test_each_tested_command_is_on_a_page():
     texts = [(ROOT / page).read_text(encoding="utf-8") for page in PAGES]
     found = {command for text in texts for command in commands(text)}
     assert [each for each in [*FREE, *BUILT, *TESTED, *IMPOSSIBLE] if each not in found] == []
@@ -244,7 +260,7 @@ def test_each_command_that_is_run_stands_on_a_page():
 
 @pytest.mark.quick
 @pytest.mark.parametrize("test", sorted({*TESTED.values()}))
-def test_the_test_of_a_command_is_there(test):
+def test_the_test_of_a_command_exists(test):
     file, _, name = test.partition("::")
     assert f"def {name}(" in (ROOT / "tests" / file).read_text(encoding="utf-8")
 
@@ -309,5 +325,6 @@ def test_the_commands_are_run_on_a_copy(tmp_path):
     assert (copy.root / ".lakehouse/warehouse/gold/gold_events_per_car").is_dir()
     assert (copy.root / "target/column_lineage.html").is_file()
     assert (copy.root / "lineage.jsonl").stat().st_size
+    assert "gold.gold_car_current_state" in (copy.root / "target/fleet.html").read_text()
     assert (tmp_path / "fleet/warehouse/gold/gold_car_current_state").is_dir()
     shutil.rmtree(copy.root / ".lakehouse")

@@ -1,4 +1,4 @@
-"""dbt's docs page shows each text of a project as it is, and runs none."""
+"""A docs page shows hostile texts unchanged, and executes none of them."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The page of the column graph, opened from disk as a reader opens it."""
+"""The lineage page, opened from disk like a reader opens it."""
 
 import pytest
 from dbt_spark_contracts.cli.main import run
@@ -58,7 +58,7 @@ def test_all_columns_are_there(page, opened, screenshot):
     assert {"landing.events.value", "rules.unused", "never_built.x", "old.limits.top"} <= drawn
     untraced = names(page, ".column.untraced")
     assert untraced == {"bronze_events.file", "gold_state.name", "never_built.x"}
-    expect(page.locator("#legend")).to_contain_text("cannot be told in full")
+    expect(page.locator("#legend")).to_contain_text("cannot be traced completely")
     screenshot("columns_small")
 
 
@@ -79,7 +79,7 @@ def test_search_finds_and_lights_up_the_path(page, opened, screenshot):
     assert "#" not in page.url
 
 
-def test_click_does_the_same_and_the_background_clears_it(page, opened):
+def test_click_selects_and_a_click_on_the_background_deselects(page, opened):
     opened(lineage_sample.small())
     place = page.evaluate(
         "() => lineage.nodes('.column').filter(n => n.data('name') === 'gold_state.status')"
@@ -185,7 +185,7 @@ def test_any_text_is_shown_and_found_and_none_runs(page, opened, screenshot):
         assert page.locator("img, iframe, details, #panel script, #hits script").count() == 0
 
 
-def test_an_address_that_is_no_name_is_told(page, opened):
+def test_address_that_is_not_a_name_is_reported(page, opened):
     opened(lineage_sample.small(), at="50%")
     expect(page.locator("#panel")).to_contain_text("There is no 50%.")
 

@@ -1,4 +1,4 @@
-"""What the first page of `dbt docs` begins with: counts, freshness, a picture; of any project."""
+"""The first page of any project's `dbt docs` begins with counts, freshness and a picture."""
 
 import base64
 import copy
@@ -161,7 +161,7 @@ def test_the_picture_has_a_box_for_each_layer_and_the_arrows_between(manifest, c
     assert _arrows(manifest["parent_map"], found) == {(1, 2), (0, 2), (2, 3), (0, 3)}
 
 
-def test_an_arrow_over_boxes_has_room_of_its_own():
+def test_arrow_above_boxes_has_its_own_space():
     boxes = [["a"], ["b"], ["c"]]
     heights = [
         int(ElementTree.fromstring(picture(boxes, arrows)).attrib["height"])

@@ -1,4 +1,4 @@
-"""The documentation as a site: every page is in it, and every link on it leads somewhere."""
+"""The documentation site has every page, and no broken link."""
 
 import re
 import shutil

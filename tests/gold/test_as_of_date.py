@@ -1,4 +1,4 @@
-"""The day that answers are as of, and other vars: what they can be, or one line."""
+"""`as_of_date` and other vars are validated, with errors of one line."""
 
 import calendar
 from datetime import date, datetime, timezone

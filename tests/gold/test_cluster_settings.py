@@ -1,4 +1,4 @@
-"""What a cluster's own defaults say about Spark's SQL changes no result."""
+"""A cluster's own defaults for Spark SQL change no results."""
 
 import json
 import os

@@ -123,7 +123,7 @@ class TestFuelEfficiency:
         ]
         assert sorted(found.collect()) == expected
 
-    def test_an_event_without_a_trip_is_no_trip(self, silver):
+    def test_event_without_a_trip_counts_no_trip(self, silver):
         row = self.months(silver(event(), event(at="2025-11-05 00:00:00"))).first()
         assert (row.trip_count, row.total_km_driven, row.avg_fuel_efficiency_kmpl) == (
             0,

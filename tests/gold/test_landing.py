@@ -1,15 +1,22 @@
-"""The committed sample, from landing to Gold, against values that other code has worked out."""
+"""The committed sample, from landing to Gold, equals a result computed by independent code."""
 
 import ast
+import base64
 import json
 import re
 import sys
+from collections import Counter
+from datetime import date, timedelta
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
-from tests.support.dbt_runner import ROOT
+from python_jobs.fleet_page import read as read_fleet
+from tests.support.dbt_runner import ROOT, environment
 from tests.support.expected_landing import EXPECTED, LANDING
 from tests.support.expected_landing import expected as work_out
+from tests.support.published import home_of
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RUN_TIME = {"gold_processing_timestamp", "processing_timestamp", "alert_generated_timestamp"}
@@ -112,7 +119,59 @@ def test_no_record_is_lost(built, read, module_schema, expected):
     assert found == {name: expected[name] for name in tables}
 
 
-def test_end_of_build_tells_what_is_in_gold(built, module_schema, expected):
+@pytest.fixture
+def nodes(built, dbt, spark, module_schema):
+    """dbt's nodes, as the build had them."""
+    assert dbt("parse", schema=module_schema).success
+    return json.loads((dbt.target_path / "manifest.json").read_text())["nodes"]
+
+
+def test_the_fleets_page_adds_up_what_is_in_gold(nodes, spark, expected):
+    fleet = read_fleet.fleet(spark, nodes)
+    weeks = Counter()
+    for _, day, _, kind, *_ in expected["alerts"]:
+        monday = date.fromisoformat(day)
+        weeks[monday - timedelta(days=monday.weekday()), kind] += 1
+    assert fleet.alerts == weeks and len(weeks) > 20
+    cars = expected["current"].values()
+    assert fleet.insurance == Counter(car["insurance_status"] for car in cars)
+    days = [(car["status"], car["last_day"].isoformat()) for car in fleet.ending]
+    by_status = {
+        status: sorted(
+            car["insurance_valid_until"] for car in cars if car["insurance_status"] == status
+        )
+        for status in ("EXPIRING_IN_90_DAYS", "EXPIRED")
+    }
+    assert days == [
+        *(("EXPIRING_IN_90_DAYS", day) for day in by_status["EXPIRING_IN_90_DAYS"]),
+        *(("EXPIRED", day) for day in reversed(by_status["EXPIRED"])),
+    ]
+    km, fuel = Counter(), Counter()
+    for month in expected["months"].values():
+        if month["total_fuel_liters"] and month["total_km_driven"]:
+            name = f"{month['manufacturer']} {month['model']}"
+            km[name] += month["total_km_driven"]
+            fuel[name] += month["total_fuel_liters"]
+    assert [name for name, _, _ in fleet.efficiency] == [name for name, _ in km.most_common()]
+    for name, per_liter, _ in fleet.efficiency:
+        assert per_liter == pytest.approx(km[name] / fuel[name])
+    assert sum(fleet.rejected.values()) == expected["rejected_rows"]
+    assert all("n/a" not in reason for reason in fleet.rejected)
+    rows = {each.name.rpartition(".")[2]: each.rows for each in fleet.tables}
+    assert len(rows) == 8 and rows["silver_car_telemetry"] == expected["silver_rows"]
+    newest = {each.name.rpartition(".")[2]: each.newest for each in fleet.tables}
+    seen = max(car["event_timestamp"] for car in cars)
+    assert newest["gold_car_current_state"].replace(" ", "T") + "Z" == seen
+
+
+def test_a_page_of_what_is_not_built_is_not_written(nodes, spark):
+    gone = next(node for node in nodes.values() if node["name"] == "gold_car_current_state")
+    gone["relation_name"] = "nowhere.gold_car_current_state"
+    with pytest.raises(read_fleet.NotBuilt, match=r"^there is no nowhere\.gold_car_current_state"):
+        read_fleet.fleet(spark, nodes)
+
+
+def test_end_of_build_shows_what_is_in_gold(built, module_schema, expected):
     table = re.compile(rf"{module_schema}_gold\.\w+ ")
     said = [line.split() for line in built.said if table.match(line)]
     assert {line[0].rpartition(".")[2]: int(line[1]) for line in said} == {
@@ -153,3 +212,18 @@ def test_the_readme_says_how_to_look_at_a_row(built, dbt, module_schema, expecte
     result = dbt("show", "--limit", "5", "--inline", query, schema=module_schema)
     assert result.success, result.text
     assert any(line.startswith("| car_chassis ") for line in "\n".join(result.said).splitlines())
+
+
+def test_the_notebook_reads_gold_and_draws(built, dbt, module_schema, expected, tmp_path):
+    """docs/readers.md; it is stored without what it prints."""
+    home = home_of(dbt.home, module_schema, tmp_path / "home")
+    notebook = nbformat.read(ROOT / "examples/read_gold.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    resources = {"metadata": {"path": str(ROOT / "examples")}}
+    with environment(LAKEHOUSE_HOME=home, IPYTHONDIR=str(tmp_path / "ipython")):
+        NotebookClient(notebook, timeout=300, resources=resources).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    told = "".join(output.get("text", "") for output in outputs)
+    assert told.startswith(f"{len(expected['current'])} cars, ")
+    (picture,) = (output["data"]["image/png"] for output in outputs if "data" in output)
+    assert len(base64.b64decode(picture)) > 10_000

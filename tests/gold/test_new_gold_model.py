@@ -1,4 +1,4 @@
-"""A new Gold model, by the command or by the documentation, is built and tested as it stands."""
+"""A Gold model from the scaffold command, and that of the documentation, builds and passes."""
 
 import re
 
@@ -73,10 +73,10 @@ def test_it_keeps_its_contract_and_passes_its_tests(copy, project, schema):
 @pytest.mark.parametrize(
     ("name", "keys", "words"),
     [
-        ("trips", KEYS, "trips is no name of a Gold model"),
-        ("gold_Trips", KEYS, "gold_Trips is no name"),
-        ("gold_../../x", KEYS, "is no name"),
-        ("gold_car_current_state", KEYS, "models/gold/gold_car_current_state.py is there"),
+        ("trips", KEYS, "trips is not a valid name for a Gold model"),
+        ("gold_Trips", KEYS, "gold_Trips is not a valid name"),
+        ("gold_../../x", KEYS, "is not a valid name"),
+        ("gold_car_current_state", KEYS, "models/gold/gold_car_current_state.py already exists"),
         ("gold_trips", ["no_such"], "silver_car_telemetry has no column no_such"),
         ("gold_trips", ["rental_customer_id"], "rental_customer_id is marked"),
     ],
@@ -89,7 +89,7 @@ def test_what_cannot_be_a_gold_model_is_refused(project, name, keys, words):
 
 
 @pytest.mark.quick
-def test_a_reader_that_is_not_there_is_refused(project):
+def test_unknown_exposure_is_refused(project):
     before = contents(project)
     with pytest.raises(CannotWriteError, match="has no nobody: it has fleet_dashboard, insurance"):
         new_gold_model.write("gold_trips", KEYS, "nobody", project)

@@ -1,4 +1,4 @@
-"""The README's commands: CI runs them, on the Pythons named; each installs what it needs."""
+"""CI runs the README's commands on the Python versions named there; each installs what it needs."""
 
 import ast
 import os
@@ -119,7 +119,7 @@ def test_the_build_downloads_what_it_needs_and_as_much_as_the_readme_says():
     assert said == pytest.approx([size / 1e6 for size in counted], rel=0.1)
 
 
-def test_the_group_of_the_benchmark_is_all_that_it_imports_besides_the_build():
+def test_the_benchmark_imports_only_its_group_and_the_build():
     modules = {
         name.split(".")[0]
         for file in ROOT.glob("python_jobs/bench/**/*.py")

@@ -1,4 +1,4 @@
-"""Strangers' private names stand in one room of the guard, `compat`, where tests watch them."""
+"""Private names of other libraries are used only in `compat`, and each has a test."""
 
 import ast
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def found_in(files: list[Path]) -> dict[str, list[str]]:
     return {name: names for name, names in found.items() if names}
 
 
-def test_private_names_of_strangers_stand_in_compat():
+def test_private_names_of_other_libraries_are_in_compat_only():
     found = found_in([file for file in GUARD.rglob("*.py") if "compat" not in file.parts])
     assert found == {}
 

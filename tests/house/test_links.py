@@ -1,4 +1,4 @@
-"""Each link between the project's pages leads somewhere."""
+"""Every link between the project's pages works."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""What may be released, by whom, and what it says of its licence."""
+"""Release checks, and licences."""
 
 import shutil
 import sys
@@ -51,7 +51,7 @@ def copy(tmp_path):
 def test_another_version_or_repository_is_refused(copy):
     found = release.reasons_against("v9.9.9", "https://github.com/somebody/else", copy)
     assert len(found) == 8
-    assert found[0] == "pyproject.toml has the version 0.1.0, the tag is v9.9.9"
+    assert found[0] == "pyproject.toml has the version 0.1.0, but the tag is v9.9.9"
     assert found[4:7] == [
         "examples/other_project/requirements.txt does not say "
         "`dbt-spark-contracts[embedded]==9.9.9`",

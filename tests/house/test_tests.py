@@ -1,4 +1,4 @@
-"""The tests as a house: what keeps it easy to find one's way, and to run any test alone."""
+"""Rules for the tests themselves, so that they are easy to find and run alone."""
 
 import ast
 import os
@@ -55,7 +55,7 @@ def test_a_schema_is_named_by_a_fixture(name):
     assert re.findall(r"\bschema=\"\w+\"", code) == []
 
 
-def test_the_readme_tells_of_each_file():
+def test_the_readme_lists_each_file():
     readme = (TESTS / "README.md").read_text(encoding="utf-8")
     missing = [name for name in TEST_FILES if f"`{name}`" not in readme]
     assert missing == []
@@ -83,7 +83,7 @@ def test_in_ci_an_unexpected_skip_is_a_failure(tmp_path, ci, ended):
     assert ended in done.stdout
 
 
-def test_each_row_of_dbts_features_names_a_test_that_is_there():
+def test_each_row_of_dbts_features_names_an_existing_test():
     """docs/dbt_features.md: what dbt promises, what holds here, and what shows it."""
     lines = (ROOT / "docs/dbt_features.md").read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if line.startswith("| ") and not line.startswith("| feature")]

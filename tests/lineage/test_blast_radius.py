@@ -1,4 +1,4 @@
-"""What a change touches, told from the lineage before and after it."""
+"""What a change affects, computed from the lineage before and after it."""
 
 import copy
 
@@ -70,9 +70,9 @@ def test_nothing(states):
     ]
 
 
-def test_column_that_is_made_in_another_way(states):
+def test_column_that_is_computed_differently(states):
     states[1].models[SILVER].columns["a"].fingerprint = "2"
-    assert blast_radius(*states).changes == ["silver_t.a is made in another way"]
+    assert blast_radius(*states).changes == ["silver_t.a is computed differently"]
     assert rows(*states) == [
         ["gold_x", "a", "the same", "board (board@example.org), desk (The desk)"],
         ["gold_y", "d", "the same", "board (board@example.org)"],
@@ -88,9 +88,9 @@ def test_column_that_others_are_filtered_by(states):
     ]
 
 
-def test_rows_that_are_chosen_in_another_way(states):
+def test_rows_that_are_selected_differently(states):
     states[1].models[SILVER].rows.fingerprint = "2"
-    assert blast_radius(*states).changes == ["the rows of silver_t are chosen in another way"]
+    assert blast_radius(*states).changes == ["the rows of silver_t are selected differently"]
     assert [row[:3] for row in rows(*states)] == [
         ["gold_x", "none by itself", "may be others"],
         ["gold_y", "none by itself", "may be others"],
@@ -102,7 +102,7 @@ def test_column_that_is_gone(states):
     del states[1].models[SILVER].columns["a"]
     states[1].models[GOLD].columns["a"] = column(fingerprint="2")
     told = blast_radius(*states)
-    assert told.changes == ["gold_x.a is made in another way", "silver_t.a is gone"]
+    assert told.changes == ["gold_x.a is computed differently", "silver_t.a is gone"]
     assert [touched.columns for touched in told.touched] == [["a"], ["d"]]
 
 
@@ -120,7 +120,7 @@ def test_model_that_is_new_or_gone(states):
     assert [touched.model for touched in told.touched] == ["gold_z"]
 
 
-def test_what_cannot_be_traced_is_told(states):
+def test_what_cannot_be_traced_is_reported(states):
     states[1].models[OTHER].columns["d"].untraced = ["the Python function f"]
     states[1].models[SILVER].columns["unused"].fingerprint = "2"
     assert [*report(blast_radius(*states))][-1] == "- gold_y.d: the Python function f"

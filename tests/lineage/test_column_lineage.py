@@ -1,4 +1,4 @@
-"""column_lineage.json and what the manifest, and so the docs, tell of it."""
+"""column_lineage.json, and what the manifest and the docs show of it."""
 
 import json
 from pathlib import Path
@@ -74,7 +74,7 @@ def meta(project, model: str) -> dict[str, dict]:
     return {name: column["meta"] for name, column in node["columns"].items()}
 
 
-def test_each_model_tells_its_origins(project):
+def test_each_model_shows_its_origins(project):
     assert origins(project, "silver_t") == {"a": [], "b": [], "c": []}
     assert origins(project, "gold_x") == {
         "a": ["copy model.small.silver_t.a"],
@@ -117,7 +117,7 @@ TOLD = {
 }
 
 
-def test_manifest_of_the_build_and_of_the_docs_tell_it(project):
+def test_manifests_of_the_build_and_the_docs_contain_it(project):
     node = artifact(project, "manifest.json")["nodes"]["model.small.gold_x"]
     assert meta(project, "gold_x") == TOLD
     assert node["meta"] == {"rows by": "silver_t.b (filter)"}
@@ -153,7 +153,7 @@ def test_what_was_found_of_another_file_is_forgotten(project):
     path.write_text(written)
 
 
-def test_file_that_is_none_is_begun_anew(project):
+def test_invalid_file_is_replaced(project):
     path = project.target_path / FILE_NAME
     written = path.read_text()
     path.write_text("nonsense")
@@ -245,7 +245,7 @@ BROKEN = [
 
 @pytest.mark.quick
 @pytest.mark.parametrize(("line", "content"), BROKEN)
-def test_a_file_that_cannot_be_read_is_one_line_and_a_build_begins_anew(tmp_path, line, content):
+def test_unreadable_file_is_one_line_and_a_build_starts_a_new_one(tmp_path, line, content):
     path = written(tmp_path, content)
     with pytest.raises(record.Unreadable) as error:
         record.read(path)

@@ -1,4 +1,4 @@
-"""Where columns come from, read off Spark's own plans: each case is a query or a DataFrame."""
+"""Column origins are read from Spark's plans. Each case is a query or a DataFrame."""
 
 from functools import reduce
 from itertools import product
@@ -456,7 +456,7 @@ def test_frame(tables, name):
     assert told(make(tables.table("origins.t")), language="python") == expected
 
 
-def test_rows_that_stand_in_a_programs_plan_may_be_collected(tables):
+def test_literal_rows_in_a_plan_may_be_collected(tables):
     literals = tables.sql("select * from values ('z') as v(x)")
     assert told(literals) == "x="
     assert told(literals, language="python") == "x=!; !"
@@ -479,12 +479,12 @@ def test_plan_that_cannot_be_read_is_untraced(tables, monkeypatch):
     assert told(tables.sql("select a, b from t")) == "a=! b=!; !"
 
 
-def test_own_earlier_rows_tell_nothing(tables):
+def test_own_earlier_rows_are_ignored(tables):
     query = "select b from t union all select d from u where d not in (select b from t)"
     assert told(tables.sql(query), unique_id="model.x.t") == "b=u.d; filter u.d"
 
 
-def test_another_column_of_own_earlier_rows_is_told(tables):
+def test_other_column_of_own_earlier_rows_is_reported(tables):
     """Else a mark could be lost within one table."""
     query = "select b as c from t union all select d from u"
     assert told(tables.sql(query), unique_id="model.x.t") == "c=t.b,u.d"
@@ -523,7 +523,7 @@ def test_fingerprint_is_the_same_for_the_same_way(tables):
     assert passes[0] == passes[1]
 
 
-def test_fingerprint_tells_another_way(tables):
+def test_fingerprint_depends_on_the_computation(tables):
     before, rows = fingerprints(tables, "select a * 2 as x, b from t where c = 'z'")
     after, same_rows = fingerprints(tables, "select a * 3 as x, b from t where c = 'z'")
     assert (before[0] != after[0], before[1] == after[1], rows == same_rows) == (True, True, True)
@@ -543,12 +543,12 @@ def test_fingerprint_tells_another_way(tables):
         ("count(b) over ()", "count(distinct b)"),
     ],
 )
-def test_fingerprint_tells_settings_apart(tables, one, other):
+def test_fingerprint_depends_on_settings(tables, one, other):
     queries = [f"select {expression} as x from t" for expression in (one, other)]
     assert fingerprints(tables, queries[0]) != fingerprints(tables, queries[1])
 
 
-def test_fingerprint_of_a_choice_tells_its_values_apart(tables):
+def test_fingerprint_of_a_choice_depends_on_its_values(tables):
     one = fingerprints(tables, "select if(a > 1, b, c) as x from t")
     other = fingerprints(tables, "select if(a > 1, c, b) as x from t")
     assert one != other

@@ -1,4 +1,4 @@
-"""The lineage command, on made-up artifacts of a build."""
+"""The lineage command, on artificial artifacts of a build."""
 
 import hashlib
 import json
@@ -44,18 +44,18 @@ ACTIVE or EXPIRED.
 └── in a window over silver_events.at  timestamp
     └── computed from bronze_events.raw  string  (see above)
 
-Rows, and so every column of them:
+Rows, and therefore all columns, of:
   gold_state: filtered by silver_events.at, event_id; grouped by silver_events.customer; ? cannot
-      be told in full: the Python function only_new
+      be traced completely: the Python function only_new
   silver_events: filtered by bronze_events.raw; sorted by silver_events.at
 """
     )
 
 
-def test_tree_shows_marks_and_what_cannot_be_told(shown):
+def test_tree_shows_marks_and_untraced_columns(shown):
     told = shown("--column", "gold_state.name")
     assert "├── copy of silver_events.customer  string  [silver_only]  [pii]\n" in told
-    assert "└── ? cannot be told in full: the Python function normalize\n" in told
+    assert "└── ? cannot be traced completely: the Python function normalize\n" in told
 
 
 def test_tree_shows_where_a_column_may_be(shown):
@@ -69,8 +69,8 @@ def test_tree_of_parts_of_a_struct(shown):
 
 def test_column_of_no_other(shown):
     told = shown("--column", "gold_state.written_at")
-    assert "from no column: a constant, or a value of the run" in told
-    assert "a root: no model of dbt makes it" in shown("--column", "rules.limit")
+    assert "no origin: a constant, or a value of the run" in told
+    assert "a root: no dbt model creates it" in shown("--column", "rules.limit")
 
 
 def test_column_that_comes_from_itself_ends(shown):
@@ -82,16 +82,16 @@ def test_downstream_leads_to_the_exposures(shown):
     assert "copied to bronze_events.raw" in told
     assert "decides gold_state.status" in told
     assert "gold_state is read by the dashboard weekly" in told
-    assert "Rows, and so every column of them:\n" in told
-    assert "Perhaps also, because these cannot be told in full:" in told
+    assert "Rows, and therefore all columns, of:\n" in told
+    assert "Possibly also, because these cannot be traced completely:" in told
 
 
 def test_what_chooses_the_rows_can_be_left_out(shown):
     for more in ([], ["--downstream"]):
         whole = shown("--column", "silver_events.at", *more)
         short = shown("--column", "silver_events.at", "--no-rows", *more)
-        assert "Rows, and so every column of them" in whole
-        assert "Rows, and so every column of them" not in short
+        assert "Rows, and therefore all columns, of" in whole
+        assert "Rows, and therefore all columns, of" not in short
         assert whole.startswith(short.split("\n\n")[0])
 
 
@@ -107,11 +107,11 @@ def test_what_a_models_code_reads_is_a_root(tmp_path, capsys):
     assert "?" not in told
     # Of which of its columns is not known, so none of them is said to go nowhere.
     down = tree("landing.events.value", "--downstream")
-    assert "Perhaps also" in down and "bronze_events.file" in down
+    assert "Possibly also" in down and "bronze_events.file" in down
     # Without a reason, or where it reads a model as well, it is not known.
-    assert "? cannot be told in full" in tree("bronze_events.file", reason="")
+    assert "? cannot be traced completely" in tree("bronze_events.file", reason="")
     both = (lineage_sample.LANDING, lineage_sample.SILVER)
-    assert "? cannot be told in full" in tree("bronze_events.file", reads=both)
+    assert "? cannot be traced completely" in tree("bronze_events.file", reads=both)
 
 
 def test_letter_case_and_full_names(shown):
@@ -164,10 +164,10 @@ def test_openlineage_holds_any_text(tmp_path, capsys):
         ("gold_state.statos", "gold_state has no column statos: did you mean status?"),
         (
             "gold_stat.status",
-            "no model, seed or source is called gold_stat: did you mean gold_state",
+            "no model, seed or source is named gold_stat: did you mean gold_state",
         ),
-        ("status", "status is no column: say model.column: did you mean"),
-        ("gold_state", "gold_state has columns: name one, as in gold_state.car"),
+        ("status", "status is not a column: write model.column: did you mean"),
+        ("gold_state", "gold_state has columns: choose one, as in gold_state.car"),
     ],
 )
 def test_unknown_name_is_one_line(target, capsys, name, line):
@@ -184,7 +184,7 @@ def test_unknown_name_is_one_line(target, capsys, name, line):
         ("column_lineage.json", '{"metadata": {"schema_version": 2}}', "has schema_version 2"),
         ("manifest.json", None, "run `dbt build` first"),
         ("manifest.json", "{", "is broken"),
-        ("manifest.json", "[]", "is no manifest"),
+        ("manifest.json", "[]", "is not a manifest"),
         ("manifest.json", '{"metadata": {"dbt_schema_version": "…/v99.json"}}', "is …/v99.json"),
     ],
 )
@@ -211,7 +211,7 @@ def test_openlineage_has_an_event_for_each_recorded_model(shown):
         assert event["schemaURL"].endswith("/DatasetEvent")
 
 
-def test_openlineage_tells_how_a_column_comes_from_another(shown):
+def test_openlineage_contains_how_a_column_depends_on_another(shown):
     facets = events(shown)["gold.gold_state"]["dataset"]["facets"]
     assert [field["name"] for field in facets["schema"]["fields"]] == [
         *("car", "status", "top", "name", "written_at")
@@ -231,11 +231,11 @@ def test_openlineage_tells_how_a_column_comes_from_another(shown):
     assert ways == {"at": ["FILTER"], "event_id": ["FILTER"], "customer": ["GROUP_BY"]}
 
 
-def test_openlineage_does_not_let_the_untraced_look_clean(shown):
+def test_openlineage_reports_untraced_columns(shown):
     facets = events(shown)["gold.gold_state"]["dataset"]["facets"]
     name = facets["columnLineage"]["fields"]["name"]
     reason = "the Python function normalize"
-    assert name["transformationDescription"] == f"cannot be told in full: {reason}"
+    assert name["transformationDescription"] == f"cannot be traced completely: {reason}"
     untraced = facets["dbtSparkContracts_untraced"]
     assert untraced["columns"] == {"name": [reason]}
     assert untraced["rows"] == ["the Python function only_new"]

@@ -1,4 +1,4 @@
-"""What a Python model's own code may not do is refused before it runs; what reads is not."""
+"""A Python model's code that must not run is refused before it runs. Code that reads is allowed."""
 
 import ast
 import re
@@ -182,7 +182,7 @@ def built(dbt, tmp_path_factory, module_schema):
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_a_write_of_its_own_is_refused(built, name):
+def test_direct_write_is_refused(built, name):
     message = built.message[f"m_{name}"]
     assert re.search(rf"\bm_{name}( or \w+)*: `{re.escape(WRITES[name][1])}", message)
     assert "is not run: no branch of this run would hold it, and no contract" in message

@@ -1,4 +1,4 @@
-"""`stays_in` names where a marked column may be, in a project with one schema for all models."""
+"""`stays_in` says where a marked column may be, in a project with one schema for all models."""
 
 import pytest
 import yaml
@@ -26,8 +26,8 @@ MODELS = {
     "staging/marked_for_more": (
         f"select email as mail {FROM}",
         {"mail": {"stays_in": "schema"}},
-        "marked_for_more.mail is stg_users.email under another name, and may be where that may "
-        f"not: mark it stays_in: {STAGING} too",
+        "marked_for_more.mail is stg_users.email under another name, but its mark names a larger "
+        f"place: mark it stays_in: {STAGING}",
     ),
     # Out of it, in the same schema.
     "marts/renamed": (
@@ -43,7 +43,7 @@ MODELS = {
     "marts/trimmed": (
         f"select trim(email) as mail {FROM}",
         {},
-        f"trimmed.mail is made of stg_users.email, which is stays_in: {STAGING}, and tells of it",
+        f"trimmed.mail is made of stg_users.email, which is stays_in: {STAGING}, and reveals it",
     ),
     "marts/hashed": (f"select md5(email) as h, count(email) as n {FROM} group by 1", {}, None),
     "marts/by_python": (None, {}, "by_python.mail is stg_users.email under another name"),
@@ -131,16 +131,16 @@ def test_a_snapshot_in_the_place_takes_the_marks_over(built):
 
 
 WRONG = {
-    "a_number": (5, "m.x: meta stays_in is 5, and has to be `schema`, or words of dbt's node"),
-    "true": (True, "m.x: meta stays_in is True, and has to be `schema`"),
-    "an_empty_list": ([], "m.x: meta stays_in is [], and has to be `schema`"),
-    "a_list_of_what_is_no_word": ([["a"]], "m.x: meta stays_in is [['a']], and has to be"),
+    "a_number": (5, "m.x: meta stays_in is 5, but must be `schema` or dbt selectors"),
+    "true": (True, "m.x: meta stays_in is True, but must be `schema`"),
+    "an_empty_list": ([], "m.x: meta stays_in is [], but must be `schema`"),
+    "a_list_of_what_is_no_word": ([["a"]], "m.x: meta stays_in is [['a']], but must be"),
     "no_such_folder": (
         "path:models/staginng",
-        "m.x: meta stays_in: path:models/staginng names no model: correct it, or take it out.",
+        "m.x: meta stays_in: path:models/staginng selects no model: correct or remove it.",
     ),
-    "no_such_tag": (["schema", "tag:none"], "m.x: meta stays_in: tag:none names no model"),
-    "no_such_model": ("n", "m.x: meta stays_in: n names no model"),
+    "no_such_tag": (["schema", "tag:none"], "m.x: meta stays_in: tag:none selects no model"),
+    "no_such_model": ("n", "m.x: meta stays_in: n selects no model"),
     "children": ("m+", "m.x: meta stays_in: 'm+' is not one word of dbt's node selection"),
     "two_words": ("m tag:a", "m.x: meta stays_in: 'm tag:a' is not one word"),
     "a_state": ("state:new", "m.x: meta stays_in: 'state:new' is not one word"),
@@ -171,6 +171,8 @@ def test_a_place_that_is_none_is_refused(wrong, name):
 
 def test_one_mark_by_two_names_is_refused(wrong):
     result = wrong({"stays_in": "m", "silver_only": True})
-    assert "m.x: meta silver_only is `stays_in: schema`: say one of them." in result.message["m"]
+    assert (
+        "m.x: meta silver_only is `stays_in: schema`: use only one of them." in result.message["m"]
+    )
     assert wrong({"stays_in": "m", "silver_only": False}).success
     assert wrong({"stays_in": False}).success

@@ -1,4 +1,4 @@
-"""What a table holds is known to whoever reads it, from whatever `target/` and with today's marks.
+"""A table stores the origins of its rows. Readers apply today's marks to them.
 
 A Silver table has a column that is marked, and a model between hands it on to Gold.
 """
@@ -77,7 +77,7 @@ def test_a_mark_of_today_reaches_what_was_built_before_it(project):
     assert told in result.message["gold_x"]
 
 
-def test_a_table_that_has_no_row_yet_hands_nothing_on(project):
+def test_table_without_rows_passes_no_origins_on(project):
     """That of a first build which published nothing, as one with `--empty`."""
     (project.dir / "dbt_project.yml").write_text(AUDITED)
     assert project("run", "--empty").success
@@ -85,7 +85,7 @@ def test_a_table_that_has_no_row_yet_hands_nothing_on(project):
     assert result.success, result.text
 
 
-def test_a_table_that_a_run_added_nothing_to_still_hands_on(project):
+def test_table_without_new_rows_still_passes_its_origins_on(project):
     """Iceberg counts the records of a new branch from 0, whatever the table holds."""
     (project.dir / "dbt_project.yml").write_text(AUDITED)
     added = "{{ config(materialized='incremental', incremental_strategy='append') }}\n"
@@ -114,8 +114,8 @@ def test_a_table_that_does_not_know_is_refused_with_a_way_out(project, spark, sc
             spark.sql(f"alter table {schema}_silver.between unset tblproperties ('{name}')")
     result = project("run", "-s", "gold_x")
     assert (
-        "gold_x.reference cannot be traced, because of between.x, of which its table does not say "
-        "what it was made of: `dbt build -s between` has it say so"
+        "gold_x.reference cannot be traced, because of between.x, whose origins its table does not "
+        "store: run `dbt build -s between` to store them"
     ) in result.message["gold_x"]
     assert project("build", "-s", "between").success
     assert project("run", "-s", "gold_x").success

@@ -1,4 +1,4 @@
-"""Each way that data can come into a DataFrame, and what a contracted model may make of it.
+"""Each way that data can come into a DataFrame, and what a model with a contract may do with it.
 
 Each case is a Gold model of one project, whose Silver table has a marked column, `policy`; what is
 said of its column `reference` is the promise. The table of all ways is in docs/contracts.md.
@@ -329,7 +329,7 @@ REFUSED = {
             t.select(F.udf(lambda text: total.add(len(text)))("policy")).cache().count()
             return t.select(F.lit(str(total.value)).alias("reference"))
         """),
-        "what the model has collected: what an accumulator has added up",
+        "what the model has collected: the value of an accumulator",
     ),
     "what_the_file_has_collected": (
         python("return t.select(F.lit(str(FOUND)).alias('reference'))")
@@ -632,7 +632,7 @@ REFUSED = {
     ),
 }
 
-# Of what is marked silver_only, each of these tells of the value.
+# Each of these reveals the value of a column marked silver_only.
 TELLS = {
     "concat": "concat(event_id, '')",
     "trim": "trim(event_id)",
@@ -925,7 +925,7 @@ def test_personal_literals_are_refused_within_the_schema_too(built, dbt, module_
     assert "what the model has collected: silver_t.policy" in result.message["watermark"]
 
 
-def test_a_view_that_a_hook_has_made_of_what_it_asked_for(small, module_schema, monkeypatch):
+def test_view_that_a_hook_made_of_collected_values(small, module_schema, monkeypatch):
     monkeypatch.setattr(watch, "_all", [])
     value = "{{ found.rows[0][0] if found }}"
     view = f"create or replace temporary view ways_hooked as select '{value}' as x"
@@ -965,7 +965,7 @@ def test_a_way_in_that_is_refused(built, module_schema, name):
 
 
 @pytest.mark.parametrize("name", TELLS)
-def test_what_tells_of_a_silver_only_column(built, name):
+def test_what_reveals_a_silver_only_column(built, name):
     assert built.status[f"gold_tells_{name}"] == "error", "it passed"
     assert all("silver_t.event_id" in line for line in said(built, f"tells_{name}"))
     assert said(built, f"tells_{name}")

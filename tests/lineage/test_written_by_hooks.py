@@ -1,4 +1,4 @@
-"""What a hook writes into a table of the project is held against the marks, as its model is."""
+"""What a hook writes into a table of the project is checked against the marks, like its model."""
 
 import pytest
 import yaml

@@ -1,4 +1,4 @@
-"""A mark that would mark nothing is refused in one line: by its place, its spelling, its column."""
+"""A mark without an effect is refused in one line: wrong place, spelling or column."""
 
 import pytest
 import yaml
@@ -7,59 +7,59 @@ import yaml
 SAYS = {
     "at_the_model": (
         {"config": {"meta": {"pii": True}}},
-        "m: meta pii stands at the whole, where it marks nothing: say it at each column",
+        "m: meta pii marks nothing here: set it on each column",
     ),
     "at_the_model_by_its_old_place": (
         {"meta": {"silver_only": "yes"}},
-        "m: meta silver_only stands at the whole",
+        "m: meta silver_only marks nothing here",
     ),
-    "beside_meta_of_the_model": ({"config": {"pii": True}}, "m: pii has no meaning beside meta"),
+    "beside_meta_of_the_model": ({"config": {"pii": True}}, "m: pii has no meaning outside meta"),
     "an_allowance_mistyped": (
         {"config": {"meta": {"pii-allowed": {"x": "So."}}}},
-        "m: meta pii-allowed has no meaning: it is spelt pii_allowed.",
+        "m: meta pii-allowed has no meaning: write pii_allowed.",
     ),
     "an_allowance_of_no_column": (
         {
             "config": {"meta": {"pii_allowed": {"z": "So."}}},
             "columns": [{"name": "x", "config": {"meta": {"pii": True}}}],
         },
-        "m: meta pii_allowed names z, a column that is not there",
+        "m: meta pii_allowed names z, a column that does not exist",
     ),
     "a_text": (
         {"columns": [{"name": "x", "config": {"meta": {"silver_only": "yes"}}}]},
-        "m.x: meta silver_only is 'yes', and has to be true or false.",
+        "m.x: meta silver_only is 'yes', but must be true or false.",
     ),
     "a_text_that_says_no": (
         {"columns": [{"name": "x", "config": {"meta": {"pii": "false"}}}]},
-        "m.x: meta pii is 'false', and has to be true or false.",
+        "m.x: meta pii is 'false', but must be true or false.",
     ),
     "a_number": (
         {"columns": [{"name": "x", "config": {"meta": {"pii": 1}}}]},
-        "m.x: meta pii is 1, and has to be true or false.",
+        "m.x: meta pii is 1, but must be true or false.",
     ),
     "in_capitals": (
         {"columns": [{"name": "x", "config": {"meta": {"PII": True}}}]},
-        "m.x: meta PII marks nothing: it is spelt pii.",
+        "m.x: meta PII marks nothing: write pii.",
     ),
     "with_a_dash": (
         {"columns": [{"name": "x", "config": {"meta": {"silver-only": True}}}]},
-        "m.x: meta silver-only marks nothing: it is spelt silver_only.",
+        "m.x: meta silver-only marks nothing: write silver_only.",
     ),
     "mistyped": (
         {"columns": [{"name": "x", "config": {"meta": {"silver_olny": True}}}]},
-        "m.x: meta silver_olny marks nothing: it is spelt silver_only.",
+        "m.x: meta silver_olny marks nothing: write silver_only.",
     ),
     "beside_meta": (
         {"columns": [{"name": "x", "pii": True}]},
-        "m.x: pii has no meaning beside meta: say it in meta.",
+        "m.x: pii has no meaning outside meta: put it into meta.",
     ),
     "in_the_config_of_a_column": (
         {"columns": [{"name": "x", "config": {"silver_only": True, "pii": True}}]},
-        "m.x: pii has no meaning beside meta: say it in meta.",
+        "m.x: pii has no meaning outside meta: put it into meta.",
     ),
     "an_allowance_at_a_column": (
         {"columns": [{"name": "x", "config": {"meta": {"pii_allowed": "So."}}}]},
-        "m.x: meta pii_allowed has no meaning at a column",
+        "m.x: meta pii_allowed has no meaning on a column",
     ),
     "no_such_column": (
         {"columns": [{"name": "polcy", "config": {"meta": {"pii": True}}}]},
@@ -67,8 +67,8 @@ SAYS = {
     ),
 }
 SOURCES = {
-    "a_source": ({"meta": {"pii": True}}, {}, "s.t: meta pii stands at the whole"),
-    "a_table_of_it": ({}, {"config": {"meta": {"pii": True}}}, "s.t: meta pii stands at"),
+    "a_source": ({"meta": {"pii": True}}, {}, "s.t: meta pii marks nothing here"),
+    "a_table_of_it": ({}, {"config": {"meta": {"pii": True}}}, "s.t: meta pii marks nothing here"),
     "no_column_of_it": (
         {},
         {"columns": [{"name": "polcy", "config": {"meta": {"pii": True}}}]},
@@ -142,9 +142,9 @@ def test_what_seeds_and_snapshots_say(project):
     at_the_whole = {"config": {"meta": {"pii": True}}}
     in_config = {"columns": [{"name": "n", "config": {"pii": True}}]}
     result = project("seed", seeds=[{"name": "numbers"} | in_config])
-    assert "numbers.n: pii has no meaning beside meta" in result.message["numbers"]
+    assert "numbers.n: pii has no meaning outside meta" in result.message["numbers"]
     result = project("seed", seeds=[{"name": "numbers"} | at_the_whole])
-    assert "numbers: meta pii stands at the whole" in result.message["numbers"]
+    assert "numbers: meta pii marks nothing here" in result.message["numbers"]
 
 
 def test_what_is_right_passes(project):

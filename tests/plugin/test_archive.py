@@ -1,4 +1,4 @@
-"""Java's archive of classes: who makes it, when it is used, and what may go wrong with it.
+"""The archive of Java classes: who creates it, when it is used, and its failures.
 
 The archives here are real and small: of a few classes, made by the Java that Spark would run on.
 """
@@ -218,7 +218,9 @@ def test_it_is_made_in_the_background_once(java_home, class_path, started):
 
 
 @pytest.mark.parametrize(("ci", "times"), [("true", 0), ("1", 0), ("false", 1), ("", 1)])
-def test_it_is_not_made_by_itself_in_ci(ci, times, java_home, class_path, started, monkeypatch):
+def test_it_is_not_created_automatically_in_ci(
+    ci, times, java_home, class_path, started, monkeypatch
+):
     monkeypatch.setenv("CI", ci)
     archive.make_later(java_home, class_path)
     assert len(started) == times

@@ -1,4 +1,4 @@
-"""What the guard adds to a command, counted: it follows the tables that are touched.
+"""The statements and jobs that the guard adds to a command depend on the tables that it touches.
 
 `dbt run -s one` of a project with many tables costs what it costs with few. Of each further table
 dbt learns the name, when it lists the schema, and no more.
@@ -62,7 +62,7 @@ def test_a_further_table_costs_its_name(commands):
     assert many - few <= CALLS_A_NAME * (MANY - FEW) + MORE_CALLS
 
 
-def test_a_schema_that_is_not_there_is_an_empty_one(small_project, schema):
+def test_missing_schema_counts_as_empty(small_project, schema):
     """dbt lists those of all models, and makes those of the selected ones."""
     models = {
         "models/here.sql": "select 1L as id",

@@ -1,4 +1,4 @@
-"""What the guard adds to a model's own work, counted and held to a budget.
+"""The statements and jobs that the guard adds to a model have a budget.
 
 A model's own work is one analysis of its plan, its write and, for a Python model, its checkpoint.
 The guard adds no statement, no Spark job and no analysis of the model's plan.

@@ -1,4 +1,4 @@
-"""Ctrl-C and --fail-fast stop what runs in Spark, in SQL, in a checkpoint and in Python workers.
+"""Ctrl-C and --fail-fast cancel what runs in Spark: SQL, checkpoints and Python workers.
 
 Real dbt processes. Spark's event log tells which jobs were cancelled, and when.
 

@@ -1,4 +1,4 @@
-"""The command line: what each sub-command says of itself, before anything is imported for it."""
+"""The command line: its help fits a screen, and imports neither dbt nor Spark."""
 
 import subprocess
 import sys

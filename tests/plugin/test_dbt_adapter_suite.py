@@ -1,4 +1,4 @@
-"""dbt's own test suites for adapters, on this project's macros and plugin.
+"""dbt's own adapter test suites, on this project's macros and plugin.
 
 Each class here is one of dbt's, run as it stands but for what it says. Those that do not apply:
 

@@ -1,4 +1,4 @@
-"""What a command does that selects nothing itself: all that dbt would, but the unit tests."""
+"""A command without a selection runs everything that dbt would, except unit tests."""
 
 import pytest
 from dbt.graph.cli import DEFAULT_INCLUDES

@@ -1,4 +1,4 @@
-"""Which Java Spark is started with, told by stand-ins for `java` that print what real ones do."""
+"""Which Java starts Spark, tested with stand-ins for `java` that print what real ones print."""
 
 import platform
 import shutil
@@ -68,7 +68,7 @@ def test_the_version_is_the_one_java_says(make_java, version):
         ('JAVA_VERSION="21"\n', 21),
     ],
 )
-def test_a_java_is_not_run_where_its_release_file_tells_the_version(make_java, text, version):
+def test_java_is_not_run_if_its_release_file_has_the_version(make_java, text, version):
     """To run it takes up to 0.3 seconds."""
     home = make_java("home", 11)
     (home / "release").write_text(text)
@@ -78,7 +78,7 @@ def test_a_java_is_not_run_where_its_release_file_tells_the_version(make_java, t
 
 
 @pytest.mark.parametrize("text", ["", 'JAVA_RUNTIME_VERSION="17.0.15+6"\n', "\xff"])
-def test_a_java_is_asked_where_its_release_file_tells_no_version(make_java, text):
+def test_java_is_run_if_its_release_file_has_no_version(make_java, text):
     home = make_java("home", 17)
     (home / "release").write_text(text, encoding="latin-1")
     assert java_version(home) == 17
@@ -97,7 +97,7 @@ def test_a_java_that_is_absent_has_no_version(tmp_path):
     assert java_version(tmp_path) is None
 
 
-def test_a_java_that_is_no_program_has_no_version(make_java):
+def test_java_that_is_not_a_program_has_no_version(make_java):
     """A file that may not be executed, or is for another machine."""
     home = make_java("home", 17)
     (home / "bin" / "java").chmod(0o644)

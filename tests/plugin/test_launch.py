@@ -1,4 +1,4 @@
-"""How Java is started: what decides it, what is seen of it, and what is said when it fails."""
+"""How Java is started: its settings, what is visible of it, and the message when it fails."""
 
 import os
 import signal

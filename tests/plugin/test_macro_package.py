@@ -1,4 +1,4 @@
-"""The guard's macros are a package of dbt's own kind.
+"""The guard's macros are a package like dbt's own.
 
 What that means beside a project's own macros, in projects of other adapters and of other versions
 of dbt, and for what dbt has parsed before.
@@ -79,7 +79,7 @@ def test_a_projects_macros_of_the_same_names_are_its_own_and_ours_call_ours(smal
 
 
 @pytest.mark.quick
-def test_every_macro_that_is_no_door_has_the_prefix():
+def test_every_internal_macro_has_the_prefix():
     """But those that take the place of dbt's, of dbt-spark's and of dbt-athena's."""
     source = PACKAGE / "src/dbt_spark_contracts"
     dbts = {"build_source_function", "get_column_comment_sql", "spark__comment_clause"}

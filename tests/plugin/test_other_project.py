@@ -1,4 +1,4 @@
-"""The package in another dbt project, one like everybody's: installed as a user installs it.
+"""The package in another dbt project, installed like a user installs it.
 
 Into an environment of its own, with its dependencies, in the versions of uv.lock. The project is
 `examples/other_project`, as everybody may copy it.

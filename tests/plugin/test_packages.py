@@ -1,4 +1,4 @@
-"""dbt packages beside the guard: what the widely used ones do that could break, in small ones.
+"""Small dbt packages do with the guard what widely used packages do and what could break.
 
 The packages themselves are not on PyPI: docs/dbt_features.md says which were tried by hand.
 """
@@ -141,7 +141,7 @@ def test_packages_build_beside_the_guard(project, spark, module_schema):
     assert {row.status for row in results} == {"success"}
 
 
-def test_what_a_package_says_of_a_run_that_is_held_back_is_seen(project, spark, module_schema):
+def test_what_a_package_logs_about_a_held_back_run_is_shown(project, spark, module_schema):
     assert project("build", schema=module_schema).success
     before = spark.table(f"{module_schema}.mart").count()
     failed = project("build", schema=module_schema, left_out="1")

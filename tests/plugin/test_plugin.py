@@ -1,4 +1,4 @@
-"""The plugin as a user meets it: when Spark starts, what is told, and how Python models run."""
+"""The plugin for its users: when Spark starts, the messages, and how Python models run."""
 
 import json
 import re
@@ -467,7 +467,7 @@ def test_a_model_that_returns_no_dataframe_is_told_so(run, returned, kind):
     files = {"models/a.py": f"def model(dbt, spark):\n    return {returned}\n"}
     message = run({**files, "models/b.sql": "select 1 as id"}).message["a"]
     assert message.splitlines()[1:] == [
-        f"  TypeError: model() returned {kind}, and must return a Spark, pandas-on-Spark or "
+        f"  TypeError: model() returned {kind}, but must return a Spark, pandas-on-Spark or "
         "pandas DataFrame"
     ]
 
@@ -653,7 +653,7 @@ def model(dbt, spark):
 
 
 @pytest.mark.parametrize("materialized", ["table", "incremental"])
-def test_checkpoint_false_makes_none(run, rows, monkeypatch, materialized):
+def test_checkpoint_false_creates_no_checkpoint(run, rows, monkeypatch, materialized):
     monkeypatch.setattr(Checkpoints, "use", lambda self: pytest.fail("a checkpoint"))
     code = f"""
 def model(dbt, spark):

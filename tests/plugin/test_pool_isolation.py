@@ -1,4 +1,4 @@
-"""Two commands, the second on a spare Java: it knows nothing of the first, nor of the warm-up."""
+"""A command on a spare Java has no state of an earlier command or of the warm-up."""
 
 import json
 

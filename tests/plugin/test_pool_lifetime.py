@@ -1,4 +1,4 @@
-"""Spare Javas: who gets one, when it ends, and what others can see of it."""
+"""Spare Javas: who gets one, when it ends, and who can use it."""
 
 import json
 import os
@@ -95,7 +95,7 @@ class TestClaim:
         claimer.kill()
         claimer.wait()
 
-    def test_a_keeper_that_is_dead_is_none(self, plan, runtime):
+    def test_dead_keeper_is_ignored(self, plan, runtime):
         leave_spare(plan)
         processes(runtime, KEEPER)[0].kill()
         wait_for_the_end(runtime)

@@ -70,7 +70,7 @@ def test_a_command_leaves_a_spare_and_looks_for_one(calls, tmp_path):
 
 
 @pytest.mark.quick
-def test_a_command_that_may_not_does_neither(calls, monkeypatch, tmp_path):
+def test_command_with_the_pool_off_does_neither(calls, monkeypatch, tmp_path):
     monkeypatch.setenv(pool.SWITCH, "off")
     session._use_java(SETTINGS, tmp_path)
     assert calls == ["start", "use"]

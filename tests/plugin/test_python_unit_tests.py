@@ -1,4 +1,4 @@
-"""dbt's unit tests on Python models: `unit_tests:` in YAML, as dbt's documentation has them.
+"""dbt's unit tests of Python models: `unit_tests:` in YAML, as in dbt's documentation.
 
 dbt itself has none for Python (dbt-core issue 8293).
 """
@@ -188,7 +188,7 @@ def test_the_function_runs_on_the_given_rows(project, module_schema, spark):
     assert not [view for view in spark.catalog.listTables(module_schema) if "given" in view.name]
 
 
-def test_what_is_wrong_is_told(project, module_schema):
+def test_errors_are_reported(project, module_schema):
     result = project(
         "test",
         "--select",
@@ -221,7 +221,7 @@ def test_what_is_wrong_is_told(project, module_schema):
 
 
 @pytest.mark.quick
-def test_dbt_makes_a_unit_test_where_ours_takes_it_over():
+def test_dbt_creates_unit_tests_where_the_guard_replaces_them():
     patches.undo()
     assert list(inspect.signature(Compiler._compile_code).parameters) == [
         *("self", "node", "manifest", "extra_context"),

@@ -1,4 +1,4 @@
-"""From a profile's parameters to the settings that Spark is started with."""
+"""From a profile's parameters to Spark's settings."""
 
 import shlex
 import sys
@@ -74,7 +74,7 @@ def test_other_catalogs_may_be_anywhere(kind, warehouse):
     )
 
 
-def test_what_is_no_folder_stays_as_it_is():
+def test_parameters_that_are_not_paths_stay_unchanged():
     parameters = {
         "spark.sql.catalog.lakehouse.type": "hadoop",
         "spark.sql.catalog.lakehouse.uri": "thrift/x",

@@ -1,4 +1,4 @@
-"""A SQL model is one query, written in any way that Spark takes. Nothing else runs."""
+"""A SQL model can be any single query that Spark accepts. Nothing else runs."""
 
 import pytest
 

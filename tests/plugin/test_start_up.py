@@ -1,4 +1,4 @@
-"""What a dbt command loads and starts that needs no Spark, beside what dbt itself does.
+"""A command without Spark starts no Java and loads no more than dbt-spark does.
 
 dbt imports the plugin in each of its commands, in projects of any adapter. The commands run in
 processes of their own here, as what is imported stays so.
@@ -127,7 +127,7 @@ def test_without_spark_no_more_of_it_is_loaded_than_by_dbt_spark(
     assert java(with_plugin[command]["started"]) == []
 
 
-def test_a_project_of_another_adapter_gets_nothing_of_spark(run):
+def test_project_of_another_adapter_loads_nothing_of_spark(run):
     """Athena's, whose Spark is elsewhere."""
     modules = run("athena", {"parse": ["parse"]})["parse"]["modules"]
     assert "dbt_spark_contracts.plugin" in modules

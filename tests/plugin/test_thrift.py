@@ -1,4 +1,4 @@
-"""What of a contract is held where Spark is in another process: on Spark's own Thrift server."""
+"""What is enforced of a contract if Spark is in another process: Spark's own Thrift server."""
 
 import re
 from contextlib import closing
@@ -47,7 +47,7 @@ BREACHES = {
     "a_null": "a_null: id is null, and is not_null",
     "dear": r"dear: cheap \(amount < 100\) does not hold",
 }
-HELD = "method thrift: of a contract names, types, not_null, check and the columns of"
+HELD = "method thrift: the names, types, not_null and check of a contract are enforced,"
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def query(port):
 
 
 @pytest.mark.parametrize("target", ["hive", "iceberg"])
-def test_a_contract_is_held(project, query, target):
+def test_contract_is_enforced(project, query, target):
     without = ["--exclude", "config.materialized:view"] if target == "iceberg" else []
     statuses, messages, said = project("run", "--target", target, *without)
     left_out = {"seen", "retyped_view"} if without else set()

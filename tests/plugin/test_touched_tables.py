@@ -1,4 +1,4 @@
-"""Which tables a command touches, by dbt's graph alone."""
+"""Which tables a command touches, according to dbt's graph."""
 
 import pytest
 from dbt_spark_contracts.nodes import touched_tables

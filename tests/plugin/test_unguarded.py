@@ -1,11 +1,11 @@
-"""What is to be no Iceberg table, dbt-spark writes by itself; a promise is never lost by that."""
+"""dbt-spark writes tables that are not Iceberg, and no promise is lost."""
 
 import pytest
 import yaml
 
 from tests.support.dbt_runner import make_project
 
-LINE = "dbt-spark writes it by itself, seen at once, without branch, drift check or history."
+LINE = "dbt-spark writes it, visible at once, without a branch, a drift check or history."
 PYTHON = """
 def model(dbt, spark):
     dbt.config(file_format="{}")
@@ -78,20 +78,20 @@ YML = {
     "seeds": [{"name": "rules", "config": {"file_format": None}}],
 }
 REFUSED = {
-    "promised": "its contract is enforced: set `+file_format: iceberg`, or take the contract out",
-    "promised_and_unguarded": "meta unguarded, and its contract is enforced: take that out, "
-    "or take the contract out",
+    "promised": "its contract is enforced: set `+file_format: iceberg`, or remove the contract",
+    "promised_and_unguarded": "meta unguarded, and its contract is enforced: remove `unguarded`, "
+    "or remove the contract",
     "promised_python": "its contract is enforced: set `+file_format: iceberg`",
-    "marked": "its column email is marked: set `+file_format: iceberg`, or take the mark out",
+    "marked": "its column email is marked: set `+file_format: iceberg`, or remove the mark",
     "takes_it_out": "takes_it_out.reference is silver_t.email under another name",
     "takes_it_out_python": "takes_it_out_python.reference is silver_t.email under another name",
     "loses_it": "loses_it.e is silver_t.email under another name, and is not marked pii",
-    "notes": "its model keeps a note, which only a table of the guard has",
-    "history": "email would take over marks, which only a table of the guard keeps",
-    # dbt-spark's own words.
+    "notes": "its model keeps a note, which needs a table that the guard writes",
+    "history": "email would inherit marks, which needs a table that the guard writes",
+    # The message is dbt-spark's.
     "of_parquet": "Snapshot functionality requires file_format be set to 'delta'",
-    "reads_it": "reads_it.id cannot be traced, because of plain.id, of which its table cannot say "
-    "what it was made of, because dbt-spark writes it (file_format parquet)",
+    "reads_it": "reads_it.id cannot be traced, because of plain.id, whose origins its table does "
+    "not store, because dbt-spark writes it (file_format parquet)",
 }
 WRITTEN = {"own_hooks", "plain", "no_format", "by_python", "bit_by_bit", "rules"}
 
@@ -136,7 +136,7 @@ def test_an_allowance_says_why_it_may_be_read(built):
     assert built.status["knows_why"] == "success", built.message["knows_why"]
 
 
-def test_a_second_run_appends_or_makes_anew_as_dbt_spark_does(built, project, spark, module_schema):
+def test_second_run_appends_or_replaces_as_dbt_spark_does(built, project, spark, module_schema):
     names = sorted(WRITTEN - {"rules"})
     again = project("run", "-s", *names, schema=module_schema)
     assert again.success, again.text
@@ -176,8 +176,8 @@ def test_an_audited_run_writes_it_at_once(small_project, spark, schema):
         ),
     }
     project = small_project(files)
-    for _ in range(2):  # dbt-spark drops its table, which a branch does not hold
+    for _ in range(2):  # dbt-spark drops its table, so no branch holds it
         result = project("build", schema=schema)
         assert result.status["plain"] == "success", result.text
         assert spark.table(f"{schema}.plain").count() == 1
-        assert spark.table(f"{schema}.guarded").count() == 0  # its test has failed
+        assert spark.table(f"{schema}.guarded").count() == 0  # its test failed

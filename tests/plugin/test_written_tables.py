@@ -1,4 +1,4 @@
-"""A run publishes every table that it has written, whoever wrote it and however."""
+"""A run publishes every table that it has written, in whatever way."""
 
 import pytest
 from dbt_spark_contracts.publish.written_rows import Written, in_words

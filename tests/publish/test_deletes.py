@@ -1,4 +1,4 @@
-"""A `delete`, `update` or `merge` of a hook goes to the run's branch, and main sees it published.
+"""A hook's `delete`, `update` or `merge` goes to the run's branch, and is published with it.
 
 Iceberg asks main's files whether a delete is one of whole files, and then deletes the branch's.
 """

@@ -1,4 +1,4 @@
-"""`dbt build`, killed at any moment: readers see the build before, and the next makes it good."""
+"""`dbt build` may be killed at any moment: readers see the last build; the next one recovers."""
 
 import os
 import random

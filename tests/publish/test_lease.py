@@ -1,4 +1,4 @@
-"""The lease: one owner at a time, whatever clocks, processes and chance do. Knows no Spark.
+"""The lease has one owner at a time, whatever clocks and processes do. Independent of Spark.
 
 The real code runs on a store in memory, in a world of one thread: whenever the code sleeps, time
 goes on, and the other processes do what they would do meanwhile.
@@ -301,7 +301,7 @@ def test_java_is_waited_for(other_process):
     assert time.monotonic() - begun > 0.5
 
 
-def test_a_container_of_the_same_host_name_is_another_place():
+def test_container_with_the_same_host_name_is_a_different_place():
     """Its process numbers are its own, and say nothing here."""
     code = (
         "import json, os; from dbt_spark_contracts.publish.process import this_process; "

@@ -1,4 +1,4 @@
-"""A note on a snapshot tells of its own rows, or is missing: no file is lost, and none comes twice.
+"""The note on a snapshot describes its own rows, or is missing: no file is lost or read twice.
 
 As Bronze does, a Python model reads the files that neither its note nor its rows know.
 """

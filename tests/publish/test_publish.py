@@ -1,4 +1,4 @@
-"""Write, audit, publish: readers see what a run wrote when all of it has passed, or none of it."""
+"""Write, audit, publish: readers see all tables of a run after it has passed, or none."""
 
 import os
 import time
@@ -201,7 +201,7 @@ def test_retry_of_what_is_gone_is_refused(project, seen, spark, schema):
     assert not project("build").success
     results = project.folder / "target/run_results.json"
     failed = results.read_text()
-    assert project("run-operation", "maintain").success
+    assert project("run-operation", "maintain", "--args", "{keep_days: 0}").success
     results.write_text(failed)
     result = project("retry", severity="warn")
     assert not result.success
@@ -372,10 +372,11 @@ def test_maintain(project, seen, refs, spark, schema, dbt):
     result = project("run-operation", "maintain", "--args", "{keep_days: 7}")
     assert result.success, result.text
     assert not orphan.exists() and younger.exists()
-    assert refs() == ONLY_MAIN
+    assert refs() != ONLY_MAIN  # what is held back may still be published
     assert spark.table(f"{schema}.a.snapshots").count() > 1
     assert seen() == before
     assert project("run-operation", "maintain", "--args", "{keep_days: 0}").success
+    assert refs() == ONLY_MAIN
     spark.sql(f"refresh table {schema}.a")
     assert spark.table(f"{schema}.a.snapshots").count() == 1
     assert seen() == before

@@ -1,4 +1,4 @@
-"""Each run is on record, with its nodes, also when it has failed; the report shows it."""
+"""Each run is recorded with its nodes, including failed runs, and the report shows it."""
 
 import json
 import subprocess
@@ -38,6 +38,7 @@ def test_runs_that_were_published_held_back_or_failed(project, tool, tmp_path):
         f"{project.schema}.{name}" for name in TABLES
     }
     merged = by_name["silver_merged"]
+    assert merged["null_counts"] == {"id": 0, "worth": 0} and merged["rejected"] is None
     assert (merged["rows_written"], merged["total_rows"], merged["status"]) == (3, 3, "success")
     assert merged["snapshot_id"] and merged["files_written"] and merged["bytes_written"]
     (test,) = (node for node in held["nodes"] if node["status"] == "fail")
@@ -77,8 +78,10 @@ def test_a_page_shows_texts_as_they_are_and_runs_none():
     hostile = "</td><script>alert(1)</script> $x_1$ & \u202e"
     node = {"table_name": hostile, "status": "error", "seconds": 1.0, "rows_written": 1}
     node |= {"files_written": 1, "total_rows": 1, "node": hostile, "message": hostile}
+    node["rejected"] = None
     run = {"run": hostile, "started_at": "2026-01-02T03:04:05", "command": "build"}
     run |= {"status": "published", "seconds": 2.0, "tables": 1, "errors": 1, "git_commit": None}
+    run["reason"] = hostile
     for runs in ([], [run | {"nodes": []}], [run | {"nodes": [node]}] * 3):
         text = page.html(runs)
         assert "<script" not in text and "default-src 'none'" in text

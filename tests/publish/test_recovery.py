@@ -1,4 +1,4 @@
-"""A run, an operation or a recovery that ends at any step: all of it is published, or none.
+"""A run, an operation or a recovery may end at any step: all of it is published, or none.
 
 The room `publish` is tried without dbt, so that each step of each can be the last one. What a
 process that is killed does not do any more, a test forbids by an error in all later steps.
@@ -13,11 +13,12 @@ from types import SimpleNamespace
 import pytest
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.publish import branches, lease, maintenance, operations, tell
+from dbt_spark_contracts.publish import branches, lease, operations, tell
 from dbt_spark_contracts.publish import run as run_module
 from dbt_spark_contracts.publish.command import Command
 from dbt_spark_contracts.publish.lease_table import LeaseTable
-from dbt_spark_contracts.publish.maintenance import Wanted
+from dbt_spark_contracts.publish.maintenance import job
+from dbt_spark_contracts.publish.maintenance.wanted import Wanted
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
@@ -203,7 +204,7 @@ def test_maintenance_that_is_killed_at_any_step(house, every):
     """Readers see what they saw, and the next build and maintenance are as ever."""
 
     def maintain() -> None:
-        house.operate(maintenance.maintain, Wanted(0, []))
+        house.operate(job.maintain, Wanted(0, []))
 
     house.build(1)
     for step in count(0, every):
@@ -254,7 +255,7 @@ def test_each_command_that_writes_takes_the_lock(house):
         lambda: house.run().begin(unaudited, house.graph, []),
         lambda: house.operate(operations.publish, "dbt_20260102t000100_00000009"),
         lambda: house.operate(operations.roll_back, "2026-01-02"),
-        lambda: house.operate(maintenance.maintain, Wanted(7, [])),
+        lambda: house.operate(job.maintain, Wanted(7, [])),
         lambda: house.operate(operations.unlock),  # which sees it renewed
     ]
     for command in commands:
@@ -264,7 +265,7 @@ def test_each_command_that_writes_takes_the_lock(house):
     assert house.seen() == {1}
 
 
-def test_what_the_lock_tells_decides_no_path(house, tmp_path, monkeypatch):
+def test_the_lock_does_not_determine_a_path(house, tmp_path, monkeypatch):
     checkpoints, victim = tmp_path / "checkpoints", tmp_path / "victim"
     victim.mkdir()
     monkeypatch.setattr(house, "checkpoints", str(checkpoints))

@@ -1,4 +1,4 @@
-"""Rows that are appended by Iceberg's own writer are what they were, and cost no Spark job."""
+"""Rows written by Iceberg's own writer are unchanged, and need no Spark job."""
 
 from datetime import datetime, timedelta, timezone
 

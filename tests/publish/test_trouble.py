@@ -1,4 +1,4 @@
-"""No room, or no permission, in the warehouse or checkpoints: one clear line, main untouched."""
+"""A full disk or a missing permission is one clear line, and main is unchanged."""
 
 import json
 import os

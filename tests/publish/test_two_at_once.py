@@ -1,4 +1,4 @@
-"""Two builds at once, and readers beside a build: never a mix, never a lost record."""
+"""Two builds at the same time, and readers during a build: no mix, and no lost record."""
 
 import os
 import signal
@@ -44,6 +44,29 @@ def test_of_two_builds_started_together_one_is_stopped(toy, tmp_path):
     assert toy.rows() == toy.expected()
     toy.land({2: 21, 3: 30})
     assert toy.build().success
+    assert toy.rows() == toy.expected()
+
+
+def test_a_task_of_a_scheduler_waits_for_another(dbt, toy, tmp_path, schema):
+    """With lock_wait_seconds, a build waits for a running one, and builds on what it published."""
+    toy.land({1: 10})
+    goes_on = tmp_path / "goes_on"
+    with environment(**{WAITS_FOR: str(goes_on)}):
+        first = toy.start(tmp_path / "first")
+    second = None
+    try:
+        merged = dbt.home / "warehouse" / schema / "silver_merged"
+        wait_for(lambda: list(merged.rglob("*.parquet")))
+        second = toy.start(tmp_path / "second", lock_wait_seconds=300)
+        said = next((line for line in second.stdout if "Waiting for dbt_" in line), "")
+        goes_on.touch()
+        rest, _ = second.communicate(timeout=300)
+        assert said and second.returncode == 0, rest
+        said, _ = first.communicate(timeout=300)
+        assert first.returncode == 0, said
+    finally:
+        for build in filter(None, (first, second)):
+            build.kill()
     assert toy.rows() == toy.expected()
 
 

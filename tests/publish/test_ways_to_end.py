@@ -1,4 +1,4 @@
-"""However a command ends, and whatever it leaves out, what no test has seen is not silent."""
+"""Untested tables are reported, however a command ends and whatever it skips."""
 
 import json
 
@@ -251,8 +251,8 @@ def test_parameters_that_are_none(project, worth):
         result = project("build", worth=11, **variables)
         assert not result.success and told in result.text
     for operation, argument, told in (
-        ("maintain", "{keep_days: .inf}", "from 0 to 36500, and is inf"),
-        ("maintain", "{keep_days: .nan}", "from 0 to 36500, and is nan"),
+        ("maintain", "{keep_days: .inf}", "from 0 to 36500, or false, and is inf"),
+        ("maintain", "{keep_days: .nan}", "from 0 to 36500, or false, and is nan"),
         ("publish", "{branch: 5}", "5 is not a branch of a run"),
         ("publish", "{branch: null}", "None is not a branch of a run"),
     ):
@@ -290,7 +290,7 @@ def test_a_hook_that_resets_the_branch_stops_the_run(project, worth, hook, told)
     assert project("run", "--select", "a", worth=12).said[-1].startswith("Published 1 tables")
 
 
-def test_what_is_no_branch_of_a_run_is_not_published(project, worth):
+def test_only_branches_of_runs_are_published(project, worth):
     assert project("build").success
     for branch in ("main", "my_tag"):
         result = project("run-operation", "publish", "--args", f"{{branch: {branch}}}")
@@ -298,7 +298,7 @@ def test_what_is_no_branch_of_a_run_is_not_published(project, worth):
     assert worth() == [10]
 
 
-def test_a_snapshot_whose_columns_have_changed_is_told(spark, schema):
+def test_snapshot_with_changed_columns_is_reported(spark, schema):
     """`roll_back` to it is refused: a column of then would be missing."""
     spark.sql(f"create schema if not exists {schema}")
     table = f"{schema}.t"

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from pyiceberg.table import StaticTable
 
+from python_jobs.current_metadata import current_metadata
+
 # This project's.
 TABLES = {
     "bronze": ["bronze_car_events"],
@@ -38,7 +40,7 @@ def versions_of(home: Path, tables: Iterable[str]) -> dict[str, tuple]:
     versions = {}
     for table in tables:
         namespace, _, name = table.partition(".")
-        static = published(home / "warehouse" / namespace / name / "metadata")
+        static = published(table, home)
         rows = static.scan().to_arrow()
         run_time = RUN_TIME.get(namespace.rpartition("_")[2], set())
         rows = rows.drop_columns(list(run_time & set(rows.column_names)))
@@ -50,8 +52,14 @@ def versions_of(home: Path, tables: Iterable[str]) -> dict[str, tuple]:
     return versions
 
 
-def published(metadata: Path) -> StaticTable:
-    """A table by its newest metadata; the folder catalog's hint at it may be behind."""
-    versions = metadata.glob("v*.metadata.json")
-    newest = max(versions, key=lambda file: int(file.name[1:].partition(".")[0]))
-    return StaticTable.from_metadata(str(newest))
+def published(table: str, home: Path) -> StaticTable:
+    """A table of a lakehouse, by its newest metadata."""
+    return StaticTable.from_metadata(current_metadata(table, home / "warehouse"))
+
+
+def home_of(home: Path, schema: str, folder: Path) -> str:
+    """A LAKEHOUSE_HOME in which Gold is the one of that prefix: for code that names no prefix."""
+    (folder / "warehouse").mkdir(parents=True)
+    gold = home / "warehouse" / f"{schema}_gold"
+    (folder / "warehouse/gold").symlink_to(gold, target_is_directory=True)
+    return str(folder)

@@ -1,4 +1,4 @@
-"""Who is measured: our build, and its rivals."""
+"""The contestants: our build, and its rivals."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ from python_jobs.bench.contestants.ours import ours
 from python_jobs.bench.contestants.pyspark import hand_written, separate_jobs, tuned
 from python_jobs.bench.contestants.unchecked import unchecked
 
-# By key, in the order of their turns. Each makes a contestant from a folder and the landing.
+# By key, in the order of their turns. Each function creates a contestant.
 CONTESTANTS: dict[str, Callable[[Path, Path], Contestant]] = {
     "D": ours,
     "N": unchecked,

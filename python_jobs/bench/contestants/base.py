@@ -1,4 +1,4 @@
-"""What the benchmark knows of a contestant."""
+"""The parts of a contestant that the benchmark needs."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from python_jobs.bench.gold import Gold
 
 ROOT = Path(__file__).parents[3]
 
-# The day that insurance is judged by, the same for all.
+# The reference date for insurance, the same for all.
 AS_OF_DATE = "2026-01-15"
 
 Command = Sequence[str]
@@ -20,12 +20,12 @@ class Step:
     """One measurement of a contestant.
 
     Attributes:
-        name: What it is called in the report.
-        commands: What is timed, one after the other, as one.
-        starts_empty: There is no table yet.
-        has_new_events: One per cent of new events has arrived.
-        lead_in: Commands before it, which are not timed.
-        environment: Variables of this step alone.
+        name: Its name in the report.
+        commands: The timed commands, one after the other.
+        starts_empty: Whether there are no tables yet.
+        has_new_events: Whether one per cent of new events has arrived.
+        lead_in: Untimed commands before it.
+        environment: Environment variables of this step only.
     """
 
     name: str
@@ -38,17 +38,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Contestant:
-    """Somebody who builds the Gold tables.
+    """A program that builds the Gold tables.
 
     Attributes:
         key: One or two letters.
-        title: Who that is, for the report.
+        title: Its description in the report.
         tables: The folder of its tables.
-        folder: Where its commands run.
-        environment: Variables of all its commands.
-        steps: What is measured, in order.
-        read_gold: Reads what it has built.
-        prepare: Commands that make what is kept from run to run, and so is not timed.
+        folder: The working directory of its commands.
+        environment: Environment variables of all its commands.
+        steps: The measured steps, in order.
+        read_gold: Reads its Gold tables.
+        prepare: Untimed commands for what is kept between runs.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""K: the same models, contracts and data tests on DuckDB, by dbt-duckdb in a venv of its own."""
+"""K: the same models, contracts and data tests on DuckDB, with dbt-duckdb in a separate venv."""
 
 import json
 import os
@@ -16,13 +16,13 @@ from python_jobs.bench.contestants.base import AS_OF_DATE, ROOT, Contestant, Ste
 
 PROJECT = Path(__file__).parents[1] / "duckdb_project"
 
-# dbt-core is of this project's version, so that dbt itself costs both the same.
+# dbt-core has this project's version, so that dbt itself costs both the same.
 REQUIREMENTS = ["dbt-duckdb==1.11.1", "duckdb==1.5.5"]
 
 # The macros that the copied data tests call.
 MACROS = ("project/event_columns.sql", "cross_engine/days_between.sql")
 
-# Gold's tables as files that this process can read: DuckDB is in the other venv.
+# Exports Gold's tables to files, because DuckDB is only in the other venv.
 EXPORT = """
 import sys, duckdb
 database, folder, *tables = sys.argv[1:]
@@ -33,7 +33,7 @@ with duckdb.connect(database, read_only=True) as connection:
 
 
 def duckdb(place: Path, landing: Path) -> Contestant:
-    """dbt-duckdb. Makes its venv if it is not there, and its project anew."""
+    """Return dbt-duckdb as a contestant. Creates its venv if it is missing, and its project."""
     python = make_venv(place / "venv")
     make_project(place / "project")
     tables = place / "tables"
@@ -63,10 +63,10 @@ def duckdb(place: Path, landing: Path) -> Contestant:
 
 
 def make_venv(venv: Path) -> Path:
-    """The Python of a venv that holds dbt-duckdb, which is made if it is not there.
+    """Return the Python of a venv with dbt-duckdb. The venv is created if it is missing.
 
     Raises:
-        RuntimeError: There is no uv to make it with, or uv could not install dbt-duckdb.
+        RuntimeError: If there is no uv, or uv could not install dbt-duckdb.
     """
     python = venv / "bin" / "python"
     uv = os.environ.get("UV") or shutil.which("uv")
@@ -79,14 +79,14 @@ def make_venv(venv: Path) -> Path:
         subprocess.run([uv, "pip", "install", "-q", "--python", python, *requirements], check=True)
     except subprocess.CalledProcessError as error:
         raise RuntimeError(
-            f"uv could not install {' '.join(requirements)}, as it says above: "
-            "contestant K needs PyPI, or leave it out with --contestants."
+            f"uv could not install {' '.join(requirements)} (see above): "
+            "contestant K needs PyPI. To leave it out, use --contestants."
         ) from error
     return python
 
 
 def make_project(folder: Path) -> None:
-    """K's dbt project: its own models, and what it shares with the main project, copied.
+    """Create K's dbt project: its own models, and copies of what it shares with this project.
 
     That is the columns, contracts, docs and data tests of models/, tests/ and seeds/. dbt's parsed
     state in `target` stays.

@@ -13,13 +13,13 @@ POOL_OFF, POOL_ON = {POOL: "off"}, {POOL: "on"}
 
 
 def ours(place: Path, landing: Path) -> Contestant:
-    """Our build, in the project's folder, with a warehouse of its own."""
+    """Return our build, in the project's folder, with a separate warehouse."""
     dbt = str(Path(sys.executable).with_name("dbt"))
     build = [dbt, "build", "--exclude-resource-type", "unit_test", *options(place, landing)]
     seed = [dbt, "seed", *options(place, landing)]
     steps = [
         Step("D cold", [build], environment=POOL_OFF),
-        # The lead-in is the command before it, which leaves a warm Java if there is a pool.
+        # The lead-in leaves a warm Java if there is a pool.
         Step("D second", [build], lead_in=[seed], environment=POOL_ON),
         Step("D nothing new", [build], starts_empty=False, environment=POOL_ON),
         Step("D 1 % new", [build], starts_empty=False, has_new_events=True, environment=POOL_ON),
@@ -37,7 +37,7 @@ def ours(place: Path, landing: Path) -> Contestant:
 
 
 def options(place: Path, landing: Path) -> list[str]:
-    """The options of a dbt command that builds from the landing folder."""
+    """Return the options of a dbt command that builds from the landing folder."""
     return [
         *("--target", "local"),
         *("--target-path", str(place / "target"), "--log-path", str(place / "logs")),

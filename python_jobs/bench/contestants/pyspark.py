@@ -15,20 +15,20 @@ JOBS = ("silver", "state", "efficiency", "alerts")
 
 
 def hand_written(place: Path, landing: Path) -> Contestant:
-    """H: plain PySpark, all tables in one session."""
+    """Return H: plain PySpark, all tables in one session."""
     command = _command("hand_written.py", place, landing)
     return _contestant("H", "hand-written PySpark, one session", place, [command])
 
 
 def tuned(place: Path, landing: Path) -> Contestant:
-    """Ht: the same, as fast as we can make it."""
-    # The archive of Java's classes stays when the tables are removed.
+    """Return Ht: the same, as fast as we can make it."""
+    # The archive of Java classes is kept when the tables are removed.
     command = _command("tuned.py", place, landing, str(place / "classes.jsa"))
     return _contestant("Ht", "the same, tuned", place, [command], prepare=[[*command, "record"]])
 
 
 def separate_jobs(place: Path, landing: Path) -> Contestant:
-    """S: plain PySpark, a process for each job."""
+    """Return S: plain PySpark, one process per job."""
     commands = [_command("hand_written.py", place, landing, job) for job in JOBS]
     return _contestant("S", "hand-written PySpark, four jobs", place, commands)
 

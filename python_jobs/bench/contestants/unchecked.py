@@ -1,4 +1,4 @@
-"""N: this project without contracts and marks, and without the checks that read plans."""
+"""N: this project without contracts, marks, and checks of plans."""
 
 import shutil
 import sys
@@ -12,17 +12,17 @@ import yaml
 from python_jobs.bench.contestants.base import ROOT, Contestant, Step
 from python_jobs.bench.contestants.ours import POOL_OFF, options, ours
 
-# What the project is made of, as far as a build reads it.
+# The parts of the project that a build reads.
 FOLDERS = ("models", "macros", "seeds", "tests/generic", "tests/singular")
 FILES = ("dbt_project.yml", "selectors.yml", "profiles.yml")
 
-# What a yml says of contracts and marks.
+# The keys for contracts and marks in a yml.
 PROMISES = ("contract", "+contract", "constraints", "access", "+access")
 MARKS = ("stays_in", "silver_only", "pii", "pii_allowed", "untraced_allowed", "unproven_keys")
 
 
 def unchecked(place: Path, landing: Path) -> Contestant:
-    """The same build, of a copy of the project that promises nothing."""
+    """Return the build of a copy of the project without contracts and marks."""
     project = place / "project"
     copy(project)
     dbt = [sys.executable, "-m", "python_jobs.bench.rivals.dbt_unchecked", "build"]
@@ -31,13 +31,13 @@ def unchecked(place: Path, landing: Path) -> Contestant:
     return replace(
         ours(place, landing),
         key="N",
-        title="D without contracts, marks, and the checks that read plans",
+        title="D without contracts, marks, and checks of plans",
         steps=[Step("N", [build], environment=POOL_OFF)],
     )
 
 
 def copy(folder: Path) -> None:
-    """Make the project anew in a folder, without what `PROMISES` and `MARKS` say."""
+    """Create the project in a folder, without the keys in `PROMISES` and `MARKS`."""
     shutil.rmtree(folder, ignore_errors=True)
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name)
@@ -50,7 +50,7 @@ def copy(folder: Path) -> None:
 
 
 def without(described: Any, is_left_out: Callable[[str], bool]) -> Any:
-    """What a yml says without those keys, wherever they stand."""
+    """Return the content of a yml without those keys, at any depth."""
     if isinstance(described, list):
         return [without(each, is_left_out) for each in described]
     if isinstance(described, dict):

@@ -1,1 +1,1 @@
-"""The Silver and Gold tables without dbt: hand-written PySpark, plain and tuned."""
+"""The Silver and Gold tables in hand-written PySpark without dbt, plain and tuned."""

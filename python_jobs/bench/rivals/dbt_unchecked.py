@@ -1,6 +1,6 @@
-"""dbt, where the guard does not ask where columns come from. For the contestant N alone.
+"""dbt with the guard, but without its check of column origins. Only for contestant N.
 
-The guard has no such switch: what it does not know, it refuses.
+The guard itself has no such switch.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ _set_up = SparkContractsPlugin.set_up
 
 
 def set_up(plugin: SparkContractsPlugin, *arguments: Any, **options: Any) -> None:
-    """Prepare the command, and then leave the check out."""
+    """Prepare the command, and then disable the check."""
     _set_up(plugin, *arguments, **options)
     # Not at the top: pyspark is imported while Java starts.
     from dbt_spark_contracts.lineage.doors import LineageDoors

@@ -1,9 +1,9 @@
-"""H and S: the Silver and Gold tables in hand-written PySpark, as one writes it in an afternoon.
+"""H and S: the Silver and Gold tables in PySpark that was written by hand in an afternoon.
 
     python hand_written.py LANDING WAREHOUSE RULES AS_OF_DATE ICEBERG_JAR [JOB ...]
 
-Without JOB, all jobs run in one session (H). S runs this file once for each job. Nothing is tuned:
-Spark's defaults, one write after the other. It reads JSON lines only.
+Without JOB, all jobs run in one session (H). S runs this file once per job. Nothing is tuned:
+Spark's defaults, one write after the other. It reads only JSON lines.
 """
 
 import sys

@@ -1,9 +1,9 @@
-"""The Silver and Gold tables as functions of DataFrames, as one would write them by hand."""
+"""The Silver and Gold tables as hand-written functions of DataFrames."""
 
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-# What `from_json` reads. A record that it cannot read whole is kept in `unreadable`.
+# The schema for `from_json`. Records that it cannot parse are kept in `unreadable`.
 EVENT = """
 event_id string, carChassis string, event_primary_timestamp string, processing_timestamp timestamp,
 vehicle_static_info struct<
@@ -37,7 +37,7 @@ MAINTENANCE = "vehicle_dynamic_state.maintenance_info"
 TRIP, TELEMETRY = "trip_data.trip_summary", "trip_data.vehicle_telemetry_snapshot"
 TIRES = f"{TELEMETRY}.data.tire_pressures_psi"
 
-# Each Silver column that is read from the event, and where.
+# The Silver columns that are read from the event, with their paths.
 PATHS = {
     "event_id": "event_id",
     "car_chassis": "carChassis",
@@ -90,7 +90,7 @@ PATHS = {
 
 
 def parse(spark: SparkSession, landing: str) -> DataFrame:
-    """Every line of the landing folder's JSON lines, its columns, and why it is no event."""
+    """Return each line in the landing folder, its columns, and why it is not an event."""
     options = {"columnNameOfCorruptRecord": "unreadable"}
     lines = spark.read.text(landing, pathGlobFilter="*.jsonl").select(
         F.col("value").alias("raw_record"), F.input_file_name().alias("source_file")
@@ -113,7 +113,7 @@ def parse(spark: SparkSession, landing: str) -> DataFrame:
 
 
 def telemetry(parsed: DataFrame) -> DataFrame:
-    """silver_car_telemetry: the newest version of each event."""
+    """Return silver_car_telemetry: the newest version of each event."""
     newest_first = Window.partitionBy("event_id").orderBy(
         F.col("event_timestamp").desc(), F.col("processing_timestamp").desc_nulls_last()
     )
@@ -134,7 +134,7 @@ def telemetry(parsed: DataFrame) -> DataFrame:
 
 
 def rejected(parsed: DataFrame) -> DataFrame:
-    """silver_rejected_events: what could not be read, once per file and text."""
+    """Return silver_rejected_events: the unreadable records, once per file and text."""
     return (
         parsed.where("rejection_reason is not null")
         .withColumn("rejected_event_id", F.sha2(F.concat_ws("|", "source_file", "raw_record"), 256))
@@ -147,7 +147,7 @@ def rejected(parsed: DataFrame) -> DataFrame:
 
 
 def current_state(events: DataFrame, as_of_date: str) -> DataFrame:
-    """gold_car_current_state: the latest event of each car."""
+    """Return gold_car_current_state: the latest event of each car."""
     latest_first = Window.partitionBy("car_chassis").orderBy(
         F.col("event_timestamp").desc(),
         F.col("current_mileage_km").desc_nulls_last(),
@@ -173,7 +173,7 @@ def current_state(events: DataFrame, as_of_date: str) -> DataFrame:
 
 
 def monthly_efficiency(events: DataFrame) -> DataFrame:
-    """gold_fuel_efficiency_monthly: distance and fuel of each car and month."""
+    """Return gold_fuel_efficiency_monthly: distance and fuel of each car and month."""
     return (
         events.groupBy("car_chassis", F.date_format("event_timestamp", "yyyy-MM").alias("month"))
         .agg(
@@ -197,7 +197,7 @@ def monthly_efficiency(events: DataFrame) -> DataFrame:
 
 
 def alerts(events: DataFrame, rules: DataFrame) -> DataFrame:
-    """gold_performance_alerts: each event that breaks a rule, the graver of one type."""
+    """Return gold_performance_alerts: events that break a rule, with the gravest of a type."""
     tires = ["front_left", "front_right", "rear_left", "rear_right"]
     readings = events.withColumn(
         "lowest_tire_pressure_psi", F.least(*(f"tire_pressure_{tire}_psi" for tire in tires))
@@ -234,7 +234,7 @@ def alerts(events: DataFrame, rules: DataFrame) -> DataFrame:
 
 
 def read_rules(spark: SparkSession, file: str) -> DataFrame:
-    """The alert rules, as in seeds/alert_rules.csv."""
+    """Return the alert rules of seeds/alert_rules.csv."""
     schema = (
         "alert_type string, metric string, comparison string, threshold double,"
         " alert_severity string, only_with_fuel_tank boolean"

@@ -1,12 +1,12 @@
-"""Ht: the same tables as hand_written.py, tuned: the fastest single run that we know to write.
+"""Ht: the tables of hand_written.py, tuned: the fastest single run that we can write.
 
     python tuned.py LANDING WAREHOUSE RULES AS_OF_DATE ICEBERG_JAR ARCHIVE [record]
 
-- Java is started here, at once, without Spark's launcher, and pyspark is imported beside it.
-- Java's classes come from ARCHIVE, a class-data archive, if it is there. With `record` it is made
-  after the run, of the classes that the run has used.
-- The landing is parsed once. Silver stays in memory, and Gold's tables are written side by side.
-- Small input: the first compiler only, the serial collector, no code generation, no adaptive
+- Java is started first, without Spark's launcher, and pyspark is imported in parallel.
+- Java's classes come from ARCHIVE, a class-data archive, if it exists. With `record` it is created
+  after the run, from the classes that the run has used.
+- The landing is parsed once. Silver stays in memory, and Gold's tables are written in parallel.
+- Small input: only the first compiler, the serial collector, no code generation, no adaptive
   plans, one shuffle partition. Large input: Spark's and Java's defaults, more memory.
 """
 
@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
-# Landing bytes up to which Spark's and Java's start-up cost more than the work.
+# Up to this many landing bytes, starting Spark and Java costs more than the work.
 SMALL = 32 * 1024 * 1024
 
 ICEBERG = {
@@ -50,7 +50,7 @@ JAVA_FOR_SMALL_INPUT = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx1g"]
 FOR_LARGE_INPUT = {"spark.sql.shuffle.partitions": str(2 * (os.cpu_count() or 1))}
 JAVA_FOR_LARGE_INPUT = ["-XX:+UseParallelGC", "-Xmx4g"]
 
-# What Spark needs opened on Java 17; its launcher would say so.
+# The options that Spark needs on Java 17. Its launcher would add them.
 MODULE_OPTIONS = [
     "-XX:+IgnoreUnrecognizedVMOptions",
     *(
@@ -67,7 +67,7 @@ MODULE_OPTIONS = [
 
 
 class Java:
-    """Spark's gateway for Python, as a Java process of its own."""
+    """Spark's gateway for Python, in a separate Java process."""
 
     def __init__(
         self, settings: dict[str, str], flags: list[str], jar: str, archive: Path, record: bool
@@ -94,11 +94,11 @@ class Java:
                 "org.apache.spark.api.python.PythonGatewayServer",
             ],
             env=os.environ | {"_PYSPARK_DRIVER_CONN_INFO_PATH": str(self.address)},
-            stdin=subprocess.PIPE,  # it ends when this is closed
+            stdin=subprocess.PIPE,  # Java ends when this is closed
         )
 
     def connect(self) -> None:
-        """Wait until Java listens, and say to pyspark where."""
+        """Wait until Java listens, and tell pyspark the port."""
         while not self.address.exists():
             if self.process.poll() is not None:
                 raise SystemExit("Java ended before it listened.")
@@ -109,7 +109,7 @@ class Java:
         os.environ["PYSPARK_GATEWAY_SECRET"] = secret
 
     def end(self) -> None:
-        """End Java, and make the archive if classes were recorded."""
+        """End Java, and create the archive if classes were recorded."""
         assert self.process.stdin
         self.process.stdin.close()
         self.process.wait()
@@ -141,11 +141,11 @@ def main(
     def write(frame: DataFrame, name: str) -> None:
         frame.writeTo(f"lakehouse.{name}").using("iceberg").createOrReplace()
 
-    # The text is of use for rejected records alone.
+    # Only rejected records need the text.
     text = F.when(F.col("rejection_reason").isNotNull(), F.col("raw_record"))
     parsed = tables.parse(spark, landing).withColumn("raw_record", text).persist()
     events = tables.telemetry(parsed).persist()
-    write(events, "silver.silver_car_telemetry")  # it fills both, for the others to read
+    write(events, "silver.silver_car_telemetry")  # it fills both caches, for the other writes
     with ThreadPoolExecutor() as pool:
         written = [
             pool.submit(write, frame, name)

@@ -1,4 +1,4 @@
-{#- Each line of the landing's JSON lines, as received. A file that is known is not read again. -#}
+{#- Each line of the landing files, as received. Known files are not read again. -#}
 with
 
 files as (

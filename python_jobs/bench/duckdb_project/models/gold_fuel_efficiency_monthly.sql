@@ -1,4 +1,4 @@
-{#- Distance and fuel of each car and month. -#}
+{#- Distance and fuel per car and month. -#}
 with
 
 months as (

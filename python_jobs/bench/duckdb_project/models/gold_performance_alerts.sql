@@ -1,4 +1,4 @@
-{#- Each event that breaks a rule; of several rules of one type, the graver. -#}
+{#- The events that break a rule. Of several rules of one type, the gravest. -#}
 with
 
 readings as (

@@ -1,4 +1,4 @@
-{#- One row per file and rejected text: what could not be read, and why. -#}
+{#- One row per file and rejected text: the unreadable text, and the reason. -#}
 select
     sha256(concat_ws('|', source_file, raw_record)) as rejected_event_id,
     event_id,

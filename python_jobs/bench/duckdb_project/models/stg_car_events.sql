@@ -1,4 +1,4 @@
-{#- One row per Bronze record: its values as typed columns or, where one cannot be read, why not. -#}
+{#- One row per Bronze record: its values as typed columns or, if one cannot be read, the reason. -#}
 {%- set columns = event_columns() -%}
 with
 

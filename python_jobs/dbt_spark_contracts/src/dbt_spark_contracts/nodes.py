@@ -1,27 +1,27 @@
-"""What dbt's graph tells of its nodes. Knows no Spark."""
+"""Questions about the nodes of dbt's graph. Independent of Spark."""
 
 from collections.abc import Iterable, Mapping
 
 ICEBERG = "iceberg"
-# In the meta of a model of Iceberg's: why dbt-spark shall write it all the same.
+# In the meta of an Iceberg model: the reason why dbt-spark should write it.
 UNGUARDED = "unguarded"
 
-# What has no table of its own: who reads it, reads what it reads.
+# Materializations without a table: a reader of the model reads the model's parents.
 WITHOUT_TABLE = ("view", "ephemeral")
 
 
 def is_enforced(config: Mapping) -> bool:
-    """Is the contract of a node with this config enforced?"""
+    """Return whether the contract of a node with this config is enforced."""
     return bool((config.get("contract") or {}).get("enforced"))
 
 
 def has_guard(config: Mapping) -> bool:
-    """Does the guard write the table of a node with this config? dbt-spark writes all others."""
+    """Return whether the guard writes the table of a node with this config, or else dbt-spark."""
     return not why_unguarded(config)
 
 
 def why_unguarded(config: Mapping) -> str:
-    """Why dbt-spark writes the table of a node with this config; none, if the guard does."""
+    """Return why dbt-spark writes the table of a node with this config. Empty if the guard does."""
     if (config.get("meta") or {}).get(UNGUARDED):
         return f"meta {UNGUARDED}"
     file_format = config.get("file_format")
@@ -31,18 +31,18 @@ def why_unguarded(config: Mapping) -> str:
 
 
 def touched_tables(nodes: dict[str, dict], selected: Iterable[str]) -> set[str]:
-    """The tables that running the selected nodes reads or writes.
+    """Return the tables that the selected nodes read or write when they run.
 
     Args:
-        nodes: dbt's nodes and sources by unique id, as its graph has them.
-        selected: The unique ids of the selected ones.
+        nodes: dbt's nodes and sources by unique id, as in its graph.
+        selected: The unique ids of the selected nodes.
 
     Returns:
-        The names of their tables and of those that they read, some of which may not be there.
+        The names of the tables. Some of them may not exist.
     """
     names = set()
     seen = set()
-    # Each with whether what it reads is read by a selected node.
+    # Nodes to visit, each with whether its parents' tables are read, too.
     reached = [(unique_id, True) for unique_id in selected]
     while reached:
         unique_id, is_read_through = reached.pop()

@@ -90,9 +90,11 @@ class SparkContractsPlugin(dbtPlugin):
             self.is_on_athena = True
             return
         # Not at the top: dbt imports this module in every project, also in one without Spark.
+        from dbt_spark_contracts.publish.maintenance import settings as maintenance
         from dbt_spark_contracts.spark import session
         from dbt_spark_contracts.spark.settings import spark_settings
 
+        dbt_core.merge_meta(maintenance.KEY)
         flags = get_flags()
         project_dir = Path(flags.PROJECT_DIR).resolve()
         if str(project_dir) not in sys.path:
@@ -131,14 +133,19 @@ class SparkContractsPlugin(dbtPlugin):
         before each model.
 
         Raises:
-            DbtRuntimeError: For a contract that nothing would check. The message is one line.
+            DbtRuntimeError: For a contract that nothing would check, or a wrong setting of
+                maintenance. The message is one line.
             CompilationError: On Athena, for marks that mark nothing.
         """
         if self.is_on_athena:
             refuse_wrong_marks(manifest)
         if self.invocation:
+            from dbt_spark_contracts.publish.maintenance import settings
+
             self.invocation.column_lineage.annotate(manifest)
             for node in manifest.nodes.values():
+                of_columns = {name: column.meta for name, column in node.columns.items()}
+                settings.read(node.name, node.config.meta, of_columns)
                 if node.resource_type == "model":
                     macro = dbt_core.find_materialization(manifest, self.project_name, node)
                     materializations.check(node, macro, manifest.macros, is_audited=False)

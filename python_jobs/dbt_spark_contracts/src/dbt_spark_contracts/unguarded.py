@@ -1,4 +1,4 @@
-"""What dbt-spark writes by its own materialization: no Iceberg table, or one without the guard."""
+"""Nodes that dbt-spark writes with its own materialization: not Iceberg, or `unguarded`."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 
 class UnguardedDoors(metaclass=AdapterMeta):
-    """A part of the adapter: what macros/materializations/unguarded.sql asks."""
+    """The part of the adapter for macros/materializations/unguarded.sql."""
 
-    # The adapter's.
+    # Provided by the adapter.
     invocation: "Invocation"
     get_macro_resolver: "Callable[[], Any]"
     project_of: "Callable[[dict], Project]"
 
     @available
     def is_unguarded(self, relation: Any, model: dict, graph: dict) -> bool:
-        """Does dbt-spark write the table of this model, seed or snapshot? Then a line says so.
+        """Return whether dbt-spark writes the table of this node. If so, a line says it.
 
         Raises:
-            CompilationError: In one line, if it would lose what its yml promises, or if its table
-                is one of the guard's, which dbt-spark would drop.
+            CompilationError: If that would break a promise in its yml, or if the table was written
+                by the guard, because dbt-spark would drop it. The message is one line.
         """
         why = why_unguarded(model["config"])
         if not why:
@@ -50,8 +50,8 @@ class UnguardedDoors(metaclass=AdapterMeta):
                 f"{_way_in(model)}give it another alias, or drop the table. Nothing was written."
             )
         tell.line(
-            f"{told}: dbt-spark writes it by itself, seen at once, without branch, drift check "
-            "or history."
+            f"{told}: dbt-spark writes it, visible at once, without a branch, a drift check or "
+            "history."
         )
         return True
 
@@ -59,33 +59,39 @@ class UnguardedDoors(metaclass=AdapterMeta):
     def require_nothing_to_keep(
         self, model: dict, view: Any, marks: Mapping[str, Iterable[str]]
     ) -> None:
-        """Raises CompilationError, in one line, for what only a table of the guard could keep.
+        """Check that the node needs nothing that only a table of the guard can store.
 
         Args:
             model: dbt's model.
             view: The staged view.
-            marks: Those that a snapshot's columns would take over.
+            marks: The marks that a snapshot's columns would inherit.
+
+        Raises:
+            CompilationError: If it does. The message is one line.
         """
         if taken := sorted(name for name, found in marks.items() if found):
             raise CompilationError(
-                f"{model['name']}: {', '.join(taken)} would take over marks, which only a "
-                f"table of the guard keeps: {_way_in(model)}leave them out. Nothing was written."
+                f"{model['name']}: {', '.join(taken)} would inherit marks, which needs a table "
+                f"that the guard writes: {_way_in(model)}remove them. Nothing was written."
             )
         notes = self.invocation.notes.get(str(view))
         if notes is not None and notes.is_asked:
             raise CompilationError(
-                f"{model['name']}: its model keeps a note, which only a table of the guard has: "
-                f"{_way_in(model)}keep none. Nothing was written."
+                f"{model['name']}: its model keeps a note, which needs a table that the guard "
+                f"writes: {_way_in(model)}keep no note. Nothing was written."
             )
 
     @available
     def by_dbt_spark(self, name: str, context: dict, query: str = "") -> Any:
-        """Run dbt-spark's own materialization of this name; the model's pre-hooks have run.
+        """Run dbt-spark's own materialization. The model's pre-hooks have already run.
 
         Args:
-            name: Its name.
-            context: What the macro that calls this has by name.
-            query: What stands for the model's query, if that is staged.
+            name: The name of the materialization.
+            context: The context of the calling macro.
+            query: The query to use instead of the model's, if the model is staged.
+
+        Returns:
+            The result of the materialization.
         """
         instead: dict[str, Any] = {"pre_hooks": []}
         if query:
@@ -93,29 +99,29 @@ class UnguardedDoors(metaclass=AdapterMeta):
             instead |= {"model": model, "compiled_code": query, "sql": query}
         manifest = self.get_macro_resolver()
         result = dbt_core.stock_materialization(manifest, name, {**context, **instead})()
-        # Its incremental one says no type, and dbt cannot drop what a package makes beside that.
+        # dbt-spark's `incremental` returns no type. Without one, dbt cannot drop the relation.
         relations = [each.incorporate(type=each.type or "table") for each in result["relations"]]
         return {"relations": relations}
 
 
 def _is_bound(node: dict) -> str:
-    """What of the guard a node's yml asks for, and the way out; none, if it asks for nothing."""
+    """Return what in a node's yml needs the guard, and the way out. Empty if nothing does."""
     if is_enforced(node["config"]):
-        return f"its contract is enforced: {_way_in(node)}take the contract out"
+        return f"its contract is enforced: {_way_in(node)}remove the contract"
     columns = [column["name"] for column in node["columns"].values() if marked(column)]
     if columns:
-        return f"its column {columns[0]} is marked: {_way_in(node)}take the mark out"
+        return f"its column {columns[0]} is marked: {_way_in(node)}remove the mark"
     return ""
 
 
 def _way_in(model: dict) -> str:
-    """How the guard is to write a model, as the first of two ways out."""
+    """Return how to let the guard write a model, as the first of two ways out."""
     told = (model["config"].get("meta") or {}).get(UNGUARDED)
-    return "take that out, or " if told else "set `+file_format: iceberg`, or "
+    return "remove `unguarded`, or " if told else "set `+file_format: iceberg`, or "
 
 
 def _is_ours(table: str) -> bool:
-    """Is there a table that the guard has written?"""
+    """Return whether there is such a table, and the guard has written it."""
     spark = session.get()
     with explained():
         if branches.find(spark, table) is None:

@@ -44,14 +44,14 @@
   {%- if untyped -%}
     {{ exceptions.column_type_missing(column_names=untyped) }}
   {%- endif %}
-# Name, type, and whether it is never null, of each column; none without an enforced contract.
+# Name, type and not-null of each column. Empty without an enforced contract.
 dbt_contract = {{ contract }}
-# The names that no column may have, and the marked column that each is of.
+# The names that no column may have, and the marked column with that name.
 dbt_marked = {{ contracts__marked_columns() }}
 
 
 def dbt_checked(frame):
-    """The model's DataFrame as its contract has it. Raises ValueError if it breaks the contract."""
+    """Return the model's DataFrame in the form of its contract. Raises ValueError if it cannot."""
     from pyspark.sql import functions as F
 
     found = dbt_types(frame)
@@ -79,16 +79,16 @@ def dbt_checked(frame):
     ]
     if leaks:
         raise ValueError(
-            "This model hands on columns that have to stay where they are.\n\n"
+            "This model returns columns that must stay where they are.\n\n"
             + "\n".join(leaks)
-            + "\n\nLeave them out."
+            + "\n\nRemove them."
         )
 
     columns = []
     for name, _, is_not_null in dbt_contract:
         column = F.col(f"`{name}`")
         if is_not_null and frame.schema[name].nullable:
-            # No job of its own: it is looked at as the row passes.
+            # Checked as the row passes, without a separate job.
             type = promised[name]
             error = dbt_contract_error([(name, type, f"{type} not null", "data type mismatch")])
             column = F.coalesce(column, F.raise_error(str(error))).alias(name)
@@ -101,7 +101,7 @@ def dbt_types(frame):
 
 
 def dbt_contract_error(breaches):
-    """dbt's own error. In: column, type in the model, in the contract, and reason of each breach."""
+    """Return dbt's own error. A breach: column, type in model and contract, reason."""
     header = ("column_name", "definition_type", "contract_type", "mismatch_reason")
     widths = [max(map(len, texts)) for texts in zip(header, *breaches)]
     rows = [header, ["-" * width for width in widths], *sorted(breaches)]

@@ -22,7 +22,7 @@
       {%- if marks == ['pii'] and name in allowed -%}
         {%- set marks = [] -%}
       {%- elif node.schema == model.schema -%}
-        {#- A copy may stay in the schema, if it carries the marks on. -#}
+        {#- A copy may stay in the schema if it has the marks, too. -#}
         {%- set marks = marks | reject('in', own.get(name, [])) | list -%}
       {%- endif -%}
       {%- if marks -%}
@@ -35,7 +35,7 @@
   {{ return(marked) }}
 {% endmacro %}
 
-{#- Out: the marks of a column. `silver_only: true` is `stays_in: schema`; other places are refused here. -#}
+{#- Returns: the marks of a column. `silver_only: true` means `stays_in: schema`. Other places are refused before. -#}
 {% macro contracts__marks(column) %}
   {%- set marks = ['pii'] if column.meta.get('pii') else [] -%}
   {%- if column.meta.get('stays_in') or column.meta.get('silver_only') -%}
@@ -45,7 +45,8 @@
 {% endmacro %}
 
 {#
-    Raises a compiler error that names each column of this model's contract that has a marked one's name.
+    Raises:
+        A compiler error that names each column of this model's contract with the name of a marked column.
 #}
 {% macro contracts__check_marked_columns() %}
   {%- set marked = contracts__marked_columns() -%}
@@ -55,7 +56,7 @@
   {%- endfor -%}
   {%- if leaks -%}
     {%- do exceptions.raise_compiler_error(
-        'This model hands on columns that have to stay where they are.\n\n' ~ leaks | join('\n') ~ '\n\nLeave them out.'
+        'This model returns columns that must stay where they are.\n\n' ~ leaks | join('\n') ~ '\n\nRemove them.'
     ) -%}
   {%- endif -%}
 {% endmacro %}

@@ -45,7 +45,7 @@ def dbt_save_checkpointed(frame):
 
 {% endif %}
 spark.conf.set("spark.sql.session.timeZone", "UTC")
-# A timestamp of Athena's is one without a time zone, of which Spark has none before 3.4.
+# Athena's timestamp has no time zone. Spark has had such a type only since 3.4.
 spark.conf.set("spark.sql.iceberg.handle-timestamp-without-timezone", "true")
 spark.conf.set("spark.sql.iceberg.use-timestamp-without-timezone-in-new-tables", "true")
 dbt = SparkdbtObj()
@@ -66,28 +66,28 @@ class SparkdbtObj(dbtObj):
 
 
 def dbt_load(relation):
-    """The DataFrame of a ref or source: of a table's name, or of a folder's files."""
+    """Return the DataFrame of a ref or source: of a table, or of the files in a folder."""
     frame = dbt_read_files(relation["location"]) if isinstance(relation, dict) else spark.table(relation)
     return frame{{ '.limit(0)' if flags.EMPTY }}
 
 
 def dbt_read_files(location):
-    """Path, relative_path, modificationTime, length and content of the files in a folder, an object
-    store's URL, and in its sub-folders. An absent folder has none."""
+    """Return path, relative_path, modificationTime, length and content of the files in a folder and
+    its sub-folders. The folder is an object store's URL. A missing folder has no files."""
     import re
     from urllib.parse import unquote
 
     from pyspark.sql import functions as F
 
     if "://" not in location:
-        raise ValueError(f"{location} is no URL: on Athena, files are read from s3://bucket/folder.")
+        raise ValueError(f"{location} is not a URL: on Athena, files are read from s3://bucket/folder.")
     nothing = "cast(null as timestamp) as modificationTime", "0L as length", "cast('' as binary) as content"
     file_system, root = dbt_file_system(location)
     if file_system.exists(root):
         reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-        # A pattern's characters may be part of a name.
+        # Glob characters may be part of a name.
         files = reader.option("__globPaths__", "false").load(root.toString())
-        # Spark lists an empty file and leaves it out; here it has no time.
+        # Spark lists empty files but leaves them out. Here they have no time.
         listed = [(re.sub("^file:/+", "file:/", unquote(url)),) for url in files.inputFiles()]
         left_out = spark.createDataFrame(listed, "path string").join(files, "path", "left_anti")
         files = files.unionByName(left_out.selectExpr("path", *nothing))
@@ -98,13 +98,13 @@ def dbt_read_files(location):
 
 
 def dbt_file_system(url):
-    """Hadoop's file system of a URL, and its path there; pyspark has no names for them."""
+    """Return Hadoop's file system of a URL, and the path in it. pyspark has no API for them."""
     path = spark._jvm.org.apache.hadoop.fs.Path(url)
     return path.getFileSystem(spark._jsc.hadoopConfiguration()), path
 
 
 def dbt_frame(frame):
-    """A Spark DataFrame of a Spark, pandas-on-Spark or pandas one. Raises TypeError for others."""
+    """Return the DataFrame of any of these libraries as a Spark DataFrame. Others: TypeError."""
     from pyspark.sql import DataFrame
 
     if isinstance(frame, DataFrame):
@@ -114,7 +114,7 @@ def dbt_frame(frame):
     if type(frame).__module__.startswith("pandas."):
         return spark.createDataFrame(frame)
     raise TypeError(
-        f"model() returned {type(frame).__name__}, and must return a Spark, pandas-on-Spark or "
+        f"model() returned {type(frame).__name__}, but must return a Spark, pandas-on-Spark or "
         "pandas DataFrame"
     )
 {% endmacro %}

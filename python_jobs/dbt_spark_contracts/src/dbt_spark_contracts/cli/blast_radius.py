@@ -24,7 +24,7 @@ Column = tuple[str, str]
 GOLD = "gold"
 
 
-NO_PLAN_SHOWS = "what is another does not show in the plan of a first build"
+NO_PLAN_SHOWS = "the plan of a first build does not show the difference"
 
 
 @dataclass
@@ -175,7 +175,7 @@ def changed(
             fingerprints = [state.models[model].rows.fingerprint for state in (before, after)]
             if fingerprints[0] != fingerprints[1]:
                 rows.add(model)
-                words.append(f"the rows of {name} are chosen in another way")
+                words.append(f"the rows of {name} are selected differently")
     return columns, rows, words
 
 
@@ -186,7 +186,7 @@ def difference(before: RecordedColumn | None, after: RecordedColumn | None) -> s
     if before.data_type != after.data_type:
         return f"is {after.data_type}, and was {before.data_type}"
     if before.fingerprint != after.fingerprint:
-        return "is made in another way"
+        return "is computed differently"
     return ""
 
 
@@ -324,5 +324,5 @@ def report(radius: BlastRadius) -> Iterator[str]:
         who = ", ".join(cell(reader(each)) for each in touched.exposures) or "no exposure"
         yield f"| {cell(touched.model)} | {columns} | {rows} | {who} |"
     if radius.changes and radius.untraced:
-        yield "\nNot traced, so it may be touched too:\n"
+        yield "\nNot traced, so possibly touched, too:\n"
         yield from (f"- {inline(column)}" for column in radius.untraced)

@@ -25,12 +25,12 @@ COMMANDS = (
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Each sub-command ends with 0 if all is well, 1 if its answer is no, and 2 with one "
-    "line on stderr if it cannot be done.",
+    epilog="Exit codes of all sub-commands: 0 for success, 1 if the answer is no, and 2 with one "
+    "line on stderr for an error.",
 )
 @click.version_option(package_name="dbt-spark-contracts")
 def cli() -> None:
-    """Look after a dbt project on Spark whose tables keep their contracts."""
+    """Tools for a dbt project on Spark with enforced contracts."""
 
 
 for command in COMMANDS:

@@ -19,7 +19,7 @@ LOGS = "logs"
 
 
 class CannotOpen(Exception):
-    """Why a project cannot be opened, or a dbt command in it failed, in one line."""
+    """A project cannot be opened, or a dbt command failed. The message is one line."""
 
 
 def one_line(text: str) -> str:
@@ -33,10 +33,10 @@ class Place:
 
     Attributes:
         folder: The folder of dbt_project.yml.
-        profiles: The folder of profiles.yml; without it, dbt looks for it as ever.
-        target: The target of the profile; without it, the profile's default.
-        vars: The vars, as YAML; without them, those of dbt_project.yml.
-        artifacts: The folder of dbt's artifacts; without it, dbt's own.
+        profiles: The folder of profiles.yml, or None to search for it as dbt does.
+        target: The target of the profile, or None for its default.
+        vars: The vars, as YAML, or None for those of dbt_project.yml.
+        artifacts: The folder of dbt's artifacts, or None for dbt's own.
     """
 
     folder: Path
@@ -60,7 +60,8 @@ class Place:
         """
         if not (self.folder / "dbt_project.yml").is_file():
             raise CannotOpen(
-                f"{self.folder.resolve()} has no dbt_project.yml: name the project, --project-dir"
+                f"{self.folder.resolve()} has no dbt_project.yml: give the project's folder with "
+                "--project-dir"
             )
         # Not at the top, because they take seconds to import.
         from dbt.cli.exceptions import DbtUsageException
@@ -75,7 +76,7 @@ class Place:
         return done
 
     def _options(self) -> list[str]:
-        # Without its own level the file has that of the terminal.
+        # Without its own level, the file would have the level of the terminal.
         options = ["--log-level", "none", "--log-level-file", "debug"]
         options += ["--log-path", str(self.folder / LOGS), "--project-dir", str(self.folder)]
         profiles = str(self.profiles) if self.profiles else None
@@ -116,7 +117,7 @@ class Opened:
             raise CannotOpen(one_line(str(error))) from None
 
     def selected(self, word: str) -> set[str]:
-        """The unique ids of what a word of dbt's node selection names: see `dbt_core.selected`."""
+        """Return the unique ids that a dbt selector selects: see `dbt_core.selected`."""
         from dbt_spark_contracts.compat import dbt_core
 
         return dbt_core.selected(self.manifest, str(self.place.folder.resolve()), word)
@@ -145,7 +146,8 @@ def open_project(place: Place) -> Opened:
     credentials = dbt_adapters.last_credentials()
     if (credentials.type, getattr(credentials, "method", "")) != ("spark", "session"):
         raise CannotOpen(
-            "the profile's target is not a Spark session: name one with `method: session`, --target"
+            "the profile's target is not a Spark session: use --target to choose one with "
+            "`method: session`"
         )
     return Opened(place, done.result)
 
@@ -164,8 +166,8 @@ def project_options(command: F) -> F:
 
     options = (
         click.option("--project-dir", type=Path, default=Path(), help="The dbt project; or here."),
-        click.option("--profiles-dir", type=Path, help="Of profiles.yml; or as dbt looks for it."),
-        click.option("--target", help="The target of the profile; or its default."),
+        click.option("--profiles-dir", type=Path, help="The folder of profiles.yml."),
+        click.option("--target", help="The target of the profile."),
         click.option("--vars", metavar="YAML", help="Vars, as dbt takes them."),
     )
     with_place.__doc__ = command.__doc__

@@ -13,31 +13,49 @@ import click
 from dbt_spark_contracts.cli.opened import CannotOpen, Place, one_line, project_options
 from dbt_spark_contracts.cli.terminal import harmless, show, table
 
-# dbt's events: a line for the user, and why an operation stopped.
+# dbt's events: a line for the user, and the reason why an operation stopped.
 SAID = "Note"
 STOPPED = ("RunningOperationCaughtError", "RunningOperationUncaughtError")
 
-# What only --json tells: a line is to be readable.
+# Columns that only --json has, so that lines stay readable.
 FOR_PROGRAMS = ("invocation_id", "from_snapshot_id", "to_snapshot_id")
 
-dry_run = click.option("--dry-run", is_flag=True, help="Check, tell what would be done, stop.")
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
+# Columns that are shown only if a row has a value.
+IF_ANY = ("reason",)
+
+dry_run = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 @click.command()
-@click.option("--keep-days", type=float, default=7, show_default=True, help="Of snapshots.")
+@click.option("--keep-days", type=float, help="For all tables, instead of their settings.")
 @click.option("--table", "only", multiple=True, metavar="TABLE", help="Only this; repeatable.")
+@click.option("--budget", metavar="TIME", help="Begin nothing after this time, like 90s or 10m.")
 @dry_run
 @as_json
 @project_options
-def maintain(place: Place, keep_days: float, only: tuple, dry_run: bool, as_json: bool) -> None:
+def maintain(
+    place: Place,
+    keep_days: float | None,
+    only: tuple,
+    budget: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Keep the tables small and fast.
 
-    Drops branches that failed runs have held back, compacts small files, expires snapshots, and
-    deletes orphan files. Takes the lock, as a build does.
+    Measures each table. Merges small files, delete files and manifests, and removes old snapshots,
+    metadata files, orphan files, branches and checkpoints, as far as that is due by the meta
+    `maintenance` in dbt_project.yml. The worst table is first. Takes the lock, as a build does.
+
+    Exit codes: 0: all that was due is done. 1: the budget was used up before. 2: nothing was done,
+    and a line says why.
     """
-    arguments = {"keep_days": keep_days, "tables": [*only], "dry_run": dry_run}
-    _run(place, "maintain", arguments, as_json)
+    arguments = {"keep_days": keep_days, "tables": [*only], "dry_run": dry_run, "budget": budget}
+    rows = _run(place, "maintain", arguments, as_json, shown=maintained)
+    steps = [step for row in rows for step in row.get("actions", ())]
+    if not dry_run and not all(step["done"] for step in steps):
+        sys.exit(1)
 
 
 @click.command()
@@ -71,10 +89,10 @@ def publish(place: Place, branch: str, dry_run: bool, as_json: bool) -> None:
 @as_json
 @project_options
 def roll_back(place: Place, to: str, dry_run: bool, as_json: bool) -> None:
-    """Let readers see the tables as they were published at TO.
+    """Roll all tables back to what was published at TO.
 
-    TO is a time in UTC, like "2026-01-14 18:00", or the name of a published run. All tables roll
-    back, or none. Nothing is deleted, and a later roll-back can go forward again.
+    TO is a time in UTC, like "2026-01-14 18:00", or the name of a published run. All tables are
+    rolled back, or none. Nothing is deleted: a later roll-back can go forward again.
     """
     _run(place, "roll_back", {"to": to, "dry_run": dry_run}, as_json)
 
@@ -84,14 +102,41 @@ def roll_back(place: Place, to: str, dry_run: bool, as_json: bool) -> None:
 def unlock(place: Place) -> None:
     """Take the lock from a dead build, and clean up after it.
 
-    The next build does so by itself. The command waits until the build is certainly dead.
+    The next build does the same. The command waits until the build is certainly dead.
     """
     _run(place, "unlock", {}, False)
 
 
+def without_ids(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row without what is for programs."""
+    return {name: row[name] for name in row if name not in FOR_PROGRAMS}
+
+
+def maintained(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of `maintain` that fits a line: a count before and after in one cell."""
+    told: dict[str, Any] = {"table": row["table"]}
+    for name in row:
+        if name.endswith("_before"):
+            kind = name.removesuffix("_before")
+            before, after = row[name], row[f"{kind}_after"]
+            told[kind] = f"{before}" if before == after else f"{before} -> {after}"
+    told["branches"] = row.get("branches_dropped")
+    told["orphans"] = row.get("orphan_files")
+    steps = row.get("actions", ())
+    told["actions"] = ", ".join(
+        step["action"] if step["done"] else f"({step['action']})" for step in steps
+    )
+    return told
+
+
 def _run(
-    place: Place, operation: str, arguments: dict, as_json: bool, is_told: bool = True
-) -> None:
+    place: Place,
+    operation: str,
+    arguments: dict,
+    as_json: bool,
+    is_told: bool = True,
+    shown: Callable[[dict[str, Any]], dict[str, Any]] = without_ids,
+) -> list[dict[str, Any]]:
     """Run an operation and print its rows. On an error, the command exits with 2.
 
     Args:
@@ -100,6 +145,10 @@ def _run(
         arguments: Its arguments.
         as_json: Whether to print the rows as JSON instead of a table.
         is_told: Whether to print its messages to stderr.
+        shown: Returns a row as the table shows it.
+
+    Returns:
+        The rows.
     """
 
     def say(line: str) -> None:
@@ -114,8 +163,11 @@ def _run(
     if as_json:
         show([json.dumps(rows, indent=2)])
     else:
-        kept = [{name: row[name] for name in row if name not in FOR_PROGRAMS} for row in rows]
+        told_rows = [*map(shown, rows)]
+        none = {name for name in IF_ANY if not any(row.get(name) for row in told_rows)}
+        kept = [{name: row[name] for name in row if name not in none} for row in told_rows]
         show(map(harmless, table(kept)))
+    return rows
 
 
 def told(
@@ -151,5 +203,7 @@ def told(
 
     invocation = Invocation.last()
     if invocation is None:
-        raise CannotOpen("the profile's target is not a Spark session: name another, --target")
+        raise CannotOpen(
+            "the profile's target is not a Spark session: choose another one with --target"
+        )
     return invocation.told

@@ -15,7 +15,7 @@ ORDERS = re.compile(
 
 
 class CannotWrite(Exception):
-    """Why a file cannot be written, and the way out, in one line."""
+    """A file cannot be written. The message is one line, with the way out."""
 
 
 def harmless(line: str) -> str:
@@ -28,7 +28,7 @@ def harmless(line: str) -> str:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield rows as the lines of a table with a header. Nothing for no rows."""
+    """Yield rows as the lines of a table with a header. Without rows, yield nothing."""
     return iter(
         tabulate(rows, headers="keys", missingval="", disable_numparse=True).splitlines()
         if rows
@@ -44,7 +44,7 @@ def show(lines: Iterable[str]) -> None:
         for line in lines:
             print(line)
         sys.stdout.flush()
-    except BrokenPipeError:  # who reads it has seen enough, as in `| head`
+    except BrokenPipeError:  # the reader has closed the pipe, as in `| head`
         sys.stdout = None
 
 
@@ -58,4 +58,6 @@ def write(file: Path, text: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise CannotWrite(f"{file} cannot be written ({error.strerror}): name another") from None
+        raise CannotWrite(
+            f"{file} cannot be written ({error.strerror}): choose another file"
+        ) from None

@@ -284,6 +284,29 @@ def keep_in_columns(names) -> None:
     patch(ParserRef, "_add", add_with_more)
 
 
+def merge_meta(key: str) -> None:
+    """Merge a dict in `meta` over the levels of dbt_project.yml, a model's yml and its config().
+
+    dbt merges `meta` by its keys only, so the dict of a folder would replace that of its parent.
+
+    Args:
+        key: The key of the dict in `meta`.
+    """
+    from dbt.context.context_config import ContextConfigGenerator
+
+    update = ContextConfigGenerator._update_from_config
+
+    def update_deeply(generator, result, partial, validate=False):
+        above = (getattr(result, "meta", None) or {}).get(key)
+        updated = update(generator, result, partial, validate)
+        own = (getattr(updated, "meta", None) or {}).get(key)
+        if isinstance(above, dict) and isinstance(own, dict):
+            updated.meta[key] = {**above, **own}
+        return updated
+
+    patch(ContextConfigGenerator, "_update_from_config", update_deeply)
+
+
 def list_no_relations() -> None:
     """Skip the listing of the warehouse before this dbt command begins.
 

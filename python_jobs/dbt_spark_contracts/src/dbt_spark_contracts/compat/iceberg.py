@@ -5,9 +5,16 @@ Iceberg's tables, schemas and actions are a public Java API and are used directl
 
 from typing import TYPE_CHECKING, Any
 
-from dbt_spark_contracts.compat.pyspark import active, java_classes, java_session
+from dbt_spark_contracts.compat.pyspark import (
+    active,
+    has_own_java_threads,
+    java_classes,
+    java_session,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pyspark.sql import SparkSession
 
 
@@ -35,3 +42,52 @@ def expression(session: "SparkSession", table: str, condition: str) -> Any:
     converter = sources.SparkExpressionConverter
     resolved = converter.collectResolvedSparkExpression(java_session(session), table, condition)
     return converter.convertToIcebergExpression(resolved)
+
+
+def note_on_commits(session: "SparkSession", notes: "Mapping[str, str]") -> None:
+    """Add these notes to the summary of each snapshot that Spark commits for this thread.
+
+    Iceberg offers this for a Java function (`CommitMetadata.withCommitProperties`), which Python
+    does not have: so the thread's variable behind it is set. Without a Java thread for each Python
+    thread, nothing is noted.
+
+    Args:
+        session: The session.
+        notes: The notes, which replace earlier ones.
+
+    Raises:
+        Py4JError: If this Iceberg has no such variable.
+    """
+    if not has_own_java_threads(session):
+        return
+    java = java_classes(session).java
+    loader = java.lang.Thread.currentThread().getContextClassLoader()
+    name = "org.apache.iceberg.spark.CommitMetadata"
+    variable = java.lang.Class.forName(name, True, loader).getDeclaredField("COMMIT_PROPERTIES")
+    variable.setAccessible(True)
+    found = java.util.HashMap()
+    for key, value in notes.items():
+        found.put(key, value)
+    variable.get(None).set(found)
+
+
+def rewrite_plan(session: "SparkSession", planner: str, table: Any, options: dict[str, str]) -> Any:
+    """Return the file groups that one of Iceberg's rewrite actions would rewrite. No Spark job.
+
+    The action itself uses this planner. It has no method that only plans.
+
+    Args:
+        session: The session.
+        planner: `BinPackRewriteFilePlanner` or `BinPackRewritePositionDeletePlanner`.
+        table: The table, as an object of Iceberg's API.
+        options: The options of the action.
+
+    Returns:
+        A Java iterator of groups, with `inputFileNum` and `expectedOutputFiles`.
+    """
+    made = getattr(java_classes(session).org.apache.iceberg.actions, planner)(table)
+    wanted = java_classes(session).java.util.HashMap()
+    for name, value in options.items():
+        wanted.put(name, value)
+    made.init(wanted)
+    return made.plan().groups().iterator()

@@ -121,6 +121,13 @@ def java_array(session: "SparkSession", kind: Any, length: int) -> Any:
     return session.sparkContext._gateway.new_array(kind, length)
 
 
+def has_own_java_threads(session: "SparkSession") -> bool:
+    """Return whether each Python thread has a Java thread of its own: $PYSPARK_PIN_THREAD."""
+    from py4j.clientserver import ClientServer
+
+    return isinstance(session.sparkContext._gateway, ClientServer)
+
+
 def has_java() -> bool:
     """Return whether this process has a Java. It may outlive its session."""
     from pyspark import SparkContext

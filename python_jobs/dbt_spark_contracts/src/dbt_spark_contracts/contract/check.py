@@ -188,7 +188,7 @@ def check_table(found: Drift) -> None:
         raise CompilationError(
             "\n".join(
                 [
-                    f"{promise.table} is not as the model promises it; nothing was written.",
+                    f"{promise.table} differs from what its model promises; nothing was written.",
                     *breaches,
                     _way_out(found),
                 ]

@@ -310,4 +310,4 @@ def _put_back(invocation: "Invocation") -> None:
 
 
 def _told(name: str, what: str, lines: list[str]) -> str:
-    return "\n".join([f"{name} is not as its model promises it after {what}:", *lines])
+    return "\n".join([f"{name} differs from what its model promises after {what}:", *lines])

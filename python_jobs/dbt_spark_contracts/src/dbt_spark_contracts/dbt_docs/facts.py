@@ -1,4 +1,4 @@
-"""What `dbt docs` shows of a table beside its columns: dbt calls these facts stats."""
+"""Facts about tables that `dbt docs` shows beside the columns. dbt calls them stats."""
 
 from collections.abc import Iterable
 from datetime import datetime, timezone
@@ -19,7 +19,7 @@ Fact = tuple[str, Any, str]
 
 
 def columns(facts: dict[str, Fact]) -> dict[str, Any]:
-    """Facts as dbt's catalog has them in each of a table's rows."""
+    """Return the facts as columns of dbt's catalog."""
     found = {}
     for id, (label, value, description) in facts.items():
         stat = {"label": label, "value": value, "description": description, "include": True}
@@ -28,14 +28,14 @@ def columns(facts: dict[str, Fact]) -> dict[str, Any]:
 
 
 def of_table(session: "SparkSession", table: str) -> dict[str, Fact]:
-    """How many rows an Iceberg table has, and when it was written. No Spark job.
+    """Return the number of rows of an Iceberg table, and when it was written. No Spark job.
 
     Args:
         session: The session.
         table: The table's name.
 
     Returns:
-        The facts; none of what is no Iceberg table, or was never written.
+        The facts. Empty if it is not an Iceberg table, or was never written.
     """
     try:
         loaded = tables.load(session, table)
@@ -53,7 +53,7 @@ def of_table(session: "SparkSession", table: str) -> dict[str, Fact]:
 
 
 def with_facts(session: "SparkSession", catalog: "Table", more: Iterable[dict]) -> "Table":
-    """dbt's catalog with the facts of its tables, and with more rows."""
+    """Return dbt's catalog with the facts of its tables, and with additional rows."""
     import agate
     from dbt_common.clients.agate_helper import build_type_tester
 

@@ -1,8 +1,8 @@
-"""What the first page of `dbt docs` begins with: counts, freshness, and a picture.
+"""Adds counts, freshness and a picture to the first page of `dbt docs`.
 
-All of it is computed when the docs are generated, from what dbt has written: the manifest, the
-catalog, and the results of the last `dbt source freshness`. It stands below the title of the
-project's own overview.
+They are computed when the docs are generated, from dbt's artifacts: the manifest, the catalog, and
+the results of the last `dbt source freshness`. They are inserted below the title of the project's
+own overview.
 """
 
 import base64
@@ -15,9 +15,10 @@ from dbt_spark_contracts.dbt_docs.picture import picture
 
 TABLES = ("model", "seed", "snapshot")
 TESTS = ("test", "unit_test")
-# The parts that dbt's page and its manifest have, by dbt's names for them.
+# dbt's name for the overview, in its page and its manifest.
 OVERVIEW = "__overview__"
-# Between these stands what is counted. Markdown shows nothing for them; dbt's page shows comments.
+# The counts are between these two lines. Markdown does not show them. (dbt's page shows HTML
+# comments.)
 _BEGIN, _END = "[//]: # (counted)", "[//]: # (as written)"
 
 
@@ -27,13 +28,13 @@ class Layer:
 
     Attributes:
         kind: `source`, `schema` or `exposure`.
-        name: What it is called.
-        rank: How many steps of the graph are before it at most.
-        nodes: The ids of what is in it.
-        columns: How many columns they have together.
-        tests: How many tests there are of them.
-        rows: How many rows they have together; None if that is not known.
-        written: When the newest of them was written; empty if that is not known.
+        name: Its name.
+        rank: The length of the longest path to it in the graph.
+        nodes: The unique ids of its nodes.
+        columns: The number of their columns.
+        tests: The number of their tests.
+        rows: The number of their rows, or None if it is not known.
+        written: When the newest of them was written, or empty if that is not known.
     """
 
     kind: str
@@ -47,15 +48,15 @@ class Layer:
 
 
 def add_to(manifest: dict, catalog: dict, freshness: dict) -> None:
-    """Let the pages of a manifest begin with what is counted.
+    """Insert the counts into the docs blocks of a manifest.
 
-    The overview begins with counts, freshness and a picture. The page of a schema or of a folder of
-    models, a docs block `__name__`, begins with a list of its tables.
+    The overview gets counts, freshness and a picture. The page of a schema or of a folder of models
+    (a docs block `__name__`) gets a list of its tables.
 
     Args:
-        manifest: manifest.json, which is changed.
+        manifest: manifest.json. It is changed.
         catalog: catalog.json.
-        freshness: sources.json; nothing, if there is none.
+        freshness: sources.json, or empty if there is none.
     """
     project = manifest["metadata"]["project_name"]
     docs = manifest["docs"]
@@ -70,16 +71,16 @@ def add_to(manifest: dict, catalog: dict, freshness: dict) -> None:
 
 
 def _begin_with(block: dict, counted: str) -> None:
-    """Let a docs block begin with what is counted, below its title."""
+    """Insert the counts into a docs block, below its title."""
     before, begin, rest = block["block_contents"].partition(_BEGIN)
-    # `--no-compile` keeps the manifest of the last time.
+    # With `--no-compile` the manifest has the previous counts.
     text = (before + rest.partition(_END)[2].lstrip() if begin else before).lstrip()
     title, line, rest = text.partition("\n") if text.startswith("# ") else ("", "", text)
     block["block_contents"] = f"{title}{line}\n{_BEGIN}\n\n{counted}\n{_END}\n\n{rest.lstrip()}"
 
 
 def tables_of(page: str, manifest: dict, catalog: dict) -> str:
-    """The tables of a schema or of a folder of models, as Markdown; empty if it has none."""
+    """Return the tables of a schema or of a folder of models as Markdown. Empty without tables."""
     readers: dict[str, list[str]] = {}
     for exposure in manifest["exposures"].values():
         for id in exposure["depends_on"]["nodes"]:
@@ -109,7 +110,7 @@ def _link(name: str, kind: str, node: dict) -> str:
 
 
 def layers(manifest: dict, catalog: dict) -> list[Layer]:
-    """The sources by name, the tables by schema, and the exposures, from left to right."""
+    """Return the layers from left to right: sources by name, tables by schema, exposures."""
     own = manifest["metadata"]["project_name"]
     parents = manifest["parent_map"]
     order = [*TopologicalSorter(parents).static_order()]
@@ -143,7 +144,7 @@ def layers(manifest: dict, catalog: dict) -> list[Layer]:
 
 
 def _layer(node: dict) -> tuple[str, str] | None:
-    """The kind and the name of the layer that a node is in; None if it has no table."""
+    """Return the kind and the name of a node's layer, or None if it has no table."""
     if node["resource_type"] == "source":
         return "source", node["source_name"]
     if node["resource_type"] == "exposure":
@@ -153,7 +154,7 @@ def _layer(node: dict) -> tuple[str, str] | None:
 
 
 def markdown(manifest: dict, catalog: dict, freshness: dict, found: list[Layer]) -> str:
-    """The counts, the picture and the freshness, as Markdown."""
+    """Return the counts, the picture and the freshness as Markdown."""
     schemas = [layer for layer in found if layer.kind == "schema"]
     counts = [
         _count(sum(len(layer.nodes) for layer in schemas), "table"),
@@ -166,7 +167,7 @@ def markdown(manifest: dict, catalog: dict, freshness: dict, found: list[Layer])
     lines = [
         f"**{counts[0]}, {counts[1]}, {counts[2]}**, counted on {generated:%Y-%m-%d %H:%M} UTC",
         "",
-        f"![The way of the data](data:image/svg+xml;base64,{encoded})",
+        f"![The data flow](data:image/svg+xml;base64,{encoded})",
         "",
         "| schema | tables | columns | tests | rows | newest write, UTC |",
         "|---|---:|---:|---:|---:|---|",
@@ -181,13 +182,13 @@ def markdown(manifest: dict, catalog: dict, freshness: dict, found: list[Layer])
 
 
 def _freshness(manifest: dict, catalog: dict, freshness: dict) -> list[str]:
-    """A line for each source of which it is known how fresh it is."""
+    """Return one line for each source with a known freshness."""
     judged = {each["unique_id"]: each for each in freshness.get("results", [])}
     lines = []
     for id, source in sorted(manifest["sources"].items()):
         stats = catalog["sources"].get(id, {}).get("stats", {})
         newest = str(stats.get("newest", {}).get("value", ""))
-        told, verdict = judged.get(id, {}), "not judged yet: `dbt source freshness`"
+        told, verdict = judged.get(id, {}), "not checked yet: run `dbt source freshness`"
         if told.get("max_loaded_at"):
             newest = newest or told["max_loaded_at"][:16].replace("T", " ")
             verdict = f"{told['status']} on {told['snapshotted_at'][:16].replace('T', ' ')} UTC"
@@ -198,7 +199,7 @@ def _freshness(manifest: dict, catalog: dict, freshness: dict) -> list[str]:
 
 
 def _box(layer: Layer) -> list[str]:
-    """What the picture says of a layer: its name, and a line for each count."""
+    """Return the lines of a layer's box in the picture: its name, and its counts."""
     if layer.kind == "source":
         return [layer.name, _count(len(layer.nodes), "source"), layer.written]
     if layer.kind == "exposure":
@@ -207,11 +208,11 @@ def _box(layer: Layer) -> list[str]:
 
 
 def _arrows(parents: dict[str, list[str]], found: list[Layer]) -> set[tuple[int, int]]:
-    """Which layers read which, by their places."""
+    """Return which layer is read by which other layer, as pairs of positions."""
     place = {id: number for number, layer in enumerate(found) for id in layer.nodes}
     reads: set[tuple[int, int]] = set()
     for id in place:
-        # Through what has no table: ephemeral models, and other packages'.
+        # Skip over nodes without a box: ephemeral models, and those of other packages.
         todo, seen = [*parents.get(id, [])], set()
         while todo:
             parent = todo.pop()
@@ -228,5 +229,5 @@ def _count(number: int, what: str) -> str:
 
 
 def _text(name: str) -> str:
-    """A name as Markdown that shows it and does nothing."""
+    """Return a name escaped for Markdown."""
     return re.sub(r"[^\w .]", lambda found: f"&#{ord(found[0])};", name)

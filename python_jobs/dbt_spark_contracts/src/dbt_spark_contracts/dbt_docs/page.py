@@ -41,7 +41,7 @@ def protect(folder: Path) -> None:
 
 
 def _count(folder: Path) -> None:
-    """Let the overview begin with counts, where dbt has written what is counted."""
+    """Insert counts into the overview, if dbt has written the files that are counted."""
     read = {}
     for name in (*dbt_docs.INLINE, "sources.json"):
         if (folder / name).is_file():
@@ -84,7 +84,10 @@ def page(data: list[Path]) -> str:
 
 
 def as_text_of_a_script(text: str) -> str:
-    """The same JSON without a letter that HTML takes notice of; such stand in its texts only."""
+    """Return the same JSON with the characters escaped that are special in HTML.
+
+    They occur only in strings, where JSON allows the escape.
+    """
     return re.sub("[<>&\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

@@ -1,4 +1,4 @@
-"""A picture of layers and of who reads whom, as SVG."""
+"""Draws layers, and which layer reads which, as SVG."""
 
 from html import escape
 
@@ -57,7 +57,7 @@ def _box(left: int, top: int, lines: list[str]) -> str:
 
 
 def _arrow(start: int, end: int, top: int) -> str:
-    """Straight to the next box; over the boxes between, or under them if it leads back."""
+    """Return an arrow: straight to the next box, above skipped boxes, or below them if backward."""
     if end == start + 1:
         y = top + HEIGHT // 2
         way = f"M{_left(start) + WIDTH} {y}L{_left(end)} {y}"

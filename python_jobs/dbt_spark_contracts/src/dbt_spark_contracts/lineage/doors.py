@@ -1,4 +1,4 @@
-"""What macros/contract/column_origins.sql asks of the adapter."""
+"""The adapter methods that macros/contract/column_origins.sql calls."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -31,21 +31,21 @@ from dbt_spark_contracts.spark import session
 if TYPE_CHECKING:
     from dbt_spark_contracts.invocation import Invocation
 
-# Whose rows are fetched by what belongs to no model.
+# Stands for the model of rows that a hook fetches.
 _A_HOOK = {
     **{"name": "a hook", "unique_id": "", "relation_name": "", "database": None, "schema": ""},
     **{"resource_type": "operation", "config": {"meta": {}}, "columns": {}},
     "depends_on": {"nodes": []},
 }
 
-# The property of a snapshot's table that says which of its columns are marked, and how.
+# The table property that stores the marks of a snapshot's columns.
 MARKS = "dbt.column_marks"
 
 
 class LineageDoors(metaclass=AdapterMeta):
-    """A part of the adapter: a staged model, held against the marks of columns."""
+    """The part of the adapter that checks staged models and hooks against the marks of columns."""
 
-    # dbt's, and the adapter's.
+    # Provided by dbt and by the adapter.
     config: Any
     get_macro_resolver: Callable[[], Any]
     connections: SessionConnectionManager
@@ -57,22 +57,22 @@ class LineageDoors(metaclass=AdapterMeta):
     def check_origins(
         self, view: Any, model: dict, graph: dict, volatile: list[str], internal: list[str]
     ) -> dict[str, list[str]]:
-        """Hold a staged model against the marks of columns, and keep where its columns come from.
+        """Check a staged model against the marks of columns, and record its column lineage.
 
-        Costs analysis, no Spark job.
+        This costs analysis, and no Spark job.
 
         Args:
             view: The staged view.
             model: dbt's `model`.
             graph: dbt's `graph`.
             volatile: Texts that differ in each run.
-            internal: Which columns of the view are none of the table's.
+            internal: The columns of the view that are not columns of the table.
 
         Returns:
-            The marks that a snapshot's columns take over.
+            The marks that a snapshot's columns inherit.
 
         Raises:
-            PromiseBroken: With a line for each column that hands on what it may not, or of
+            PromiseBroken: With a line for each column that returns what it may not, or of
                 which that cannot be told.
         """
         project = self.project_of(graph)
@@ -95,15 +95,15 @@ class LineageDoors(metaclass=AdapterMeta):
                 may_be = f"{line}: it may hold a marked column of {', '.join(parents)}"
                 warn_or_error(JinjaLogWarning(msg=may_be))
         if lines:
-            told = "This model hands on columns that have to stay where they are."
+            told = "This model returns columns that must stay where they are."
             raise PromiseBroken("leak", lines, told, ways_out)
         return marks.inherited(model, entry, nodes)
 
     @available
     def keep_origins(self, relation: Any, view: Any, is_of_all_rows: bool) -> None:
-        """Let a table remember what the rows that were staged as `view` were made of.
+        """Store the origins of the rows that were staged as `view` in the table's properties.
 
-        Nothing of a seed, whose rows are its own.
+        Stores nothing for a seed, which has no origins.
         """
         memory = self.invocation.made.pop(str(view), None)
         if memory is not None:
@@ -112,9 +112,9 @@ class LineageDoors(metaclass=AdapterMeta):
 
     @available
     def keep_marks(self, relation: Any, found: dict[str, list[str]]) -> None:
-        """Let a snapshot's table say which of its columns are marked: its yml names none of them.
+        """Store the marks of a snapshot's columns in the table, because its yml may name none.
 
-        Those that the source has no more keep their marks.
+        Columns that the source no longer has keep their marks.
         """
         table = str(relation)
         kept = self._kept_marks(table) or {}
@@ -124,7 +124,7 @@ class LineageDoors(metaclass=AdapterMeta):
             with explained():
                 tables.set_property(session.get(), table, MARKS, new)
 
-    # Each statement of dbt's passes here: those of models, hooks and macros.
+    # All statements of dbt pass through here: those of models, hooks and macros.
 
     def execute(self, sql: str, *args: Any, **kwargs: Any) -> Any:
         self._check_writes(sql)
@@ -136,9 +136,12 @@ class LineageDoors(metaclass=AdapterMeta):
         return super().add_query(sql, *args, **kwargs)  # type: ignore[misc]
 
     def _check_writes(self, sql: str) -> None:
-        """Hold what a hook writes into a table of the project against the marks, as its model is.
+        """Check what a hook writes into a table of the project against the marks.
 
-        What is staged has been. Raises DbtRuntimeError, in one line, before the statement runs.
+        The staged rows of a model have been checked before.
+
+        Raises:
+            DbtRuntimeError: Before the statement runs. The message is one line.
         """
         graph = getattr(self.get_macro_resolver(), "flat_graph", None)
         if graph and (watch.set_by(sql) or watch.view_made_by(sql)):
@@ -150,21 +153,17 @@ class LineageDoors(metaclass=AdapterMeta):
             return
         for table in written.taken_over(session.get(), sql):
             node = self._written_node(project, table) if table else None
-            # What a source holds, its yml says.
+            # The yml of a source describes its content.
             if not table or (node and node["resource_type"] != SOURCE):
                 raise DbtRuntimeError(
-                    f"`{shortened(sql)}` is not run: which rows {table or 'the table'} has by it, "
-                    "no query shows. Let its model return the rows"
-                    + (
-                        "."
-                        if table
-                        else ", or write the table's name itself, and not identifier(…)."
-                    )
+                    f"`{shortened(sql)}` is not run: no query shows which rows it adds to "
+                    f"{table or 'the table'}. Let its model return the rows"
+                    + ("." if table else ", or write the table's name instead of identifier(…).")
                 )
         for write in written.writes(session.get(), sql):
             target = self._written_node(project, write.table)
             if target is None:
-                continue  # who reads it cannot trace it
+                continue  # a model that reads it cannot be traced
             target = {"depends_on": {"nodes": []}, **target}  # a source depends on nothing
             told = self._told_by(project, self.connections.fetched_frames(), target, ())
             entry, _, nodes = self._traced(project, write.rows, target, (), _collected(told))
@@ -173,11 +172,11 @@ class LineageDoors(metaclass=AdapterMeta):
             if lines := [*leaks, *unknown]:
                 raise DbtRuntimeError(
                     f"`{shortened(sql)}` is not run: {'; '.join(lines)}. Let its model return the "
-                    "rows, or mark the columns that they go to."
+                    "rows, or mark the columns that it writes."
                 )
 
     def _keep_for_others(self, graph: dict, sql: str) -> None:
-        """Know what a hook leaves in a setting or a view, if it has fetched what is marked."""
+        """Record the setting or view that a hook creates, if it has fetched marked columns."""
         frames = [*self.connections.fetched_frames()]
         if frames and (told := self._told_by(self.project_of(graph), frames, _A_HOOK, ())):
             watch.keep_for_others(frames, [], watch.view_made_by(sql))
@@ -185,7 +184,7 @@ class LineageDoors(metaclass=AdapterMeta):
                 watch.settings[setting] = f"a hook, of {', '.join(told)},"
 
     def project_of(self, graph: dict) -> Project:
-        """What dbt's graph tells, which is the same for all models of a command."""
+        """Return the project of dbt's graph. It is the same for all models of a command."""
         known = self.invocation.project
         if known is None or known.graph is not graph:
             nodes = getattr(self.get_macro_resolver(), "nodes", {})
@@ -204,10 +203,10 @@ class LineageDoors(metaclass=AdapterMeta):
 
     @available
     def check_marked_columns(self, relation: Any, view: Any, model: dict, graph: dict) -> None:
-        """Hold the marks of a staged model and of the sources that it reads against their columns.
+        """Check that the marked columns of a staged model and of its sources exist.
 
         Raises:
-            CompilationError: With a line for each mark that marks nothing.
+            CompilationError: With a line for each mark without an effect.
         """
         nodes = self.project_of(graph).nodes
         known = self.invocation.with_known_columns
@@ -221,7 +220,7 @@ class LineageDoors(metaclass=AdapterMeta):
             if is_own:
                 there = self.invocation.rows_of(str(view)).columns
                 if wrong_marks.absent(node, there) and tables.exists(session.get(), str(relation)):
-                    # It may be one of earlier rows only.
+                    # Only earlier rows may have the column.
                     there = [*there, *session.get().table(str(relation)).columns]
             elif node["resource_type"] == SOURCE and not node.get("external"):
                 there = session.get().table(node["relation_name"]).columns
@@ -235,7 +234,7 @@ class LineageDoors(metaclass=AdapterMeta):
     def _trace(
         self, project: Project, view: str, model: dict, volatile: list[str]
     ) -> tuple[Model, Memories, Nodes]:
-        """The model's column lineage, as `_traced` has it, with what the model has collected."""
+        """Return the model's column lineage as `_traced` does, including what it has collected."""
         collected = watch.take(view)
         told = sorted(collected.others)
         frames = [*collected.frames, *self.connections.fetched_frames()]
@@ -260,7 +259,7 @@ class LineageDoors(metaclass=AdapterMeta):
     def _told_by(
         self, project: Project, frames: Iterable[DataFrame], model: dict, volatile: Iterable[str]
     ) -> list[str]:
-        """What the rows of these DataFrames tell that may not leave as it likes."""
+        """Return the marked or unknown columns that the rows of these DataFrames reveal."""
         told = []
         for frame in dict.fromkeys(frames):
             entry, _, nodes = self._traced(project, frame, model, volatile)
@@ -276,31 +275,31 @@ class LineageDoors(metaclass=AdapterMeta):
         collected: str = "",
         views: set[str] | None = None,
     ) -> tuple[Model, Memories, Nodes]:
-        """The column lineage of a model's DataFrame.
+        """Return the column lineage of a model's DataFrame.
 
         Returns:
-            The lineage; what the tables that it reads remember; all nodes, with the marks of what
-            these tables hold.
+            The lineage, the stored origins of the tables that it reads, and all nodes, with the
+            marks of what these tables hold.
         """
         own = model["unique_id"]
         is_view = model["config"].get("materialized") == "view"
         names = {name: node for name, node in project.names.items() if not is_view or node != own}
         entry = trace(frame, model, names, volatile, watch.files, collected, views)
         if branch := self.get_branch():
-            entry = entry.without(pending.hidden_name("", branch))  # as they will be published
+            entry = entry.without(pending.hidden_name("", branch))  # the names after publishing
         memories = self._memories(project, frame, entry)
         marks.hand_on(entry, own, memories, project.nodes)
         return entry, memories, self._with_kept(project, model, memories)
 
     def _reads_staged(self, sql: str) -> bool:
-        """Is it the write of a materialization, of a view that has been held against the marks?"""
+        """Return whether the statement reads a staged view, which has been checked already."""
         return any(view in sql for view in [*self.invocation.made, *self.invocation.staged])
 
     def _written_node(self, project: Project, table: str) -> dict | None:
         try:
             catalog, identifier = tables.located(session.get(), table)
         except (PySparkException, Py4JJavaError):
-            return None  # no name of a table
+            return None  # not the name of a table
         parts = [catalog.name(), *identifier.namespace(), identifier.name()]
         unique_id = project.names.get(".".join(parts).lower())
         if unique_id is None and parts[-1].lower().startswith("branch_"):
@@ -308,9 +307,9 @@ class LineageDoors(metaclass=AdapterMeta):
         return project.nodes[unique_id] if unique_id else None
 
     def _memories(self, project: Project, frame: DataFrame, entry: Model) -> Memories:
-        """What those tables and views remember that a column lineage names, by node.
+        """Return the stored origins of the tables and views in a column lineage, by node.
 
-        Of sources and seeds the yml says all.
+        Sources and seeds are left out, because their ymls are complete.
         """
         named = {origin.node for of in entry.columns.values() for origin in of.origins}
         nodes = [project.nodes[node] for node in sorted(named & project.nodes.keys())]
@@ -328,13 +327,13 @@ class LineageDoors(metaclass=AdapterMeta):
         return found
 
     def _memory_of_view(self, project: Project, view: dict) -> Memory:
-        """A view holds nothing, so what its query says is read anew."""
+        """Return the origins of a view. A view stores nothing, so its query is traced each time."""
         frame = session.get().table(view["relation_name"])
         entry, memories, nodes = self._traced(project, frame, view)
         return marks.made_of(entry, memories, nodes)
 
     def _memory_of_table(self, relation: Relation) -> Memory | None:
-        """What the table remembers; None if it does not know, or is none of Iceberg's."""
+        """Return the stored origins of a table. None without them, or if it is not Iceberg."""
         try:
             name = next(tables.spellings(relation.name))
             return recall(session.get(), name, self.get_branch(), relation.snapshots)
@@ -342,7 +341,7 @@ class LineageDoors(metaclass=AdapterMeta):
             return None
 
     def _with_kept(self, project: Project, model: dict, memories: Memories) -> Nodes:
-        """All nodes, with the marks of what their tables hold besides those that their ymls say."""
+        """Return all nodes, with the marks of what their tables hold added to those of the ymls."""
         nodes = project.nodes
         changed: dict[str, dict] = {}
         for unique_id in sorted({*memories, *model["depends_on"]["nodes"]} & nodes.keys()):
@@ -356,7 +355,7 @@ class LineageDoors(metaclass=AdapterMeta):
         return {**nodes, **changed} if changed else nodes
 
     def _kept_marks(self, table: str) -> dict[str, list[str]] | None:
-        """The marks that the table of a snapshot says; None if it is not there, or says none."""
+        """Return the marks stored in a snapshot's table. None without a table or marks."""
         if not tables.exists(session.get(), table):
             return None
         text = tables.load(session.get(), table).properties().get(MARKS)

@@ -1,11 +1,14 @@
-"""What may not leave its layer, by the marks in the columns' meta: docs/contracts.md
+"""Checks column lineage against the marks in the columns' meta. See docs/contracts.md.
 
-`stays_in: …`: a model elsewhere may hold no more of the column than what does not tell it: a
-hash, a count, a test. `silver_only: true` is `stays_in: schema`. `pii: true`: nor that, unless the
-model's meta allows it, with a reason. Within its place the mark goes on, so that it cannot be lost
-on the way.
+- `stays_in: …`: a model elsewhere may only hold what does not reveal the value: a hash, a count, a
+  test. `silver_only: true` means `stays_in: schema`.
+- `pii: true`: a model elsewhere may hold nothing of the column, unless its meta allows it and gives
+  the reason.
 
-An unknown is a no: what cannot be traced may be marked, wherever anything in the project is.
+Inside the allowed place, a column that is computed from a marked column must have the mark too, so
+that the mark cannot be lost on the way.
+
+An unknown is a no: in a project with marks, a column that cannot be traced may be marked.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,24 +40,24 @@ from dbt_spark_contracts.plan.tree import names
 from dbt_spark_contracts.plan.values import COPY, DIRECT, Origin
 
 SNAPSHOT = "snapshot"
-# In a model's meta: which of its columns may be made of personal data, and which need not be
-# traced, and why.
+# In a model's meta: the columns that may be computed from personal data, and the columns that need
+# not be traced, each with the reason.
 PII_ALLOWED, UNTRACED_ALLOWED = ALLOWANCES = ("pii_allowed", "untraced_allowed")
 
-# What Iceberg tells of a row that is no value of its columns.
+# Metadata columns of Iceberg that describe a row and contain no value of its columns.
 FACTS_OF_A_ROW = names("""
     _spec_id _pos _deleted _row_id _last_updated_sequence_number
     _change_type _change_ordinal _commit_snapshot_id
 """)
 
 WAY_OUT = (
-    "Leave them out. Of what is marked stays_in or silver_only a hash, a count or a test (is "
-    f"null, =) may pass; of what is marked pii nothing, unless {PII_ALLOWED} in the model's meta "
-    "says why."
+    "Remove them. A hash, a count or a test (is null, =) of a column marked stays_in or "
+    "silver_only is allowed. Nothing of a column marked pii is allowed, unless "
+    f"{PII_ALLOWED} in the model's meta gives the reason."
 )
 WAY_OUT_OF_UNTRACED = (
-    "Make them of refs and sources in a way that Spark's plan shows, or say in the model's yml why "
-    f"they may pass: `config: {{meta: {{{UNTRACED_ALLOWED}: {{%s: the reason}}}}}}`."
+    "Compute them from refs and sources in a way that Spark's plan shows, or give a reason in the "
+    f"model's yml: `config: {{meta: {{{UNTRACED_ALLOWED}: {{%s: the reason}}}}}}`."
 )
 
 Nodes = Mapping[str, dict]
@@ -62,7 +65,7 @@ Memories = Mapping[str, Memory | None]
 
 
 def leaks(model: dict, entry: Model, nodes: Nodes) -> list[tuple[str, str]]:
-    """What the model hands on of marked columns and may not, and what an allowance lacks.
+    """Return the leaks of marked columns in a model, and the errors in its allowances.
 
     Args:
         model: The model, as dbt describes it.
@@ -70,14 +73,14 @@ def leaks(model: dict, entry: Model, nodes: Nodes) -> list[tuple[str, str]]:
         nodes: All nodes, as dbt's graph has them.
 
     Returns:
-        The column, or "" for an allowance, and a line for each.
+        Pairs of the column (or "" for an allowance) and one line about it.
     """
     wrong = (("", line) for line in _wrong_allowances(model, entry))
     return [*wrong, *leaks_of_columns(model, entry, nodes)]
 
 
 def leaks_of_columns(model: dict, entry: Model, nodes: Nodes) -> list[tuple[str, str]]:
-    """The same of some of its columns, whatever its allowances say of others."""
+    """Return the leaks of a model's columns, without checking its allowances: see `leaks`."""
     found = [
         (column, line)
         for column, lineage in entry.columns.items()
@@ -88,9 +91,10 @@ def leaks_of_columns(model: dict, entry: Model, nodes: Nodes) -> list[tuple[str,
 
 
 def untraced(model: dict, entry: Model, nodes: Nodes) -> dict[str, str]:
-    """The columns of which it is not known what they hold: a line for each.
+    """Return the columns that cannot be traced, with one line each.
 
-    Not those that the model's meta allows, nor those that go on as personal within their place.
+    Columns that the model's meta allows are left out. So are columns that are marked as personal
+    and stay in their place.
     """
     return {
         column: f"{model['name']}.{column} cannot be traced, because of {', '.join(reasons)}"
@@ -102,12 +106,14 @@ def untraced(model: dict, entry: Model, nodes: Nodes) -> dict[str, str]:
 
 
 def hand_on(entry: Model, own: str, memories: Memories, nodes: Nodes) -> None:
-    """Let the entry say of a column that it is of one of which it is not known what it holds.
+    """Mark a column as untraced in the entry if it comes from a column of unknown origin.
 
     Args:
-        entry: A model's column lineage.
-        own: The model's unique id: its own earlier rows came the same way.
-        memories: What the tables that it reads remember, by node; None for one that does not know.
+        entry: A model's column lineage. It is changed.
+        own: The model's unique id. Its own earlier rows were built the same way, so they are
+            ignored.
+        memories: The stored origins of the tables that it reads, by node. None for a table that has
+            stored nothing.
         nodes: All nodes, as dbt's graph has them.
     """
     for lineage in entry.columns.values():
@@ -121,18 +127,18 @@ def hand_on(entry: Model, own: str, memories: Memories, nodes: Nodes) -> None:
 
 
 def _not_remembered(node: dict, column: str, memory: Memory | None, nodes: Nodes) -> str:
-    """Why it is not known what the values of a table's column were made of; none, if it is."""
+    """Return why the origins of a table's column are not known. Empty if they are known."""
     if column in FACTS_OF_A_ROW or _is_allowed(node, UNTRACED_ALLOWED, column):
         return ""
     if PII in marks_of(node, column):
-        return ""  # it counts as whatever it may be
+        return ""  # it is already treated as personal data
     made = (memory or {}).get(column.lower())
     if made is None and (why := why_unguarded(node["config"])):
-        told = "of which its table cannot say what it was made of, because dbt-spark writes it"
+        told = "whose origins its table does not store, because dbt-spark writes it"
         return f"{told} ({why})"
     if made is None:
         build = f"`dbt build -s {node['name']}`"
-        return f"of which its table does not say what it was made of: {build} has it say so"
+        return f"whose origins its table does not store: run {build} to store them"
     if made.untraced:
         return "which cannot be traced"
     gone = sorted({short_name(part.node) for part in made.parts if part.node not in nodes})
@@ -140,7 +146,7 @@ def _not_remembered(node: dict, column: str, memory: Memory | None, nodes: Nodes
 
 
 def made_of(entry: Model, memories: Memories, nodes: Nodes) -> Memory:
-    """What a table is to remember of its columns: all that their values were made of.
+    """Return the origins that a table should store about its columns.
 
     Args:
         entry: Its model's column lineage.
@@ -172,10 +178,10 @@ def _parts(origins: list[Origin], memories: Memories, nodes: Nodes) -> Iterator[
 
 
 def with_memory(node: dict, memory: Memory, nodes: Nodes) -> dict:
-    """The node with the marks that what its columns were made of has today.
+    """Return the node, with today's marks of the stored origins added to its columns.
 
-    Where all was built as the project is now, they have these marks themselves. `made_of` in a
-    column's meta says what they are of.
+    If everything was built from the project as it is now, the columns have these marks already.
+    `made_of` in a column's meta names the origins.
     """
     found: dict[str, set[str]] = {}
     of: dict[str, set[str]] = {}
@@ -198,16 +204,16 @@ def with_memory(node: dict, memory: Memory, nodes: Nodes) -> dict:
 
 
 def must_be_traced(model: dict, nodes: Nodes) -> bool:
-    """Is a column that cannot be traced an error in this model, and not only a warning?"""
+    """Return whether an untraced column is an error in this model, and not only a warning."""
     if model["resource_type"] == SNAPSHOT:
-        return not _stays_in_place(model, nodes)  # else it takes all marks over
+        return not _stays_in_place(model, nodes)  # otherwise it inherits all marks
     if model["resource_type"] == "test":
-        return True  # its rows are kept in another schema
+        return True  # its rows are stored in another schema
     return is_enforced(model["config"])
 
 
 def reads_marked(model: dict, nodes: Nodes) -> list[str]:
-    """The names of those nodes that the model refers to and that have marked columns."""
+    """Return the names of the model's parents that have marked columns."""
     parents = (nodes[parent] for parent in model["depends_on"]["nodes"] if parent in nodes)
     return sorted(
         node["name"]
@@ -217,10 +223,10 @@ def reads_marked(model: dict, nodes: Nodes) -> list[str]:
 
 
 def told_by(model: dict, entry: Model, nodes: Nodes) -> list[str]:
-    """What the rows of a DataFrame tell that may not leave as it likes: a text for each column.
+    """Return the marked or unknown columns that the rows of a DataFrame reveal, one text each.
 
-    Of the model's own earlier rows nothing; nor what only has to stay in a place, where it does: an
-    incremental model asks its parent for times, to filter by them.
+    The model's own earlier rows are ignored. So are columns that the model may hold, because an
+    incremental model queries its parent for times to filter by.
     """
     found = []
     for column, lineage in entry.columns.items():
@@ -235,18 +241,18 @@ def told_by(model: dict, entry: Model, nodes: Nodes) -> list[str]:
 
 
 def to_carry(model: dict, column: str, lineage: Column, nodes: Nodes) -> dict[str, object]:
-    """The marks that a column has to carry, so that what it is made of does not lose them.
+    """Return the marks that a column must have, because its origins have them.
 
-    Only where the model may hold that. Elsewhere the value may not be handed on: see `leaks`.
+    Only origins that the model may hold count. For the others, see `leaks`.
 
     Args:
         model: The model.
         column: The column's name.
-        lineage: Where it comes from.
+        lineage: Its origins.
         nodes: All nodes, as dbt's graph has them.
 
     Returns:
-        The marks, as meta has them.
+        The marks, as in `meta`.
     """
     found: dict[str, object] = {}
     for origin in lineage.origins:
@@ -264,10 +270,13 @@ def to_carry(model: dict, column: str, lineage: Column, nodes: Nodes) -> dict[st
 
 
 def inherited(model: dict, entry: Model, nodes: Nodes) -> dict[str, list[str]]:
-    """The marks that the columns of a snapshot take over from those that they come from.
+    """Return the marks that the columns of a snapshot inherit from their origins.
 
-    A snapshot holds what it is given, and its yml often names no column. One that cannot be traced
-    takes all. Out: of each column, also of those without.
+    A snapshot stores its query's columns, and its yml often names none of them. A column that
+    cannot be traced inherits all marks.
+
+    Returns:
+        The marks of each column, also of columns without marks. Empty for other resources.
     """
     found: dict[str, list[str]] = {}
     if model["resource_type"] != SNAPSHOT:
@@ -285,10 +294,13 @@ def inherited(model: dict, entry: Model, nodes: Nodes) -> dict[str, list[str]]:
 
 
 def with_inherited(snapshot: dict, kept: dict[str, list[str]] | None, nodes: Nodes) -> dict:
-    """The snapshot with the marks that its columns have taken over, besides those of its yml.
+    """Return the snapshot with its inherited marks, in addition to those in its yml.
 
-    In: what `inherited` found when it was written; None, for one that the guard did not write: then
-    a column has the marks of those of its name that the snapshot reads.
+    Args:
+        snapshot: The snapshot.
+        kept: What `inherited` returned when the table was written. None if the guard did not write
+            it; then a column has the marks of the columns of the same name that the snapshot reads.
+        nodes: All nodes, as dbt's graph has them.
     """
     read = [
         (nodes[parent], column["name"])
@@ -298,11 +310,11 @@ def with_inherited(snapshot: dict, kept: dict[str, list[str]] | None, nodes: Nod
     ]
     if kept is None:
         kept = {name: sorted(marks_of(parent, name)) for parent, name in read}
-    # A table written by an older version says the other word.
+    # A table written by an older version has `silver_only`.
     marks = {
         name: {STAYS_IN if mark == SILVER_ONLY else mark for mark in kept[name]} for name in kept
     }
-    # Which column took which mark over is not kept, so that each may be where all may be.
+    # The origin of each inherited mark is not stored, so each column may only be where all may be.
     places = [place for parent, name in read if (place := place_of(parent, name)) is not None]
     place = Place.intersection(*places) if places else _of_schema(snapshot, nodes)
     place |= {snapshot["unique_id"]}
@@ -310,7 +322,7 @@ def with_inherited(snapshot: dict, kept: dict[str, list[str]] | None, nodes: Nod
 
 
 def _passing(origin: Origin, nodes: Nodes) -> set[str]:
-    """The marks of a column that come with what is made of it in that way."""
+    """Return the marks that an origin passes on to a column computed from it."""
     if origin.node not in nodes or origin.kind not in DIRECT:
         return set()
     marks = marks_of(nodes[origin.node], origin.column)
@@ -335,24 +347,24 @@ def _leak(model: dict, column: str, origin: Origin, nodes: Nodes) -> str:
     elif PII in marks:
         line = f"{path} is made of {whole}, which is personal ({PII})"
     else:
-        line = f"{path} is made of {whole}, which is {told(parent, origin.column)}, and tells of it"
+        line = f"{path} is made of {whole}, which is {told(parent, origin.column)}, and reveals it"
     if not _is_in_place(model, parent, origin.column):
         mark = told(parent, origin.column)
         return f"{line} ({mark})" if ":" in mark and mark not in line else line
     if model["resource_type"] == SNAPSHOT:
-        return ""  # takes the marks over
+        return ""  # it inherits the marks
     own = nodes.get(model["unique_id"], model)
     if lacking := sorted(marks - marks_of(own, column)):
         said = [told(parent, origin.column) if mark == STAYS_IN else mark for mark in lacking]
         return f"{line}, and is not marked {' and '.join(said)}"
     place = place_of(own, column)
     if place is None or not place <= (place_of(parent, origin.column) or Place()):
-        return f"{line}, and may be where that may not: mark it {told(parent, origin.column)} too"
+        return f"{line}, but its mark names a larger place: mark it {told(parent, origin.column)}"
     return ""
 
 
 def _unknown(model: dict, lineage: Column, nodes: Nodes) -> list[str]:
-    """Why it is not known what a column holds, in words; none, if it is."""
+    """Return the reasons why a column's content is not known. Empty if it is known."""
     reasons = list(lineage.untraced)
     for origin in lineage.origins:
         node, name = nodes.get(origin.node), origin.column
@@ -366,20 +378,24 @@ def _unknown(model: dict, lineage: Column, nodes: Nodes) -> list[str]:
 
 
 def _lacks(node: dict, column: str) -> bool:
-    """Does the node promise columns, and not this one?"""
+    """Return whether the node has a contract that does not name this column."""
     names = {each["name"].lower() for each in node["columns"].values()}
     return is_enforced(node["config"]) and column.lower() not in names
 
 
 def _is_in_place(model: dict, parent: dict, column: str) -> bool:
-    """May the model hold the parent's column?"""
+    """Return whether the model may hold the parent's column."""
     return model["unique_id"] in (place_of(parent, column) or ())
 
 
 def _stays_in_place(model: dict, nodes: Nodes, column: str = "") -> bool:
-    """Does the model read something of its own schema only, and may it hold all that is marked?
+    """Return whether the model reads only its own schema, and may hold all marked columns there.
 
-    With a column: and may that be only where all of it may be?
+    Args:
+        model: The model.
+        nodes: All nodes, as dbt's graph has them.
+        column: If given, this column of the model must also be limited to where all those marked
+            columns may be.
     """
     parents = [nodes[parent] for parent in model["depends_on"]["nodes"] if parent in nodes]
     places = [
@@ -396,7 +412,7 @@ def _stays_in_place(model: dict, nodes: Nodes, column: str = "") -> bool:
 
 
 def _of_schema(node: dict, nodes: Nodes) -> Place:
-    """The nodes of the schema of a node's table."""
+    """Return the nodes in the same schema as a node's table."""
     return Places(nodes, lambda _: ()).of(node, {"meta": {}})
 
 
@@ -414,10 +430,10 @@ def _wrong_allowances(model: dict, entry: Model) -> Iterator[str]:
     for key in ALLOWANCES:
         allowances = _allowances(model, key)
         if not isinstance(allowances, dict):
-            yield f"{model['name']}: meta {key} has to be a column and a reason, a line each"
+            yield f"{model['name']}: meta {key} must be a mapping of columns to reasons"
             continue
         for column, reason in allowances.items():
             if not isinstance(reason, str) or not reason.strip():
                 yield f"{model['name']}: meta {key} of {column} gives no reason"
             if column.lower() not in there:
-                yield f"{model['name']}: meta {key} names {column}, a column that is not there"
+                yield f"{model['name']}: meta {key} names {column}, a column that does not exist"

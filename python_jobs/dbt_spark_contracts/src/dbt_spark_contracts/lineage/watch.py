@@ -337,4 +337,4 @@ def _rdd(collected: Collected, owner: Any, arguments: tuple, options: dict) -> N
 
 
 def _accumulated(collected: Collected, accumulator: Any, arguments: tuple, options: dict) -> None:
-    collected.others.add("what an accumulator has added up")
+    collected.others.add("the value of an accumulator")

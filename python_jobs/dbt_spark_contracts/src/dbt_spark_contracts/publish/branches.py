@@ -186,19 +186,31 @@ def moves(session: "SparkSession", branch: str, names: Iterable[str]) -> list[Mo
 
 
 def can_move(session: "SparkSession", move: Move) -> bool:
-    """Return whether all rows of main stay visible after the move.
+    """Return whether all rows of main stay visible after the move. See `began_at`."""
+    return began_at(session, move) is not None
 
-    They do if main is still where the branch began. Later commits that changed no rows, such as a
-    compaction, are lost with the move and can be repeated.
+
+def began_at(session: "SparkSession", move: Move) -> int | None:
+    """Return when main was committed that the branch began from, or None if it has been written.
+
+    Later commits that changed no rows, such as a compaction, are lost with the move and can be
+    repeated. The snapshot is needed until then: without it, nobody can tell.
+
+    Args:
+        session: The session.
+        move: The move.
+
+    Returns:
+        The time in milliseconds since 1970.
     """
     table = tables.load(session, move.table_name)
     ahead = {snapshot.snapshotId() for snapshot in _history(table, move.to_snapshot_id)}
     for snapshot in _history(table, move.from_snapshot_id):
         if snapshot.snapshotId() in ahead:
-            return True
+            return snapshot.timestampMillis()
         if snapshot.operation() != _CHANGES_NO_ROW:
-            return False
-    return False
+            return None
+    return None
 
 
 def has_moved(session: "SparkSession", branch: str, move: Move) -> bool:

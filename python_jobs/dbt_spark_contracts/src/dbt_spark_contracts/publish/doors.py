@@ -17,7 +17,7 @@ from dbt_spark_contracts.publish import (
     branches,
     git,
     held_back,
-    maintenance,
+    limits,
     operations,
     statements,
     tell,
@@ -42,7 +42,7 @@ def _command(told: dict) -> Command:
 
 
 def _begun(command: Command) -> Command:
-    """The command of a run that begins, with the commit that it builds."""
+    """Return the command of a new run, with the git commit that it builds."""
     return replace(command, git_commit=git.commit(get_flags().PROJECT_DIR))
 
 
@@ -61,6 +61,27 @@ class PublishDoors(metaclass=AdapterMeta):
     def begin_run(self, command: dict, graph: dict, selected: list[str]) -> None:
         """See `Run.begin`."""
         self.invocation.run.begin(_begun(_command(command)), graph, selected)
+
+    def pre_model_hook(self, config: Any) -> Any:
+        """Called by dbt in the thread of each model, seed and snapshot, before it begins."""
+        node = config.model
+        if node.config.meta.get(limits.HOLD_BACK) and not self._has_hooks(self._graph()):
+            raise DbtRuntimeError(
+                f"{node.name}: meta {limits.HOLD_BACK} holds nothing back, because no hook of this "
+                "project calls begin_run and end_run: add them, or take it out."
+            )
+        if str(node.resource_type) in ("model", "seed", "snapshot"):
+            contract = getattr(node, "contract", None)  # a seed has none
+            self.invocation.run.node_begins(contract and contract.checksum)
+        return super().pre_model_hook(config)  # type: ignore[misc]
+
+    def post_model_hook(self, config: Any, context: Any) -> None:
+        """Called by dbt in that thread when it has ended, however it has."""
+        self.invocation.run.node_ends()
+        super().post_model_hook(config, context)  # type: ignore[misc]
+
+    def _graph(self) -> dict:
+        return getattr(self.get_macro_resolver(), "flat_graph", None) or {}
 
     @available
     def end_run(self, command: dict, results: "Iterable") -> None:
@@ -143,8 +164,7 @@ class PublishDoors(metaclass=AdapterMeta):
         """Return whether this command should write to branches."""
         if self.invocation.run.command:
             return self.invocation.run.command.audits
-        manifest: Any = self.get_macro_resolver()
-        if manifest is None or not self._has_hooks(getattr(manifest, "flat_graph", None) or {}):
+        if self.get_macro_resolver() is None or not self._has_hooks(self._graph()):
             return False
         return _command(dbt_adapters.call_macro("contracts__command")).audits
 
@@ -197,12 +217,20 @@ class PublishDoors(metaclass=AdapterMeta):
 
     @available
     def maintain(
-        self, command: dict, graph: dict, keep_days: float, only: list[str], dry_run: bool
+        self,
+        command: dict,
+        graph: dict,
+        keep_days: "float | None",
+        only: list[str],
+        dry_run: bool,
+        budget: "str | None",
     ) -> None:
-        """See `maintenance.maintain`."""
+        """See `maintenance.job.maintain`."""
+        from dbt_spark_contracts.publish.maintenance import job, wanted  # no other command needs it
+
         run, nodes = self.invocation.run, graph["nodes"]
-        wanted = maintenance.Wanted(keep_days, only, dry_run)
-        self._tell(maintenance.maintain(run, _command(command), nodes, wanted))
+        asked = wanted.Wanted(keep_days, only, dry_run, budget)
+        self._tell(job.maintain(run, _command(command), nodes, asked))
 
     @available
     def history(self, command: dict, graph: dict, limit: int) -> None:

@@ -62,6 +62,11 @@ def not_ended(branch: str, moves: list[Move], unfinished: int, refusal: str) -> 
     return lines
 
 
+def exceeded(found: list[str], branch: str) -> str:
+    """Say which limits a run exceeds, and how to publish it all the same."""
+    return f"Held back: {'; '.join(found)}. If that is right, publish it: {by_hand(branch)}."
+
+
 def nothing_to_retry(branch: str, tables: int) -> str:
     """Say that a retry had nothing to do, while its run holds back a branch."""
     return (

@@ -14,7 +14,7 @@ from dbt_spark_contracts.publish import branches, log, record, tell
 from dbt_spark_contracts.publish.branches import MAIN, Move
 from dbt_spark_contracts.publish.command import Command, is_run_name
 from dbt_spark_contracts.publish.run import Run
-from dbt_spark_contracts.publish.sizes import size_of
+from dbt_spark_contracts.publish.sizes import rows_of_move
 from dbt_spark_contracts.spark import session
 
 MOST_BUILDS = 1_000_000
@@ -197,6 +197,7 @@ def _recorded(found: dict | None) -> dict:
         "files": sum(node["files_written"] or 0 for node in nodes) if found else None,
         "seconds": round(found["seconds"], 1) if found else None,
         "git_commit": found["git_commit"] if found else None,
+        "reason": found["reason"] if found else None,
     }
 
 
@@ -214,9 +215,7 @@ def _open(run: Run, command: Command, nodes: dict[str, dict], kind: str, dry_run
 
 def _row(move: Move) -> dict:
     """Return what changes for a table."""
-    loaded = tables.load(session.get(), move.table_name)
-    ids = (move.from_snapshot_id, move.to_snapshot_id)
-    now, after = (size_of(loaded, loaded.snapshot(each)).rows for each in ids)
+    now, after = rows_of_move(session.get(), move)
     return {
         "table": move.table_name,
         "rows_now": now,

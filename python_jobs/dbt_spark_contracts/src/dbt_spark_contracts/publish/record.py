@@ -1,9 +1,9 @@
-"""The tables `dbt_runs` and `dbt_nodes`: each run that may write tables, and each node of it.
+"""The tables `dbt_runs` and `dbt_nodes`: the runs that may write tables, and their nodes.
 
-A row is written when the run ends, also when it has failed. A process that is killed leaves none.
+The rows are written when the run ends, also if it failed. A killed process leaves none.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -21,53 +21,57 @@ if TYPE_CHECKING:
 RUNS = "dbt_runs"
 NODES = "dbt_nodes"
 
-# How a run ended, besides what the publish log calls its tables.
+# Results of a run, in addition to the statuses of the publish log.
 FAILED = "failed"
 NOT_PUBLISHED = "not published"
 ON_MAIN = "written to main"
 
-_RUN_COLUMNS = """
-    started_at timestamp not null,
-    run string not null comment 'its name, and that of its branch',
-    invocation_id string not null comment 'the dbt command',
-    command string not null comment 'build, run, seed or snapshot',
-    status string not null comment
-        'published, held back, written to main, not published, or failed: it has written no table',
-    seconds double not null,
-    tables bigint not null comment 'how many tables it has written',
-    nodes bigint not null comment 'how many nodes have run',
-    errors bigint not null comment 'how many of those ended in an error or failed',
-    git_commit string comment 'of the project; it ends with -dirty if files differed from it'
-"""
-_NODE_COLUMNS = """
-    started_at timestamp not null comment 'when the run began',
-    run string not null,
-    node string not null comment 'unique_id of dbt',
-    status string not null,
-    seconds double not null,
-    table_name string,
-    snapshot_id bigint comment 'what it has committed',
-    rows_written bigint,
-    files_written bigint,
-    bytes_written bigint,
-    total_rows bigint comment 'of the table, after it',
-    failures bigint comment 'of a data test',
-    contract_checksum string,
-    message string comment 'what dbt says of it'
-"""
+_RUN_COLUMNS = {
+    "started_at": "timestamp not null",
+    "run": "string not null comment 'its name, and that of its branch'",
+    "invocation_id": "string not null comment 'the dbt command'",
+    "command": "string not null comment 'build, run, seed or snapshot'",
+    "status": "string not null comment "
+    "'published, held back, written to main, not published, or failed: it has written no table'",
+    "seconds": "double not null",
+    "tables": "bigint not null comment 'how many tables it has written'",
+    "nodes": "bigint not null comment 'how many nodes have run'",
+    "errors": "bigint not null comment 'how many of those ended in an error or failed'",
+    "git_commit": "string comment 'of the project; it ends with -dirty if files differed from it'",
+    "reason": "string comment 'why it was not published although no node failed'",
+}
+_NODE_COLUMNS = {
+    "started_at": "timestamp not null comment 'when the run began'",
+    "run": "string not null",
+    "node": "string not null comment 'unique_id of dbt'",
+    "status": "string not null",
+    "seconds": "double not null",
+    "table_name": "string",
+    "snapshot_id": "bigint comment 'what it has committed'",
+    "rows_written": "bigint",
+    "files_written": "bigint",
+    "bytes_written": "bigint",
+    "total_rows": "bigint comment 'of the table, after it'",
+    "failures": "bigint comment 'of a data test'",
+    "contract_checksum": "string",
+    "message": "string comment 'what dbt says of it'",
+    "rejected": "bigint comment "
+    "'rows that the run has written to the tables whose models hold its rejected records'",
+    "null_counts": "map<string, bigint> comment 'of the rows written, by column'",
+}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a node has ended.
+    """The result of a node.
 
     Attributes:
-        status: In dbt's words.
-        relation: The name of its table; "" if it has none.
+        status: dbt's status.
+        relation: The name of its table, or "" if it has none.
         seconds: How long it took.
-        message: What dbt says of it.
-        failures: The rows that a data test has found.
-        written: What it has written.
+        message: dbt's message.
+        failures: The number of rows that a data test found.
+        written: What it wrote, if it wrote a table.
     """
 
     status: str
@@ -80,7 +84,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RunRow:
-    """A row of `dbt_runs`, by the names of its columns."""
+    """A row of `dbt_runs`. The attributes are the columns."""
 
     started_at: datetime
     run: str
@@ -92,11 +96,12 @@ class RunRow:
     nodes: int
     errors: int
     git_commit: str | None
+    reason: str | None
 
 
 @dataclass(frozen=True)
 class NodeRow:
-    """A row of `dbt_nodes`, by the names of its columns."""
+    """A row of `dbt_nodes`. The attributes are the columns."""
 
     started_at: datetime
     run: str
@@ -112,17 +117,22 @@ class NodeRow:
     failures: int | None
     contract_checksum: str | None
     message: str | None
+    rejected: int | None
+    null_counts: dict[str, int] | None
 
 
-def node_row(started_at: datetime, run: str, node: str, how: Outcome, dbts: dict) -> NodeRow:
-    """The row of a node.
+def node_row(
+    started_at: datetime, run: str, node: str, how: Outcome, dbts: dict, rejected: int | None
+) -> NodeRow:
+    """Return the row of a node.
 
     Args:
         started_at: When the run began.
         run: The run's name.
         node: The node's unique id.
-        how: How it has ended.
-        dbts: What dbt's graph has of the node.
+        how: Its result.
+        dbts: The node in dbt's graph.
+        rejected: The number of records that it has rejected.
     """
     made = how.written
     return NodeRow(
@@ -140,17 +150,19 @@ def node_row(started_at: datetime, run: str, node: str, how: Outcome, dbts: dict
         how.failures if node.startswith("test.") else None,
         (dbts.get("contract") or {}).get("checksum"),
         how.message or None,
+        rejected,
+        made.null_counts if made else None,
     )
 
 
 def write(
     session: "SparkSession", names: tuple[str, str], run: RunRow, nodes: Iterable[NodeRow]
 ) -> None:
-    """Write a run and its nodes, a commit each.
+    """Write a run and its nodes, in one commit per table.
 
     Args:
-        session: The session, which writes to main.
-        names: The names of the two tables, which are made if they are not there.
+        session: The session. It must write to main.
+        names: The names of the two tables. They are created if they do not exist.
         run: The run.
         nodes: Its nodes.
     """
@@ -158,8 +170,37 @@ def write(
     columns = (_RUN_COLUMNS, _NODE_COLUMNS)
     found: tuple = ([asdict(run)], [asdict(node) for node in nodes])
     for name, column, comment, values in zip(names, columns, told, found, strict=True):
-        commits.create_table(session, name, column, {}, comment)
+        commits.create_table(session, name, _clause(column), {}, comment)
+        _add_new(session, name, column)
         append(session, name, values, {})
+
+
+def rejected(outcomes: Mapping[str, Outcome], holders: Iterable[str]) -> int | None:
+    """The records of a node that a run has rejected.
+
+    Args:
+        outcomes: How the nodes of the run have ended, by unique id.
+        holders: The unique ids of the nodes that hold its rejected records.
+
+    Returns:
+        The rows that those have written; None if one of them was not built.
+    """
+    ended = [outcomes.get(holder) for holder in holders]
+    built = [how for how in ended if how is not None and how.status == "success"]
+    if not built or len(built) < len(ended):
+        return None
+    return sum(how.written.rows if how.written else 0 for how in built)
+
+
+def _clause(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {column}" for name, column in columns.items())
+
+
+def _add_new(session: "SparkSession", table: str, columns: Mapping[str, str]) -> None:
+    """Add the columns that an older version of this package did not have."""
+    there = {column.name() for column in tables.load(session, table).schema().columns()}
+    if new := {name: column for name, column in columns.items() if name not in there}:
+        session.sql(f"alter table {table} add columns ({_clause(new)})")
 
 
 def read(
@@ -168,23 +209,23 @@ def read(
     limit: int | None = None,
     only: Collection[str] | None = None,
 ) -> list[dict]:
-    """The newest runs that were recorded, the newest first.
+    """Return the recorded runs, newest first.
 
     Args:
         session: The session.
         names: The names of the two tables.
-        limit: How many runs at most; all, without it.
-        only: The names of the runs to read; all, without it.
+        limit: The maximum number of runs. Default: all.
+        only: The names of the runs to read. Default: all.
 
     Returns:
-        A dict for each run, of its row, with the rows of its nodes as `nodes`. Times are texts in
-        UTC. None before the first run is recorded.
+        One dict per run: its row, with the rows of its nodes as `nodes`. Times are texts in UTC.
+        Empty before the first run is recorded.
     """
     if not all(tables.exists(session, name) for name in names):
         return []
     for name in names:
         tables.forget(session, name)
-    # As numbers: pyspark would give a time in the time zone of this machine.
+    # As numbers, because pyspark would convert a time to the time zone of this machine.
     runs, nodes = (
         session.table(name).withColumn("started_at", F.unix_micros("started_at")) for name in names
     )
@@ -207,11 +248,11 @@ def read(
 
 
 def as_text(micros: int) -> str:
-    """A time in UTC, of microseconds since 1970, to the microsecond."""
+    """Return microseconds since 1970 as a time in UTC, with microseconds."""
     time = datetime.fromtimestamp(micros // 1_000_000, timezone.utc)
     return time.replace(microsecond=micros % 1_000_000).isoformat(timespec="microseconds")
 
 
 def now() -> datetime:
-    """The time, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(timezone.utc)

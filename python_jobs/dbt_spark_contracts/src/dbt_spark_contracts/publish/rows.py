@@ -1,4 +1,4 @@
-"""Rows appended to an Iceberg table by its own Java writer: no Spark job for a few of them."""
+"""Appends a few rows to an Iceberg table with Iceberg's Java writer, without a Spark job."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -18,13 +18,13 @@ def append(
     rows: Iterable[Mapping[str, Any]],
     summary: Mapping[str, str],
 ) -> None:
-    """Append rows to main of a table without partitions, as one file in one commit.
+    """Append rows to main of an unpartitioned table, as one file in one commit.
 
     Args:
         session: The session.
         table: The table.
-        rows: The rows: texts, numbers and times by the names of the columns. Nothing without one.
-        summary: What the snapshot's summary tells besides Iceberg's own properties.
+        rows: The rows: texts, numbers and times by column name. Without rows, nothing is done.
+        summary: Properties to add to the snapshot's summary.
     """
     rows = list(rows)
     if not rows:
@@ -49,7 +49,7 @@ def append(
 
 
 def _records(jvm: Any, schema: Any, rows: list[Mapping[str, Any]]) -> Iterable[Any]:
-    """The rows as Iceberg's records. They go to Java in one call: as JSON."""
+    """Yield the rows as Iceberg records. They are passed to Java in one call, as JSON."""
     jackson = jvm.com.fasterxml.jackson.databind
     mapper = jackson.ObjectMapper().enable(jackson.DeserializationFeature.USE_LONG_FOR_INTS)
     values = [
@@ -71,6 +71,6 @@ def _records(jvm: Any, schema: Any, rows: list[Mapping[str, Any]]) -> Iterable[A
 
 
 def micros(time: datetime) -> int:
-    """A time, which has a zone, in microseconds since 1970."""
+    """Return a time that has a zone as microseconds since 1970."""
     whole = int(time.replace(microsecond=0).astimezone(timezone.utc).timestamp())
     return whole * 1_000_000 + time.microsecond

@@ -14,10 +14,13 @@ from dbt_spark_contracts.publish import (
     branches,
     held_back,
     java,
+    limits,
     log,
     moves,
     pending,
     record,
+    sizes,
+    summaries,
     tell,
     untested,
     written_rows,
@@ -266,6 +269,7 @@ class Run:
             return
         if command.is_a_part and not command.audits:
             raise DbtRuntimeError(A_PART_ON_MAIN)
+        limits.check(graph["nodes"])
         self.lock(command, graph["nodes"])
         spark = session.get()
         for name in touched_tables({**graph["nodes"], **graph["sources"]}, selected):
@@ -393,6 +397,20 @@ class Run:
         tables.use_catalog(spark, self._catalog)
         return now
 
+    def node_begins(self, contract: "str | None") -> None:
+        """Let the snapshots that this thread writes tell of the run: see `summaries`.
+
+        Args:
+            contract: The checksum of the node's contract.
+        """
+        if self.command and self.is_begun:
+            summaries.begin(session.get(), self.name, self.command, contract)
+
+    def node_ends(self) -> None:
+        """Let them tell nothing more."""
+        if self.is_begun:
+            summaries.end(session.get())
+
     def node_finished(
         self,
         unique_id: str,
@@ -446,8 +464,25 @@ class Run:
                 for line in held_back.failures(self.branch, found, failed, self.unpublished):
                     self.last_lines.append(line)
             elif found:
+                self._check_limits(self.branch, found)
                 self.publish(self.branch, found, self._tests_that_ran())
         self._leave_branch()
+
+    def _check_limits(self, branch: str, found: list[Move]) -> None:
+        """Check the limits that models set on how their rows may change.
+
+        Raises:
+            DbtRuntimeError: If one is exceeded. The message is one line.
+        """
+        moves_of = {move.table_name: move for move in found}
+
+        def size(table: str) -> "tuple[int, int] | None":
+            now, after = sizes.rows_of_move(session.get(), moves_of[table])
+            is_first = not now and not tables.was_written(session.get(), table, None)
+            return None if is_first else (now, after)
+
+        if exceeded := limits.exceeded(self._nodes, moves_of, size):
+            raise DbtRuntimeError(held_back.exceeded(exceeded, branch))
 
     def _has_written_nodes(self) -> bool:
         ended = self.outcomes.items()
@@ -612,9 +647,18 @@ class Run:
             len(self.outcomes),
             errors,
             command.git_commit,
+            self._refusal or None,
         )
+        holders = limits.rejects_of(self._nodes)
         nodes = [
-            record.node_row(run.started_at, run.run, key, how, self._nodes.get(key, {}))
+            record.node_row(
+                run.started_at,
+                run.run,
+                key,
+                how,
+                self._nodes.get(key, {}),
+                record.rejected(self.outcomes, holders.get(key, ())),
+            )
             for key, how in self.outcomes.items()
         ]
         try:

@@ -5,7 +5,14 @@ from zero, and every later snapshot continues from there.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from dbt_spark_contracts import tables
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from dbt_spark_contracts.publish.branches import Move
 
 
 @dataclass(frozen=True)
@@ -39,3 +46,13 @@ def size_of(loaded: Any, snapshot: Any) -> Size:
         rows += sign * (manifest.addedRowsCount() + manifest.existingRowsCount())
         files += manifest.addedFilesCount() + manifest.existingFilesCount()
     return Size(rows, files)
+
+
+def rows_of_move(session: "SparkSession", move: "Move") -> tuple[int, int]:
+    """Return the rows of a table before and after a move of its main."""
+    loaded = tables.load(session, move.table_name)
+    before, after = (
+        size_of(loaded, loaded.snapshot(number)).rows
+        for number in (move.from_snapshot_id, move.to_snapshot_id)
+    )
+    return before, after

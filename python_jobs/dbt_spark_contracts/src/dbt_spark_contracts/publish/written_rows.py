@@ -1,6 +1,6 @@
-"""How much a model has written, as Iceberg's newest commit tells of it. No Spark job."""
+"""Counts what a model has written, from the summary of Iceberg's newest commit. No Spark job."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from py4j.protocol import Py4JError
 from pyspark.errors import AnalysisException, PySparkException
@@ -9,10 +9,14 @@ from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import fetched
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.publish.null_counts import null_counts
 from dbt_spark_contracts.publish.sizes import size_of
 from dbt_spark_contracts.spark import session
 
-# What dbt calls what has a table.
+# Nulls are counted in commits with at most this many files, because each file needs a request.
+MOST_FILES = 1_000
+
+# The prefixes of the unique ids of nodes that have a table.
 _RESULTS = ("model.", "seed.", "snapshot.")
 
 
@@ -22,10 +26,11 @@ class Written:
 
     Attributes:
         snapshot_id: Its snapshot.
-        rows: The rows that it has added.
-        files: The data files that it has added.
-        bytes: The size of those.
-        total_rows: The rows of the table after it.
+        rows: The number of added rows.
+        files: The number of added data files.
+        bytes: The size of the added files.
+        total_rows: The number of rows of the table after the commit.
+        null_counts: The number of nulls in the added rows, by column.
     """
 
     snapshot_id: int
@@ -33,18 +38,21 @@ class Written:
     files: int
     bytes: int
     total_rows: int
+    null_counts: dict[str, int] = field(default_factory=dict)
 
 
 def written(unique_id: str, status: str, relation: str) -> Written | None:
-    """What a node has written, and say it below dbt's own line of the node.
+    """Print what a node has written below dbt's line for the node, and return it.
+
+    This raises no error, because a build must not fail because of a log line.
 
     Args:
         unique_id: The node.
-        status: How it has ended.
-        relation: The name of its table; "" if it has none.
+        status: Its result.
+        relation: The name of its table, or "" if it has none.
 
     Returns:
-        It; None if the node has written no table. Raises nothing: a build does not fail for a line.
+        What was written, or None if the node has written no table.
     """
     if status != "success" or not relation or not unique_id.startswith(_RESULTS):
         return None
@@ -58,17 +66,18 @@ def written(unique_id: str, status: str, relation: str) -> Written | None:
         names = ("added-records", "added-data-files", "added-files-size")
         rows, files, size = (int(summary.get(name, 0)) for name in names)
         total = size_of(loaded, newest).rows
-        found = Written(newest.snapshotId(), rows, files, size, total)
+        nulls = null_counts(spark, loaded, newest) if 0 < files <= MOST_FILES else {}
+        found = Written(newest.snapshotId(), rows, files, size, total, nulls)
     except (Py4JError, PySparkException) as error:
         if not isinstance(error, AnalysisException) or error.getErrorClass() != tables.NO_TABLE:
-            tell.detail(f"{relation}: what was written cannot be told: {explain(error)}")
-        return None  # without an error it is a view, or ephemeral
+            tell.detail(f"{relation}: the written rows cannot be counted: {explain(error)}")
+        return None  # a view or an ephemeral model has no table
     tell.line(f"{relation}: {in_words(found)}")
     return found
 
 
 def in_words(found: Written) -> str:
-    """It, for a person."""
+    """Return the numbers as text."""
     size, unit = float(found.bytes), "B"
     for larger in ("KiB", "MiB", "GiB"):
         if size < 1024:

@@ -132,7 +132,7 @@ def to_spark(spark: SparkSession, frame: Any) -> DataFrame:
     if type(frame).__module__.startswith("pandas."):
         return spark.createDataFrame(frame)
     raise TypeError(
-        f"model() returned {type(frame).__name__}, and must return a Spark, pandas-on-Spark or "
+        f"model() returned {type(frame).__name__}, but must return a Spark, pandas-on-Spark or "
         "pandas DataFrame"
     )
 

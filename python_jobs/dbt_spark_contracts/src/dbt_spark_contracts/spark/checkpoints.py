@@ -6,10 +6,10 @@ Spark itself never deletes them.
 import atexit
 import tempfile
 import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from datetime import timedelta
 
-from dbt_spark_contracts.compat import pyspark
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.settings import CHECKPOINT_DIR
 
@@ -53,23 +53,25 @@ class Checkpoints:
             atexit.unregister(self.delete)
             session.delete_folder(folder)
 
+    def unused_for(self, age: timedelta, is_run: Callable[[str], bool]) -> list[str]:
+        """Return the runs whose checkpoints are left, and were last written so long ago.
+
+        Args:
+            age: The least age of what was written last.
+            is_run: Whether a folder's name is that of a run.
+        """
+        millis = int((time.time() - age.total_seconds()) * 1000)
+        return session.folders_unused_since(self._parent, millis, is_run)
+
     def delete_those_of(self, run: str) -> None:
         """Delete the checkpoints of a killed run."""
         session.delete_folder(self._folder_of(run))
 
     def left(self, is_run: Callable[[str], bool]) -> list[str]:
         """Return the folders of runs that were killed, or that run now."""
-        spark = session.get()
-        path = pyspark.java_classes(spark).org.apache.hadoop.fs.Path(self._parent)
-        files = path.getFileSystem(pyspark.hadoop_configuration(spark))
-        there = files.listStatus(path) if files.exists(path) else ()
-        return sorted(f"{self._parent}/{name}" for name in map(_name, there) if is_run(name))
+        return sorted(map(self._folder_of, self.unused_for(timedelta(0), is_run)))
 
     def _folder_of(self, run: str) -> str:
         if not run.isidentifier():
             raise ValueError(f"{run!r} is not the name of a run")
         return f"{self._parent}/{run}"
-
-
-def _name(status: Any) -> str:
-    return status.getPath().getName()

@@ -9,9 +9,10 @@ import contextlib
 import os
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbt_common.events.base_types import EventLevel
 from dbt_common.events.functions import fire_event
@@ -249,6 +250,41 @@ def delete_folder(folder: str) -> None:
     """Delete a folder and its contents, locally or in an object store."""
     path = pyspark.java_classes(get()).org.apache.hadoop.fs.Path(folder)
     path.getFileSystem(pyspark.hadoop_configuration(get())).delete(path, True)
+
+
+def folders_unused_since(parent: str, millis: int, is_wanted: Callable[[str], bool]) -> list[str]:
+    """Return the names of sub-folders in which nothing was written since a time.
+
+    Args:
+        parent: Their folder, local or in an object store. It may not exist.
+        millis: The time, in milliseconds since 1970.
+        is_wanted: Whether to look at the folder of a name.
+
+    Returns:
+        The names, sorted.
+    """
+    path = pyspark.java_classes(get()).org.apache.hadoop.fs.Path(parent)
+    files = path.getFileSystem(pyspark.hadoop_configuration(get()))
+    if not files.exists(path):
+        return []
+    return sorted(
+        status.getPath().getName()
+        for status in files.listStatus(path)
+        if status.isDirectory()
+        and is_wanted(status.getPath().getName())
+        and not _was_written(files, status, millis)
+    )
+
+
+def _was_written(files: Any, folder: Any, millis: int) -> bool:
+    """Return whether a folder, or a file in it, was written since a time."""
+    if folder.getModificationTime() >= millis:
+        return True
+    found = files.listFiles(folder.getPath(), True)
+    while found.hasNext():
+        if found.next().getModificationTime() >= millis:
+            return True
+    return False
 
 
 def is_running() -> bool:

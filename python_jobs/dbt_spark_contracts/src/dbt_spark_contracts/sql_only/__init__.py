@@ -1,1 +1,1 @@
-"""What is held of a contract where Spark is in another process: by thrift, http or odbc."""
+"""The checks of a contract for a Spark in another process: method thrift, http or odbc."""

@@ -1,6 +1,6 @@
-"""dbt-spark's adapter where Spark is in another process: what macros here ask of it.
+"""dbt-spark's adapter for a Spark in another process, with the methods that the macros here call.
 
-All is said to Spark in SQL, so that it does not matter by which method it is reached.
+It sends only SQL to Spark, so it works with every connection method.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,18 +20,18 @@ from dbt_spark_contracts.nodes import is_enforced
 
 SESSION = "`method: session`"
 HELD = (
-    "method {}: of a contract names, types, not_null, check and the columns of an incremental "
-    "table are held. Marks, keys, column lineage, branches and contracts on Python models need "
-    f"{SESSION}."
+    "method {}: the names, types, not_null and check of a contract are enforced, and the columns "
+    "of an incremental table. Marks, keys, column lineage, branches and contracts on Python models "
+    f"need {SESSION}."
 )
-# Iceberg has no smaller integers.
+# Iceberg has no smallint and no tinyint.
 _AS_KEPT = {"tinyint": "int", "smallint": "int"}
 
 
 class SparkAdapter(spark.SparkAdapter):
-    """The adapter `spark`, for a Spark in another process.
+    """The adapter `spark` for a Spark in another process.
 
-    dbt finds the module of an adapter by the name of its class, so that has to be this one.
+    The class has this name because dbt finds an adapter's module by the class name.
     """
 
     def __init__(self, config: Any, mp_context: Any) -> None:
@@ -40,26 +40,33 @@ class SparkAdapter(spark.SparkAdapter):
 
     @available
     def say_what_is_held(self) -> None:
-        """Say once for a command what of the guard this connection has, and what it has not."""
+        """Print, once per command, which checks this connection supports, and which it does not."""
         if not self._is_said:
             self._is_said = True
             fire_event(Note(msg=HELD.format(self.config.credentials.method)))
 
     @available
     def require_session(self, operation: str) -> None:
-        """Raises CompilationError, in one line, for an operation on branches of runs."""
+        """Refuse an operation on the branches of runs.
+
+        Raises:
+            CompilationError: Always. The message is one line.
+        """
         raise CompilationError(
-            f"{operation} needs {SESSION}: by {self.config.credentials.method} no run has branches."
+            f"{operation} needs {SESSION}: runs by {self.config.credentials.method} have no branch."
         )
 
     @available
     def by_dbt_spark(self, name: str, context: dict, query: str = "") -> Any:
-        """Run dbt-spark's own materialization of this name.
+        """Run dbt-spark's own materialization.
 
         Args:
-            name: Its name.
-            context: What the macro that calls this has by name.
-            query: What stands for the model's query, if its pre-hooks have run.
+            name: The name of the materialization.
+            context: The context of the calling macro.
+            query: The query to use instead of the model's, if its pre-hooks have run.
+
+        Returns:
+            The result of the materialization.
         """
         instead: dict[str, Any] = {}
         if is_enforced(context["model"]["config"]) and context["model"]["language"] == "sql":
@@ -72,7 +79,7 @@ class SparkAdapter(spark.SparkAdapter):
 
     @available
     def columns_described(self, rows: Iterable[Sequence]) -> list[dict]:
-        """The columns that a `describe` tells, without what it tells below them."""
+        """Return the columns in the result of a `describe`, without the sections below them."""
         found = []
         for name, data_type, *_ in rows:
             if not name or name.startswith("#"):
@@ -82,7 +89,11 @@ class SparkAdapter(spark.SparkAdapter):
 
     @available
     def check_columns(self, contract: list[dict], found: list[dict]) -> None:
-        """Raises dbt's own contract error if a model's columns are not those of its contract."""
+        """Compare a model's columns with its contract.
+
+        Raises:
+            ContractError: dbt's own error, if they differ.
+        """
         self.say_what_is_held()
 
         def told(columns: list[dict]) -> list[tuple]:
@@ -95,10 +106,20 @@ class SparkAdapter(spark.SparkAdapter):
     def check_drift(
         self, table: Any, contract: list[dict], found: list[dict], on_schema_change: str | None
     ) -> list[str]:
-        """The columns that are to be added to a table, as SQL has them.
+        """Compare the columns of an existing incremental table with the contract.
 
-        Raises CompilationError, with a line for each column of the table that the contract does not
-        say, and for each that it has not, and may not have, or of another type.
+        Args:
+            table: The table.
+            contract: The columns of the contract.
+            found: The columns of the table.
+            on_schema_change: The model's config.
+
+        Returns:
+            The columns to add to the table, as SQL.
+
+        Raises:
+            CompilationError: With a line for each column that is only in the table, for each that
+                is only in the contract and may not be added, and for each with another type.
         """
         from dbt_spark_contracts.schemas import quoted  # not at the top: it imports pyspark
 
@@ -123,14 +144,14 @@ class SparkAdapter(spark.SparkAdapter):
         if lines:
             told = "\n".join(f"  {line}" for line in lines)
             raise CompilationError(
-                f"{table} is not as its contract says:\n{told}\n"
-                "Or make it anew by --full-refresh. Nothing was written."
+                f"{table} differs from its contract:\n{told}\n"
+                "Or rebuild the table with --full-refresh. Nothing was written."
             )
         return missing
 
     @available
     def rows_held(self, model: dict, staged: Any) -> str:
-        """The query of a staged model's rows, which fails at a row that breaks its contract."""
+        """Return a query of the staged rows that fails at a row that violates the contract."""
         # Not at the top: it imports pyspark.
         from dbt_spark_contracts.contract import constraints
         from dbt_spark_contracts.schemas import quoted
@@ -154,11 +175,11 @@ class SparkAdapter(spark.SparkAdapter):
 
     @available
     def check_what_is_not_traced(self, model: dict, graph: dict) -> None:
-        """Say of a model in a project with marks that it is not held against them.
+        """Warn that a model in a project with marks cannot be traced.
 
         Raises:
-            CompilationError: In one line, if its contract is enforced, unless its meta says of each
-                column why it may be untraced.
+            CompilationError: If its contract is enforced and its meta does not allow each column to
+                be untraced. The message is one line.
         """
         nodes = {**graph["nodes"], **graph["sources"]}
         marks = {
@@ -174,8 +195,9 @@ class SparkAdapter(spark.SparkAdapter):
             allowed = model["config"]["meta"].get("untraced_allowed") or {}
             if left := [name for name in model["columns"] if name not in allowed]:
                 raise CompilationError(
-                    f"{told}, and the project has marked columns: build it by {SESSION}, or say in "
-                    f"its meta why each may pass, `untraced_allowed: {{{left[0]}: the reason}}`."
+                    f"{told}, and the project has marked columns: build it with {SESSION}, or give "
+                    f"a reason for each column in its meta: `untraced_allowed: {{{left[0]}: the "
+                    "reason}`."
                 )
         elif parents := sorted(marks & {*model["depends_on"]["nodes"]}):
             names = ", ".join(nodes[parent]["name"] for parent in parents)
@@ -184,6 +206,6 @@ class SparkAdapter(spark.SparkAdapter):
 
 
 def _text(text: str) -> str:
-    """A text as a literal of Spark's SQL."""
+    """Return a text as a literal in Spark SQL."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

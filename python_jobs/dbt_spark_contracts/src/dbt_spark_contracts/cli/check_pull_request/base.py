@@ -63,7 +63,7 @@ def commit_of(project: Project, base: str) -> str:
         CannotCheck: If git does not know such a commit.
     """
     project.repository()
-    unknown = f"git knows no {base}: fetch it, or name another branch or commit with --base"
+    unknown = f"git does not know {base}: fetch it, or choose another branch or commit with --base"
     project.git("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}", otherwise=unknown)
     unrelated = f"{base} and this branch have no commit in common: fetch the whole history"
     return project.git("merge-base", base, "HEAD", otherwise=unrelated)
@@ -98,7 +98,7 @@ def base_of(project: Project, base: str, folder: Path, build: bool) -> Iterator[
         _take_submodules(project, commit, tree)
         inside = tree / project.within()
         if not (inside / "dbt_project.yml").is_file():
-            raise CannotCheck(f"{base} ({commit[:9]}) has no dbt_project.yml to compare with")
+            raise CannotCheck(f"{base} ({commit[:9]}) has no dbt_project.yml")
         made = Base(base, commit, inside, folder / PARSED, folder / LINEAGE_OF_BASE)
         _take_artifacts(project, made, folder, build)
         yield made
@@ -138,8 +138,8 @@ def require_own_tables(project: Project) -> None:
     told = str([each[project.target] for each in outputs if project.target in each])
     if missing := [name for name in (HOME, SCHEMA) if name not in told]:
         raise CannotCheck(
-            f"the target {project.target} of profiles.yml reads no {' and no '.join(missing)}, so "
-            "a build would write to its own tables: let it, or add --no-build"
+            f"the target {project.target} of profiles.yml does not read {' or '.join(missing)}, so "
+            "a build would write to its own tables: let the profile read it, or add --no-build"
         )
 
 

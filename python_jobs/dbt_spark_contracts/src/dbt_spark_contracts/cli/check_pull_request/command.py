@@ -19,14 +19,14 @@ STDOUT = Path("-")
 
 @click.command("check-pr", epilog=EXPLAINED)
 @click.option("--base", default="origin/main", show_default=True, help="Where it will go.")
-@click.option("--no-build", is_flag=True, help="Only compare: needs no Spark, sees no leak.")
+@click.option("--no-build", is_flag=True, help="Only compare: needs no Spark, finds no leaks.")
 @click.option(
-    "--json", "json_file", type=Path, metavar="FILE", help="The report as JSON; - for stdout."
+    "--json", "json_file", type=Path, metavar="FILE", help="Write the report as JSON. -: stdout."
 )
-@click.option("--sarif", type=Path, metavar="FILE", help="The problems as SARIF 2.1.0.")
-@click.option("--comment", is_flag=True, help="Keep one comment of the pull request; GITHUB_TOKEN.")
-@click.option("--project-dir", type=Path, default=Path(), help="The dbt project; without, here.")
-@click.option("--profiles-dir", type=Path, help="Of profiles.yml; without, the project's.")
+@click.option("--sarif", type=Path, metavar="FILE", help="Write the problems as SARIF 2.1.0.")
+@click.option("--comment", is_flag=True, help="Update one comment in the pull request.")
+@click.option("--project-dir", type=Path, default=Path(), help="The dbt project. Default: here.")
+@click.option("--profiles-dir", type=Path, help="Default: the project's.")
 @click.option("--target", default="ci", show_default=True, help="The target of the profile.")
 @click.pass_context
 def check_pr(
@@ -42,8 +42,8 @@ def check_pr(
 ) -> None:
     """Check a pull request without data.
 
-    Builds every layer with no rows, which holds each model against its contract, and compares the
-    project with that of the base branch: which promises to readers break, and which columns of
+    Builds every layer without rows, which checks each model against its contract. Compares the
+    project with the base branch: which promises to readers break, and which columns of
     Gold and which exposures the change touches.
     """
     # Imported late, because they import dbt.
@@ -58,7 +58,9 @@ def check_pr(
         del os.environ[name]
     try:
         if not (folder / "dbt_project.yml").is_file():
-            raise CannotCheck(f"{folder} has no dbt_project.yml: name the project, --project-dir")
+            raise CannotCheck(
+                f"{folder} has no dbt_project.yml: give its folder with --project-dir"
+            )
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as needed:
             os.environ |= {"LAKEHOUSE_HOME": needed, "LAKEHOUSE_SHUFFLE_PARTITIONS": "1"}
             # With --json -, only the JSON goes to stdout.

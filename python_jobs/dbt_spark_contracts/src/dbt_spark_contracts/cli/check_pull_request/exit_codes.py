@@ -10,9 +10,9 @@ FINE, WRONG, CANNOT_CHECK = 0, 1, 2
 # click keeps the line breaks of a text that begins with \b.
 EXPLAINED = """\b
 Exit codes:
-  0  nothing is wrong (what the change touches is told)
-  1  something is wrong: each problem is listed
-  2  it cannot check, or cannot write its report: one line on stderr
+  0  no problem (the report shows what the change touches)
+  1  problems: each one is listed
+  2  it cannot check, or cannot write the report: one line on stderr
 """
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class CannotCheck(Exception):
-    """Why there is nothing to compare with, in one line."""
+    """The check cannot run. The message is one line."""
 
 
 class Place(NamedTuple):
@@ -38,11 +38,11 @@ RULES = {
     "parse": "The project does not parse.",
     "node-failed": "A model, a seed, a snapshot or a data test fails in a build without rows.",
     "contract": "A model's query does not have the columns that its contract names.",
-    "leak": "A model hands on a column that has to stay where it is.",
+    "leak": "A model returns a column that must stay where it is.",
     "key": "A model's query has more rows than a key of its contract allows.",
     "breaking-change": "A contract that readers rely on changes.",
     "moved": "A model with a contract gets another schema or name, so readers lose its table.",
     "lost-mark": "A column loses the mark that keeps it from readers.",
-    "no-contract": "A model has no contract in a schema where contracts are compulsory.",
-    "exposure": "An exposure reads a column that is not there.",
+    "no-contract": "A model has no contract in a schema where contracts are required.",
+    "exposure": "An exposure reads a column that does not exist.",
 }

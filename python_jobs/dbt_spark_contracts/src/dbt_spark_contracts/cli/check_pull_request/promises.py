@@ -27,8 +27,8 @@ SIZED = re.compile(r"(?P<kind>decimal|numeric|dec|char|varchar)\b.*")
 
 ON_PURPOSE = "On purpose? Keep it, with its table, as version 1: see docs/pull_requests.md"
 MARK_ON_PURPOSE = (
-    "A marked column stays where it is: see docs/contracts.md. On purpose? Let whoever answers for "
-    "the data merge it."
+    "A marked column stays where it is: see docs/contracts.md. On purpose? Let the owner of the "
+    "data merge it."
 )
 
 
@@ -160,7 +160,7 @@ def _lost_keys(locator: Locator, before: Manifest, after: Manifest) -> Iterator[
         for columns in sorted(_keys(old), key=sorted):
             if not any(other <= columns for other in kept):
                 told = ", ".join(sorted(columns))
-                text = f"{new['name']}: the key ({told}) is not promised any more"
+                text = f"{new['name']}: the key ({told}) is no longer promised"
                 places.append(locator.in_yml(new.get("patch_path"), new["name"], "", text))
         if places:
             title = f"{new['name']} breaks a promise to its readers"
@@ -188,15 +188,17 @@ def _moved(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Prob
         if new is None or old["resource_type"] != "model" or not is_enforced(old["config"]):
             continue
         if relation(old) and relation(new) != relation(old):
-            where = f"to {relation(new)}" if relation(new) else "away, for it has no table now"
+            where = (
+                f"to {relation(new)}" if relation(new) else "away, because it no longer has a table"
+            )
             text = f"{new['name']} moves from {relation(old)} {where}"
             place = locator.in_yml(new.get("patch_path"), new["name"], "", text)
             details = [ON_PURPOSE, *_read_by(after, key)]
-            yield Problem("moved", f"{new['name']} leaves its readers", [place], details)
+            yield Problem("moved", f"{new['name']} moves away from its readers", [place], details)
 
 
 def _lost_marks(locator: Locator, before: Manifest, after: Manifest) -> Iterator[Problem]:
-    """Each marked column of the base that lost the mark, or has one that names more places.
+    """Yield each marked column of the base that lost the mark, or whose mark names more places.
 
     The marks keep it from readers (docs/contracts.md), so removing one breaks a promise, too.
     """
@@ -210,22 +212,22 @@ def _lost_marks(locator: Locator, before: Manifest, after: Manifest) -> Iterator
             kept = columns.get(name.lower(), column if is_promised else {"meta": {}})
             lost = sorted(marked(column) - marked(kept))
             names = [said(column) if mark == STAYS_IN else mark for mark in lost]
-            texts = [f"is not marked {mark} any more" for mark in names]
+            texts = [f"is no longer marked {mark}" for mark in names]
             if STAYS_IN in marked(column) - {*lost} and (wider := _wider(column, kept)):
                 texts.append(wider)
             for told in texts:
                 text = f"{node['name']}.{name} {told}"
                 places.append(locator.in_yml(node.get("patch_path"), node["name"], name, text))
         if places:
-            title = f"{node['name']} takes a mark away"
+            title = f"{node['name']} loses a mark"
             yield Problem("lost-mark", title, places, [MARK_ON_PURPOSE])
 
 
 def _wider(before: dict, after: dict) -> str:
-    """What a column's mark lets in that it did not; none, if there is no such place."""
+    """Return where a column's mark newly allows it. Empty if nowhere."""
     was, now = ({*(words(column) or [SCHEMA])} for column in (before, after))
     if more := sorted(now - was):
-        return f"may be in {', '.join(more)} now, and was to stay in {', '.join(sorted(was))}"
+        return f"may be in {', '.join(more)} now, and before only in {', '.join(sorted(was))}"
     return ""
 
 
@@ -240,7 +242,7 @@ def _without_contract(locator: Locator, before: Manifest, after: Manifest) -> It
         was_there = old and old["schema"] == node["schema"] and not is_enforced(old["config"])
         if was_there or (old and is_enforced(old["config"])):  # dbt reports what a contract loses
             continue
-        text = f"{node['name']} has no contract, which is compulsory in {', '.join(schemas)}"
+        text = f"{node['name']} has no contract, which is required in {', '.join(schemas)}"
         place = Place(locator.file(file_of(node)), 1, text)
         way_out = "Describe its columns in its yml, with `contract: {enforced: true}`."
         yield Problem("no-contract", f"{node['name']} has no contract", [place], [way_out])
@@ -259,7 +261,7 @@ def _lost_by_exposures(
                 continue  # its yml need not list all of its columns
             missing = {*columns_read(exposure, key)} - {name.lower() for name in there}
             for name in sorted(missing):
-                text = f"{exposure['name']} reads {short_name(key)}.{name}, which is not there"
+                text = f"{exposure['name']} reads {short_name(key)}.{name}, which does not exist"
                 file = exposure["original_file_path"]
                 places.append(locator.in_file(file, rf"name: {exposure['name']}\b", text))
         if places:

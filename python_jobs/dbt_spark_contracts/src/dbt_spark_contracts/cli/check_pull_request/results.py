@@ -106,7 +106,7 @@ def _of_contract(node: Any, error: ContractError, locator: Locator) -> Problem:
         else:
             places.append(locator.in_model(node.original_file_path, column, text))
     table = [f"| {' | '.join(map(cell, row))} |" for row in (header, ["---"] * len(header), *rows)]
-    return Problem("contract", f"{node.search_name} does not keep its contract", places, table)
+    return Problem("contract", f"{node.search_name} violates its contract", places, table)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,1 +1,1 @@
-"""`dbt-spark-contracts compare`: two tables, column by column and row by row, docs/compare.md."""
+"""`dbt-spark-contracts compare`: compares two tables by column and row. See docs/compare.md."""

@@ -1,4 +1,4 @@
-"""The columns of two tables, side by side."""
+"""Matches the columns of two tables."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -18,10 +18,10 @@ class Pair:
         name: Its name in the new table.
         old_at: Its position in the old table.
         new_at: Its position in the new table.
-        old_type: Its type in the old table, in Spark's words.
+        old_type: Its type in the old table, in Spark's spelling.
         new_type: Its type in the new table.
-        way: How its values are compared; None if they cannot be.
-        tolerance: By how much two numbers may differ and count as equal, as SQL.
+        way: How its values are compared, or None if they cannot be.
+        tolerance: The largest difference of two numbers that count as equal, as SQL.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Pair:
 
     @property
     def is_retyped(self) -> bool:
-        """Are its types different?"""
+        """Return whether its types differ."""
         return self.old_type.lower() != self.new_type.lower()
 
 
@@ -43,11 +43,11 @@ class Columns:
     """The columns of two tables.
 
     Attributes:
-        keys: Those of the key.
-        others: The other ones that both have.
-        only_old: Those that only the old table has: name and type.
-        only_new: Those that only the new one has.
-        ignored: The names of those that are left out.
+        keys: The columns of the key.
+        others: The other columns that both tables have.
+        only_old: The columns that only the old table has: name and type.
+        only_new: The columns that only the new table has: name and type.
+        ignored: The names of the ignored columns.
     """
 
     keys: list[Pair] = field(default_factory=list)
@@ -58,17 +58,17 @@ class Columns:
 
     @property
     def compared(self) -> list[Pair]:
-        """Those besides the key whose values are compared."""
+        """Return the columns outside the key whose values are compared."""
         return [pair for pair in self.others if pair.way]
 
     @property
     def retyped(self) -> list[Pair]:
-        """Those whose types are different."""
+        """Return the columns whose types differ."""
         return [pair for pair in (*self.keys, *self.others) if pair.is_retyped]
 
     @property
     def differ(self) -> bool:
-        """Do the tables have different columns?"""
+        """Return whether the tables have different columns."""
         return bool(self.only_old or self.only_new or self.retyped)
 
 
@@ -79,23 +79,26 @@ def match(
     tolerances: dict[str, str],
     ignored: Iterable[str],
 ) -> Columns:
-    """Match the columns of two tables by their names, in any case.
+    """Match the columns of two tables by their names, ignoring case.
 
     Args:
-        old: The schema of the one.
-        new: The schema of the other.
+        old: The schema of the old table.
+        new: The schema of the new table.
         key: The names of the key's columns.
-        tolerances: By how much numbers may differ, as SQL, by the column's name.
-        ignored: The names of columns to leave out.
+        tolerances: The tolerance of each column, as SQL, by its name.
+        ignored: The names of columns to ignore.
+
+    Returns:
+        The columns.
 
     Raises:
-        CannotCompare: If a name is of no column that it can be of.
+        CannotCompare: If a name in the arguments does not fit a column.
     """
     left_out = {name.lower() for name in ignored}
     wanted = [name.lower() for name in key]
     within = {name.lower(): text for name, text in tolerances.items()}
     if clash := sorted(left_out & {*wanted}):
-        raise CannotCompare(f"{clash[0]} is a part of the key: leave it out of --ignore")
+        raise CannotCompare(f"{clash[0]} is a part of the key: remove it from --ignore")
     found = Columns()
     others_of_new = dict(_matches(old, new))
     for old_at, one in enumerate(old.fields):
@@ -119,7 +122,7 @@ def match(
 
 
 def _matches(old: StructType, new: StructType) -> Iterator[tuple[int, int]]:
-    """Positions of the columns of one name: of exactly that, or else of one in any case."""
+    """Yield the positions of columns with the same name: first exact, then ignoring case."""
     exact = {field.name: at for at, field in enumerate(new.fields)}
     cases = Counter(field.name.lower() for field in new.fields)
     of_old = Counter(field.name.lower() for field in old.fields)
@@ -139,7 +142,8 @@ def _pair(
     tolerance = within.get(other.name.lower(), "")
     if tolerance and not (is_number(types[0]) and is_number(types[1])):
         raise CannotCompare(
-            f"--tolerance {other.name}: a {types[1].simpleString()} has no distance: name a number"
+            f"--tolerance {other.name}: a {types[1].simpleString()} has no distance: give a column "
+            "of numbers"
         )
     spelled = one.dataType.simpleString(), other.dataType.simpleString()
     return Pair(other.name, old_at, new_at, *spelled, way(*types), tolerance)
@@ -157,7 +161,11 @@ def _check_names(
     tolerances: dict[str, str],
     left_out: set[str],
 ) -> None:
-    """Raises CannotCompare for a name that is of no column it can be of."""
+    """Check the names in the arguments.
+
+    Raises:
+        CannotCompare: If a name does not fit a column.
+    """
     there = {pair.name.lower() for pair in found.keys}
     for name in key:
         if name.lower() not in there:
@@ -166,17 +174,19 @@ def _check_names(
             where = "only the old table has" if of_old else "only the new table has"
             where = where if of_old or of_new else "neither table has"
             both = ", ".join([pair.name for pair in found.others][:20]) or "no column"
-            raise CannotCompare(f"{where} {name}: name a --key of those that both have: {both}")
+            raise CannotCompare(f"{where} {name}: choose a --key that both tables have: {both}")
     for pair in found.keys:
         if pair.way is None:
             raise CannotCompare(
                 f"{pair.name} is {pair.old_type} in the old table and {pair.new_type} in the new "
-                "one, which cannot be matched: name another --key"
+                "one, which cannot be matched: choose another --key"
             )
     numbers = {pair.name.lower() for pair in found.others}
     for name in tolerances:
         if name.lower() not in numbers:
-            raise CannotCompare(f"--tolerance {name}: no such column besides the key is in both")
+            raise CannotCompare(
+                f"--tolerance {name}: the tables share no such column outside the key"
+            )
     every = {field.name.lower() for field in (*old.fields, *new.fields)}
     for name in sorted(left_out - every):
         raise CannotCompare(f"--ignore {name}: neither table has such a column")

@@ -1,4 +1,4 @@
-"""`dbt-spark-contracts compare`: two tables, column by column and row by row, docs/compare.md."""
+"""`dbt-spark-contracts compare`: compares two tables by column and row. See docs/compare.md."""
 
 import contextlib
 import math
@@ -19,17 +19,17 @@ EQUAL, DIFFERENT, CANNOT = 0, 1, 2
 
 
 @click.command(epilog="Exit codes: 0 equal, within the tolerances; 1 different; 2 cannot compare.")
-@click.option("--old", required=True, metavar="TABLE", help="The one.")
-@click.option("--new", required=True, metavar="TABLE", help="The other.")
-@click.option("--key", multiple=True, help="Match rows by it; without, by the primary key.")
-@click.option("--tolerance", multiple=True, metavar="COL=NUM", help="Numbers so near are equal.")
-@click.option("--ignore", multiple=True, metavar="COL", help="Leave a column out.")
-@click.option("--examples", default=3, metavar="N", help="How many, of each difference; 3.")
+@click.option("--old", required=True, metavar="TABLE", help="The old table.")
+@click.option("--new", required=True, metavar="TABLE", help="The new table.")
+@click.option("--key", multiple=True, help="Match rows by it. Default: the primary key.")
+@click.option("--tolerance", multiple=True, metavar="COL=NUM", help="Allowed difference.")
+@click.option("--ignore", multiple=True, metavar="COL", help="Ignore a column.")
+@click.option("--examples", default=3, metavar="N", help="Examples per difference. Default: 3.")
 @click.option("--show-marked", is_flag=True, help="Show values marked pii or silver_only.")
-@click.option("--base", metavar="REF", help="Tell what the change of code since REF explains.")
+@click.option("--base", metavar="REF", help="Show what code changes since REF explain.")
 @click.option("--lineage-before", type=Path, metavar="FILE", help="The same, by a lineage file.")
-@click.option("--html", type=Path, metavar="FILE", help="The report as a page.")
-@click.option("--json", "json_file", type=Path, metavar="FILE", help="As JSON; - for stdout.")
+@click.option("--html", type=Path, metavar="FILE", help="Write the report as a page.")
+@click.option("--json", "json_file", type=Path, metavar="FILE", help="Write JSON. -: stdout.")
 @project_options
 @click.pass_context
 def compare(
@@ -49,9 +49,9 @@ def compare(
 ) -> None:
     """Compare two tables, files, or versions: t@BRANCH, t@RUN, t@SNAPSHOT, t@TIME."""
     if base and lineage_before:
-        raise click.UsageError("name one of --base and --lineage-before")
+        raise click.UsageError("use only one of --base and --lineage-before")
     if examples < 0:
-        raise click.UsageError("--examples is a number from 0")
+        raise click.UsageError("--examples must be 0 or more")
     tolerances = dict(map(_tolerance, _names(tolerance)))
     # Not at the top: it imports dbt and pyspark.
     from dbt_spark_contracts.cli.compare.problem import CannotCompare
@@ -62,7 +62,7 @@ def compare(
         lineage_before,
     )  # fmt: skip
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # what a program reads is stdout's alone
+        with contextlib.redirect_stdout(sys.stderr):  # stdout is for the result only
             found = review(place, asked)
         _tell(found, html, json_file)
     except (CannotCompare, CannotOpen, CannotWrite) as error:
@@ -72,24 +72,24 @@ def compare(
 
 
 def _names(given: tuple[str, ...]) -> list[str]:
-    """The names of an option that may be given several times, and with several names each time."""
+    """Return the names of a repeatable option, each of which may list several names."""
     return [name.strip() for text in given for name in text.split(",") if name.strip()]
 
 
 def _tolerance(text: str) -> tuple[str, str]:
-    """A column and by how much its numbers may differ, as SQL."""
+    """Return a column and its tolerance, as SQL."""
     name, _, number = text.rpartition("=")
     try:
         by = float(number)
     except ValueError:
         by = math.nan
     if not name or not 0 <= by < math.inf:
-        raise click.UsageError(f"--tolerance {text}: write it as COLUMN=NUMBER, from 0")
+        raise click.UsageError(f"--tolerance {text}: write COLUMN=NUMBER, with 0 or more")
     return name.strip(), f"{by!r}D"
 
 
 def _tell(found: "Comparison", html: Path | None, json_file: Path | None) -> None:
-    """Write the report to wherever it is asked for."""
+    """Write the report to the requested places."""
     from dbt_spark_contracts.cli.compare.report import page
     from dbt_spark_contracts.cli.compare.report.as_json import as_json
     from dbt_spark_contracts.cli.compare.report.text import report

@@ -1,4 +1,4 @@
-"""The comparison itself."""
+"""Compares two tables."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wanted:
-    """How two tables are to be compared.
+    """How to compare two tables.
 
     Attributes:
         key: The names of the columns that rows are matched by.
-        tolerances: By how much numbers may differ, as SQL, by the column's name.
-        ignored: The names of columns that are left out.
-        limit: How many examples of each difference are shown.
+        tolerances: The tolerance of each column, as SQL, by its name.
+        ignored: The names of columns to ignore.
+        limit: The number of examples per difference.
         hidden: The marks of columns whose values are not shown, by their names in lower case.
     """
 
@@ -40,7 +40,7 @@ def compare(old: Side, new: Side, wanted: Wanted) -> Comparison:
     """Compare two tables.
 
     Raises:
-        CannotCompare: If that cannot be, or one of them cannot be read.
+        CannotCompare: If they cannot be compared, or one of them cannot be read.
     """
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
@@ -62,7 +62,7 @@ def _compared(old: Side, new: Side, columns: Columns, wanted: Wanted) -> Compari
         if counts[f"{side}_rows"] == counts[f"{side}_null_keys"] > 0:
             names = ", ".join(pair.name for pair in columns.keys)
             raise CannotCompare(
-                f"{names} is null in each row of the {side} table: name another --key"
+                f"{names} is null in each row of the {side} table: choose another --key"
             )
     grains: dict[str, Grain] = {}
     for side, frame, positions in (
@@ -70,7 +70,7 @@ def _compared(old: Side, new: Side, columns: Columns, wanted: Wanted) -> Compari
         ("new", new.frame, [pair.new_at for pair in columns.keys]),
     ):
         if counts[f"{side}_repeated"]:
-            with step(f"Finding what the {side} table has one row of"):
+            with step(f"Finding the grain of the {side} table"):
                 grains[side] = grain(frame, positions)
     examples: dict = {}
     if counts.differ and wanted.limit:
@@ -91,7 +91,7 @@ def _compared(old: Side, new: Side, columns: Columns, wanted: Wanted) -> Compari
 def _examples(
     old: "DataFrame", new: "DataFrame", columns: Columns, counts: rows.Counts, wanted: Wanted
 ) -> dict[int, list[rows.Example]]:
-    """Examples of what may be shown: values that are hidden do not leave Spark."""
+    """Return examples of the values that may be shown. Hidden values do not leave Spark."""
     of = [
         at
         for at in sorted(counts.of_columns)

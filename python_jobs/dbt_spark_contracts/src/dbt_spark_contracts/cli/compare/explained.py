@@ -1,4 +1,4 @@
-"""Which differences a change of the code explains, by the column lineage before and after it."""
+"""Determines which differences a code change explains, by the lineage before and after it."""
 
 import json
 import subprocess
@@ -14,23 +14,23 @@ from dbt_spark_contracts.cli.compare.problem import CannotCompare
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.lineage.record import FILE_NAME, Unreadable, read
 
-MADE_ANOTHER_WAY = "explained: the code makes it in another way"
-OTHER_ROWS = "may be explained: the code chooses the rows in another way"
+MADE_ANOTHER_WAY = "explained: the code computes it differently"
+OTHER_ROWS = "may be explained: the code selects the rows differently"
 UNEXPLAINED = "not explained by the code"
-UNKNOWN = "not known: the model's column lineage is not"
+UNKNOWN = "not known: the model has no column lineage"
 
-# What a check calls a column that the change removes.
+# The suffix that check-pr adds to a removed column.
 GONE = " (gone)"
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a change of the code touches of one model.
+    """What a code change affects in one model.
 
     Attributes:
         since: What the code is compared with, in words.
-        columns: The columns that are made in another way, in lower case.
-        rows: Whether its rows are chosen in another way.
+        columns: The columns that are computed differently, in lower case.
+        rows: Whether its rows are selected differently.
         is_known: Whether its lineage is known.
     """
 
@@ -40,7 +40,7 @@ class Explanation:
     is_known: bool = True
 
     def of_column(self, name: str) -> str:
-        """What the code explains of a column that differs, in words."""
+        """Return, in words, whether the code explains a different column."""
         if not self.is_known:
             return UNKNOWN
         if name.lower() in self.columns:
@@ -48,22 +48,25 @@ class Explanation:
         return OTHER_ROWS if self.rows else UNEXPLAINED
 
     def of_rows(self) -> str:
-        """What it explains of rows that only one table has, in words."""
+        """Return, in words, whether the code explains rows that only one table has."""
         if not self.is_known:
             return UNKNOWN
-        return "explained: the code chooses the rows in another way" if self.rows else UNEXPLAINED
+        return "explained: the code selects the rows differently" if self.rows else UNEXPLAINED
 
 
 def since_file(node: dict, file: Path, target: Path) -> Explanation:
-    """What is explained by the column lineage that a build left, and that of the last build.
+    """Compare the column lineage of an earlier build with that of the last build.
 
     Args:
         node: dbt's node of the model.
-        file: A column_lineage.json of before, with or without dbt's manifest.json beside it.
+        file: The earlier column_lineage.json, with or without dbt's manifest.json beside it.
         target: The folder of dbt's artifacts.
 
+    Returns:
+        The explanation.
+
     Raises:
-        CannotCompare: If one of the two cannot be read.
+        CannotCompare: If one of the two files cannot be read.
     """
     states = []
     for each in (file, target / FILE_NAME):
@@ -72,7 +75,7 @@ def since_file(node: dict, file: Path, target: Path) -> Explanation:
         except FileNotFoundError:
             raise CannotCompare(f"there is no {each}: `dbt build` writes it") from None
         except (Unreadable, OSError) as error:
-            raise CannotCompare(f"{each} is no column lineage: {error}") from None
+            raise CannotCompare(f"{each} is not a column lineage file: {error}") from None
         states.append(State(_manifest(each.parent), models))
     before, after = states
     columns, rows, _ = changed(before, after)
@@ -84,7 +87,7 @@ def since_file(node: dict, file: Path, target: Path) -> Explanation:
 
 
 def _manifest(folder: Path) -> Manifest:
-    """The manifest of a folder of artifacts; an empty one if there is none."""
+    """Return the manifest in a folder of artifacts, or an empty one if there is none."""
     try:
         return Manifest.read(folder)
     except (OSError, ValueError):
@@ -94,23 +97,28 @@ def _manifest(folder: Path) -> Manifest:
 def since_commit(
     node: dict, nodes: dict[str, dict], base: str, where: Iterable[str]
 ) -> Explanation:
-    """What is explained by the change since a commit, as the check of a pull request sees it.
+    """Check the code change since a commit, with the check of a pull request.
 
-    The check builds both states without rows, in a catalog of its own. A process has one catalog,
-    so it runs in another one.
+    The check builds both states without rows, in a catalog of its own. It runs in another process,
+    because a process has only one catalog.
 
     Args:
         node: dbt's node of the model.
         nodes: All of dbt's nodes.
         base: The commit or branch.
-        where: Options of check-pr that say where the project is.
+        where: Options of check-pr that locate the project.
+
+    Returns:
+        The explanation.
 
     Raises:
-        CannotCompare: If the check cannot be made.
+        CannotCompare: If the check fails to run.
     """
     name = short_name(node["unique_id"])
     if node["unique_id"] not in gold(State(Manifest({"nodes": nodes, "sources": {}}), {})):
-        raise CannotCompare(f"--base tells of models of Gold, and {name} is none: --lineage-before")
+        raise CannotCompare(
+            f"--base needs a model of Gold, and {name} is not one: use --lineage-before"
+        )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "check.json"
         command = [sys.executable, "-m", "dbt_spark_contracts", "check-pr", "--base", base]
@@ -121,7 +129,7 @@ def since_commit(
             errors="replace",
         )
         if not file.is_file():
-            said = (done.stderr.strip().splitlines() or ["the check ended without a word"])[-1]
+            said = (done.stderr.strip().splitlines() or ["the check ended without a message"])[-1]
             raise CannotCompare(f"--base {base}: {said}")
         checked = json.loads(file.read_text(encoding="utf-8"))
     if not checked["built"]:

@@ -1,8 +1,7 @@
-"""What a table has one row of, if that is not what its key says: one row per event, for instance.
+"""Finds the grain of a table that has several rows per key: one row per event, for example.
 
-Found by measuring. A sample of the rows of some keys that have several says which columns could
-tell them apart, and the whole table which of those do. That reads the table three times: its key,
-the sample, and then a few columns.
+A sample of such rows shows which columns could distinguish them. The whole table shows which of
+these columns do. This reads the table three times: its key, the sample, and then a few columns.
 """
 
 from dataclasses import dataclass
@@ -16,21 +15,21 @@ from dbt_spark_contracts.cli.compare.values import is_plain
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-# How many keys the sample is of, and how many rows it has.
+# The number of keys and of rows in the sample.
 KEYS, ROWS = 100, 1000
 
-# How many columns the whole table is asked about.
+# The number of columns that are checked in the whole table.
 CANDIDATES = 5
 
 
 @dataclass(frozen=True)
 class Grain:
-    """What a table has one row of.
+    """The grain of a table.
 
     Attributes:
-        columns: The columns of which no two rows have the same values; none if no column besides
-            the key makes the rows different.
-        are_copies: Whether rows are copies of one another.
+        columns: Columns that distinguish all rows. Empty if no single column does, alone or with
+            the key.
+        are_copies: Whether some rows are copies of one another.
     """
 
     columns: list[str]
@@ -38,11 +37,14 @@ class Grain:
 
 
 def grain(frame: "DataFrame", key: list[int]) -> Grain:
-    """What a table has one row of, of whose key there are several rows.
+    """Return the grain of a table that has several rows for some keys.
 
     Args:
         frame: The table.
         key: The positions of the key's columns.
+
+    Returns:
+        The grain.
     """
     table = numbered(frame)
     others = [
@@ -69,7 +71,7 @@ def grain(frame: "DataFrame", key: list[int]) -> Grain:
 
 
 def _could_tell_apart(table: "DataFrame", key: list[int], others: list[int]) -> list[int] | None:
-    """The columns that tell apart the rows of a sample; None if some of those are copies."""
+    """Return the columns that distinguish the rows of a sample. None if some rows are copies."""
     keys = [F.col(f"c{at}") for at in key]
     several = table.groupBy(*keys).count().where("count > 1").limit(KEYS)
     several = several.toDF(*[f"k{at}" for at in key], "count")
@@ -89,7 +91,7 @@ def _could_tell_apart(table: "DataFrame", key: list[int], others: list[int]) -> 
 
 
 def _rank(frame: "DataFrame", at: int) -> tuple[bool, bool, int]:
-    """Which columns are asked about first: those that are called an id, last those of doubles."""
+    """Return the order in which columns are checked: ids first, doubles last."""
     name, data_type = frame.dtypes[at]
     return not name.lower().endswith("id"), data_type in ("double", "float"), at
 

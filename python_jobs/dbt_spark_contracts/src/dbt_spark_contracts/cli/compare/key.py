@@ -1,4 +1,4 @@
-"""By which columns rows are matched, if no --key says so: the primary key of a model's contract."""
+"""Finds the key for matching rows if there is no --key: the primary key of a contract."""
 
 from collections.abc import Iterable
 
@@ -8,10 +8,10 @@ PRIMARY = "primary_key"
 
 
 def primary_key(nodes: Iterable[dict | None]) -> list[str]:
-    """The primary key of the first of these nodes that has one.
+    """Return the primary key of the first of these nodes that has one.
 
     Raises:
-        CannotCompare: If none has.
+        CannotCompare: If none of them has one.
     """
     for node in filter(None, nodes):
         for written in node.get("constraints") or ():
@@ -20,4 +20,4 @@ def primary_key(nodes: Iterable[dict | None]) -> list[str]:
         for column in node["columns"].values():
             if any(written["type"] == PRIMARY for written in column.get("constraints") or ()):
                 return [column["name"]]
-    raise CannotCompare("no model with a primary key in its contract is compared: name a --key")
+    raise CannotCompare("no model with a primary key in its contract is compared: give a --key")

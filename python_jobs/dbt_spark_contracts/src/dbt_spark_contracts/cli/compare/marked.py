@@ -1,4 +1,4 @@
-"""Columns whose values are not shown, because they are marked `pii` or `silver_only`."""
+"""Finds the columns whose values are hidden, because they are marked `pii` or `silver_only`."""
 
 from collections.abc import Iterable
 
@@ -7,15 +7,18 @@ from dbt_spark_contracts.lineage.project import Project, marks_of
 
 
 def marks(project: Project, nodes: Iterable[dict | None], columns: Iterable[str]) -> dict[str, str]:
-    """The marks of each column that has any, in words, by its name in lower case.
+    """Return the marks of each marked column.
 
-    A model that is compared says of the columns that it names. One that no such model names may be
-    any: it has the marks that any node of the project gives to that name.
+    A column that a compared model names has the marks of that model. Any other column has the marks
+    that any node of the project gives to its name.
 
     Args:
         project: The nodes of the project.
-        nodes: The nodes that make the tables; None for one of no node.
+        nodes: The nodes of the tables. None for a table without a node.
         columns: The names of the columns of both tables.
+
+    Returns:
+        The marks in words, by column name in lower case.
     """
     known = [_whole(project, node) for node in nodes if node]
     found = {}
@@ -30,7 +33,7 @@ def marks(project: Project, nodes: Iterable[dict | None], columns: Iterable[str]
 
 
 def _whole(project: Project, node: dict) -> dict:
-    """The node with what a snapshot takes over from what it reads."""
+    """Return the node. A snapshot gets the marks that it inherits."""
     is_snapshot = node["resource_type"] == "snapshot"
     return with_inherited(node, None, project.nodes) if is_snapshot else node
 

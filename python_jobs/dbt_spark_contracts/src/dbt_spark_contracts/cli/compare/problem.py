@@ -1,5 +1,5 @@
-"""Why two tables cannot be compared."""
+"""The error of the command."""
 
 
 class CannotCompare(Exception):
-    """Why, and the way out, in one line."""
+    """Two tables cannot be compared. The message is one line, with the way out."""

@@ -1,4 +1,4 @@
-"""What a comparison found."""
+"""The result of a comparison."""
 
 from dataclasses import dataclass, field
 
@@ -10,18 +10,18 @@ from dbt_spark_contracts.cli.compare.rows import Counts, Example
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two tables, compared.
+    """The result of comparing two tables.
 
     Attributes:
-        old: What the old one is, in words.
-        new: The same of the new one.
+        old: The old table, in words.
+        new: The new table, in words.
         columns: Their columns.
-        counts: How many rows are what.
-        old_grain: What the old one has one row of, if several rows have one key.
-        new_grain: The same of the new one.
+        counts: The numbers of rows.
+        old_grain: The grain of the old table, if several rows have the same key.
+        new_grain: The grain of the new table, likewise.
         examples: Examples, by the position of a column in `Columns.compared` or a kind of rows.
         marks: The marks of columns whose values are not shown, by their names in lower case.
-        explanation: What the change of the code explains, if it is known.
+        explanation: What the code change explains, if it was asked for.
     """
 
     old: str
@@ -36,6 +36,9 @@ class Comparison:
 
     @property
     def is_equal(self) -> bool:
-        """Are the two equal, within the tolerances? A column that cannot be compared may differ."""
+        """Return whether the tables are equal, within the tolerances.
+
+        A column that cannot be compared counts as different.
+        """
         incomparable = len(self.columns.others) > len(self.columns.compared)
         return not (self.columns.differ or self.counts.differ or incomparable)

@@ -1,4 +1,4 @@
-"""From what the command line says to a comparison: the project, its tables, the key, the marks."""
+"""Prepares a comparison from the command line: the project, its tables, the key, the marks."""
 
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command line says.
+    """The arguments of the command line.
 
     Attributes:
-        old: The one table, in words.
-        new: The other.
-        key: The columns that rows are matched by; empty for the contract's primary key.
-        tolerances: By how much numbers may differ, as SQL, by the column's name.
-        ignored: The names of columns that are left out.
-        limit: How many examples of each difference are shown.
+        old: The old table, in words.
+        new: The new table, in words.
+        key: The columns that rows are matched by. Empty for the contract's primary key.
+        tolerances: The tolerance of each column, as SQL, by its name.
+        ignored: The names of columns to ignore.
+        limit: The number of examples per difference.
         shows_marked: Whether the values of marked columns are shown.
-        base: The commit since which changes of the code explain differences, if any.
-        lineage_before: The file of the column lineage before, if any.
+        base: The commit since which code changes may explain differences, if any.
+        lineage_before: The file of the earlier column lineage, if any.
     """
 
     old: str
@@ -53,10 +53,10 @@ class Asked:
 
 
 def review(place: Place, asked: Asked) -> Comparison:
-    """Compare what the command line names, in a project's own session.
+    """Compare the two tables of the command line, in the project's own session.
 
     Raises:
-        CannotCompare: If that cannot be.
+        CannotCompare: If they cannot be compared.
         CannotOpen: If the project cannot be opened.
     """
     with step("Opening the project"):
@@ -80,7 +80,7 @@ def review(place: Place, asked: Asked) -> Comparison:
 
 
 def project_of(opened: Opened, session: "SparkSession") -> Project:
-    """The nodes of a project, as the tables of its catalog are named."""
+    """Return the nodes of a project, by the names of their tables in its catalog."""
     sources = {
         key: source.to_dict(omit_none=False) for key, source in opened.manifest.sources.items()
     }
@@ -89,7 +89,7 @@ def project_of(opened: Opened, session: "SparkSession") -> Project:
 
 
 def _published(place: Place, run: str) -> str | None:
-    """When a run was published last, by the publish log."""
+    """Return when a run was last published, according to the publish log."""
     rows = told(place, "history", {"limit": MOST_BUILDS}, lambda line: None)
     return next(
         (row["at"] for row in rows if (row["run"], row["status"]) == (run, PUBLISHED)), None
@@ -101,11 +101,13 @@ def _explanation(opened: Opened, asked: Asked, old: Side, new: Side) -> Explanat
         return None
     node = new.node or old.node
     if node is None or node["resource_type"] not in ("model", "snapshot"):
-        raise CannotCompare("the code explains a model's table, and neither is one of the project")
+        raise CannotCompare(
+            "--base and --lineage-before need a table of a model, and neither table is one"
+        )
     if asked.lineage_before:
         return since_file(node, asked.lineage_before, last_target_path())
     place = opened.place
     where = ["--project-dir", str(place.folder)]
     where += ["--profiles-dir", str(place.profiles)] if place.profiles else []
-    with step(f"Building the code of now and of {asked.base} without rows"):
+    with step(f"Building the current code and that of {asked.base} without rows"):
         return since_commit(node, opened.nodes, str(asked.base), where)

@@ -1,15 +1,14 @@
-"""The rows of two tables, matched by a key, in Spark.
+"""Matches the rows of two tables by a key, in Spark.
 
 Both tables are read once to count (`counted`), and once more for examples if they differ
-(`examples`). Either time their rows are brought together by the key in one shuffle; nothing but
-counts and examples leaves Spark.
+(`examples`). Each time there is one shuffle by the key. Only counts and examples leave Spark.
 
-1. The rows of both are put on one pile, as what their values are compared as, and grouped by the
-   key and all values: so many of this row are in the old table, so many in the new one. What is in
-   both is the same row, however often it is there.
-2. Of what is left over of a key, a row of the old table and one of the new are one row that was
-   changed. Where one table has one row left and the other several, it is the closest of those: that
-   with the fewest columns that differ. Where both have several, nobody can tell which is which.
+1. The rows of both tables are converted to comparable types, united, and grouped by the key and all
+   values. This counts each row in the old and in the new table. A row in both is the same row,
+   regardless of how often each table has it.
+2. Of the remaining rows of a key, one row of each table is matched as a changed row. If one table
+   has one row left and the other has several, the closest one is matched: the one with the fewest
+   differing columns. If both have several, they cannot be matched.
 """
 
 from collections.abc import Iterable
@@ -24,14 +23,14 @@ from dbt_spark_contracts.cli.compare.columns import Columns, Pair
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-# What stands in place of a column's position for the table as a whole, and for kinds of rows.
+# Used in place of a column's position, for the whole table and for kinds of rows.
 ALL, ONLY_OLD, ONLY_NEW, MORE_OLD, MORE_NEW = -1, -2, -3, -4, -5
 
-# A longer text of a value is cut.
+# Longer texts of values are cut.
 LONGEST = 200
 
-# What is counted of all keys. A key has `rows_old` rows in the old table; `left_old` of these are
-# not the same as one in the new table.
+# Counts over all keys. A key has `rows_old` rows in the old table. `left_old` of them are not the
+# same as a row in the new table.
 COUNTS = {
     "old_rows": "sum(rows_old)",
     "new_rows": "sum(rows_new)",
@@ -59,11 +58,12 @@ COUNTS = {
 
 @dataclass(frozen=True)
 class Counts:
-    """How many rows are what. Names as in COUNTS.
+    """Numbers of rows, by the names in COUNTS.
 
     Attributes:
-        of_rows: Of all keys, by the name.
-        of_columns: How many rows differ in a column, by its position in `Columns.compared`.
+        of_rows: The numbers over all keys, by name.
+        of_columns: The number of rows that differ in a column, by its position in
+            `Columns.compared`.
     """
 
     of_rows: dict[str, int]
@@ -74,14 +74,14 @@ class Counts:
 
     @property
     def differ(self) -> bool:
-        """Do the tables have different rows?"""
+        """Return whether the tables have different rows."""
         names = ("only_old_rows", "only_new_rows", "more_old_rows", "more_new_rows", "changed")
         return any(self[name] for name in names)
 
 
 @dataclass(frozen=True)
 class Example:
-    """A row that differs: the values of its key, and those of one column, as texts."""
+    """A different row: the values of its key and of one column, as texts."""
 
     key: list[str | None] | None
     old: str | None = None
@@ -89,7 +89,7 @@ class Example:
 
 
 def counted(old: "DataFrame", new: "DataFrame", columns: Columns) -> Counts:
-    """Count what differs. Reads both tables once."""
+    """Count the differences. Reads both tables once."""
     keyed = _keyed(old, new, columns)
     nulls = " or ".join(f"key.k{at} is null" for at, _ in enumerate(columns.keys))
     sums = [
@@ -116,18 +116,18 @@ def examples(
     limit: int,
     shows_key: bool,
 ) -> dict[int, list[Example]]:
-    """Examples of what differs, the same ones each time. Reads both tables once.
+    """Return examples of the differences, always the same ones. Reads both tables once.
 
     Args:
         old: The old table.
         new: The new table.
         columns: Their columns.
-        of: Positions in `Columns.compared` of those whose values are shown.
-        limit: How many of each.
+        of: The positions in `Columns.compared` of the columns whose values are shown.
+        limit: The number of examples per difference.
         shows_key: Whether the values of the key are shown.
 
     Returns:
-        Examples by the column's position, and of ONLY_OLD, ONLY_NEW, MORE_OLD and MORE_NEW.
+        Examples by the column's position, and by ONLY_OLD, ONLY_NEW, MORE_OLD and MORE_NEW.
     """
     none = "cast(null as string)"
     found = [
@@ -156,7 +156,7 @@ def examples(
             "found"
         ),
     )
-    # Spark keeps no more than `limit` of each in a task (WindowGroupLimit).
+    # Spark keeps at most `limit` of each in a task (WindowGroupLimit).
     rank = F.row_number().over(Window.partitionBy("found.at").orderBy("key"))
     rows = exploded.withColumn("rank", rank).where(F.col("rank") <= limit)
     shown: dict[int, list[Example]] = {}
@@ -176,9 +176,9 @@ def _shown(pair: Pair, value: str) -> str:
 
 
 def _keyed(old: "DataFrame", new: "DataFrame", columns: Columns) -> "DataFrame":
-    """A row for each key: how many rows each table has of it, and the pair that was changed."""
+    """Return one row per key: its number of rows in each table, and the changed pair."""
     pile = _written(old, columns, 0).unionAll(_written(new, columns, 1))
-    # All that follows is by the key, so this is the only shuffle of rows.
+    # All later steps are by the key, so this is the only shuffle of rows.
     rows = (
         pile.repartition("key")
         .groupBy("key", "row")
@@ -233,7 +233,7 @@ def _keyed(old: "DataFrame", new: "DataFrame", columns: Columns) -> "DataFrame":
 
 
 def _written(frame: "DataFrame", columns: Columns, side: int) -> "DataFrame":
-    """The rows of a table as they are compared: side 0 is the old table, 1 the new one."""
+    """Return the rows of a table in comparable types. Side 0 is the old table, 1 the new one."""
 
     def written(pair: Pair) -> str:
         assert pair.way
@@ -241,7 +241,7 @@ def _written(frame: "DataFrame", columns: Columns, side: int) -> "DataFrame":
 
     keys = [f"'k{at}', {written(pair)}" for at, pair in enumerate(columns.keys)]
     values = [f"'v{at}', {written(pair)}" for at, pair in enumerate(columns.compared)]
-    values = values or ["'none', 0"]  # a struct has a field
+    values = values or ["'none', 0"]  # a struct must have a field
     return numbered(frame).selectExpr(
         f"named_struct({', '.join(keys)}) as key",
         f"named_struct({', '.join(values)}) as row",
@@ -251,12 +251,12 @@ def _written(frame: "DataFrame", columns: Columns, side: int) -> "DataFrame":
 
 
 def numbered(frame: "DataFrame") -> "DataFrame":
-    """The same with the columns' positions for names, c0, c1, …, whatever is in their own."""
+    """Return the DataFrame with its columns renamed to c0, c1, …"""
     return frame.toDF(*[f"c{at}" for at, _ in enumerate(frame.columns)])
 
 
 def _differs(pair: Pair, at: int) -> str:
-    """Whether the values of a pair of rows differ in a column, as SQL."""
+    """Return the SQL that decides whether a pair of rows differs in a column."""
     old, new = f"pair.old.v{at}", f"pair.new.v{at}"
     same = f"{old} <=> {new}"
     if pair.tolerance:
@@ -265,7 +265,7 @@ def _differs(pair: Pair, at: int) -> str:
 
 
 def _distance(pair: Pair, old: str, new: str) -> str:
-    # A difference of whole numbers may be no number of their own type.
+    # The difference of two whole numbers may not fit their type.
     assert pair.way
     if pair.way.called in ("tinyint", "smallint", "int", "bigint"):
         old, new = (f"cast({value} as decimal(20,0))" for value in (old, new))

@@ -1,4 +1,4 @@
-"""What is compared: Parquet files, a table, a model, or a version of one, found by its words."""
+"""Finds what to compare: Parquet files, a table, a model, or a version of one."""
 
 import os
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PARQUET = ".parquet"
 TABLES = ("model", "seed", "snapshot", "source")
 
-# What is in the folder of a table whose Parquet files are not its rows: old ones are there too.
+# Sub-folders that identify the folder of a table. Its Parquet files also contain old rows.
 FORMATS = {"metadata/*.metadata.json": "an Iceberg", "_delta_log": "a Delta", ".hoodie": "a Hudi"}
 
 
@@ -29,9 +29,9 @@ class Side:
     """One of the two tables.
 
     Attributes:
-        called: What it is, in words.
+        called: Its description.
         frame: Its rows.
-        node: The project's node that makes it, if one does.
+        node: The project's node for it, if there is one.
     """
 
     called: str
@@ -42,17 +42,20 @@ class Side:
 def find(
     session: "SparkSession", project: Project, words: str, published: versions.Published
 ) -> Side:
-    """What these words mean. Nothing is read yet but schemas.
+    """Find the table that an argument names. Only schemas are read.
 
     Args:
         session: The session.
         project: The nodes of the project.
-        words: A path or a URL of Parquet files, a table's name, a model's name, or one of the two
-            last with a version: see versions.py.
-        published: When a run was published.
+        words: The path or URL of Parquet files, or the name of a table or model, which may have a
+            version: see versions.py.
+        published: Returns when a run was published.
+
+    Returns:
+        The table.
 
     Raises:
-        CannotCompare: If there is no such thing, or it cannot be read.
+        CannotCompare: If it does not exist or cannot be read.
     """
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import AnalysisException, ParseException, PySparkException
@@ -63,7 +66,7 @@ def find(
         return _table(session, project, words, published)
     except ParseException:
         raise CannotCompare(
-            f"{words!r} is no name of a table, and no path with a / in it"
+            f"{words!r} is not the name of a table, and not a path with a /"
         ) from None
     except AnalysisException as error:
         if error.getErrorClass() in (tables.NO_TABLE, "SCHEMA_NOT_FOUND"):
@@ -76,7 +79,7 @@ def find(
 
 
 def is_path(words: str) -> bool:
-    """Do the words name files, rather than a table?"""
+    """Return whether the argument names files, and not a table."""
     return "/" in words or os.sep in words or words.lower().endswith(PARQUET)
 
 
@@ -87,20 +90,20 @@ def _unreadable(words: str, error: BaseException) -> str:
 def _parquet(session: "SparkSession", words: str) -> Side:
     from pyspark.errors import AnalysisException
 
-    # A Java that was warmed before has another working directory.
+    # A warm Java has another working directory.
     path = words if "://" in words else str(Path(words).expanduser().absolute())
     if kind := _other_format(session, path):
         raise CannotCompare(
-            f"{words} is the folder of {kind} table, whose files hold old rows too: "
+            f"{words} is the folder of {kind} table, whose files also contain old rows: "
             "name the table, not the folder"
         )
     try:
-        # Without it, Spark takes the columns of one file for those of all.
+        # Without it, Spark uses the columns of one file for all files.
         frame = session.read.option("mergeSchema", "true").parquet(path)
     except AnalysisException as error:
         known = {
-            "PATH_NOT_FOUND": f"there is no {words}: name files or a folder that is there",
-            "UNABLE_TO_INFER_SCHEMA": f"{words} holds no Parquet file: name the folder that does",
+            "PATH_NOT_FOUND": f"there is no {words}: give files or a folder that exists",
+            "UNABLE_TO_INFER_SCHEMA": f"{words} contains no Parquet file: give a folder that does",
         }
         raise CannotCompare(
             known.get(error.getErrorClass() or "", _unreadable(words, error))
@@ -109,7 +112,7 @@ def _parquet(session: "SparkSession", words: str) -> Side:
 
 
 def _other_format(session: "SparkSession", path: str) -> str:
-    """Of which format's table the path is the folder, or that of its data; none if of none."""
+    """Return the table format if the path is a table's folder or data folder. Empty if not."""
     file_path = java_classes(session).org.apache.hadoop.fs.Path
     here = file_path(path)
     files = here.getFileSystem(hadoop_configuration(session))
@@ -132,12 +135,12 @@ def _table(
     id = versions.snapshot(session, table, version, published)
     told = f"{table.replace('`', '')} at {version}"
     told = told if version == str(id) else f"{told} (snapshot {id})"
-    # A branch has the columns of the table as it is now, a snapshot those that it was written with.
+    # A branch has the table's current columns. A snapshot has those that it was written with.
     return Side(told, session.table(f"{table}.snapshot_id_{id}"), node)
 
 
 def _named(project: Project, name: str) -> dict | None:
-    """The node of that name, as dbt's users call it."""
+    """Return the node with this name in dbt."""
     nodes = [
         node
         for node in project.nodes.values()
@@ -147,7 +150,7 @@ def _named(project: Project, name: str) -> dict | None:
     ]
     if len(nodes) > 1:
         ids = ", ".join(sorted(node["unique_id"] for node in nodes))
-        raise CannotCompare(f"several are called {name}: name one of {ids}")
+        raise CannotCompare(f"several nodes are called {name}: use one of {ids}")
     return nodes[0] if nodes else None
 
 

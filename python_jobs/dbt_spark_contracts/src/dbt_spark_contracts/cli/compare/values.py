@@ -1,8 +1,8 @@
-"""How values of two types are compared: each is written as a value of one type that both fit in.
+"""Determines how values of two types are compared: both are converted to a common type.
 
-Two values are equal if what they are written as is equal to Spark: null is null, NaN is NaN, 0.0 is
--0.0, a timestamp is its instant, a map is its entries whatever their order. All is SQL text:
-`try_cast` has no other form in Spark 3.5.
+Two values are equal if Spark considers the converted values equal: null equals null, NaN equals
+NaN, 0.0 equals -0.0, a timestamp is its instant, and the order of a map's entries does not matter.
+Everything is SQL text, because Spark 3.5 has no other form of `try_cast`.
 """
 
 from collections.abc import Callable
@@ -12,18 +12,18 @@ from pyspark.sql import types as T
 
 from dbt_spark_contracts.schemas import quoted
 
-# From a value as SQL to what it is written as.
+# Converts a value to the common type, as SQL.
 Write = Callable[[str], str]
 
-# Of the whole numbers, how many decimal digits each has at most.
+# The largest number of decimal digits of each integer type.
 DIGITS = {T.ByteType: 3, T.ShortType: 5, T.IntegerType: 10, T.LongType: 19}
 MOST_DIGITS = 38
-# So many decimal digits survive in a double.
+# The number of decimal digits that a double can hold.
 DOUBLE_DIGITS = 15
 
 NUMBERS = (*DIGITS, T.DecimalType, T.FloatType, T.DoubleType)
 TIMES = (T.DateType, T.TimestampType, T.TimestampNTZType)
-# What Spark orders by itself, so that it can be compared and grouped.
+# Types that Spark can order, so that their values can be compared and grouped.
 SIMPLE = (
     *NUMBERS,
     *TIMES,
@@ -42,11 +42,11 @@ class Way:
     """How two types are compared.
 
     Attributes:
-        old: Writes a value of the old type.
-        new: The same of the new type.
-        called: What both are compared as, in Spark's words.
-        shown: What is written, as a text for people: SQL too.
-        note: What is to be known of it, in words; empty if nothing is.
+        old: Converts a value of the old type.
+        new: Converts a value of the new type.
+        called: The common type, in Spark's spelling.
+        shown: Converts a converted value to text, as SQL.
+        note: A note for the reader, or empty.
     """
 
     old: Write
@@ -57,12 +57,15 @@ class Way:
 
 
 def way(old: T.DataType, new: T.DataType, depth: int = 0) -> Way | None:
-    """How values of two types are compared; None if no type holds both without loss.
+    """Return how values of two types are compared.
 
     Args:
-        old: The one.
-        new: The other.
-        depth: In how many arrays and maps they are, so that each has a name of its own in SQL.
+        old: The old type.
+        new: The new type.
+        depth: The number of enclosing arrays and maps, for unique names in SQL.
+
+    Returns:
+        How, or None if no type can hold both without loss.
     """
     if isinstance(old, T.NullType) or isinstance(new, T.NullType):
         return _of_void(old, new, depth)
@@ -78,12 +81,12 @@ def way(old: T.DataType, new: T.DataType, depth: int = 0) -> Way | None:
 
 
 def is_number(data_type: T.DataType) -> bool:
-    """Is it a type of numbers, which have distances?"""
+    """Return whether it is a numeric type, whose values have a difference."""
     return isinstance(data_type, NUMBERS)
 
 
 def is_plain(data_type: T.DataType) -> bool:
-    """Can Spark compare values of the type as they are?"""
+    """Return whether Spark can compare values of the type directly."""
     if isinstance(data_type, T.ArrayType):
         return is_plain(data_type.elementType)
     if isinstance(data_type, T.StructType):
@@ -110,7 +113,7 @@ def _text(data_type: T.DataType) -> Write:
 
 
 def _of_void(old: T.DataType, new: T.DataType, depth: int) -> Way | None:
-    """A column of nothing but nulls, beside one of any type."""
+    """Compare a column that has only nulls with one of any type."""
     known = new if isinstance(old, T.NullType) else old
     if isinstance(known, T.NullType):
         return Way(_as_it_is, _as_it_is, "void", _string)
@@ -137,7 +140,7 @@ def _of_arrays(old: T.ArrayType, new: T.ArrayType, depth: int) -> Way | None:
 
 
 def _of_maps(old: T.MapType, new: T.MapType, depth: int) -> Way | None:
-    """Spark compares no maps: they are written as their entries, in the order of the keys."""
+    """Compare maps as their entries in the order of the keys, because Spark cannot compare maps."""
     keys = way(old.keyType, new.keyType, depth + 1)
     values = way(old.valueType, new.valueType, depth + 1)
     if keys is None or values is None:
@@ -158,7 +161,7 @@ def _of_maps(old: T.MapType, new: T.MapType, depth: int) -> Way | None:
 
 
 def _of_structs(old: T.StructType, new: T.StructType, depth: int) -> Way | None:
-    """By the names of the fields, whatever their order and case."""
+    """Compare structs by the names of their fields, ignoring order and case."""
     there = {field.name.lower(): field for field in new.fields}
     both = [
         (field, there[field.name.lower()]) for field in old.fields if field.name.lower() in there
@@ -198,7 +201,7 @@ def _of_simple(old: T.DataType, new: T.DataType) -> Way | None:
     if isinstance(old, texts) and isinstance(new, texts):
         return _cast_both("string")
     if isinstance(old, (*texts, T.BinaryType)) and isinstance(new, (*texts, T.BinaryType)):
-        return _cast_both("binary", "a text by its bytes in UTF-8", _text(T.BinaryType()))
+        return _cast_both("binary", "the text as bytes in UTF-8", _text(T.BinaryType()))
     if isinstance(old, texts) and isinstance(new, (*NUMBERS, *TIMES, T.BooleanType)):
         return _of_text(new, is_old_text=True)
     if isinstance(new, texts) and isinstance(old, (*NUMBERS, *TIMES, T.BooleanType)):
@@ -216,7 +219,7 @@ def _of_numbers(old: T.DataType, new: T.DataType) -> Way | None:
         return _cast_both(max(types, key=lambda each: DIGITS[type(each)]).simpleString())
     if any(isinstance(each, (T.FloatType, T.DoubleType)) for each in types):
         is_lossy = any(sum(_digits(each)) > DOUBLE_DIGITS for each in types if _is_exact(each))
-        note = f"of which {DOUBLE_DIGITS} digits can be told apart" if is_lossy else ""
+        note = f"exact to {DOUBLE_DIGITS} digits" if is_lossy else ""
         return _cast_both("double", note)
     whole = max(_digits(each)[0] for each in types)
     scale = max(_digits(each)[1] for each in types)
@@ -230,17 +233,17 @@ def _is_exact(data_type: T.DataType) -> bool:
 
 
 def _digits(data_type: T.DataType) -> tuple[int, int]:
-    """How many digits an exact number has before the point and after it."""
+    """Return how many digits an exact number has before and after the decimal point."""
     if isinstance(data_type, T.DecimalType):
         return data_type.precision - data_type.scale, data_type.scale
     return DIGITS[type(data_type)], 0
 
 
 def _of_text(typed: T.DataType, is_old_text: bool) -> Way:
-    """A text beside another type: read as that type, and a text that is none is itself.
+    """Compare a text with another type: parse it as that type. If that fails, it stays a text.
 
-    What is read has room for all that the text may say: of a date a time of day, of a decimal more
-    digits after the point.
+    The type to parse has room for everything that the text may contain: a time of day for a date,
+    and more decimal places for a decimal.
     """
     data_type = typed.simpleString()
     if isinstance(typed, T.DateType):

@@ -1,4 +1,4 @@
-"""A version of an Iceberg table by its words: a branch, a tag, a snapshot or a time."""
+"""Finds a version of an Iceberg table: a branch, a tag, a snapshot, a run or a time."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from dbt_spark_contracts.publish.command import is_run_name
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# gold.t version as of 'x', as in a query; gold.t.branch_x, as Iceberg has it; gold.t@x, for short.
+# gold.t version as of 'x', as in a query; gold.t.branch_x, as in Iceberg; gold.t@x, for short.
 AS_OF = re.compile(
     r"(?P<name>\S+)\s+(?:for\s+)?(?:system_)?(?:version|timestamp|time)\s+as\s+of\s+"
     r"(?:timestamp\s*)?'?(?P<version>.+?)'?",
@@ -22,7 +22,7 @@ SELECTOR = re.compile(r"(?P<name>.+)\.(?:branch|tag|snapshot_id)_(?P<version>.+)
 
 
 def split(text: str) -> tuple[str, str]:
-    """The name of a table, and the version in words; none for what its readers see."""
+    """Return the name of a table and its version. Empty for the version that readers see."""
     text = text.strip()
     if found := AS_OF.fullmatch(text) or SELECTOR.fullmatch(text):
         return found["name"], found["version"].strip()
@@ -30,19 +30,18 @@ def split(text: str) -> tuple[str, str]:
     return name.strip(), version.strip()
 
 
-# When a run was published, as ISO 8601, by its name; None if it was not.
+# Returns when a run was published, as ISO 8601, or None if it was not.
 Published = Callable[[str], "str | None"]
 
 
 def snapshot(session: "SparkSession", table: str, version: str, published: Published) -> int:
-    """The id of a version's snapshot. A time is one of main's: what readers saw then.
+    """Return the snapshot id of a version. For a time, it is the snapshot that readers saw then.
 
     Args:
         session: The session.
         table: The table's name.
-        version: A branch, a tag, the id of a snapshot, a run that was published, or a time (UTC
-            where it says no zone).
-        published: When a run was published.
+        version: A branch, a tag, a snapshot id, a published run, or a time (UTC if it has no zone).
+        published: Returns when a run was published.
 
     Raises:
         CannotCompare: If there is no such version.
@@ -53,7 +52,9 @@ def snapshot(session: "SparkSession", table: str, version: str, published: Publi
         return ref.snapshotId()
     if re.fullmatch(r"\d{5,19}", version):
         if loaded.snapshot(int(version)) is None:
-            raise CannotCompare(f"{table} has no snapshot {version} (any more): {_known(loaded)}")
+            raise CannotCompare(
+                f"{table} has no snapshot {version} (or no longer): {_known(loaded)}"
+            )
         return int(version)
     time = _time((published(version) or "") if is_run_name(version) else version)
     if time is None:
@@ -62,23 +63,23 @@ def snapshot(session: "SparkSession", table: str, version: str, published: Publi
     millis = time.timestamp() * 1000
     earlier = [entry for entry in loaded.history() if entry.timestampMillis() <= millis]
     if not earlier:
-        raise CannotCompare(f"{table} has nothing of {version} (any more): {_known(loaded)}")
+        raise CannotCompare(f"{table} has no version {version} (or no longer): {_known(loaded)}")
     return max(earlier, key=lambda entry: entry.timestampMillis()).snapshotId()
 
 
 def _known(loaded: Any) -> str:
-    """The versions that a table has, in words: its refs and its newest snapshots."""
+    """Return the versions of a table in words: its refs and its newest snapshots."""
     refs = sorted(name for name in loaded.refs() if name != "main")
     newest = [str(each.snapshotId()) for each in loaded.snapshots()][-3:]
     return f"it has {', '.join(['main', *refs])}, and snapshots as {', '.join(newest) or 'none'}"
 
 
 def _time(text: str) -> datetime | None:
-    """A time of ISO 8601; in UTC, where it says no zone."""
+    """Return an ISO 8601 time, in UTC if it has no zone. None if it is not a time."""
     if not re.match(r"\d{4}-\d\d-\d\d", text):
         return None
     try:
-        # Python 3.10 knows no Z.
+        # Python 3.10 does not parse Z.
         time = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text))
     except ValueError:
         return None

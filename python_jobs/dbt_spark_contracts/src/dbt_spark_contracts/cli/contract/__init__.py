@@ -1,1 +1,1 @@
-"""The contracts of models, in their ymls: written, exchanged, compared."""
+"""Writes, exchanges and compares the contracts of models, which are in their ymls."""

@@ -1,4 +1,4 @@
-"""`dbt-spark-contracts contract`: write, exchange and compare contracts, docs/contracts.md."""
+"""`dbt-spark-contracts contract`: write, exchange and compare contracts. See docs/contracts.md."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dbt_spark_contracts.cli.contract.yml.texts import NewTexts
 
 CHECK = click.option(
-    "--check", "--dry-run", "check", is_flag=True, help="Change nothing: show what would change."
+    "--check", "--dry-run", "check", is_flag=True, help="Only show what would change."
 )
 
 
@@ -26,13 +26,13 @@ CHECK = click.option(
 def contract() -> None:
     """Write, exchange and compare the contracts of models.
 
-    A contract is what a model's yml promises of its table: columns, types, nulls, keys.
+    A contract is what a model's yml promises about its table: columns, types, nulls, keys.
     """
 
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """End the command with one line if it cannot be done."""
+    """End the command with one line if it cannot be carried out."""
     try:
         yield
     except (Cannot, CannotOpen, CannotWrite) as error:
@@ -42,20 +42,20 @@ def _explained() -> Iterator[None]:
 
 @contract.command(
     epilog=explained(
-        "the ymls have their contracts (as they had, with --check)",
-        "with --check: a yml would change; or a yml says what the plan\n"
-        "     does not, which stays: a column, a not_null (named)",
+        "the ymls have their contracts (with --check: they already had)",
+        "with --check: a yml would change; or a yml has a column or a\n"
+        "     not_null that the plan does not have (reported, and kept)",
     )
 )
 @click.argument("model", nargs=-1, required=True)
 @CHECK
-@click.option("--remove", is_flag=True, help="Remove columns that the model has no more.")
+@click.option("--remove", is_flag=True, help="Remove columns that the model no longer has.")
 @project_options
 def generate(place: Place, model: tuple[str, ...], check: bool, remove: bool) -> None:
     """Write the contract of each MODEL into its yml, from its plan.
 
-    Column names, types, not-nulls and keys that Spark proves; descriptions and marks of plain
-    copies. What the yml says already stays. No table is read but its columns.
+    It contains column names, types, not-nulls and keys that Spark proves, and the descriptions and
+    marks of plain copies. Existing content of the yml stays. No rows of tables are read.
     """
     from dbt_spark_contracts.cli.contract.generate.run import generate as generated
 
@@ -70,13 +70,13 @@ def generate(place: Place, model: tuple[str, ...], check: bool, remove: bool) ->
     epilog=explained("the document is written", "never"),
 )
 @click.argument("model", nargs=-1)
-@click.option("--out", type=Path, metavar="FILE", help="The file; without, on the terminal.")
+@click.option("--out", type=Path, metavar="FILE", help="The file. Default: stdout.")
 @project_options
 def export(place: Place, model: tuple[str, ...], out: Path | None) -> None:
     """Export the contracts of MODELs, or of all, to the Open Data Contract Standard.
 
-    ODCS 3.1: owners, columns and types, keys, classification by the marks, and service levels by
-    the freshness of sources. What ODCS has no place for is named.
+    The document (ODCS 3.1) has owners, columns and types, keys, a classification from the marks,
+    and service levels from the freshness of sources. What does not fit into ODCS is reported.
     """
     from dbt_spark_contracts.cli.contract.odcs.run import exported
 
@@ -87,26 +87,25 @@ def export(place: Place, model: tuple[str, ...], out: Path | None) -> None:
         else:
             show(made.text.splitlines())
     if made.left_out:
-        print(f"Not in the document: {', '.join(made.left_out)}", file=sys.stderr)
+        print(f"Not exported: {', '.join(made.left_out)}", file=sys.stderr)
 
 
 @contract.command(
     "import",
-    short_help="Take contracts over, of the Open Data Contract Standard.",
+    short_help="Import contracts from the Open Data Contract Standard.",
     epilog=explained(
-        "the ymls say what FILE says (as they did, with --check)",
-        "with --check: a yml would change; or a yml promises what FILE\n"
-        "     does not, which stays (named)",
+        "the ymls agree with FILE (with --check: they already did)",
+        "with --check: a yml would change; or a yml has more than FILE\n     (reported, and kept)",
     ),
 )
 @click.argument("file", type=Path)
 @CHECK
 @project_options
 def import_(place: Place, file: Path, check: bool) -> None:
-    """Take the contracts of FILE over, of the Open Data Contract Standard, version 3.
+    """Import the contracts of FILE, a document of the Open Data Contract Standard 3.
 
-    Descriptions, types, not-nulls, keys and marks go into the ymls of the models, in place. What a
-    yml of a model has no place for is named.
+    Descriptions, types, not-nulls, keys and marks are written into the ymls of the models, in
+    place. What does not fit into a yml is reported.
     """
     from dbt_spark_contracts.cli.contract.odcs.run import imported
 
@@ -115,16 +114,16 @@ def import_(place: Place, file: Path, check: bool) -> None:
 
 
 @contract.command(
-    short_help="Compare contracts with what is published.",
-    epilog=explained("each table is as its contract says", "there are differences: a line each"),
+    short_help="Compare contracts with the published tables.",
+    epilog=explained("each table agrees with its contract", "differences: one line each"),
 )
 @click.argument("model", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="A list of objects instead of lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
 @project_options
 def diff(place: Place, model: tuple[str, ...], as_json: bool) -> None:
-    """Compare the contracts of MODELs, or of all, with what is published.
+    """Compare the contracts of MODELs, or of all, with the published tables.
 
-    Names, types, nulls, comments and identifier fields of each table, as the catalog has them.
+    The comparison covers the names, types, nulls, comments and identifier fields of each table.
     """
     from dbt_spark_contracts.cli.contract.compare import differences
 
@@ -138,7 +137,7 @@ def diff(place: Place, model: tuple[str, ...], as_json: bool) -> None:
 
 
 def _end(texts: "NewTexts", check: bool) -> None:
-    """Show the difference or write the files, say the rest, and end."""
+    """Show the difference or write the files, print the messages, and end."""
     from dbt_spark_contracts.cli.contract.yml.difference import difference
 
     differing = texts.differing()

@@ -1,4 +1,4 @@
-"""`contract diff`: contracts against what is published of their tables."""
+"""`contract diff`: compares contracts with their published tables."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -28,10 +28,10 @@ class Difference:
 
     Attributes:
         model: The model.
-        column: The column; empty where it is of the table.
+        column: The column. Empty for a difference of the table.
         kind: What differs: table, column, name, type, null, comment or key.
-        contract: What the contract says; None if it has none such.
-        table: What the table has; None if it has none such.
+        contract: The value in the contract, or None.
+        table: The value in the table, or None.
     """
 
     model: str
@@ -42,7 +42,7 @@ class Difference:
 
     def __str__(self) -> str:
         if self.kind == "table":
-            there = f"no build of {self.contract} is published"
+            there = f"no build of {self.contract} was published"
             return f"{self.model}: {there if self.table else f'there is no table {self.contract}'}"
         where = f"{self.model}.{self.column}" if self.column else self.model
         return f"{where}: {self.kind}: {_told(self.contract)} in the contract, " + (
@@ -50,16 +50,17 @@ class Difference:
         )
 
     def as_dict(self) -> dict[str, str | None]:
-        """As JSON has it."""
+        """Return the difference for JSON."""
         return asdict(self)
 
 
 def differences(place: Place, names: Iterable[str]) -> list[Difference]:
-    """How the published tables differ from the contracts of these models, or of all.
+    """Return the differences between the contracts of models and the published tables.
 
     Raises:
-        Cannot: There is no such model, it has no contract or is a view, or a table cannot be read.
-        CannotOpen: The project cannot be parsed, or Spark not be started.
+        Cannot: If there is no such model, it has no contract, it is a view, or a table cannot be
+            read.
+        CannotOpen: If the project cannot be parsed, or Spark cannot be started.
     """
     names = [*names]
     project = opened(place)
@@ -67,7 +68,7 @@ def differences(place: Place, names: Iterable[str]) -> list[Difference]:
     for node in contracted(project, names).values():
         if node["config"]["materialized"] == "view":
             if names:
-                raise Cannot(f"{node['name']} is a view: its columns are those of its query")
+                raise Cannot(f"{node['name']} is a view: it has the columns of its query")
             continue
         try:
             found += _of_model(project.spark, node)
@@ -111,7 +112,7 @@ def _of_table(spark: "SparkSession", made: Promise, node: dict) -> list[Differen
     comment = schemas.properties(spark, made.table).get("comment", "")
     if made.comment is not None and made.comment != comment:
         found.append(Difference(made.node, "", "comment", made.comment, comment))
-    # A table need not have any. One that has says by what its rows are told apart.
+    # Identifier fields are optional. If a table has them, they identify its rows.
     loaded = tables.load(spark, made.table).schema()
     remembered = {*fetched(spark, loaded.identifierFieldNames())}
     promised = constraints.keys(node)

@@ -1,4 +1,4 @@
-"""The models that a command on contracts is about."""
+"""Finds the models for a command on contracts."""
 
 import re
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ from dbt_spark_contracts.cli.contract.cannot import Cannot
 from dbt_spark_contracts.cli.opened import Opened, Place, open_project
 from dbt_spark_contracts.nodes import is_enforced
 
-ARTIFACTS = "contract"  # the folder, in dbt's target folder, of what these commands parse
+ARTIFACTS = "contract"  # the folder for these commands' artifacts, in dbt's target folder
 
 
 def opened(place: Place) -> Opened:
-    """Open the project, also where a contract is enforced whose columns are yet to be written.
+    """Open the project, even if an enforced contract has no columns yet.
 
-    What is parsed like that is kept apart from what dbt itself has parsed.
+    The result of this parse is kept apart from dbt's own.
 
     Raises:
         CannotOpen: See `open_project`.
@@ -27,10 +27,10 @@ def opened(place: Place) -> Opened:
 
 
 def models(project: Opened, names: Iterable[str]) -> dict[str, dict]:
-    """The models of these names, by their unique ids, as they are named.
+    """Return the models with these names, by unique id, in the given order.
 
     Raises:
-        Cannot: There is no such model, or it has versions or is ephemeral.
+        Cannot: If there is no such model, or it has versions or is ephemeral.
     """
     own = project.manifest.metadata.project_name
     found = {}
@@ -40,21 +40,25 @@ def models(project: Opened, names: Iterable[str]) -> dict[str, dict]:
         node = next((each for each in of_kind if each["package_name"] == own), None)
         if node is None:
             kinds = ", ".join(sorted({f"a {each['resource_type']}" for each in known}))
-            what = f"{name} is {kinds} and no model of {own}" if known else f"no model is {name}"
-            raise Cannot(f"{what}: name one, as `dbt ls --resource-type model` lists them")
+            what = (
+                f"{name} is {kinds} and not a model of {own}"
+                if known
+                else f"there is no model {name}"
+            )
+            raise Cannot(f"{what}: see `dbt ls --resource-type model`")
         if node.get("version") is not None:
             raise Cannot(f"{name} has versions: write their contracts by hand")
         if node["config"]["materialized"] == "ephemeral":
-            raise Cannot(f"{name} is ephemeral: dbt holds no contract of such a model")
+            raise Cannot(f"{name} is ephemeral: dbt does not enforce contracts of ephemeral models")
         found[node["unique_id"]] = node
     return found
 
 
 def contracted(project: Opened, names: Iterable[str]) -> dict[str, dict]:
-    """The same, which have to have an enforced contract; without names, all that have one.
+    """Return the models with these names, or all models that have an enforced contract.
 
     Raises:
-        Cannot: As above; or a model has no contract.
+        Cannot: As in `models`, or if a model has no enforced contract.
     """
     names = [*names]
     if not names:
@@ -77,27 +81,27 @@ def contracted(project: Opened, names: Iterable[str]) -> dict[str, dict]:
 
 
 def has_contract(node: dict) -> bool:
-    """Is the model's contract enforced, and written?"""
+    """Return whether the model's contract is enforced and has columns."""
     return is_enforced(node["config"]) and bool(node["columns"])
 
 
 def config_to_enforce(node: dict) -> dict:
-    """What the config of a model lacks, so that dbt enforces its contract.
+    """Return what to add to a model's config so that dbt enforces its contract.
 
     Raises:
-        Cannot: Its own code says so otherwise, or it says on_schema_change as dbt refuses it.
+        Cannot: If its own code disables the contract, or sets an on_schema_change that dbt refuses.
     """
     if is_enforced(node["config"]):
         return {}
     if re.search(r"\bcontract\s*=", node["raw_code"]):
-        raise Cannot(f"{node['name']} says in its own code that it has no contract: take that out")
+        raise Cannot(f"{node['name']} disables its contract in its own code: remove that")
     config: dict = {"contract": {"enforced": True}}
     policies = ("fail", "append_new_columns")
     is_incremental = node["config"]["materialized"] == "incremental"
     if is_incremental and node["config"].get("on_schema_change") not in policies:
         if "on_schema_change" in (node.get("unrendered_config") or {}):
             raise Cannot(
-                f"{node['name']} says on_schema_change: dbt enforces a contract where it is "
+                f"{node['name']} has the wrong on_schema_change: with a contract, dbt requires "
                 f"{' or '.join(policies)}"
             )
         config["on_schema_change"] = "fail"

@@ -16,18 +16,18 @@ from dbt_spark_contracts.cli.terminal import CannotWrite, harmless, show, write
 
 
 @click.command()
-@click.option("--column", metavar="MODEL.COLUMN", help="A tree of what this column comes from.")
-@click.option("--downstream", is_flag=True, help="With --column: what comes from it.")
-@click.option("--no-rows", is_flag=True, help="With --column: not what only chooses the rows.")
+@click.option("--column", metavar="MODEL.COLUMN", help="Print a tree of a column's origins.")
+@click.option("--downstream", is_flag=True, help="With --column: what depends on it.")
+@click.option("--no-rows", is_flag=True, help="With --column: without row selection.")
 @click.option(
     "--html",
     is_flag=False,
     flag_value="",
     metavar="[FILE]",
-    help="A page of all columns; without FILE, column_lineage.html among dbt's artifacts.",
+    help="Write a page of all columns. Default FILE: column_lineage.html among dbt's artifacts.",
 )
-@click.option("--openlineage", is_flag=True, help="A dataset event of each model, as JSON lines.")
-@click.option("--namespace", help="With --openlineage: of the datasets; without, the catalog.")
+@click.option("--openlineage", is_flag=True, help="Print a dataset event per model, as JSON lines.")
+@click.option("--namespace", help="With --openlineage: of the datasets. Default: the catalog.")
 @click.option(
     "--target-path",
     type=Path,
@@ -51,11 +51,11 @@ def lineage(
     One of --column, --html and --openlineage: as a tree, as a page, as OpenLineage events.
     """
     if [column is not None, html is not None, openlineage].count(True) != 1:
-        raise click.UsageError("name one of --column, --html and --openlineage")
+        raise click.UsageError("use only one of --column, --html and --openlineage")
     if (downstream or no_rows) and not column:
-        raise click.UsageError("--downstream and --no-rows go with --column")
+        raise click.UsageError("--downstream and --no-rows need --column")
     if namespace and not openlineage:
-        raise click.UsageError("--namespace goes with --openlineage")
+        raise click.UsageError("--namespace needs --openlineage")
     try:
         recorded = read(target_path)
         if column is not None:

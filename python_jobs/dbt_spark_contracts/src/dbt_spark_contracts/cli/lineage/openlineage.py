@@ -139,4 +139,4 @@ def inputs(origins: Iterable[Origin], names: Names) -> list[column_lineage_datas
 
 def in_words(untraced: list[str]) -> str | None:
     """Return the description of a column with incomplete lineage."""
-    return f"cannot be told in full: {'; '.join(untraced)}" if untraced else None
+    return f"cannot be traced completely: {'; '.join(untraced)}" if untraced else None

@@ -600,7 +600,7 @@
     link(columns[number]),
   ];
   const reasons = (untraced) =>
-    untraced.map((reason) => tag("p", "warning", `Cannot be told in full: ${reason}`));
+    untraced.map((reason) => tag("p", "warning", `Cannot be traced completely: ${reason}`));
   const changed = (node) =>
     node.changed ? [tag("p", "warning", "The model's file has changed since this was recorded.")] : [];
   const fill = (...parts) => element("panel").replaceChildren(...parts);
@@ -612,7 +612,7 @@
       tag("h2", "", data.project),
       tag("p", "", `${count(columns.length, "column")} of ${count(data.nodes.length, "table")}, as recorded ${data.generated_at.slice(0, 16).replace("T", " ")} UTC.`),
       tag("p", "faint", "Choose a column, here or in the graph, to see all that it comes from and all that comes from it. Esc goes back."),
-      ...list("Cannot be told in full", traced.map((column) => [link(column)])),
+      ...list("Cannot be traced completely", traced.map((column) => [link(column)])),
       ...list("Tables", data.nodes.map((node) => [link(node), tag("span", "faint", ` ${node.kind}`)])),
       ...list("Marked", marked.map((column) => [link(column), " ", ...marks(column)])),
     );
@@ -624,7 +624,7 @@
     const readers = data.exposures.filter((each) => path.ids.has(`e${each.index}`));
     const nothing = column.untraced.length || column.origins.length || column.known ? null
       : ["seed", "source", "table"].includes(column.node.kind) ? "A root: no model of dbt makes it."
-      : "It comes from no column: a constant, or a value of the run.";
+      : "It comes no origin: a constant, or a value of the run.";
     fill(
       tag("h2", "", column.name),
       tag("p", "faint", "of ", link(column.node), column.type ? `, ${column.type}` : "", `, ${column.node.layer}`),
@@ -792,7 +792,7 @@
     element("legend").append(
       ...KINDS.map((kind) => sample(kind, data.words[kind])),
       sample("rows", "rows chosen by"),
-      tag("span", "", tag("b", "warning", "column ?"), "cannot be told in full"),
+      tag("span", "", tag("b", "warning", "column ?"), "cannot be traced completely"),
       ...(all.length ? [tag("span", "", tag("b", "mark", "▎"), all.join(", "))] : []),
     );
   }

@@ -54,7 +54,7 @@ def policy(scripts: list[str]) -> str:
 
 def as_json(value: dict) -> str:
     """Return JSON that is safe in a script element: no character in it is special in HTML."""
-    # Half a surrogate pair is not a character, and a browser could not put it into the address.
+    # A lone surrogate is not a character, and a browser could not put it into the address.
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     text = text.encode("utf-8", "replace").decode("utf-8")
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

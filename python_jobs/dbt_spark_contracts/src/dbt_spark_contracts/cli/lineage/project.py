@@ -1,4 +1,4 @@
-"""What a build recorded of the columns, with what dbt's manifest beside it says of them."""
+"""The recorded column lineage of a build, combined with dbt's manifest."""
 
 import json
 from collections import defaultdict
@@ -13,14 +13,14 @@ from dbt_spark_contracts.lineage import record
 from dbt_spark_contracts.lineage.places import said, words
 from dbt_spark_contracts.lineage.record import Column, Derivation, Origin
 
-# Of dbt 1.8 and later.
+# The manifest version of dbt 1.8 and later.
 MANIFEST_VERSION = "https://schemas.getdbt.com/dbt/manifest/v12.json"
-# What a model's meta calls the columns that may pass untraced, with a reason each.
+# The key in a model's meta for columns that may be untraced, with the reasons.
 ALLOWED = "untraced_allowed"
-NOT_RECORDED = "the model was not built when this was recorded"
-NOT_A_COLUMN = "no column of what was recorded of this model"
+NOT_RECORDED = "the model was not built at the time of the recording"
+NOT_A_COLUMN = "not a recorded column of this model"
 
-# How a column comes from another, and a model's rows from a column, in words.
+# How a column depends on another, and a model's rows on a column, in words.
 COLUMN_KINDS = {
     "copy": "copy of",
     "computed": "computed from",
@@ -37,30 +37,30 @@ ROW_KINDS = {
 
 
 class CannotShow(Exception):
-    """Why there is nothing to show, and the way out, in one line."""
+    """The lineage cannot be shown. The message is one line, with the way out."""
 
 
 class Place(NamedTuple):
-    """A column of a node: a model, a seed, a source's table."""
+    """A column of a node: of a model, a seed, or a source."""
 
     node: str
     column: str
 
 
 def place_of(origin: Origin) -> Place:
-    """The column that an origin names."""
+    """Return the column of an origin."""
     return Place(origin.node, origin.column)
 
 
 @dataclass
 class NodeColumn(Column):
-    """A column as it was recorded, with its name and what its contract says of it.
+    """A recorded column, with its name and its contract.
 
     Attributes:
         name: Its name.
-        description: What its contract says of it, in one line.
+        description: Its description, in one line.
         marks: Its marks.
-        known: Why it is known where it comes from, though Spark's plan does not show it: the reason
+        known: Why its origin is known although Spark's plan does not show it: the reason
             that the model's meta gives for it.
     """
 
@@ -72,7 +72,7 @@ class NodeColumn(Column):
 
 @dataclass
 class Node:
-    """A model, seed, source's table (or a table that dbt does not know), with its columns."""
+    """A model, a seed, a source or a table unknown to dbt, with its columns."""
 
     id: str
     label: str
@@ -82,16 +82,18 @@ class Node:
     description: str = ""
     columns: dict[str, NodeColumn] = field(default_factory=dict)
     rows: Derivation = field(default_factory=Derivation)
-    reads: list[str] = field(default_factory=list)  # nodes, as dbt knows
+    reads: list[str] = field(default_factory=list)  # nodes, according to dbt
     checksum: str = ""
-    changed: bool = False  # the model's file, since it was recorded
+    changed: bool = False  # whether the model's file has changed since
     reasons: dict[str, str] = field(default_factory=dict)  # meta untraced_allowed, by column
-    sources: list[str] = field(default_factory=list)  # what its code reads: see `known_roots`
+    sources: list[str] = field(
+        default_factory=list
+    )  # sources that its code reads: see `known_roots`
 
 
 @dataclass
 class Exposure:
-    """Who reads the tables: `reads` are the ids of nodes."""
+    """An exposure. `reads` are the ids of nodes."""
 
     id: str
     label: str
@@ -102,7 +104,7 @@ class Exposure:
 
 @dataclass
 class Lineage:
-    """The project's columns and where they come from; `nodes` by their ids."""
+    """The project's columns and their origins. `nodes` are by id."""
 
     project: str
     generated_at: str
@@ -111,16 +113,16 @@ class Lineage:
     exposures: list[Exposure]
 
     def column(self, place: Place) -> NodeColumn:
-        """The column at a place that `find` or an origin gave."""
+        """Return the column at a place, which comes from `find` or an origin."""
         return self.nodes[place.node].columns[place.column]
 
     def name(self, place: Place) -> str:
-        """model.column, as a reader calls it."""
+        """Return model.column, for display."""
         return f"{self.nodes[place.node].label}.{place.column}"
 
     @cached_property
     def uses(self) -> dict[Place, list[tuple[Place, Origin]]]:
-        """Of each place, the places that come from it, and how."""
+        """Return, for each place, the places that depend on it, and how."""
         found = defaultdict(list)
         for node in self.nodes.values():
             for column in node.columns.values():
@@ -130,7 +132,7 @@ class Lineage:
 
     @cached_property
     def row_uses(self) -> dict[Place, list[tuple[str, Origin]]]:
-        """Of each place, the nodes whose rows it decides, and how."""
+        """Return, for each place, the nodes whose rows it selects, and how."""
         found = defaultdict(list)
         for node in self.nodes.values():
             for origin in node.rows.origins:
@@ -139,7 +141,7 @@ class Lineage:
 
     @cached_property
     def readers(self) -> dict[str, set[str]]:
-        """Of each node, the nodes that read it, by what was recorded or as dbt knows."""
+        """Return, for each node, its readers, according to the record and to dbt."""
         found = defaultdict(set)
         for node in self.nodes.values():
             for read in [*node.reads, *(origin.node for origin in all_origins(node))]:
@@ -166,11 +168,11 @@ class Lineage:
             labels = [node.label for node in self.nodes.values()]
             if asked in nodes:
                 example = next(iter(nodes[asked].columns), "column")
-                raise CannotShow(f"{name} has columns: name one, as in {name}.{example}")
+                raise CannotShow(f"{name} has columns: choose one, as in {name}.{example}")
             if not cuts:
-                raise CannotShow(f"{name} is no column: say model.column{close(name, labels)}")
+                raise CannotShow(f"{name} is not a column: write model.column{close(name, labels)}")
             model = name[: cuts[0]]
-            raise CannotShow(f"no model, seed or source is called {model}{close(model, labels)}")
+            raise CannotShow(f"no model, seed or source is named {model}{close(model, labels)}")
         cut = next(at for at in cuts if nodes.get(asked[:at]) is node)
         columns = {column.lower(): column for column in node.columns}
         column = name[cut + 1 :]
@@ -180,7 +182,7 @@ class Lineage:
 
 
 def close(name: str, names: Iterable[str]) -> str:
-    """The end of an error's line: which of the names are like `name`, or else which there are."""
+    """Return the end of an error message: the names similar to `name`, or else all names."""
     names = list(names)
     like = get_close_matches(name, names, 3, 0.5) or [each for each in names if name in each][:3]
     if like:
@@ -190,19 +192,19 @@ def close(name: str, names: Iterable[str]) -> str:
 
 
 def all_origins(node: Node) -> list[Origin]:
-    """The origins of a node's columns and of its rows."""
+    """Return the origins of a node's columns and of its rows."""
     columns = (origin for column in node.columns.values() for origin in column.origins)
     return [*columns, *node.rows.origins]
 
 
 def read(target: Path) -> Lineage:
-    """What the last build recorded.
+    """Return the lineage that the last build recorded.
 
     Args:
         target: dbt's target folder.
 
     Raises:
-        CannotShow: If it has no artifacts, or none that can be read here.
+        CannotShow: If it has no artifacts, or they cannot be read.
     """
     file = target / record.FILE_NAME
     try:
@@ -218,7 +220,7 @@ def read(target: Path) -> Lineage:
         nodes[node.id] = node
     make_labels_unique(nodes)
     for key, model in recorded.models.items():
-        # A model that is gone since has no entry in the manifest any more.
+        # A removed model has no entry in the manifest.
         label = key.split(".", 2)[-1]
         gone = Node(key, label, "model", "gone", "", checksum=model.checksum)
         add_record(nodes.setdefault(key, gone), model)
@@ -262,14 +264,14 @@ def read_manifest(file: Path) -> dict:
     version = metadata.get("dbt_schema_version") if isinstance(metadata, dict) else None
     if version != MANIFEST_VERSION:
         raise CannotShow(
-            f"{file} is {version or 'no manifest'}, and {MANIFEST_VERSION} is known here: "
+            f"{file} is {version or 'not a manifest'}, but {MANIFEST_VERSION} is required: "
             "run `dbt build` with the dbt of this project"
         )
     return manifest
 
 
 def known_to_dbt(manifest: dict) -> list[dict]:
-    """The manifest's nodes that are tables: models, seeds, snapshots, sources."""
+    """Return the manifest's nodes with tables: models, seeds, snapshots, sources."""
     tables = [
         node
         for node in manifest["nodes"].values()
@@ -280,7 +282,7 @@ def known_to_dbt(manifest: dict) -> list[dict]:
 
 
 def described(of_dbt: dict) -> Node:
-    """A node as dbt describes it, not yet with what was recorded."""
+    """Return a node of dbt, without the recorded lineage."""
     columns = {
         column["name"]: NodeColumn(
             data_type=column.get("data_type") or "",
@@ -305,18 +307,18 @@ def described(of_dbt: dict) -> Node:
 
 
 def _marks(told: dict) -> list[str]:
-    """What a column's meta marks it as: each key that is true, and where it stays."""
+    """Return the marks in a column's meta: each key that is true, and where it stays."""
     stays = said({"meta": told}) if words({"meta": told}) else ""
     return [*(mark for mark, value in told.items() if value is True), *filter(None, [stays])]
 
 
 def meta(of_dbt: dict) -> dict:
-    """The meta of a node or a column, which dbt has in two places."""
+    """Return the meta of a node or a column. dbt has it in two places."""
     return {**(of_dbt.get("meta") or {}), **((of_dbt.get("config") or {}).get("meta") or {})}
 
 
 def label(of_dbt: dict) -> str:
-    """What a reader calls a node: model, model.v2, source.table."""
+    """Return the display name of a node: model, model.v2, source.table."""
     if of_dbt["resource_type"] == "source":
         return f"{of_dbt['source_name']}.{of_dbt['name']}"
     version = of_dbt.get("version")
@@ -324,7 +326,7 @@ def label(of_dbt: dict) -> str:
 
 
 def layer(of_dbt: dict) -> str:
-    """The layer of a node: the schema or else the folder it is in, or what it is."""
+    """Return the layer of a node: its schema, or else its folder, or its kind."""
     if of_dbt["resource_type"] == "source":
         return "sources"
     folders = of_dbt["fqn"][1:-1]
@@ -332,7 +334,7 @@ def layer(of_dbt: dict) -> str:
 
 
 def make_labels_unique(nodes: dict[str, Node]) -> None:
-    """Calls nodes of the same name, which are of different packages, by package.name."""
+    """Rename nodes of different packages with the same name to package.name."""
     same = defaultdict(list)
     for node in nodes.values():
         same[node.label].append(node)
@@ -341,7 +343,7 @@ def make_labels_unique(nodes: dict[str, Node]) -> None:
 
 
 def add_record(node: Node, model: record.Model) -> None:
-    """Adds what was recorded of a node. Its columns are those, in that order."""
+    """Add the recorded lineage to a node. Its columns become the recorded ones, in that order."""
     contract, node.columns = node.columns, {}
     for name, recorded in model.columns.items():
         column = node.columns[name] = contract.get(name) or NodeColumn(name=name)
@@ -354,7 +356,7 @@ def add_record(node: Node, model: record.Model) -> None:
 
 
 def known_roots(node: Node, nodes: dict[str, Node]) -> None:
-    """Marks the columns of a node of which it is known that the model's code reads them.
+    """Mark the columns of a node that its own code reads from sources.
 
     Such a node reads sources alone, and its yml gives the reason why a column that no plan shows
     may pass. Of another, or without the reason, a column that is not traced is not known.
@@ -370,7 +372,7 @@ def known_roots(node: Node, nodes: dict[str, Node]) -> None:
 
 
 def add_place(nodes: dict[str, Node], place: Place) -> None:
-    """Makes sure that an origin is there: a table that dbt does not know, a seed's column."""
+    """Create an origin's node and column if missing: a table unknown to dbt, a seed's column."""
     table = Node(place.node, place.node, "table", "sources", place.node)
     node = nodes.setdefault(place.node, table)
     if place.column not in node.columns:
@@ -379,7 +381,7 @@ def add_place(nodes: dict[str, Node], place: Place) -> None:
 
 
 def exposure(of_dbt: dict, nodes: dict[str, Node]) -> Exposure:
-    """An exposure, with what it reads of the nodes there are."""
+    """Return an exposure, with those of the nodes that it reads."""
     return Exposure(
         of_dbt["unique_id"],
         of_dbt.get("label") or of_dbt["name"],

@@ -22,20 +22,20 @@ USES = {
     "window": "is in the window of",
 }
 ROW_USES = {"filter": "filters", "join": "joins", "group": "groups", "sort": "sorts"}
-ROOTS = {"seed": "(seed)", "source": "(source)", "table": "(a table that dbt does not know)"}
+ROOTS = {"seed": "(seed)", "source": "(source)", "table": "(a table unknown to dbt)"}
 SEEN = "(see above)"
 
 
 def upstream(
     lineage: Lineage, place: Place, width: int = 100, has_rows: bool = True
 ) -> Iterator[str]:
-    """Yield the lines of what a column comes from.
+    """Yield the tree of a column's origins, line by line.
 
     Args:
         lineage: The project's lineage.
         place: The column.
         width: The maximum width of a line.
-        has_rows: Whether to show what the rows on the way are chosen by.
+        has_rows: Whether to show the columns that select the rows on the way.
     """
     yield from title(lineage, place, width)
     seen = {place: None}  # a dict keeps the order
@@ -49,13 +49,13 @@ def upstream(
 def downstream(
     lineage: Lineage, place: Place, width: int = 100, has_rows: bool = True
 ) -> Iterator[str]:
-    """Yield the lines of what comes from a column, down to the exposures that read it.
+    """Yield the tree of what is computed from a column, down to the exposures.
 
     Args:
         lineage: The project's lineage.
         place: The column.
         width: The maximum width of a line.
-        has_rows: Whether to show whose rows it decides.
+        has_rows: Whether to show the models whose rows it selects.
     """
     yield from title(lineage, place, width)
     seen: dict[Place, None] = {place: None}
@@ -86,10 +86,10 @@ def described(lineage: Lineage, place: Place) -> str:
 def above(
     lineage: Lineage, place: Place, indent: str, seen: dict[Place, None], width: int
 ) -> Iterator[str]:
-    """Yield the branches of what a column comes from. `seen` holds the printed places."""
+    """Yield the branches of a column's origins. `seen` holds the printed places."""
     column = lineage.column(place)
     by_place = grouped(column.origins)
-    unknown = [f"? cannot be told in full: {reason}" for reason in column.untraced]
+    unknown = [f"? cannot be traced completely: {reason}" for reason in column.untraced]
     if column.known:
         unknown = [read_by_code(lineage, place.node)]
     branches = len(by_place) + len(unknown)
@@ -123,10 +123,10 @@ def has_more(lineage: Lineage, place: Place) -> bool:
 
 
 def nothing_above(lineage: Lineage, place: Place) -> str:
-    """Return why a column comes from no other."""
+    """Return why a column has no origin."""
     if place.node in lineage.recorded:
-        return "from no column: a constant, or a value of the run"
-    return "a root: no model of dbt makes it"
+        return "no origin: a constant, or a value of the run"
+    return "a root: no dbt model creates it"
 
 
 def grouped(origins: Iterable[Origin]) -> dict[Place, str]:
@@ -152,18 +152,18 @@ def in_words(
 
 
 def rows(lineage: Lineage, nodes: Iterable[str], width: int) -> Iterator[str]:
-    """Yield the columns that choose the rows of each node."""
+    """Yield the columns that select the rows of each node."""
     lines = []
     for node in (lineage.nodes[name] for name in nodes):
         told = by_kind(lineage, node.rows.origins)
         if node.sources and node.rows.untraced:
             told.append(read_by_code(lineage, node.id))
         else:
-            told += [f"? cannot be told in full: {reason}" for reason in node.rows.untraced]
+            told += [f"? cannot be traced completely: {reason}" for reason in node.rows.untraced]
         if told:
             lines += fork(f"{node.label}: {'; '.join(told)}", "", None, width)
     if lines:
-        yield from ("", "Rows, and so every column of them:", *lines)
+        yield from ("", "Rows, and therefore all columns, of:", *lines)
 
 
 def by_kind(lineage: Lineage, origins: Iterable[Origin]) -> list[str]:
@@ -190,7 +190,7 @@ def below(
     read: set[str],
     width: int,
 ) -> Iterator[str]:
-    """Yield the branches of what comes from a column. `read` holds nodes with printed exposures."""
+    """Yield the branches below a column. `read` holds the nodes whose exposures are printed."""
     by_place = defaultdict(list)
     for user, origin in lineage.uses.get(place, []):
         by_place[user].append(origin)
@@ -200,7 +200,7 @@ def below(
         exposures = [each for each in lineage.exposures if place.node in each.reads]
     branches = len(by_place) + len(exposures)
     if not indent and not branches:
-        yield from fork("nothing: no column comes from it, no exposure reads it", "", True, width)
+        yield from fork("nothing depends on it: no column, no exposure", "", True, width)
     for number, (user, origins) in enumerate(by_place.items(), 1):
         last = number == branches
         again = user in seen
@@ -218,18 +218,18 @@ def below(
 
 
 def row_effects(lineage: Lineage, places: Iterable[Place], width: int) -> Iterator[str]:
-    """Yield whose rows the columns decide, and who reads those."""
+    """Yield the models whose rows the columns select, and their readers."""
     ways: dict = defaultdict(lambda: defaultdict(list))
     for place in sorted(places, key=lineage.name):
         for node, origin in lineage.row_uses.get(place, []):
             ways[node][lineage.name(place)].append(ROW_USES[origin.kind])
     if ways:
-        yield from ("", "Rows, and so every column of them:")
+        yield from ("", "Rows, and therefore all columns, of:")
     for node, deciders in ways.items():
         told = [f"{name} {' and '.join(unique(hows))}" for name, hows in deciders.items()]
         line = f"{lineage.nodes[node].label}: {'; '.join(told)}"
         if readers := all_readers(lineage, node):
-            line += f" (and so what reads it: {', '.join(readers)})"
+            line += f" (and therefore its readers: {', '.join(readers)})"
         yield from fork(line, "", None, width)
 
 
@@ -249,7 +249,7 @@ def reading(lineage: Lineage, node: str) -> list[str]:
 
 
 def perhaps(lineage: Lineage, places: Iterable[Place], width: int) -> Iterator[str]:
-    """Yield the columns with incomplete lineage that might come from these."""
+    """Yield the columns with incomplete lineage that may depend on these."""
     places = set(places)
     readers = {each for place in places for each in reading(lineage, place.node)[1:]}
     nodes = [node for key, node in lineage.nodes.items() if key in readers]
@@ -261,7 +261,7 @@ def perhaps(lineage: Lineage, places: Iterable[Place], width: int) -> Iterator[s
     ]
     names += [f"the rows of {node.label}" for node in nodes if node.rows.untraced]
     if names:
-        yield from ("", "Perhaps also, because these cannot be told in full:")
+        yield from ("", "Possibly also, because these cannot be traced completely:")
         yield from fork(", ".join(names), "", None, width)
 
 
@@ -269,7 +269,7 @@ def changed(lineage: Lineage, nodes: Iterable[str], width: int) -> Iterator[str]
     """Warn about models whose files have changed since the recording."""
     names = [lineage.nodes[node].label for node in nodes if lineage.nodes[node].changed]
     if names:
-        text = f"Changed since this was recorded, so perhaps not true: {', '.join(names)}"
+        text = f"Changed since this was recorded, so possibly outdated: {', '.join(names)}"
         yield from ("", *wrap(text, width, break_on_hyphens=False))
 
 

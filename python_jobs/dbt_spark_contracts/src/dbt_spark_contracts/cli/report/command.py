@@ -69,22 +69,24 @@ def in_short(run: dict[str, Any]) -> dict[str, Any]:
         "seconds": f"{run['seconds']:.1f}",
         "tables": run["tables"],
         "rows": sum(node["rows_written"] or 0 for node in run["nodes"]),
+        "rejected": sum(node["rejected"] or 0 for node in run["nodes"]),
         "errors": run["errors"],
         "git_commit": (run["git_commit"] or "")[:12],
     }
 
 
 def failures(run: dict[str, Any]) -> list[dict[str, Any]]:
-    """The nodes of a run that did not pass, a line each."""
-    return [
-        {
-            "run": run["run"],
-            "node": node["node"],
-            "status": node["status"],
-            "message": shortened(node["message"] or ""),
-        }
+    """The nodes of a run that did not pass, a line each, and why it was held back else."""
+    found = [
+        (node["node"], node["status"], shortened(node["message"] or ""))
         for node in run["nodes"]
         if node["status"] not in PASSED
+    ]
+    if run["reason"]:
+        found.append(("", run["status"], run["reason"]))
+    return [
+        {"run": run["run"], "node": node, "status": status, "message": message}
+        for node, status, message in found
     ]
 
 

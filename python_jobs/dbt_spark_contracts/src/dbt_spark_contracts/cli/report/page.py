@@ -7,11 +7,15 @@ from typing import Any
 
 from dbt_spark_contracts.cli.report import plots
 from dbt_spark_contracts.cli.report.command import failures, in_short
+from dbt_spark_contracts.cli.terminal import harmless
 
 HERE = Path(__file__).parent
 
 # The nodes of the newest run, as columns.
-NODE_COLUMNS = ("table_name", "status", "seconds", "rows_written", "files_written", "total_rows")
+NODE_COLUMNS = (
+    *("table_name", "status", "seconds"),
+    *("rows_written", "rejected", "files_written", "total_rows"),
+)
 
 
 def html(runs: list[dict[str, Any]]) -> str:
@@ -59,4 +63,4 @@ def _cell(value: Any) -> str:
         return f"<td class=number>{value:,.1f}</td>"
     if isinstance(value, int):
         return f"<td class=number>{value:,}</td>"
-    return f"<td>{escape(str(value))}</td>"
+    return f"<td>{escape(harmless(str(value)))}</td>"

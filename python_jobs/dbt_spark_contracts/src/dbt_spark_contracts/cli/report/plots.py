@@ -1,6 +1,7 @@
 """The plots of the report, as SVG: matplotlib draws them, and no script is in them."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,11 +23,11 @@ STYLE: Any = {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": 
 def seconds_of_runs(runs: Sequence[dict[str, Any]]) -> str:
     """A bar for each run, the oldest first."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure("seconds of each run")
+        drawn, axes = figure("seconds of each run")
         colors = [COLORS.get(run["status"], OTHER) for run in runs]
         axes.bar(range(len(runs)), [run["seconds"] for run in runs], color=colors)
         _name_runs(axes, runs)
-        return _svg(figure)
+        return svg(drawn)
 
 
 def seconds_of_models(runs: Sequence[dict[str, Any]]) -> str:
@@ -47,21 +48,27 @@ def _lines(runs: Sequence[dict[str, Any]], title: str, value: str) -> str:
                 points.setdefault(node["table_name"], []).append((place, node[value]))
     largest = sorted(points, key=lambda name: -max(height for _, height in points[name]))
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure(title)
+        drawn, axes = figure(title)
         for name in largest[:MOST_LINES]:
             axes.plot(*zip(*points[name], strict=True), "o-", label=name, markersize=4)
         if points:
             axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
         _name_runs(axes, runs)
-        return _svg(figure)
+        return svg(drawn)
 
 
-def _figure(title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(10, 3), layout="constrained")
-    axes = figure.subplots()
+def figure(title: str, size: tuple[float, float] = (10, 3)) -> tuple[Figure, Axes]:
+    """A figure with one plot.
+
+    Args:
+        title: Its title.
+        size: Its width and height.
+    """
+    drawn = Figure(figsize=size, layout="constrained")
+    axes = drawn.subplots()
     axes.set_title(title, loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    return drawn, axes
 
 
 def _name_runs(axes: Axes, runs: Sequence[dict[str, Any]]) -> None:
@@ -73,7 +80,11 @@ def _name_runs(axes: Axes, runs: Sequence[dict[str, Any]]) -> None:
     axes.set_ylim(bottom=0)
 
 
-def _svg(figure: Figure) -> str:
+def svg(drawn: Figure) -> str:
+    """A figure as SVG, to be put into a page."""
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
+    with warnings.catch_warnings():
+        # The font here only measures: a reader's browser has its own.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        drawn.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()[text.getvalue().index("<svg") :]

@@ -20,7 +20,7 @@
   {%- endif -%}
   {%- set node = found | first -%}
   {%- if not node.config.contract.enforced -%}
-    {%- do exceptions.raise_compiler_error(model ~ ' has no enforced contract to keep to.') -%}
+    {%- do exceptions.raise_compiler_error(model ~ ' has no enforced contract.') -%}
   {%- endif -%}
   {%- set table = adapter.get_relation(node.database, node.schema, node.alias) -%}
   {%- if not table -%}

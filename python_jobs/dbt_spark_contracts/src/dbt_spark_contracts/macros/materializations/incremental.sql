@@ -1,9 +1,10 @@
 {#
-    A model, SQL or Python, whose rows are merged into, or appended to, its Iceberg table.
+    Builds an incremental Iceberg table from a model, SQL or Python.
 
-    The same steps as `table`; only the write differs, by dbt-spark's incremental_strategy (merge with a
-    unique_key, else append; insert_overwrite, microbatch). The first run and --full-refresh overwrite;
-    nothing is ever dropped.
+    The steps are the same as in `table`. Only the write differs. It depends on dbt-spark's
+    incremental_strategy: merge (the default with a unique_key), append (the default without one),
+    insert_overwrite or microbatch. The first run and --full-refresh overwrite the table. The table is
+    never dropped.
 #}
 {% materialization incremental, adapter='spark', supported_languages=['sql', 'python'] %}
   {%- if adapter.is_unguarded(this, model, graph) -%}

@@ -1,7 +1,11 @@
 {#
-    The steps of a model, SQL or Python, that becomes an Iceberg table. Out: what dbt wants of a materialization.
+    The steps that build an Iceberg table from a model, SQL or Python.
 
-    In: how its rows come into the table if that is there; none replaces all of them by each run.
+    Args:
+        strategy: the incremental strategy for an existing table. With none, each run replaces all rows.
+
+    Returns:
+        The result of the materialization.
 #}
 {% macro contracts__make_table(strategy=none) %}
   {%- set at = contracts__begin() -%}
@@ -26,6 +30,6 @@
     {%- do contracts__write_incrementally(at, strategy, keys, window) -%}
   {%- endif -%}
 
-  {#- 5. publish: at the end of the run, end_run does -#}
+  {#- 5. publish: end_run does it at the end of the run -#}
   {{ return(contracts__end(at, checked, strategy is none or should_full_refresh())) }}
 {% endmacro %}

@@ -1,8 +1,9 @@
 {#
-    A seed becomes an Iceberg table in the steps of any model, and is overwritten by each run; where
-    dbt-spark drops it and makes it anew, and so leaves its readers without it, and without its history.
+    Builds an Iceberg table from a seed, in the same steps as a model. Each run overwrites the table.
+    (dbt-spark would drop and recreate it. Readers would have no table in between, and its history would
+    be lost.)
 
-    Config: column_types, and what `table` takes.
+    Config: column_types, and the configs of `table`.
 #}
 {% materialization seed, adapter='spark' %}
   {%- if adapter.is_unguarded(this, model, graph) -%}
@@ -28,11 +29,11 @@
   {%- set rows = agate_table.rows | length -%}
   {%- call noop_statement('main', 'INSERT ' ~ rows, 'INSERT', rows) -%}{%- endcall -%}
 
-  {#- 5. publish: at the end of the run, end_run does -#}
+  {#- 5. publish: end_run does it at the end of the run -#}
   {{ return(contracts__end(at, checked)) }}
 {% endmaterialization %}
 
-{#- Out: the type of each of a seed's columns: what its config says, else what dbt found in the file. -#}
+{#- Returns: the type of each column of a seed, from its config, or else as dbt inferred it. -#}
 {% macro contracts__seed_types(agate_table) %}
   {%- set types = {} -%}
   {%- for name in agate_table.column_names -%}

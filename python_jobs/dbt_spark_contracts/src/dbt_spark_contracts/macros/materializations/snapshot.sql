@@ -1,9 +1,12 @@
 {#
-    A snapshot, by dbt's own queries (strategy, staging, merge), in the steps of any model: staged as a
-    temporary view, held against the marks of columns, written where the run writes, never dropped.
+    Builds a snapshot with dbt's own queries (strategy, staging, merge), in the same steps as a model: it
+    is staged as a temporary view, checked against the marks of columns, and written to the run's branch.
+    The table is never dropped.
 
-    dbt-spark stages it as a view of the catalog, and a catalog of Iceberg's may have none. Config: dbt's
-    own, and what `table` takes. --full-refresh does not touch it, as ever with dbt.
+    (dbt-spark stages it as a view in the catalog, but an Iceberg catalog may not support views.)
+    --full-refresh does not affect snapshots, as in stock dbt.
+
+    Config: dbt's own, and the configs of `table`.
 #}
 {% materialization snapshot, adapter='spark' %}
   {%- if adapter.is_unguarded(this, model, graph) -%}
@@ -37,11 +40,11 @@
     {%- do contracts__merge_snapshot(at, checked.promise) -%}
   {%- endif -%}
 
-  {#- 5. publish: at the end of the run, end_run does -#}
+  {#- 5. publish: end_run does it at the end of the run -#}
   {{ return(contracts__end(at, checked, full_refresh=false)) }}
 {% endmaterialization %}
 
-{#- Lets the staged view stand for the rows that dbt's own queries make of the snapshot's. -#}
+{#- Stages the rows that dbt's own queries return for the snapshot. -#}
 {% macro contracts__stage_snapshot(at, strategy, dbts_own) %}
   {%- do adapter.require_query(compiled_code) -%}
   {%- if at.existing is none -%}
@@ -56,7 +59,7 @@
   {%- do adapter.stage_query(at.staged) -%}
 {% endmacro %}
 
-{#- Merges the staged rows into the snapshot's table, by dbt's own statement. -#}
+{#- Merges the staged rows into the snapshot's table, with dbt's own statement. -#}
 {% macro contracts__merge_snapshot(at, promise) %}
   {%- do adapter.settle(at.staged) -%}
   {%- set quoted = [] -%}
@@ -68,7 +71,13 @@
   {%- endcall -%}
 {% endmacro %}
 
-{#- Out: the columns of dbt's staging query that are not the snapshot's. In: its unique_key, one or a list. -#}
+{#-
+    Args:
+        unique_key: the snapshot's unique_key, one or a list.
+
+    Returns:
+        The columns of dbt's staging query that are not columns of the snapshot.
+-#}
 {% macro contracts__snapshot_internals(unique_key) %}
   {%- set internal = ['dbt_change_type', 'dbt_unique_key'] -%}
   {%- for _ in unique_key if unique_key | is_list -%}
@@ -77,14 +86,14 @@
   {{- return(internal) -}}
 {% endmacro %}
 
-{#- dbt's own, which names its columns: dbt-spark's `insert *` fails once the source lacks one of the snapshot's. -#}
+{#- dbt's own merge, which names the columns. dbt-spark's `insert *` fails if the source lacks a column. -#}
 {% macro spark__snapshot_merge_sql(target, source, insert_cols) %}
   {{- default__snapshot_merge_sql(target, source, insert_cols) -}}
 {% endmacro %}
 
 {#-
-    dbt's staging query asks for the names of a table's columns by this macro, and dbt-spark's gives the rows
-    of `describe`, which have none: what is deleted would go into the history as a row of nulls.
+    dbt's staging query gets a table's columns from this macro. dbt-spark's version returns the rows of
+    `describe`, which have no `name`: deleted rows would be recorded as rows of nulls.
 -#}
 {% macro spark__get_columns_in_relation(relation) %}
   {{- return(adapter.get_columns_in_relation(relation)) -}}

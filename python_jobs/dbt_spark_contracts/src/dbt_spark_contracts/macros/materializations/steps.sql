@@ -1,19 +1,19 @@
 {#-
-    The steps that materializations share. dbt lets a `statement` run Python in a materialization's own
-    body only; `adapter.run_python` may be called from anywhere.
+    The steps that the materializations share. In dbt, a `statement` can run Python only in the body of a
+    materialization; `adapter.run_python` can be called from anywhere.
 
-    A step hands on `at`: the model's `table`, the `existing` one (none if absent), and the view that the
-    model is `staged` as.
+    The steps pass on `at`: the model's `table`, the `existing` table (none if absent), and the `staged`
+    view.
 -#}
 
-{#- Raises an error if the run should have begun, and has not: no lock and no branch means no write. -#}
+{#- Raises an error if the run should have begun and has not: without a lock and a branch, nothing is written. -#}
 {% macro contracts__begin(type='table') %}
   {%- for name, way_out in {
-      'sql_header': 'say it in a pre_hook',
-      'clustered_by': 'say `partition_by: ["bucket(8, column)"]`',
-      'options': 'say it in tblproperties',
+      'sql_header': 'use a pre_hook',
+      'clustered_by': 'use `partition_by: ["bucket(8, column)"]`',
+      'options': 'use tblproperties',
   }.items() if config.get(name) -%}
-    {%- do exceptions.raise_compiler_error(this ~ ': ' ~ name ~ ' has no meaning for an Iceberg table here: ' ~ way_out ~ '.') -%}
+    {%- do exceptions.raise_compiler_error(this ~ ': ' ~ name ~ ' has no effect on an Iceberg table: ' ~ way_out ~ '.') -%}
   {%- endfor -%}
   {%- if config.get('grants') %}{% do adapter.require_grants(this) %}{% endif -%}
   {%- do adapter.require_begun(this, contracts__command(), graph) -%}
@@ -25,9 +25,11 @@
 {% endmacro %}
 
 {#
-    Out: the relation of the temporary view that this model is staged as. All threads share one
-    session, so the schema is part of its name, and so is the batch of a microbatch model. It needs no quotes,
-    and differs from others by more than capitals, which Spark does not tell apart in a view's name.
+    Returns:
+        The relation of the temporary view that this model is staged as.
+
+    All threads share one session, so the schema and the batch of a microbatch model are part of the name.
+    The name needs no quotes. It is unique even if case is ignored, as Spark does for view names.
 #}
 {% macro contracts__staged_view() %}
   {%- set batch = '__' ~ model.batch.id if model.batch else '' -%}
@@ -38,9 +40,11 @@
 {% endmacro %}
 
 {#-
-    Runs hooks in dbt's order: those of `transaction: false` before the others, or, in reverse, after them.
-    Spark has no transactions: dbt's own run_hooks would send it a `commit` for these. Raises an error if one
-    has let Spark write elsewhere.
+    Runs hooks in dbt's order: hooks with `transaction: false` before the others or, in reverse, after them.
+    dbt's own run_hooks would send Spark a `commit` for these, but Spark has no transactions.
+
+    Raises:
+        An error if a hook has redirected Spark's writes.
 -#}
 {% macro contracts__run_hooks(hooks, reverse=false) %}
   {%- for hook in hooks | sort(attribute='transaction', reverse=reverse) -%}
@@ -50,10 +54,15 @@
 {% endmacro %}
 
 {#
-    1. stage: lets the temporary view `staged` stand for the rows of the model, SQL or Python. Nothing is
-    computed yet. Raises Spark's error if the code of a SQL model is no query.
+    1. stage: creates the temporary view `staged` for the rows of the model, SQL or Python. Nothing is
+    computed. The code of a Python model creates the view itself.
 
-    In: the view; under which name dbt has the result. A Python model names its rows `staged` itself.
+    Args:
+        staged: the view.
+        name: the name of dbt's statement.
+
+    Raises:
+        Spark's error if the code of a SQL model is not a query.
 #}
 {% macro contracts__stage(staged, name='main') %}
   {%- if model.language == 'python' -%}
@@ -70,11 +79,16 @@
 {% endmacro %}
 
 {#
-    2. check: holds the staged rows and the existing table against what the model promises, before anything
-    is computed. Costs analysis only.
+    2. check: checks the staged rows and the existing table against the model's promise, before anything is
+    computed. This costs analysis, and no Spark job.
 
-    In: of a snapshot, those columns of the view that are none of the table's, and those that dbt adds.
-    Out: the `promise`, how the table differs from it (`drift`), the `marks` that a snapshot's columns take over.
+    Args:
+        at: see above.
+        internal: for a snapshot, the columns of the view that the table does not have.
+        dbts_own: for a snapshot, the columns that dbt adds.
+
+    Returns:
+        The `promise`, the `drift` of the table, and the `marks` that a snapshot's columns inherit.
 #}
 {% macro contracts__check(at, internal=[], dbts_own=[]) %}
   {%- set promise = contracts__promised_columns(at.staged, internal, dbts_own) -%}
@@ -87,7 +101,7 @@
   {{- return({'promise': promise, 'drift': drift, 'marks': marks}) -}}
 {% endmacro %}
 
-{#- Computes the rows of a Python model, once, unless its config says `checkpoint: false`. -#}
+{#- Computes the rows of a Python model once, unless its config has `checkpoint: false`. -#}
 {% macro contracts__checkpoint(at) %}
   {%- if model.language == 'python' and config.get('checkpoint', true) -%}
     {%- do adapter.checkpoint(at.staged) -%}
@@ -95,10 +109,12 @@
 {% endmacro %}
 
 {#
-    4. write: replaces every row of the table by the staged ones, by name. Not by `insert overwrite`, which
-    replaces some partitions only where the session says so.
+    4. write: replaces all rows of the table by the staged rows, by column name. It does not use `insert
+    overwrite`, which replaces only some partitions if the session is configured so.
 
-    In: the names of the table's columns, in its order.
+    Args:
+        at: see above.
+        names: the names of the table's columns, in its order.
 #}
 {% macro contracts__overwrite(at, names) %}
   {%- call statement('write') -%}
@@ -109,11 +125,16 @@
 {% endmacro %}
 
 {#
-    The table is written: it remembers what of, and carries its model's note. Then grants, post-hooks, and the
-    check of what these have done to it. (5. publish: at the end of the run, end_run does.)
+    After the write: stores the origins of the rows and the model's note in the table. Then grants,
+    post-hooks, and a check of the table after them. (5. publish: end_run does it at the end of the run.)
 
-    In: what `contracts__check` told; whether the table is written anew, for dbt's grants. Out: what dbt
-    wants of a materialization.
+    Args:
+        at: see above.
+        checked: the result of `contracts__check`.
+        full_refresh: whether all rows of the table were replaced.
+
+    Returns:
+        The result of the materialization.
 #}
 {% macro contracts__end(at, checked, full_refresh=true) %}
   {%- do adapter.keep_origins(at.table, at.staged, full_refresh and not model.batch) -%}

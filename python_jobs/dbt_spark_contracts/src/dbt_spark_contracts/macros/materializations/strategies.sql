@@ -1,14 +1,24 @@
-{#- How the rows of an incremental model come into its table, by its incremental_strategy. -#}
+{#- How the rows of an incremental model are written, by its incremental_strategy. -#}
 
-{#- Out: the model's incremental strategy, told on the first run as on later ones. Raises dbt-spark's compiler error if it knows none of that name. -#}
+{#-
+    Returns:
+        The model's incremental strategy. It is determined on the first run, too.
+
+    Raises:
+        dbt-spark's compiler error for an unknown strategy.
+-#}
 {% macro contracts__incremental_strategy() %}
   {%- set strategy = config.get('incremental_strategy') or ('merge' if config.get('unique_key') else 'append') -%}
   {{ return(dbt_spark_validate_get_incremental_strategy(strategy, 'iceberg')) }}
 {% endmacro %}
 
 {#
-    Out: the unique_key of a model that is merged, as columns of SQL, whatever their names are. Raises a compiler
-    error on the first run, too, if the model returns no such column, or none that another config of the merge names.
+    Returns:
+        The unique_key of a merge, as SQL columns. The names may have any characters.
+
+    Raises:
+        A compiler error if the model does not return a column that the unique_key or another config of
+        the merge names. It is raised on the first run, too.
 #}
 {% macro contracts__merge_keys(at, strategy) %}
   {%- set keys = config.get('unique_key') if strategy == 'merge' else none -%}
@@ -18,17 +28,21 @@
   {{- return(adapter.merge_columns(at.staged, 'unique_key', keys)) -}}
 {% endmacro %}
 
-{#- dbt's own, but that the columns may have any names. -#}
+{#- Overrides dbt-spark's macro, so that column names may have any characters. -#}
 {% macro spark__get_merge_update_columns(merge_update_columns, merge_exclude_columns, dest_columns) %}
   {%- set updated = adapter.merge_columns(contracts__staged_view(), 'merge_update_columns', merge_update_columns) -%}
   {{- return(default__get_merge_update_columns(updated, merge_exclude_columns, dest_columns)) -}}
 {% endmacro %}
 
 {#
-    Of a microbatch model: lets the staged view hold its batch's rows only.
+    Limits the staged view of a microbatch model to the rows of its batch.
 
-    Out: the batch's window as SQL; none with other strategies. Raises a compiler error if dbt gives no batch (a project's own microbatch
-    macro turns batches off), or if earlier batches would be missing for good.
+    Returns:
+        The window of the batch as SQL, or none with other strategies.
+
+    Raises:
+        A compiler error if dbt passes no batch (a project's own microbatch macro disables batches), or if
+        earlier batches would never be built.
 #}
 {% macro contracts__limit_to_batch(at, strategy) %}
   {%- if strategy != 'microbatch' -%}
@@ -41,18 +55,20 @@
   {%- elif not contracts__replaces_all(at.existing) and not invocation_args_dict.event_time_start
       and adapter.skips_batches(at.existing, config.get('begin'), model.batch) -%}
     {%- do exceptions.raise_compiler_error(
-        this ~ ' is there and was never written, as a first run leaves it that fails, and dbt would begin with its '
-        ~ 'last batches: run it with --full-refresh.'
+        this ~ ' exists but was never written, because its first run failed, and dbt would begin with the last '
+        ~ 'batches: run it with --full-refresh.'
     ) -%}
   {%- endif -%}
   {{- return(adapter.limit_to_batch(at.staged, config.get('event_time'), model.batch, contracts__has_filtered_input())) -}}
 {% endmacro %}
 
 {#
-    Is all of the table's content made anew? On the first run, and with --full-refresh; but of a microbatch
-    model no more than the batches that are asked for, by a window or by `dbt retry`.
+    Args:
+        existing_relation: the existing relation, none if absent.
 
-    In: the existing relation, none if absent.
+    Returns:
+        Whether all rows of the table are replaced. That is on the first run and with --full-refresh. A
+        microbatch run with a time window, or of `dbt retry`, replaces only its batches.
 #}
 {% macro contracts__replaces_all(existing_relation) %}
   {%- if existing_relation is none or not should_full_refresh() -%}
@@ -61,7 +77,7 @@
   {{- return(not (model.batch and (model.previous_batch_results or invocation_args_dict.event_time_start))) -}}
 {% endmacro %}
 
-{#- Does dbt filter an input of this model by its batch? It does where the input has an event_time, in SQL. -#}
+{#- Returns: whether dbt filters an input of this model by its batch. It does for SQL and inputs with event_time. -#}
 {% macro contracts__has_filtered_input() %}
   {%- for parent in model.depends_on.nodes if model.language == 'sql' -%}
     {%- set node = graph.nodes.get(parent) or graph.sources.get(parent) -%}
@@ -73,10 +89,14 @@
 {% endmacro %}
 
 {#
-    Writes the staged rows by the strategy: dbt-spark's SQL for merge and append; replaced partitions, and a
-    replaced window, by Spark's own commands, which depend on no session's setting.
+    Writes the staged rows. Merge and append use dbt-spark's SQL. insert_overwrite and microbatch use Spark's
+    own commands, which do not depend on the session's settings.
 
-    In: the strategy, the keys of a merge, the window of a microbatch.
+    Args:
+        at: the result of `contracts__begin`.
+        strategy: the incremental strategy.
+        keys: the keys of a merge.
+        window: the window of a microbatch.
 #}
 {% macro contracts__write_incrementally(at, strategy, keys, window) %}
   {%- if strategy == 'insert_overwrite' -%}

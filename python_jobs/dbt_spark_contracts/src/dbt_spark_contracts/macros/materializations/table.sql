@@ -1,10 +1,14 @@
 {#
-    A model, SQL or Python, becomes an Iceberg table whose whole content is this run's.
+    Builds an Iceberg table from a model, SQL or Python. Each run replaces all rows.
 
-    The table is never dropped or replaced: it is overwritten, so that older snapshots stay readable.
+    The table is overwritten, never dropped or replaced, so older snapshots stay readable.
+
     Config: contract, checkpoint (Python only, default true), on_schema_change, partition_by,
-    tblproperties, persist_docs. Raises dbt's contract error if the model does not keep its contract,
-    and a compiler error, naming the columns, if the existing table does not.
+    tblproperties, persist_docs.
+
+    Raises:
+        dbt's contract error if the model violates its contract. A compiler error that names the columns
+        if the existing table does.
 #}
 {% materialization table, adapter='spark', supported_languages=['sql', 'python'] %}
   {%- if adapter.is_unguarded(this, model, graph) -%}

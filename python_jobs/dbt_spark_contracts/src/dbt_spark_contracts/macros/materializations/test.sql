@@ -1,8 +1,8 @@
 {#
-    A data test, by dbt's own materialization; but failures that are stored are rows of the models in
-    another schema, so they are held against the marks of columns first.
+    Runs a data test with dbt's own materialization. Stored failures are rows of the models in another
+    schema, so they are first checked against the marks of columns.
 
-    They are stored at once, on main: they are there to be looked at when the run has failed.
+    Failures are stored on main at once, so that you can look at them after the run has failed.
 #}
 {% materialization test, adapter='spark' %}
   {%- if should_store_failures() -%}

@@ -1,9 +1,12 @@
 {#
-    A model, SQL or Python, that is to be no Iceberg table, or whose meta says `unguarded` and why: dbt-spark's
-    own materialization writes it, as if the guard were not there. Its query is staged and held against the marks of columns all the same, so that
-    no such table hands on what may not leave.
+    Builds a node that is not an Iceberg table, or whose meta has `unguarded`, with dbt-spark's own
+    materialization. The guard only stages its query and checks it against the marks of columns.
 
-    In: the materialization's name. Out: what dbt wants of it.
+    Args:
+        materialization: the name of the materialization.
+
+    Returns:
+        The result of the materialization.
 #}
 {% macro contracts__by_dbt_spark(materialization) %}
   {%- do adapter.require_begun(this, contracts__command(), graph) -%}
@@ -13,7 +16,7 @@
     {%- do contracts__stage(staged, 'stage') -%}
     {%- do adapter.require_nothing_to_keep(model, staged, contracts__check_column_origins(staged)) -%}
   {%- endif -%}
-  {#- A snapshot and a seed have queries of their own. -#}
+  {#- dbt-spark has its own queries for snapshots and seeds. -#}
   {%- set query = 'select * from ' ~ staged if model.resource_type == 'model' else '' -%}
   {%- set result = adapter.by_dbt_spark(materialization, context, query) -%}
   {%- do adapter.drop_stage(staged) -%}

@@ -1,7 +1,8 @@
 {#
-    A unit test, as dbt's own materialization `unit` (global project, materializations/tests/unit.sql)
-    runs it, but for two things: the model is staged, as any model is, so that Spark analyzes it once; and
-    it may be a Python model, which loads the given rows by the views that are made of them here.
+    Runs a unit test like dbt's own materialization `unit` (global project,
+    materializations/tests/unit.sql), with two differences. The model is staged like any model, so that
+    Spark analyzes it once. And it may be a Python model, which reads the given rows from views that are
+    created here.
 #}
 {% materialization unit, adapter='spark', supported_languages=['sql', 'python'] %}
   {%- set sql_header = config.get('sql_header') if flags.REQUIRE_SQL_HEADER_IN_TEST_CONFIGS else none -%}

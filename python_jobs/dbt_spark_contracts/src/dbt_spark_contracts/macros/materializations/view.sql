@@ -1,14 +1,16 @@
 {#
-    A view of the catalog, if that has any: Iceberg's folder catalog and Glue's have none, REST has.
+    Creates a view in the catalog, if the catalog supports views. Iceberg's folder catalog and Glue do
+    not; REST does.
 
-    Its query is held against the contract and the marks of columns as any model's. Readers see its
-    definition at once, and by it what is published. A table is not dropped for it, as dbt would.
+    The query is checked against the contract and the marks of columns like that of any model. Readers see
+    the new definition at once; it reads published tables. An existing table is not dropped for a view, as
+    dbt would do.
 #}
 {% materialization view, adapter='spark' %}
   {%- set at = contracts__begin('view') -%}
   {%- if at.existing and at.existing.is_table -%}
     {%- do exceptions.raise_compiler_error(
-        this ~ ' is a table, which is not dropped for a view: give the view another alias, or drop the table yourself.'
+        this ~ ' is a table, and is not dropped for a view: give the view another alias, or drop the table yourself.'
     ) -%}
   {%- endif -%}
   {{ contracts__run_hooks(pre_hooks) }}

@@ -1,8 +1,8 @@
 {#
-    What `dbt-spark-contracts report` shows: the newest runs on record, with their nodes.
+    Returns the newest recorded runs with their nodes to `dbt-spark-contracts report`.
 
     Args:
-        limit: how many runs at most.
+        limit: the maximum number of runs.
 #}
 {% macro contracts__recorded_runs(limit=20) %}
   {%- do adapter.recorded_runs(contracts__command(), graph, limit) -%}

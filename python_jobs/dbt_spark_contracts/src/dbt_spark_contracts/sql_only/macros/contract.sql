@@ -1,9 +1,11 @@
 {#
-    A SQL model under an enforced contract, by dbt-spark's own materialization: its columns are compared with the
-    contract on every run, an incremental table with it before it is written, and its rows while they are.
-    All others, dbt-spark writes as it does.
+    Build a model with dbt-spark's own materialization. For a SQL model with an enforced contract, compare its columns
+    with the contract on every run, compare an existing incremental table with it before the write, and check the rows
+    during the write.
 
-    In: the materialization's name. Out: what dbt wants of it.
+    Args:
+        materialization: the name of the materialization.
+    Returns: the result of the materialization.
 #}
 {% macro contracts__by_sql(materialization) %}
   {%- do adapter.check_what_is_not_traced(model, graph) -%}
@@ -12,7 +14,7 @@
   {%- endif -%}
   {{ run_hooks(pre_hooks) }}
 
-  {#- 1. stage: the types of both are as this Spark spells them. -#}
+  {#- 1. stage: so that this Spark spells the types of both. -#}
   {%- set staged = api.Relation.create(identifier=this.identifier ~ '__dbt_stage') -%}
   {%- set promised = api.Relation.create(identifier=this.identifier ~ '__dbt_contract') -%}
   {%- set columns = contracts__columns_of_query(staged, compiled_code) -%}
@@ -24,7 +26,7 @@
   {%- if materialization == 'incremental' and existing and existing.is_table and not should_full_refresh() -%}
     {%- set there = contracts__columns(existing) -%}
     {%- set missing = adapter.check_drift(this, contract, there, config.get('on_schema_change')) -%}
-    {#- dbt-spark's own way fails by thrift: it asks a statement for rows that has none. -#}
+    {#- dbt-spark's own macro fails with thrift: it fetches rows from a statement that returns none. -#}
     {%- if missing -%}
       {%- call statement('contracts_add') -%}alter table {{ this }} add columns ({{ missing | join(', ') }}){%- endcall -%}
     {%- endif -%}
@@ -39,7 +41,7 @@
   {{ return(result) }}
 {% endmacro %}
 
-{#- Out: the columns of a query, which becomes a temporary view; see contracts__columns. -#}
+{#- Create a temporary view of a query. Returns: its columns, see contracts__columns. -#}
 {% macro contracts__columns_of_query(view, query) %}
   {%- call statement('contracts_stage') -%}
     create or replace temporary view {{ view }} as
@@ -48,7 +50,7 @@
   {{ return(contracts__columns(view)) }}
 {% endmacro %}
 
-{#- Out: the columns of a table or view, in order: dicts of name and data_type. -#}
+{#- Returns: the columns of a table or view, in order, as dicts of name and data_type. -#}
 {% macro contracts__columns(relation) %}
   {%- call statement('contracts_columns', fetch_result=True) -%}
     describe table {{ relation }}

@@ -1,4 +1,4 @@
-{#- dbt-spark's own, and what of a contract needs SQL only. -#}
+{#- dbt-spark's own materializations, with the checks of a contract that need only SQL. -#}
 
 {% materialization table, adapter='spark', supported_languages=['sql', 'python'] %}
   {{ return(contracts__by_sql('table')) }}

@@ -45,11 +45,13 @@ def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
         yield from _moved(key, old, new, after)
         yield from _config(key, old, new)
         if old["resource_type"] != "seed" and old.get("raw_code") != new.get("raw_code"):
-            yield Change("code", f"{called(new)} has other code", file_of(new), {key: Reach.QUERY})
+            yield Change(
+                "code", f"the code of {called(new)} has changed", file_of(new), {key: Reach.QUERY}
+            )
         elif parents(old) != parents(new):
             yield Change("code", _reads(old, new), file_of(new), {key: Reach.QUERY})
         if file_of(old) != file_of(new):
-            text = f"{called(new)} stands in {file_of(new)}, and stood in {file_of(old)}"
+            text = f"{called(new)} is in {file_of(new)}, and was in {file_of(old)}"
             yield Change("file", text, file_of(new))
 
 
@@ -62,7 +64,7 @@ def _reads(old: dict, new: dict) -> str:
     """Describe that the same code reads other nodes: another model version, or through a macro."""
     won, lost = parents(new) - parents(old), parents(old) - parents(new)
     parts = [*([f"reads {names(won)}"] if won else [])]
-    parts += [f"does not read {names(lost)} any more"] if lost else []
+    parts += [f"no longer reads {names(lost)}"] if lost else []
     return f"{called(new)} {', and '.join(parts)}"
 
 

@@ -103,7 +103,7 @@ def _columns(old: dict, new: dict) -> Iterator[str]:
     yield from (f"column {name} is gone" for name in was if name not in now)
     yield from (f"column {name} is new" for name in now if name not in was)
     if [name for name in was if name in now] != [name for name in now if name in was]:
-        yield "its columns are in another order"
+        yield "its columns are in a different order"
     for name in now:
         if name in was and was[name] != now[name]:
             yield from (f"column {name}: {text}" for text in _column(was[name], now[name]))
@@ -132,11 +132,11 @@ def _difference(name: str, was: object, now: object) -> Iterator[str]:
     if was == now or (was in empty and now in empty):
         return
     if name in (*NOT_SHOWN, "code"):
-        yield f"{name} is another"
+        yield f"{name} has changed"
     else:
         texts = [told(_short(value)) if value not in empty else "not set" for value in (now, was)]
         same = texts[0] == texts[1]  # as far as they are shown
-        yield f"{name} is another" if same else f"{name} is {texts[0]}, and was {texts[1]}"
+        yield f"{name} has changed" if same else f"{name} is {texts[0]}, and was {texts[1]}"
 
 
 def _short(value: object) -> object:

@@ -33,12 +33,12 @@ def changed(root: Path, files: Collection[str], after: Manifest) -> Iterator[Cha
     """
     if own := of_guard(root, files):
         more = f" and {len(own) - 1} more" if len(own) > 1 else ""
-        text = f"the guard itself is another, which every model may feel: {own[0]}{more}"
+        text = f"the guard itself has changed, which may affect every model: {own[0]}{more}"
         yield Change("guard", text, own[0], dict.fromkeys(after.nodes, Reach.ALL))
     for file in files:
         parts = Path(file).parts
         if VERSIONS.fullmatch(parts[-1]) or VERSIONS.fullmatch("/".join(parts[-2:])):
-            text = f"{file} is another: what is checked here is built by what is installed here"
+            text = f"{file} has changed: this check uses the packages that are installed here"
             yield Change("environment", text, file)
 
 

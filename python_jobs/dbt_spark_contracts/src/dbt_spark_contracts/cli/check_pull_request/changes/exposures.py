@@ -19,7 +19,7 @@ def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
             yield Change("exposure", f"the exposure {name} is gone: it read {names(parents(old))}")
         else:
             if lost := parents(old) - parents(new):
-                text = f"the exposure {name} does not read {names(lost)} any more"
+                text = f"the exposure {name} no longer reads {names(lost)}"
                 yield Change("exposure", text, file)
             if won := parents(new) - parents(old):
                 yield Change("exposure", f"the exposure {name} reads {names(won)} too", file)

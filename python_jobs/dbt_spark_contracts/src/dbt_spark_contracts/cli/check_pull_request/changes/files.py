@@ -69,7 +69,7 @@ def changed(
             if not file.endswith(NO_DATA) and any(names_file(text, file) for text in texts)
         }
         if named:
-            text = f"the file {file} is another: named by {names(named)}"
+            text = f"the file {file} has changed: named by {names(named)}"
             # No plan shows a file's content.
             yield Change("file", text, file, dict.fromkeys(named, Reach.ALL))
         elif not file.startswith("../"):

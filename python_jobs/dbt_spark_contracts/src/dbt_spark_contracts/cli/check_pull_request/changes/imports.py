@@ -38,7 +38,7 @@ def changed(
             continue
         models = old.get(file, set()) | new.get(file, set())
         # If a model imports another module now, its own code has changed, which `code` reports.
-        how = "is new" if texts[0] is None else "is gone" if texts[1] is None else "is another"
+        how = "is new" if texts[0] is None else "is gone" if texts[1] is None else "has changed"
         yield Change(
             "import",
             f"the module {file} {how}: imported by {names(models)}",
@@ -65,7 +65,7 @@ def _maybe_imported(
     own = {file_of(node) for state in states for node in state.nodes.values()}
     for file in sorted({*files} - own) if models else ():
         if file.endswith(".py"):
-            text = f"the module {file} is another: {names(models)} may import it"
+            text = f"the module {file} has changed: {names(models)} may import it"
             yield Change("import", text, file, dict.fromkeys(models, Reach.QUERY))
 
 

@@ -107,7 +107,7 @@ def changed(before: Manifest, after: Manifest) -> Iterator[Change]:
         texts = [state.macros.get(key, {}).get("macro_sql") for state in (before, after)]
         if texts[0] == texts[1]:
             continue
-        how = "is new" if texts[0] is None else "is gone" if texts[1] is None else "is another"
+        how = "is new" if texts[0] is None else "is gone" if texts[1] is None else "has changed"
         state = before if texts[1] is None else after
         macro = state.macros[key]
         # A new or removed macro changes which macro its name refers to.

@@ -57,7 +57,7 @@ def _tests(before: Manifest, after: Manifest) -> Iterator[Change]:
             if was != now:
                 yield Change("test", f"{test}: {name} is {now}, and was {was}", file)
         if _what_it_asks(old) != _what_it_asks(new):
-            yield Change("test", f"{test} asks for something else", file)
+            yield Change("test", f"{test} tests something else", file)
 
 
 def _settings(*tests: dict) -> list[str]:
@@ -104,7 +104,7 @@ def _compulsory(root: Path, tree: Path, after: Manifest) -> Iterator[Change]:
     """Yield the schemas in which contracts are no longer required."""
     was, now = (schemas_with_contracts(folder, after.project) for folder in (tree, root))
     if lost := was - now:
-        text = f"contracts are not compulsory any more in {', '.join(sorted(lost))}"
+        text = f"contracts are no longer required in {', '.join(sorted(lost))}"
         yield Change("allowance", text, PROJECT_FILE)
 
 

@@ -35,7 +35,7 @@ def changed(root: Path, tree: Path, before: Manifest, after: Manifest) -> Iterat
             continue
         old, new = _rows(tree, old_node), _rows(root, node)
         if old == new:
-            text = f"the file of the seed {short_name(key)} is another, and its rows are the same"
+            text = f"the file of the seed {short_name(key)} has changed, but its rows are the same"
             if (tree / file_of(old_node)).read_bytes() != (root / file_of(node)).read_bytes():
                 yield Change("seed", text, file_of(node))
             continue
@@ -61,7 +61,7 @@ def differences(old: Rows, new: Rows) -> tuple[list[str] | None, list[str]]:
     if header != old_header:
         lost = [f"{name} is gone" for name in old_header if name not in header]
         won = [f"{name} is new" for name in header if name not in old_header]
-        return None, ["columns: " + (", ".join([*lost, *won]) or "in another order")]
+        return None, ["columns: " + (", ".join([*lost, *won]) or "in a different order")]
     count = f"{len(new) - 1} rows, and {len(old) - 1} before"
     if max(len(old), len(new)) > COMPARED:
         return None, [count]

@@ -57,7 +57,7 @@ def of_project(root: Path, tree: Path, after: Manifest) -> Iterator[Change]:
         if was == now:
             continue
         reaches = dict.fromkeys(after.nodes, Reach.ALL) if name in OF_ALL_MODELS else {}
-        where = ", which every model may feel" if reaches else ""
+        where = ", which may affect every model" if reaches else ""
         text = f"{name} is {_told(now)}, and was {_told(was)}{where}"
         yield Change("project", text, PROJECT_FILE, reaches)
 
@@ -78,9 +78,9 @@ def of_profiles(project: Project, tree: Path, after: Manifest) -> Iterator[Chang
         if name in WHERE_TABLES_ARE:
             reach, where = Reach.NAME, "so every table of that target moves"
         elif re.fullmatch(HARMLESS, name) or path[-1] == "target":
-            reach, where = None, "which decides about no row"
+            reach, where = None, "which affects no rows"
         else:
-            reach, where = Reach.ALL, "which every model may feel"
+            reach, where = Reach.ALL, "which may affect every model"
         reaches = dict.fromkeys(after.nodes, reach) if reach else {}
         yield Change("profile", f"{text}, {where}", here, reaches)
 

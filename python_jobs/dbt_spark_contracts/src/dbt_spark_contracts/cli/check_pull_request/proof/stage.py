@@ -85,7 +85,7 @@ def _staged(side: Side, key: str, code: str, stand_ins: StandIns) -> "DataFrame"
             code = re.sub(whole, stand_ins.view(name), code)
     schemas = {each["schema"] for each in side.manifest.nodes.values()}
     if depends_on_when_or_where(code, schemas):
-        raise ValueError("its query reads more than its refs, or is another one on another day")
+        raise ValueError("its query reads more than its refs, or depends on the day")
     return stand_ins.spark.sql(code)
 
 
@@ -99,7 +99,7 @@ class Handed:
         self.key = key
 
     def _refuse(self, *_: object) -> Any:
-        raise TypeError("the model looks into a value that another run may have otherwise")
+        raise TypeError("the model reads a value that may differ in another run")
 
     __bool__ = __eq__ = __str__ = __repr__ = __format__ = __iter__ = __len__ = _refuse
     __hash__ = None  # type: ignore[assignment]
@@ -123,7 +123,7 @@ def _run(root: Path, source: str, code: str, stand_ins: StandIns) -> "DataFrame"
 
     def load(relation: str) -> "DataFrame":
         if not isinstance(relation, str):
-            raise TypeError("a source of files is no table")
+            raise TypeError("a source of files is not a table")
         views.append(stand_ins.view(relation))
         return stand_ins.spark.table(views[-1])
 

@@ -89,7 +89,7 @@ def _call(method: str, address: str, token: str, data: dict | None = None) -> An
         },
     )
     if not address.startswith(("https://", "http://")):
-        raise ValueError(f"{address} is no address of an API")
+        raise ValueError(f"{address} is not the address of an API")
     with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
         return json.load(answer)
 
@@ -98,7 +98,7 @@ def _number(environment: Mapping[str, str]) -> int:
     """Return the number of the pull request that the workflow runs for."""
     event = json.loads(Path(environment["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
     if "pull_request" not in event:
-        raise ValueError("the event is of no pull request")
+        raise ValueError("the event is not of a pull request")
     return int(event["pull_request"]["number"])
 
 
@@ -107,7 +107,7 @@ def _body(lines: list[str]) -> str:
     if len(body) <= LONGEST:
         return body
     cut = body[:LONGEST].rpartition("\n")[0]
-    return f"{cut}\n\n… the rest is in the job's summary."
+    return f"{cut}\n\n… The rest is in the job's summary."
 
 
 def _data(text: str) -> str:

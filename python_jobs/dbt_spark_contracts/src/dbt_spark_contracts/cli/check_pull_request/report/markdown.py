@@ -9,8 +9,8 @@ from dbt_spark_contracts.cli.check_pull_request.text import inline
 
 SHOWN = 10  # files
 NOT_BUILT = (
-    "Nothing was built (--no-build): leaks of marked columns, and queries that do not keep their "
-    "contract, were not looked for. What is touched is read off dbt's graph."
+    "Nothing was built (--no-build): leaks of marked columns, and queries that violate their "
+    "contract, were not checked. The affected columns come from dbt's graph."
 )
 
 

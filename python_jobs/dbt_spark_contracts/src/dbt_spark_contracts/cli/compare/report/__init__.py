@@ -1,1 +1,1 @@
-"""What a comparison found, for people and programs."""
+"""The reports of a comparison, for people and for programs."""

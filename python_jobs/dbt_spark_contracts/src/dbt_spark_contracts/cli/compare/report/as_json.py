@@ -1,4 +1,4 @@
-"""The report as JSON, for programs. The names of its keys do not change."""
+"""The report as JSON, for programs. Its keys are stable."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ KINDS = {
 
 
 def as_json(found: Comparison) -> str:
-    """All that was found."""
+    """Return the result of a comparison as JSON."""
     explanation = found.explanation
     content: dict[str, Any] = {
         "version": VERSION,

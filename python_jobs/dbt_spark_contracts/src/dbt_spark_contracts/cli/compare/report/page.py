@@ -1,7 +1,6 @@
 """The report as one page that needs no network and runs no script.
 
-All that comes from the tables stands in it as text. A content security policy admits the page's own
-style and nothing else.
+All content from the tables is escaped. A content security policy allows only the page's own style.
 """
 
 from collections.abc import Iterable
@@ -19,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 def html(found: Comparison) -> str:
-    """The page, as a text."""
+    """Return the page as HTML."""
     since = found.explanation.since if found.explanation else ""
     page = Template(_part("page.html")).substitute(
         style=_part("page.css"),
@@ -35,7 +34,7 @@ def html(found: Comparison) -> str:
         values=_section("Values", words.changed(found)),
         since=f"<footer>Explained by {_text(since)}.</footer>" if since else "",
     )
-    # Half a surrogate pair is no letter.
+    # A lone surrogate cannot be encoded.
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -44,7 +43,7 @@ def _part(name: str) -> str:
 
 
 def _text(text: str) -> str:
-    """A text as HTML that shows it; what turns the order of letters stands there escaped."""
+    """Return a text as HTML. Characters that change the text direction are shown escaped."""
     return f"<bdi>{escape(harmless(text))}</bdi>"
 
 

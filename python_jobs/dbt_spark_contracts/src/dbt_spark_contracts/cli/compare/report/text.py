@@ -8,7 +8,7 @@ from dbt_spark_contracts.cli.compare.result import Comparison
 
 
 def report(found: Comparison) -> Iterator[str]:
-    """The lines of the report."""
+    """Yield the lines of the report."""
     yield f"old  {found.old}: {words.size(found, 'old')}"
     yield f"new  {found.new}: {words.size(found, 'new')}"
     for note in words.notes(found):

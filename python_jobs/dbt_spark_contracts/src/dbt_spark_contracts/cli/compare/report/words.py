@@ -1,4 +1,4 @@
-"""What a comparison found, in words: what the text for a terminal and the page both say."""
+"""The texts that the terminal report and the page share."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ SIDES = ("old", "new")
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that was found.
+    """One finding.
 
     Attributes:
-        what: What kind of thing.
-        name: Of which column; or how many rows.
-        said: What is to be said of it.
-        explained: What the change of the code explains of it.
-        is_difference: Whether the tables differ by it.
+        what: Its kind.
+        name: The column, or the number of rows.
+        said: The details.
+        explained: Whether the code change explains it, in words.
+        is_difference: Whether it is a difference of the tables.
         examples: Rows that show it.
     """
 
@@ -37,26 +37,26 @@ class Line:
 
 
 def verdict(found: Comparison) -> str:
-    """The answer, in a sentence."""
+    """Return the result in one sentence."""
     if not found.is_equal:
         return DIFFERENT
     return NEARLY if found.counts["within_tolerance"] else EQUAL
 
 
 def key(found: Comparison) -> str:
-    """What the key is called."""
+    """Return the name of the key."""
     names = [pair.name for pair in found.columns.keys]
     return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 
 def size(found: Comparison, side: str) -> str:
-    """How large one of the tables is."""
+    """Return the size of one of the tables, in words."""
     rows_, keys = found.counts[f"{side}_rows"], found.counts[f"{side}_keys"]
     return f"{plural(rows_, 'row')}, {keys:,} {key(found)}"
 
 
 def notes(found: Comparison) -> Iterator[str]:
-    """What is to be known of the tables as a whole, a sentence each."""
+    """Yield sentences about the tables as a whole."""
     counts = found.counts
     for side, grain in zip(SIDES, (found.old_grain, found.new_grain), strict=True):
         if grain:
@@ -74,25 +74,25 @@ def notes(found: Comparison) -> Iterator[str]:
     if several := counts["unmatched_keys"]:
         yield (
             f"Of {several:,} {key(found)} both tables have several rows that are not the same: "
-            "nobody can tell which became which, so no column of these is compared."
+            "they cannot be matched, so their columns are not compared."
         )
     if not found.columns.others:
-        yield "Besides the key the two have no column in common: only the rows are compared."
+        yield "The tables share no column outside the key: only the rows are compared."
     if found.marks:
         hidden = ", ".join(f"{name} ({marks})" for name, marks in sorted(found.marks.items()))
-        yield f"Values are not shown, only counted, of columns that are marked: {hidden}."
+        yield f"Values of marked columns are counted, but not shown: {hidden}."
 
 
 def _of_grain(grain: Grain) -> str:
     if grain.are_copies:
         return "some rows are copies of one another"
     if not grain.columns:
-        return "no single column tells them apart"
+        return "no single column distinguishes them"
     return f"one per {' and '.join(grain.columns)}"
 
 
 def columns(found: Comparison) -> Iterator[Line]:
-    """The columns in which the tables differ, besides their values."""
+    """Yield the differences of columns, other than their values."""
     for side, alone in zip(SIDES, (found.columns.only_old, found.columns.only_new), strict=True):
         for name, data_type in alone:
             yield Line(f"only in the {side} table", name, data_type, _explained(found, name))
@@ -103,7 +103,7 @@ def columns(found: Comparison) -> Iterator[Line]:
         yield Line("of another type", pair.name, said, _explained(found, pair.name))
     for pair in found.columns.others:
         if not pair.way:
-            yield Line("not compared", pair.name, f"{_why_not(pair)}: --ignore leaves it out")
+            yield Line("not compared", pair.name, f"{_why_not(pair)}: ignore it with --ignore")
     for name in found.columns.ignored:
         yield Line("left out", name, is_difference=False)
 
@@ -119,7 +119,7 @@ def _note(pair: Pair) -> str:
 
 
 def of_rows(found: Comparison) -> Iterator[Line]:
-    """How many rows are what."""
+    """Yield the numbers of rows."""
     counts = found.counts
     explained = found.explanation.of_rows() if found.explanation else ""
     yield Line("the same", f"{counts['same']:,}", is_difference=False)
@@ -141,7 +141,7 @@ def of_rows(found: Comparison) -> Iterator[Line]:
 
 
 def changed(found: Comparison) -> Iterator[Line]:
-    """The columns whose values changed; the one that changed most comes first."""
+    """Yield the columns whose values changed, those with most changes first."""
     counts = found.counts
     matched = counts["same"] + counts["within_tolerance"] + counts["changed"]
     by_number = sorted(counts.of_columns.items(), key=lambda each: (-each[1], each[0]))
@@ -163,17 +163,17 @@ def _explained(found: Comparison, name: str) -> str:
 
 
 def plural(number: int, noun: str) -> str:
-    """1 row, 2 rows."""
+    """Return the number and the noun: 1 row, 2 rows."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def value(text: str | None) -> str:
-    """A value of an example, as it is shown."""
+    """Return a value of an example as it is shown."""
     if text is None:
         return "null"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def key_of(example: Example) -> str:
-    """The values of an example's key, as they are shown; none if they are not."""
+    """Return the key values of an example as they are shown. Empty if they are hidden."""
     return ", ".join(map(value, example.key or ()))

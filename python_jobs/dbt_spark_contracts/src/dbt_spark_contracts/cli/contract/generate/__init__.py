@@ -1,1 +1,1 @@
-"""A contract written from a model's analyzed plan."""
+"""Generates contracts from the analyzed plans of models."""

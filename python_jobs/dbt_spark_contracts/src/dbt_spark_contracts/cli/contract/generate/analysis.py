@@ -1,7 +1,7 @@
-"""Models analyzed in the order of their refs, each on stand-ins of what it reads. No Spark job.
+"""Analyzes models in the order of their refs, on stand-ins for their parents. No Spark job.
 
-A parent counts as its contract promises it, or as it has just been found; one without either as its
-table is; one without a table as its own plan is.
+The columns of a parent come from its contract, or from its analysis in the same command. Without
+either, they come from its table. Without a table, they come from its own plan.
 """
 
 import csv
@@ -39,13 +39,13 @@ _VIEW = "contract_of_a_model"
 
 @dataclass
 class Found:
-    """What the plan of a model tells.
+    """What the plan of a model proves.
 
     Attributes:
-        types: Its columns' types, by their names in order.
-        not_null: Those of its columns that never hold a null.
-        key: The columns by which no two of its rows are equal; None if no key is proven.
-        lineage: Where its columns come from.
+        types: The types of its columns, by name, in order.
+        not_null: The columns that are never null.
+        key: The columns of a proven key, or None.
+        lineage: The origins of its columns.
     """
 
     types: dict[str, str]
@@ -73,19 +73,19 @@ class Analysis:
         }
 
     def models(self, selected: Iterable[str]) -> Generator[tuple[str, Found, Project], None, None]:
-        """What is found of each of the models, parents first.
+        """Analyze models, parents first.
 
-        The caller lets `nodes` have the contract that it makes of one before it asks for the next:
-        those that read it count on that.
+        Before it asks for the next model, the caller must put the generated contract of the last
+        one into `nodes`, because models that read it use it.
 
         Args:
             selected: Their unique ids.
 
         Yields:
-            The unique id, what is found, and the tables in plans.
+            The unique id, the result, and the tables in plans.
 
         Raises:
-            Cannot: A model cannot be analyzed.
+            Cannot: If a model cannot be analyzed.
         """
         wanted = {*selected}
         with stand_ins(self.opened.spark) as stands:
@@ -108,7 +108,7 @@ class Analysis:
                     del needed[key]
 
     def _prepare(self, stands: StandIns, wanted: set[str]) -> dict[str, None]:
-        """Make the stand-ins of what needs no analysis. Out: the models that do, with parents."""
+        """Create the stand-ins that need no analysis. Return the models that do, with parents."""
         needed: dict[str, None] = {}
         left = [*wanted]
         while left:
@@ -130,7 +130,7 @@ class Analysis:
         return needed
 
     def _known_columns(self, stands: StandIns, node: dict) -> StructType | None:
-        """The columns of what a model reads, where they are known without its plan."""
+        """Return the columns of a model's parent, if they are known without its plan."""
         name, kind = short_name(node["unique_id"]), node["resource_type"]
         described = node["columns"]
         if kind == "model" and is_enforced(node["config"]) and described:
@@ -142,7 +142,7 @@ class Analysis:
         if kind == "seed":
             return self._of_seed(node)
         way = f"`dbt snapshot -s {name}`" if kind == "snapshot" else "what fills it"
-        raise Cannot(f"{name} has no table, so its columns are not known: run {way} first")
+        raise Cannot(f"{name} has no table, so its columns are unknown: first run {way}")
 
     def _promised(self, node: dict) -> StructType:
         never_null = constraints.not_null(node)
@@ -156,18 +156,20 @@ class Analysis:
         )
 
     def _of_seed(self, node: dict) -> StructType:
-        """The columns of a seed that has no table: those of its file, if the config says types."""
+        """Return the columns of a seed without a table, from its file and its column_types."""
         types = node["config"].get("column_types") or {}
         file = Path(node["root_path"] or self.opened.place.folder, node["original_file_path"])
         delimiter = node["config"].get("delimiter") or ","
         with file.open(encoding="utf-8-sig", newline="") as lines:
             header = next(csv.reader(lines, delimiter=delimiter), [])
         if not header or {*header} - {*types}:
-            raise Cannot(f"{node['name']} has no table: run `dbt seed -s {node['name']}` first")
+            raise Cannot(
+                f"{node['name']} has no table: first run `dbt seed -s {node['name']}` first"
+            )
         return schemas.parse_types(self.opened.spark, {name: types[name] for name in header})
 
     def _parents(self, key: str) -> set[str]:
-        """What a model reads; of an ephemeral one, which is a part of it, what that reads."""
+        """Return a model's parents. Ephemeral parents are replaced by their own parents."""
         found: set[str] = set()
         left = [*self.nodes[key]["depends_on"]["nodes"]]
         while left:
@@ -184,7 +186,7 @@ class Analysis:
         return self.nodes[key]["config"]["materialized"] == "incremental"
 
     def _compiled(self, keys: list[str]) -> dict[str, str]:
-        """The models' code, as dbt hands it to Spark."""
+        """Return the models' compiled code."""
         if not keys:
             return {}
         wrong: dict[str, str] = {}
@@ -223,15 +225,17 @@ class Analysis:
             raise _unanalyzed(node, str(getattr(error, "msg", error))) from None
 
     def _on_earlier_rows(self, stands: StandIns, key: str, code: str, found: Found) -> Found:
-        """What holds of a model's first run, and of those that read and add to its table."""
+        """Return what is proven for a model's first run and for its incremental runs."""
         node = self.nodes[key]
         while True:
             stands.put(node["relation_name"], _schema(found, found.not_null))
             later = self._staged(stands, key, code)
             if found.types != later.types:
-                raise _unanalyzed(node, "its first run and an incremental one have other columns")
+                raise _unanalyzed(
+                    node, "its first run and its incremental runs have different columns"
+                )
             both = [name for name in found.not_null if name in later.not_null]
-            # What a run proves by the table's own columns holds, if all of them are proven so.
+            # A proof that uses the table's own columns is valid if all of these are proven, too.
             is_settled = both == found.not_null
             same_key = found.key if found.key == later.key else None
             found = replace(found, not_null=both, key=same_key)
@@ -239,7 +243,7 @@ class Analysis:
                 return found
 
     def _frame(self, node: dict, code: str) -> "DataFrame":
-        """The rows of a model, analyzed."""
+        """Return the analyzed DataFrame of a model."""
         spark = self.opened.spark
         if node["language"] == "python":
             from dbt_spark_contracts.python_models.job import SessionPythonJobHelper
@@ -254,18 +258,18 @@ class Analysis:
         return spark.sql(code)
 
     def project(self, catalog: str) -> Project:
-        """The tables in plans, as the nodes are by now, in a catalog."""
+        """Return the tables in plans, with the current state of the nodes, for a catalog."""
         of_kind = partial(_of_kind, self.nodes)
         graph = {"nodes": of_kind(False), "sources": of_kind(True)}
         return Project(graph, catalog, {}, self.opened.selected)
 
     def _stand_in(self, key: str, found: Found) -> StructType:
-        """The columns of the table that a model gets: by its contract, or as its plan has them."""
+        """Return the columns of a model's table, from its contract or from its plan."""
         node = self.nodes[key]
         if is_enforced(node["config"]):
             return _schema(found, constraints.not_null(node))
         if node["config"]["materialized"] == "view":
-            return _schema(found, found.not_null)  # what reads it sees into its query
+            return _schema(found, found.not_null)  # its readers see its query
         return found.schema
 
 

@@ -1,4 +1,4 @@
-"""The contract that a model gets by its plan, beside what its yml says already."""
+"""Computes what to add to a model's yml so that it has the contract of its plan."""
 
 from dataclasses import dataclass, field
 
@@ -14,12 +14,12 @@ from dbt_spark_contracts.lineage.project import Project, marks_of
 
 @dataclass
 class Generated:
-    """A model's contract by its plan.
+    """A generated contract.
 
     Attributes:
-        change: What its yml lacks.
-        told: What people should know of it, a line each.
-        contradicted: What its yml says and its plan does not, and is left; a line each.
+        change: The change of the yml.
+        told: Messages for the user.
+        contradicted: What the yml has and the plan does not, and is kept. One line each.
     """
 
     change: ModelChange
@@ -35,18 +35,21 @@ def contract_of(
     descriptions: Descriptions,
     remove: bool,
 ) -> Generated:
-    """What a model's yml lacks of the contract that its plan tells.
+    """Compare a model's yml with its plan.
 
-    What stands there was decided by somebody and stays, but for a type that the plan has otherwise:
-    a description, a mark, which promises of a column that has a type already are made.
+    Existing descriptions, marks and constraints were decided by somebody, so they stay. A column
+    that already has a type gets no new constraint. Only a type that differs from the plan changes.
 
     Args:
         node: The model.
-        written: What its yml says of it, as it is written there.
-        found: What its plan tells.
+        written: Its entry in the yml, unparsed by dbt.
+        found: The result of its analysis.
         project: The tables in plans.
-        descriptions: The descriptions of what it reads.
-        remove: Whether columns that the model has no more are removed.
+        descriptions: The descriptions of its parents' columns.
+        remove: Whether to remove columns that the model no longer has.
+
+    Returns:
+        The generated contract.
     """
     name = node["name"]
     known = {str(each["name"]).lower(): each for each in written.get("columns") or ()}
@@ -68,7 +71,9 @@ def contract_of(
             change.description = text or None
         if column in found.not_null and column.lower() not in not_null:
             if typed:
-                made.told.append(f"{name}.{column} is never null, and its contract may promise it")
+                made.told.append(
+                    f"{name}.{column} is never null, so its contract can have not_null"
+                )
             else:
                 change.constraints = [NOT_NULL]
         carried = marks.to_carry(node, column, found.lineage.columns[column], project.nodes)
@@ -77,23 +82,26 @@ def contract_of(
             if (STAYS_IN if mark == SILVER_ONLY else mark) in there:
                 continue
             change.meta[mark] = value
-            made.told.append(f"{name}.{column} keeps the mark {mark} of what it is made of")
+            made.told.append(
+                f"{name}.{column} gets the mark {mark}, because it is computed from a marked column"
+            )
         made.change.columns.append(change)
     promised = {column.lower() for column in not_null} - {each.lower() for each in found.not_null}
     for column in found.types:
         if column.lower() in promised:
             made.contradicted.append(
-                f"{name}.{column}: not_null is promised, and the query does not prove it"
+                f"{name}.{column}: the contract has not_null, but the query does not prove it"
             )
     _add_key(made, node, found, is_new)
     there = {column.lower() for column in found.types}
     for column in (str(each["name"]) for key, each in known.items() if key not in there):
         if remove:
             made.change.remove.append(column)
-            made.told.append(f"{name}.{column} is removed: the model has no such column")
+            made.told.append(f"{name}.{column} is removed, because the model has no such column")
         else:
             made.contradicted.append(
-                f"{name}.{column} stays in the yml, and the model has no such column: --remove"
+                f"{name}.{column} stays in the yml, but the model has no such column: remove it "
+                "with --remove"
             )
     return made
 
@@ -107,16 +115,16 @@ def _add_key(made: Generated, node: dict, found: Found, is_new: bool) -> None:
     else:
         columns = ", ".join(found.key)
         made.told.append(
-            f"{node['name']} has one row per ({columns}), and its contract may promise it: {kind}"
+            f"{node['name']} has one row per ({columns}), so its contract can have {kind}"
         )
 
 
-# Words that Spark's parser takes for its own types.
+# Synonyms that Spark's parser accepts for types.
 _SAME = {"integer": "int", "long": "bigint", "real": "float", "dec": "decimal", "short": "smallint"}
 
 
 def _is_spelled_otherwise(typed: str, data_type: str) -> bool:
-    """Does a yml mean that type, in other words or with blanks? A varchar is a text to a query."""
+    """Return whether a yml names that type, possibly in another spelling. A varchar is a string."""
     bare = "".join(typed.lower().split())
     if data_type == "string" and bare.partition("(")[0] in ("varchar", "char"):
         return True
@@ -124,7 +132,7 @@ def _is_spelled_otherwise(typed: str, data_type: str) -> bool:
 
 
 def applied(node: dict, change: ModelChange) -> None:
-    """Let dbt's node have the contract that its yml gets, for the models that read it."""
+    """Put the generated contract into dbt's node, for the models that read it."""
     columns = {name.lower(): name for name in node["columns"]}
     for each in change.columns:
         key = columns.get(each.name.lower(), each.name)

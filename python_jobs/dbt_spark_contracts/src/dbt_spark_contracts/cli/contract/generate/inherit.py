@@ -1,4 +1,4 @@
-"""The description that a column takes over from the column that it is a plain copy of."""
+"""Finds the description that a column inherits from the column that it copies."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from dbt_spark_contracts.plan.values import COPY, DIRECT
 
 
 class Descriptions:
-    """The descriptions of columns, as the ymls have them: `{{ doc(…) }}` stays one.
+    """The descriptions of columns as in the ymls, with `{{ doc(…) }}` unrendered.
 
     Args:
         root: The project's folder.
@@ -24,7 +24,7 @@ class Descriptions:
         self._known: dict[str, dict[str, str]] = {}
 
     def of(self, key: str) -> dict[str, str]:
-        """Those of a node, by its columns' names in lower case."""
+        """Return the descriptions of a node's columns, by name in lower case."""
         if key not in self._known:
             node = self.nodes[key]
             is_own = node["package_name"] == self.project
@@ -35,17 +35,17 @@ class Descriptions:
             }
             for name, each in node["columns"].items() if not is_own else ():
                 text = (each.get("description") or "").strip()
-                found[name.lower()] = "" if "{" in text else text  # it would be rendered again
+                found[name.lower()] = "" if "{" in text else text  # it would be rendered twice
             self._known[key] = found
         return self._known[key]
 
     def add(self, key: str, change: ModelChange) -> None:
-        """Know the descriptions that a model has just got."""
+        """Store the descriptions that a model has just received."""
         new = {each.name.lower(): each.description for each in change.columns}
         self.of(key).update({name: text for name, text in new.items() if text})
 
     def inherited(self, column: Column) -> str:
-        """The description of the one column that this one is a plain copy of; empty without."""
+        """Return the description of the column that this one copies. Empty if there is none."""
         values = [origin for origin in column.origins if origin.kind in DIRECT]
         if len(values) != 1 or column.untraced:
             return ""

@@ -1,4 +1,4 @@
-"""`contract generate`: contracts of models by their plans, into their ymls."""
+"""`contract generate`: writes contracts from the plans of models into their ymls."""
 
 from collections.abc import Iterable
 from contextlib import closing
@@ -15,16 +15,20 @@ from dbt_spark_contracts.lineage import marks
 
 
 def generate(place: Place, names: Iterable[str], remove: bool) -> NewTexts:
-    """The ymls of models with the contracts that their plans tell.
+    """Return the ymls of models with the contracts of their plans.
 
     Args:
         place: The project.
         names: The models' names.
-        remove: Whether columns that a model has no more are removed.
+        remove: Whether to remove columns that a model no longer has.
+
+    Returns:
+        The texts of the ymls.
 
     Raises:
-        Cannot: A model cannot be analyzed, hands on what it may not, or its yml cannot be changed.
-        CannotOpen: The project cannot be parsed.
+        Cannot: If a model cannot be analyzed, returns marked columns that it may not, or its yml
+            cannot be changed.
+        CannotOpen: If the project cannot be parsed.
     """
     project = opened(place)
     selected = models(project, names)
@@ -33,14 +37,14 @@ def generate(place: Place, names: Iterable[str], remove: bool) -> NewTexts:
     own = project.manifest.metadata.project_name or ""
     descriptions = Descriptions(root, analysis.nodes, own)
     texts = NewTexts(root)
-    # Closed with its stand-ins, also when a model is refused.
+    # Closes its stand-ins, also if a model is refused.
     with closing(analysis.models(selected)) as analyzed:
         for key, found, tables in analyzed:
             node = analysis.nodes[key]
             made = contract_of(node, entry_of(root, node), found, tables, descriptions, remove)
             applied(node, made.change)
             descriptions.add(key, made.change)
-            nodes = analysis.project(tables.catalog).nodes  # with the marks that it now has
+            nodes = analysis.project(tables.catalog).nodes  # with its new marks
             if leaks := marks.leaks(node, found.lineage, nodes):
                 raise Cannot("; ".join(line for _, line in leaks))
             texts.told += made.told

@@ -1,8 +1,7 @@
-"""Empty tables that stand for a project's own, in a catalog of their own.
+"""Empty stand-in tables for a project's tables, in a catalog of their own.
 
-While that is the session's current catalog, each name that dbt writes, `schema.table`, is one of
-theirs. So models are analyzed as they are, and nothing of the project's tables is read but their
-columns, or changed.
+While this catalog is the session's current one, each `schema.table` in dbt's code names a stand-in.
+Models can therefore be analyzed unchanged. Of the project's tables only the columns are read.
 """
 
 import tempfile
@@ -42,7 +41,7 @@ class StandIns:
         self._made: set[str] = set()
 
     def real_columns(self, table: str) -> "StructType | None":
-        """The columns of the project's own table; None if there is none."""
+        """Return the columns of the project's own table, or None if there is none."""
         from pyspark.errors import AnalysisException
 
         tables.use_catalog(self.spark, self._own)
@@ -56,22 +55,22 @@ class StandIns:
             tables.use_catalog(self.spark, self.catalog)
 
     def is_elsewhere(self, table: str) -> bool:
-        """Does the table's own name say another catalog? Then it is read itself."""
+        """Return whether the table's name has another catalog, so that the table itself is read."""
         catalog, _ = tables.located(self.spark, table)
         return catalog.name() != self.catalog
 
     def has(self, table: str) -> bool:
-        """Is there a stand-in of that table?"""
+        """Return whether that table has a stand-in."""
         return plain(table) in self._made
 
     def put(self, table: str, columns: "StructType") -> None:
-        """Let a table of these columns stand for one of the project, in place of an earlier one.
+        """Create a stand-in with these columns for a table, replacing an earlier one.
 
         Raises:
-            Cannot: Iceberg cannot hold one of them, or the table's name says another catalog.
+            Cannot: If Iceberg cannot store a column, or the table's name has another catalog.
         """
         if self.is_elsewhere(table):
-            raise Cannot(f"{table} is in another catalog than the profile's default one")
+            raise Cannot(f"{table} is not in the profile's default catalog")
         try:
             stored = schemas.stored(self.spark, columns)
         except ValueError as error:
@@ -87,7 +86,7 @@ class StandIns:
 
 @contextmanager
 def stand_ins(spark: "SparkSession") -> Iterator[StandIns]:
-    """A catalog for stand-ins, which is the session's current one for the time being."""
+    """Create a catalog for stand-ins. It is the session's current catalog inside the context."""
     before = tables.current_catalog(spark)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         name = f"contracts_{Path(folder).name.lower()}"

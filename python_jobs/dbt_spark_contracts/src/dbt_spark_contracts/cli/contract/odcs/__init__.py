@@ -1,1 +1,1 @@
-"""Contracts to and from the Open Data Contract Standard."""
+"""Exports and imports contracts in the Open Data Contract Standard."""

@@ -1,4 +1,4 @@
-"""Contracts of models as one document of the Open Data Contract Standard, version 3.1."""
+"""Exports contracts as one document of the Open Data Contract Standard, version 3.1."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ API_VERSION = "v3.1.0"
 KIND = "DataContract"
 ENGINE = "dbt-spark-contracts"
 
-# What people may see of a column, by its marks: personal data, and what has to stay in its layer.
+# The classification of a column by its marks: personal data, and data that must stay in its layer.
 RESTRICTED, INTERNAL = "restricted", "internal"
 
 _UNITS = {"minute": "min", "hour": "h", "day": "d"}
@@ -24,13 +24,13 @@ _KEYS = ("primary_key", "unique")
 def document(
     models: Mapping[str, dict], nodes: Mapping[str, dict], groups: Mapping[str, Any], project: dict
 ) -> dict[str, Any]:
-    """The document.
+    """Return the document.
 
     Args:
-        models: The models, by their unique ids.
+        models: The models, by unique id.
         nodes: dbt's nodes and sources.
         groups: dbt's groups, by name.
-        project: What dbt_project.yml says.
+        project: The content of dbt_project.yml.
     """
     names = [node["name"] for node in models.values()]
     whole = {
@@ -48,7 +48,7 @@ def document(
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines as one, and no anchors."""
+    """Writes a text of several lines as one line, and no anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -63,12 +63,12 @@ _Dumper.add_representer(str, _text_of_lines)
 
 
 def text(made: dict[str, Any]) -> str:
-    """The document as YAML."""
+    """Return the document as YAML."""
     return yaml.dump(made, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def not_carried(models: Collection[dict], nodes: Mapping[str, dict]) -> list[str]:
-    """What the standard has no place for, in words."""
+    """Return what does not fit into the standard, in words."""
     told = []
     wanted = {node["unique_id"] for node in models}
     tests = [each for each in nodes.values() if each["resource_type"] == "test"]
@@ -77,7 +77,7 @@ def not_carried(models: Collection[dict], nodes: Mapping[str, dict]) -> list[str
     if any((node["config"].get("meta") or {}) for node in models):
         told.append("meta of models")
     if any(_other_meta(column) for node in models for column in node["columns"].values()):
-        told.append("meta of columns that is no mark")
+        told.append("meta of columns, other than marks")
     if any(_silent(each) for node in models for each in [node, *node["columns"].values()]):
         told.append("warn_unenforced and warn_unsupported of constraints")
     return told
@@ -93,7 +93,7 @@ def _other_meta(column: dict) -> set[str]:
 
 
 def owner(node: dict, groups: Mapping[str, Any]) -> dict[str, str]:
-    """The owner of a model: its group's, or the text `owner` of its meta; empty without."""
+    """Return a model's owner, from its group or from `owner` in its meta. Empty without one."""
     group = groups.get(node.get("group") or "")
     if group is not None:
         name, mail = group["owner"].get("name"), group["owner"].get("email")
@@ -120,7 +120,7 @@ def _schema_object(node: dict, groups: Mapping[str, Any]) -> dict[str, Any]:
     primary = _primary(node)
     quality = [
         *(_custom(each) for each in node["constraints"] if _kind(each) not in (*_KEYS, "not_null")),
-        # A key of several columns which is not the primary one has no other place.
+        # There is no other place for a key of several columns that is not the primary key.
         *(
             _custom({"type": "unique", "columns": [*key]})
             for key in promised
@@ -175,7 +175,7 @@ def _primary(node: dict) -> tuple[str, ...]:
 
 
 def _custom(constraint: dict) -> dict[str, Any]:
-    """A constraint that the standard has no word for, as a rule of this engine."""
+    """Return a constraint that the standard does not have, as a quality rule of this engine."""
     told = {key: value for key, value in constraint.items() if value not in (None, [], "")}
     told = {key: value for key, value in told.items() if not key.startswith("warn_")}
     told["type"] = _kind(constraint)
@@ -196,7 +196,7 @@ def _properties(named: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _service_levels(key: str, nodes: Mapping[str, dict]) -> Iterable[dict[str, Any]]:
-    """How late a model's data may be: by the freshness of the sources that it is made of."""
+    """Return how late a model's data may be, from the freshness of the sources behind it."""
     seen, left = set(), [key]
     while left:
         node = nodes.get(one := left.pop())

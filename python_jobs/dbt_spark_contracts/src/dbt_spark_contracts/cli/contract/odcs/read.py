@@ -1,4 +1,4 @@
-"""Contracts of a document of the Open Data Contract Standard, version 3, as changes of ymls."""
+"""Imports contracts from a document of the Open Data Contract Standard, version 3."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,39 +17,41 @@ from dbt_spark_contracts.contract import constraints
 from dbt_spark_contracts.lineage.places import SILVER_ONLY, STAYS_IN
 from dbt_spark_contracts.lineage.project import MARKS, marked, marks_of
 
-# Parts of a document that a yml of dbt's models has no place for.
+# Parts of a document that do not fit into a yml of dbt models.
 _ELSEWHERE = {
-    "team": "owners are those of dbt's groups",
-    "slaProperties": "how fresh data is, dbt's sources say",
+    "team": "dbt's groups have the owners",
+    "slaProperties": "dbt's sources have the freshness",
 }
 
 
 def read(file: Path) -> dict[str, Any]:
-    """The document in a file.
+    """Return the document in a file.
 
     Raises:
-        Cannot: The file is not there, or holds no contract of version 3.
+        Cannot: If the file does not exist, or is not a contract of version 3.
     """
     try:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Cannot(f"{file} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(found, dict) or found.get("kind") != KIND:
-        raise Cannot(f"{file} is no contract of ODCS: it has no `kind: {KIND}`")
+        raise Cannot(f"{file} is not an ODCS contract: it has no `kind: {KIND}`")
     if not str(found.get("apiVersion", "")).startswith("v3."):
-        raise Cannot(f"{file} is of ODCS {found.get('apiVersion')}: version 3 is known here")
+        raise Cannot(
+            f"{file} has ODCS version {found.get('apiVersion')}: only version 3 is supported"
+        )
     if not isinstance(found.get("schema"), list) or not found["schema"]:
-        raise Cannot(f"{file} has no schema, so there is nothing to take over")
+        raise Cannot(f"{file} has no schema, so there is nothing to import")
     return found
 
 
 def taken_over(project: Opened, document: dict[str, Any]) -> NewTexts:
-    """The ymls with what the document says.
+    """Return the ymls with the content of the document.
 
-    What the ymls say beyond it stays, and is named.
+    Other content of the ymls stays, and is reported.
 
     Raises:
-        Cannot: A model is not there, or a column has no physical type.
+        Cannot: If a model does not exist, or a column has no physical type.
     """
     objects = {str(each.get("name")): each for each in document["schema"]}
     texts = NewTexts(project.place.folder)
@@ -60,8 +62,8 @@ def taken_over(project: Opened, document: dict[str, Any]) -> NewTexts:
 
 
 def elsewhere(document: dict[str, Any]) -> list[str]:
-    """What of a document is not taken over, in words."""
-    return [f"{key} is not taken over: {why}" for key, why in _ELSEWHERE.items() if key in document]
+    """Return which parts of a document are not imported, in words."""
+    return [f"{key} is not imported: {why}" for key, why in _ELSEWHERE.items() if key in document]
 
 
 def _of_model(node: dict, described: dict, texts: NewTexts) -> ModelChange:
@@ -75,7 +77,7 @@ def _of_model(node: dict, described: dict, texts: NewTexts) -> ModelChange:
         own = known.pop(str(each["name"]).lower(), None)
         change.columns.append(_of_column(node, own, each, texts))
     texts.contradicted += [
-        f"{node['name']}.{column['name']} stays in the yml, and the document has no such property"
+        f"{node['name']}.{column['name']} stays in the yml, but the document has no such property"
         for column in known.values()
     ]
     change.constraints = _missing_keys(node, described, texts)
@@ -89,7 +91,7 @@ def _of_column(node: dict, own: dict | None, described: dict, texts: NewTexts) -
     name = f"{node['name']}.{described['name']}"
     data_type = described.get("physicalType")
     if not data_type:
-        raise Cannot(f"{name} has no physicalType, so its type is not known: write it down")
+        raise Cannot(f"{name} has no physicalType, so its type is unknown: add it")
     change = ColumnChange(own["name"] if own else str(described["name"]))
     if not own or str(own["data_type"] or "") != data_type:
         change.data_type = data_type
@@ -101,7 +103,7 @@ def _of_column(node: dict, own: dict | None, described: dict, texts: NewTexts) -
     if described.get("required") and not is_promised:
         change.constraints.append(NOT_NULL)
     if is_promised and not described.get("required"):
-        texts.contradicted.append(f"{name}: not_null stays, and the document does not require it")
+        texts.contradicted.append(f"{name}: not_null stays, but the document does not require it")
     written = [_plain(each) for each in own["constraints"]] if own else []
     change.constraints += [each for each in _rules(described) if each not in written]
     meta = {
@@ -114,19 +116,19 @@ def _of_column(node: dict, own: dict | None, described: dict, texts: NewTexts) -
     lacking = {*(marks - there), *({SILVER_ONLY} if STAYS_IN in marks - there else ())}
     change.meta = {name: value for name, value in sorted(meta.items()) if name in lacking}
     texts.contradicted += [
-        f"{name}: the mark {mark} stays, and the document does not have it"
+        f"{name}: the mark {mark} stays, but the document does not have it"
         for mark in sorted(there - marks)
     ]
     if described.get("classification") and not marks:
         texts.told.append(
-            f"{name}: the classification {described['classification']} is not taken over: say its "
+            f"{name}: the classification {described['classification']} is not imported: put its "
             f"marks, {' or '.join(MARKS)}, in customProperties"
         )
     return change
 
 
 def _missing_keys(node: dict, described: dict, texts: NewTexts) -> list[dict]:
-    """The keys of the document that the yml does not promise."""
+    """Return the keys of the document that the yml does not have."""
     properties = described.get("properties") or []
     primary = sorted(
         (each for each in properties if each.get("primaryKey")),
@@ -137,7 +139,7 @@ def _missing_keys(node: dict, described: dict, texts: NewTexts) -> list[dict]:
     wanted |= {tuple(e["columns"]): "unique" for e in _rules(described) if e["type"] == "unique"}
     known = constraints.keys(node)
     texts.contradicted += [
-        f"{node['name']}: the key ({', '.join(key)}) stays, and the document does not have it"
+        f"{node['name']}: the key ({', '.join(key)}) stays, but the document does not have it"
         for key in known
         if key not in wanted
     ]
@@ -145,7 +147,7 @@ def _missing_keys(node: dict, described: dict, texts: NewTexts) -> list[dict]:
 
 
 def _rules(described: dict) -> Iterator[dict]:
-    """The constraints that were exported as rules of this engine."""
+    """Return the constraints that were exported as quality rules of this engine."""
     for each in described.get("quality") or ():
         implementation = each.get("implementation")
         if each.get("engine") == ENGINE and isinstance(implementation, dict):
@@ -153,7 +155,7 @@ def _rules(described: dict) -> Iterator[dict]:
 
 
 def _plain(constraint: dict) -> dict:
-    """A constraint of dbt's node, as it is written."""
+    """Return a constraint of dbt's node, in the yml's form."""
     told = {key: value for key, value in constraint.items() if value not in (None, [], "")}
     told = {key: value for key, value in told.items() if not key.startswith("warn_")}
     return {**told, "type": str(getattr(told["type"], "value", told["type"]))}

@@ -18,7 +18,7 @@ class Exported:
 
     Attributes:
         text: The document, as YAML.
-        left_out: What the standard has no place for, in words.
+        left_out: What does not fit into the standard, in words.
     """
 
     text: str
@@ -26,16 +26,18 @@ class Exported:
 
 
 def exported(place: Place, names: Iterable[str]) -> Exported:
-    """The contracts of these models, or of all that have one.
+    """Return the contracts of these models, or of all models with a contract.
 
     Raises:
-        Cannot: There is no such model, or it has no contract.
-        CannotOpen: The project cannot be parsed.
+        Cannot: If there is no such model, or it has no contract.
+        CannotOpen: If the project cannot be parsed.
     """
     project = opened(place)
     models = contracted(project, names)
     if not models:
-        raise Cannot("no model of the project has a contract: write one by `contract generate`")
+        raise Cannot(
+            "no model of the project has a contract: generate one with `contract generate`"
+        )
     sources = {key: each.to_dict(omit_none=False) for key, each in project.manifest.sources.items()}
     groups = {each.name: each.to_dict() for each in project.manifest.groups.values()}
     nodes = {**project.nodes, **sources}
@@ -45,11 +47,11 @@ def exported(place: Place, names: Iterable[str]) -> Exported:
 
 
 def imported(place: Place, file: Path) -> NewTexts:
-    """The ymls with the contracts of a document.
+    """Return the ymls with the contracts of a document.
 
     Raises:
-        Cannot: The document cannot be read, or names what the project does not have.
-        CannotOpen: The project cannot be parsed.
+        Cannot: If the document cannot be read, or names something that the project does not have.
+        CannotOpen: If the project cannot be parsed.
     """
     document = read.read(file)
     texts = read.taken_over(opened(place), document)

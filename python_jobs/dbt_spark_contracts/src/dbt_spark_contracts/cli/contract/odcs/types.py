@@ -1,9 +1,9 @@
-"""Spark's types as the Open Data Contract Standard has them: a logical type, and fields of it."""
+"""Converts Spark's types to the Open Data Contract Standard: a logical type, and fields."""
 
 import re
 from typing import Any
 
-# ODCS 3.1. What Spark has besides is said by the physical type alone.
+# ODCS 3.1. Spark's other types have only a physical type.
 _LOGICAL = {
     **dict.fromkeys(("string", "binary", "varchar", "char"), "string"),
     **dict.fromkeys(("tinyint", "smallint", "int", "integer", "bigint", "long"), "integer"),
@@ -15,10 +15,10 @@ _NAMED = re.compile(r"\s*(`(?:[^`]|``)*`|[^\s:]+)\s*:?\s*(.*)", re.DOTALL)
 
 
 def logical(data_type: str) -> dict[str, Any]:
-    """The logical and physical type of a column, with the fields of a struct and an array's items.
+    """Return a column's logical and physical type, with struct fields and array items.
 
     Args:
-        data_type: The type, as Spark spells it.
+        data_type: The type, in Spark's spelling.
     """
     kind, _, inner = data_type.partition("<")
     name = kind.partition("(")[0].strip().lower()
@@ -35,7 +35,7 @@ def logical(data_type: str) -> dict[str, Any]:
 
 
 def _parts(text: str) -> list[str]:
-    """The fields of a struct, which commas part where no bracket is open."""
+    """Return the fields of a struct. They are separated by commas outside of brackets."""
     parts, depth, quoted = [""], 0, False
     for letter in text:
         quoted ^= letter == "`"

@@ -1,1 +1,1 @@
-"""The project's yml files, edited in place."""
+"""Edits the project's yml files in place."""

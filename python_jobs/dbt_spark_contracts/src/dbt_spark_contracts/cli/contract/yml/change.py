@@ -1,4 +1,4 @@
-"""What is to become of a model's contract in its yml."""
+"""Changes of a model's contract in its yml."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,14 +10,14 @@ NOT_NULL = {"type": "not_null"}
 
 @dataclass
 class ColumnChange:
-    """A change of a column, which is added if the yml does not have it.
+    """A change of a column. The column is added if the yml does not have it.
 
     Attributes:
         name: Its name.
-        data_type: Its type from now on; None: as it is.
-        description: Its description from now on, as the yml has it; None: as it is.
-        constraints: Constraints that are added.
-        meta: Keys of its `meta` that are set.
+        data_type: Its new type, or None to keep it.
+        description: Its new description, in the yml's syntax, or None to keep it.
+        constraints: Constraints to add.
+        meta: Keys to set in its `meta`.
     """
 
     name: str
@@ -33,15 +33,15 @@ class ColumnChange:
 
 @dataclass
 class ModelChange:
-    """A change of a model's entry, which is added if the yml does not have it.
+    """A change of a model's entry. The entry is added if the yml does not have it.
 
     Attributes:
         name: The model's name.
         columns: Changes of columns, in the model's order.
-        constraints: Constraints that are added at the model.
-        description: Its description from now on, as the yml has it; None: as it is.
-        config: Keys of its `config` that are added.
-        remove: The names of columns that are removed.
+        constraints: Constraints to add to the model.
+        description: Its new description, in the yml's syntax, or None to keep it.
+        config: Keys to add to its `config`.
+        remove: The names of columns to remove.
     """
 
     name: str
@@ -59,7 +59,7 @@ class ModelChange:
 
 
 def lines_of(column: ColumnChange, dash: int) -> list[str]:
-    """A new column of a list whose dashes stand in that column of the text."""
+    """Return a new column for a list whose dashes have this indentation."""
     lines = [f"- name: {scalar(column.name)}"]
     if column.data_type:
         lines.append(f"  data_type: {data_type(column.data_type)}")
@@ -73,7 +73,7 @@ def lines_of(column: ColumnChange, dash: int) -> list[str]:
 
 
 def lines_of_model(model: ModelChange, dash: int) -> list[str]:
-    """A new model of a list whose dashes stand in that column of the text."""
+    """Return a new model for a list whose dashes have this indentation."""
     lines = [f"- name: {scalar(model.name)}"]
     if model.description:
         lines.append(f"  description: {scalar(model.description, quote=True)}")
@@ -85,5 +85,5 @@ def lines_of_model(model: ModelChange, dash: int) -> list[str]:
     if model.columns:
         lines.append("  columns:")
     lines = [" " * dash + line for line in lines]
-    # Lists stand as far to the right of their key as that of the models does.
+    # Lists are indented from their key as much as the list of models.
     return lines + [line for each in model.columns for line in lines_of(each, dash + 2 + dash)]

@@ -1,4 +1,4 @@
-"""Changes of a yml file, each at its place in the text, so that all else stays byte for byte."""
+"""Edits a yml file at exact positions, so that the rest stays the same byte for byte."""
 
 import json
 import re
@@ -12,7 +12,7 @@ _PLAIN = re.compile(r"[A-Za-z_][\w<>(): ,.{}-]*")
 
 
 class Edits:
-    """Changes that are collected, and made all at once.
+    """Collects changes and applies them together.
 
     Args:
         text: The text of the file.
@@ -63,7 +63,7 @@ class Edits:
         self._made.append((start, len(self.text) if end < 0 else end + 1, ""))
 
     def made(self) -> str:
-        """The text with all of the changes."""
+        """Return the text with all changes."""
         text = self.text
         numbered = sorted(enumerate(self._made), key=lambda each: (each[1][0], each[0]))
         for _, (start, end, by) in reversed(numbered):
@@ -71,7 +71,7 @@ class Edits:
         return text
 
     def _end(self, mapping: Any, value: Any) -> int:
-        """Where a value of a mapping ends; of one without a text, its key."""
+        """Return where a value of a mapping ends. For an empty value, where its key ends."""
         if value.start_mark.index == value.end_mark.index:
             return next(key for key, own in mapping.value if own is value).end_mark.index + 1
         return end_of(value, self.text)
@@ -83,11 +83,11 @@ class Edits:
 
 
 def scalar(value: Any, quote: bool = False) -> str:
-    """A value in flow style, on one line.
+    """Return a value in flow style, on one line.
 
     Args:
         value: A text, a number, a list or a dict.
-        quote: Whether a text is quoted in any case.
+        quote: Whether to always quote a text.
     """
     if isinstance(value, dict):
         return "{" + ", ".join(f"{scalar(k)}: {scalar(v)}" for k, v in value.items()) + "}"
@@ -101,7 +101,7 @@ def scalar(value: Any, quote: bool = False) -> str:
 
 
 def data_type(value: str) -> str:
-    """A data type as a value in block style, which a comma does not end."""
+    """Return a data type as a value in block style, where a comma needs no quotes."""
     return value if _reads_as(f"x: {value}", {"x": value}) else json.dumps(value)
 
 

@@ -1,4 +1,4 @@
-"""A yml file with its models' contracts changed in place: comments, order and layout stay."""
+"""Changes contracts in a yml file in place: comments, order and layout stay."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,19 +22,19 @@ from dbt_spark_contracts.cli.contract.yml.tree import (
     value_of,
 )
 
-DASH = 2  # where the dashes of a new list of models stand
+DASH = 2  # the indentation of a new list of models
 
 
 def changed(name: str, text: str, changes: Iterable[ModelChange]) -> str:
-    """The text of a yml file, with these changes and no other.
+    """Return the text of a yml file with exactly these changes.
 
     Args:
-        name: What the file is called.
-        text: Its text; empty if it is to be made.
+        name: The file's name, for messages.
+        text: Its text. Empty for a new file.
         changes: The changes.
 
     Raises:
-        Cannot: It is no YAML, or written in a way in which a change would change more.
+        Cannot: If it is not valid YAML, or written so that a change would affect other parts.
     """
     wanted = [*changes]
     ending = "\r\n" if "\r\n" in text else "\n"
@@ -45,13 +45,16 @@ def changed(name: str, text: str, changes: Iterable[ModelChange]) -> str:
         new = _edited(name, text, tree, wanted)
         after = yaml.safe_load(new)
     except yaml.YAMLError as error:
-        raise Cannot(f"{name} is no YAML ({' '.join(str(error).split())}): mend it") from None
+        raise Cannot(
+            f"{name} is not valid YAML ({' '.join(str(error).split())}): correct it"
+        ) from None
     for change in wanted:
         _apply(before, change)
     if _by_name(before) != _by_name(after):
         raise Cannot(
             f"{name}: {', '.join(each.name for each in wanted)} cannot be changed in place without "
-            "changing what shares its lines by an anchor (&name): write them out, or edit by hand"
+            "changing what shares its lines through an anchor (&name): expand the anchor, or edit "
+            "by hand"
         )
     return new.replace("\n", ending)
 
@@ -60,7 +63,7 @@ def _edited(name: str, text: str, tree: Any, wanted: list[ModelChange]) -> str:
     edits = Edits(text)
     models: Any = value_of(tree, "models")
     if models is not None and not isinstance(models, yaml.SequenceNode):
-        raise Cannot(f"{name}: its `models` are no list: mend it")
+        raise Cannot(f"{name}: its `models` is not a list: correct it")
     dash = models.start_mark.column if models is not None and models.value else DASH
     new = []
     for change in wanted:
@@ -68,7 +71,7 @@ def _edited(name: str, text: str, tree: Any, wanted: list[ModelChange]) -> str:
         if entry is None:
             new.append(change)
         elif not isinstance(entry, yaml.MappingNode) or entry.flow_style:
-            raise Cannot(f"{name}: the model {change.name} stands in one line: write it out")
+            raise Cannot(f"{name}: the model {change.name} is on one line: put it on several lines")
         else:
             _change_model(name, edits, entry, change, dash)
     lines = [line for each in new for line in ["", *lines_of_model(each, dash)]]
@@ -76,7 +79,7 @@ def _edited(name: str, text: str, tree: Any, wanted: list[ModelChange]) -> str:
         edits.add_lines(models, lines)
         return edits.made()
     if lines and models is not None:
-        raise Cannot(f"{name}: its list of models is empty: take `models: []` out")
+        raise Cannot(f"{name}: its list of models is empty: remove `models: []`")
     made = edits.made()
     return f"{made.rstrip()}\n\nmodels:\n" + "\n".join(lines) + "\n" if lines else made
 
@@ -115,10 +118,12 @@ def _change_model(name: str, edits: Edits, entry: Any, change: ModelChange, dash
     if not items(columns):
         lines = [line for _, each in new for line in lines_of(each, entry.start_mark.column + dash)]
         if columns is not None:
-            raise Cannot(f"{name}: the columns of {change.name} are an empty list: take it out")
+            raise Cannot(f"{name}: the columns of {change.name} are an empty list: remove it")
         edits.add_key(entry, "columns", "\n" + "\n".join(lines))
     elif columns.flow_style:
-        raise Cannot(f"{name}: the columns of {change.name} stand in one line: write them out")
+        raise Cannot(
+            f"{name}: the columns of {change.name} are on one line: put them on several lines"
+        )
     else:
         for after, column in new:
             edits.add_lines(after or columns, lines_of(column, columns.start_mark.column))
@@ -170,7 +175,7 @@ def _plain(node: Any) -> Any:
 
 
 def _named(mapping: Any) -> Any:
-    """Where a mapping has its name, if it has it itself: what is added stands below."""
+    """Return where a mapping has its own name. New keys go below it."""
     return value_of(mapping, "name")
 
 
@@ -179,11 +184,11 @@ def _name(entry: Any) -> str:
     return str(found.value) if found is not None and target(found) is not None else ""
 
 
-# The same on what YAML reads, to hold the new text against.
+# The same changes on the parsed data, to verify the new text.
 
 
 def _unshared(data: Any) -> Any:
-    """A copy in which an alias is a copy of what it stands for."""
+    """Return a copy in which each alias is replaced by a copy of its anchor."""
     if isinstance(data, dict):
         return {key: _unshared(value) for key, value in data.items()}
     return [_unshared(value) for value in data] if isinstance(data, list) else data
@@ -224,7 +229,7 @@ def _entry(of: dict, key: str, name: str) -> dict:
 
 
 def _by_name(data: Any) -> Any:
-    """The data with lists of named things as dicts, so that their order does not count."""
+    """Return the data with lists of named items as dicts, so that their order does not matter."""
     if isinstance(data, dict):
         return {key: _by_name(value) for key, value in data.items() if value != []}
     if isinstance(data, list):

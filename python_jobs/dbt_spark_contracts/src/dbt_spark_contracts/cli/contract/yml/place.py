@@ -1,4 +1,4 @@
-"""Which yml file holds a model's contract, or is to."""
+"""Finds the yml file for a model's contract."""
 
 from pathlib import Path
 from typing import Any
@@ -7,19 +7,23 @@ import yaml
 
 from dbt_spark_contracts.cli.contract.cannot import Cannot
 
-# The usual names of a folder's own file, the first that is there.
+# The usual names of a folder's models file, in order of preference.
 USUAL = ("_{folder}__models", "_models", "models", "_schema", "schema", "_properties")
 
 
 def file_of(root: Path, node: dict) -> Path:
-    """The yml file of a model; where it has none, the one that dbt users would look for.
+    """Return the yml file of a model. If it has none, return where dbt users would look for it.
 
-    That is the file of the model's own name, if its folder has such files; else the folder's one
-    file of models, or its usual one; else `_<folder>__models.yml`, as dbt's style guide has it.
+    That is the file with the model's own name, if the folder has such files. Otherwise it is the
+    folder's only models file, or the one with a usual name. Otherwise it is
+    `_<folder>__models.yml`, as in dbt's style guide.
 
     Args:
         root: The project's folder.
         node: The model.
+
+    Raises:
+        Cannot: If several files are possible.
     """
     if node.get("patch_path"):
         return root / node["patch_path"].partition("://")[2]
@@ -43,7 +47,7 @@ def file_of(root: Path, node: dict) -> Path:
 
 
 def entry_of(root: Path, node: dict) -> dict:
-    """What a node's yml says of it, as it is written there; nothing, if it has none."""
+    """Return a node's entry in its yml, unrendered. Empty without a yml."""
     kind = node["resource_type"]
     path = node.get("patch_path")
     file = root / (path.partition("://")[2] if path else node["original_file_path"])
@@ -62,7 +66,7 @@ def entry_of(root: Path, node: dict) -> dict:
 
 
 def read_text(file: Path) -> str:
-    """The text of a file as it is; empty if it is not there. Raises Cannot if it cannot be read."""
+    """Return the text of a file. Empty if it does not exist. Raises Cannot if it is unreadable."""
     try:
         with file.open(encoding="utf-8", newline="") as text:
             return text.read()
@@ -73,7 +77,7 @@ def read_text(file: Path) -> str:
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
-    """What a yml file says; nothing, if it is not there or no YAML."""
+    """Return the content of a yml file. Empty if it does not exist or is not valid YAML."""
     try:
         data = yaml.safe_load(read_text(file))
     except yaml.YAMLError:

@@ -1,4 +1,4 @@
-"""The texts that the yml files of a project get, and what is told of them."""
+"""The new texts of a project's yml files, and the messages about them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +10,13 @@ from dbt_spark_contracts.cli.contract.yml.place import read_text
 
 @dataclass
 class NewTexts:
-    """The texts that yml files get.
+    """The new texts of yml files.
 
     Attributes:
         root: The project's folder.
-        told: What people should know, a line each.
-        contradicted: What the ymls say otherwise and is left, a line each.
-        changes: The changes of models, by the files.
+        told: Messages for the user.
+        contradicted: What the ymls have in addition, and is kept. One line each.
+        changes: The changes of models, by file.
     """
 
     root: Path
@@ -25,15 +25,15 @@ class NewTexts:
     changes: dict[Path, list[ModelChange]] = field(default_factory=dict)
 
     def add(self, file: Path, change: ModelChange) -> None:
-        """Let a file have a change of a model."""
+        """Add a change of a model in a file."""
         if change:
             self.changes.setdefault(file, []).append(change)
 
     def differing(self) -> dict[Path, tuple[str, str]]:
-        """The files whose texts become others, with the text as it is and as it becomes.
+        """Return the files whose text changes, with the old and the new text.
 
         Raises:
-            Cannot: One cannot be changed in place.
+            Cannot: If a file cannot be changed in place.
         """
         found = {}
         for file, of_file in self.changes.items():
@@ -44,5 +44,5 @@ class NewTexts:
         return found
 
     def name(self, file: Path) -> str:
-        """What people call a file."""
+        """Return a file's name for messages."""
         return file.relative_to(self.root).as_posix()

@@ -1,7 +1,6 @@
-"""A yml file as a tree of nodes, each with its place in the text.
+"""Parses a yml file into a tree of nodes with their positions in the text.
 
-PyYAML's own tree has a place for every node but an alias (`*name`), which it replaces by what it
-stands for.
+PyYAML's own tree has no positions of aliases (`*name`), because it replaces them by their anchors.
 """
 
 from collections.abc import Iterator
@@ -14,10 +13,10 @@ LISTS = "tag:yaml.org,2002:seq"
 
 
 class AliasNode(yaml.nodes.Node):
-    """An alias, where it stands.
+    """An alias, with its own position.
 
     Attributes:
-        value: The node that it stands for.
+        value: The node of its anchor.
     """
 
     id = "alias"
@@ -33,19 +32,23 @@ class _Loader(yaml.SafeLoader):
 
 
 def compose(text: str) -> "yaml.nodes.Node | None":
-    """The tree of a text; None if it holds nothing. Raises yaml.YAMLError for what is no YAML."""
+    """Return the tree of a text, or None if it is empty.
+
+    Raises:
+        yaml.YAMLError: If it is not valid YAML.
+    """
     return _Loader(text).get_single_node()
 
 
 def value_of(mapping: "yaml.nodes.Node | None", key: str) -> Any:
-    """The value of a key that the mapping itself has; None if it has none."""
+    """Return the value of a mapping's own key, or None."""
     if not isinstance(mapping, yaml.MappingNode):
         return None
     return next((value for name, value in mapping.value if name.value == key), None)
 
 
 def read(mapping: Any, key: str) -> Any:
-    """The same, or that of a mapping which it merges (`<<: *name`)."""
+    """Return the value of a mapping's own key, or of a mapping that it merges (`<<: *name`)."""
     mapping = target(mapping)
     if (own := value_of(mapping, key)) is not None:
         return target(own)
@@ -60,17 +63,17 @@ def read(mapping: Any, key: str) -> Any:
 
 
 def target(node: Any) -> Any:
-    """The node, or what it stands for."""
+    """Return the node, or the node of its anchor if it is an alias."""
     return node.value if isinstance(node, AliasNode) else node
 
 
 def items(sequence: "yaml.nodes.Node | None") -> "list[yaml.nodes.Node]":
-    """The nodes of a list; none if it is no list."""
+    """Return the nodes of a list. Empty if it is not a list."""
     return sequence.value if isinstance(sequence, yaml.SequenceNode) else []
 
 
 def walk(node: Any) -> Iterator[Any]:
-    """The node and all below it; what an alias stands for is not below it."""
+    """Yield the node and all nodes below it. Aliases are not followed."""
     yield node
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -82,7 +85,7 @@ def walk(node: Any) -> Iterator[Any]:
 
 
 def end_of(node: Any, text: str) -> int:
-    """Where the node's own text ends: not the blank lines and comments that follow it."""
+    """Return where the node's own text ends, before the blank lines and comments after it."""
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         key, value = last if isinstance(last, tuple) else (None, last)

@@ -1,0 +1,160 @@
+"""The lines of docs/readers.md, as they stand there, but for the folders.
+
+DuckDB's reader of Iceberg is not built in, so it comes from PyPI, into an environment of its own.
+The JDBC catalog's driver comes from Maven, as Spark fetches it. The notebook is run on the sample,
+by gold/test_landing.py.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from python_jobs import current_metadata as helper
+from tests.support.dbt_runner import ROOT, environment
+from tests.support.published import home_of
+
+PAGE = (ROOT / "docs/readers.md").read_text(encoding="utf-8")
+ROWS = {("c1", "ACTIVE"), ("c2", "EXPIRED")}
+CARS = """
+{{ config(schema='gold') }}
+select 'c1' as car_chassis, 'ACTIVE' as insurance_status union all select 'c2', 'EXPIRED'
+"""
+
+
+def blocks(heading: str, language: str = "python") -> list[str]:
+    """The code below a heading."""
+    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, re.S)
+
+
+@pytest.fixture
+def cars(small_project, schema) -> str:
+    """The prefix of a Gold with two cars."""
+    result = small_project({"models/gold_car_current_state.sql": CARS})("run", schema=schema)
+    assert result.success, result.text
+    return schema
+
+
+def test_pyiceberg_reads_the_folder(dbt, cars, tmp_path):
+    home = home_of(dbt.home, cars, tmp_path / "home")
+    with environment(LAKEHOUSE_HOME=home):
+        exec(blocks("pyiceberg")[0], names := {})
+    assert {tuple(row.values()) for row in names["cars"].to_pylist()} == ROWS
+
+    # The hint at the newest metadata may be behind, or missing.
+    hint = dbt.home / f"warehouse/{cars}_gold/gold_car_current_state/metadata/version-hint.text"
+    newest = hint.read_text()
+    for text in ("1", None):
+        hint.unlink()
+        if text:
+            hint.write_text(text)
+        found = helper.current_metadata("gold.gold_car_current_state", Path(home, "warehouse"))
+        assert Path(found).name == f"v{newest}.metadata.json"
+        if text is None:
+            hint.write_text(newest)
+
+
+def test_a_table_that_is_not_there_is_told_in_one_line(tmp_path, monkeypatch, capsys):
+    command = ["current_metadata", "gold.none", "--warehouse", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", command)
+    assert helper.main() == 2
+    folder = tmp_path / "gold/none"
+    assert capsys.readouterr().err == (
+        f"error: there is no table gold.none in {folder}: name the warehouse\n"
+    )
+
+
+@pytest.mark.full
+def test_duckdb_reads_the_folder(dbt, cars, tmp_path):
+    home = home_of(dbt.home, cars, tmp_path / "home")
+    uv = os.environ.get("UV") or shutil.which("uv")
+    venv = tmp_path / "venv"
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, venv], check=True)
+    packages = ["duckdb", "duckdb-extension-avro", "duckdb-extension-iceberg"]
+    pinned = [f"{name}==1.5.5" for name in packages]
+    subprocess.run([uv, "pip", "install", "-q", "-p", venv / "bin/python", *pinned], check=True)
+    # Where `install iceberg` puts what it downloads, and finds what is there.
+    code = "import duckdb; print(*duckdb.sql('pragma platform').fetchone())"
+    asked = [venv / "bin/python", "-c", code]
+    platform = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+    installed = tmp_path / ".duckdb/extensions/v1.5.5" / platform
+    installed.mkdir(parents=True)
+    for extension in venv.rglob("*.duckdb_extension"):
+        shutil.copy(extension, installed)
+    code = f"{blocks('DuckDB')[0]}\nprint(cars.fetchall())"
+    done = subprocess.run(
+        [venv / "bin/python", "-c", code],
+        env=os.environ | {"HOME": str(tmp_path), "LAKEHOUSE_HOME": home, "PYTHONPATH": str(ROOT)},
+        **{"capture_output": True, "text": True},
+    )
+    assert done.returncode == 0, done.stderr
+    assert {row for row in ROWS if str(row) in done.stdout} == ROWS
+
+
+PROJECT = """
+name: small
+profile: lakehouse
+flags: {send_anonymous_usage_stats: false}
+models: {+file_format: iceberg, +materialized: table}
+on-run-start: "{{ begin_run() }}"
+on-run-end: "{{ end_run() }}"
+"""
+SCHEMA_NAME = """
+{% macro generate_schema_name(name, node) %}{{ name or target.schema }}{% endmacro %}
+"""
+
+
+@pytest.mark.full
+def test_a_catalog_is_asked_by_name(tmp_path):
+    """Spark writes to the JDBC catalog by the lines of the page, and the others read from it."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (lines,) = blocks("pyiceberg", "yaml")
+    catalog = "spark.sql.catalog.lakehouse"
+    settings = yaml.safe_load(lines.replace("/data/", f"{data}/")) | {
+        "spark.master": "local[2]",
+        "spark.jars.ivy": str(tmp_path / "ivy"),
+        "spark.sql.defaultCatalog": "lakehouse",
+        "spark.sql.warehouse.dir": str(tmp_path / "unused"),
+        "spark.sql.extensions": (
+            "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
+        ),
+        catalog: "org.apache.iceberg.spark.SparkCatalog",
+    }
+    target = {"type": "spark", "method": "session", "host": "localhost", "schema": "local"}
+    target["server_side_parameters"] = settings
+    profiles = {"lakehouse": {"target": "local", "outputs": {"local": target}}}
+    files = {
+        "dbt_project.yml": PROJECT,
+        "profiles.yml": yaml.safe_dump(profiles),
+        "macros/schema.sql": SCHEMA_NAME,
+        "models/gold_car_current_state.sql": CARS,
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    ours = ("LAKEHOUSE_", "DBT_")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    done = subprocess.run(
+        [sys.executable, "-m", "dbt.cli.main", "build"],
+        **{"cwd": tmp_path, "env": clean | {"DBT_SPARK_POOL": "off"}},
+        **{"capture_output": True, "text": True},
+    )
+    assert "Published 1 tables" in done.stdout, done.stdout + done.stderr
+
+    def run(code: str) -> dict:
+        exec(code.replace("/data/", f"{data}/"), names := {})
+        return names
+
+    _, by_pyiceberg = blocks("pyiceberg")
+    rows = run(by_pyiceberg)["cars"].to_pylist()
+    assert {tuple(row.values()) for row in rows} == ROWS
+    _, by_duckdb = blocks("DuckDB")
+    read = run(by_duckdb)
+    assert set(read["cars"].fetchall()) == {("ACTIVE", 1), ("EXPIRED", 1)}
