@@ -252,7 +252,7 @@ def test_what_cannot_be_done_is_one_line_and_2(hotel, spark, tmp_path, monkeypat
         ({"column": "guest_id"}, "no table has a column guest_id: did you mean guest"),
         (
             {"column": "guest.guest"},
-            "no model, seed or source is called guest: did you mean guests",
+            "no model, seed or source is named guest: did you mean guests",
         ),
         ({"value": " "}, "the value is a text of one line"),
         ({"value": "erased"}, "the value is what an erased one becomes"),
