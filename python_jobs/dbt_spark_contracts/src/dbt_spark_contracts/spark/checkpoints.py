@@ -9,9 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
-from dbt_spark_contracts.compat import pyspark
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.settings import CHECKPOINT_DIR
 
@@ -71,17 +69,9 @@ class Checkpoints:
 
     def left(self, is_run: Callable[[str], bool]) -> list[str]:
         """Return the folders of runs that were killed, or that run now."""
-        spark = session.get()
-        path = pyspark.java_classes(spark).org.apache.hadoop.fs.Path(self._parent)
-        files = path.getFileSystem(pyspark.hadoop_configuration(spark))
-        there = files.listStatus(path) if files.exists(path) else ()
-        return sorted(f"{self._parent}/{name}" for name in map(_name, there) if is_run(name))
+        return sorted(map(self._folder_of, self.unused_for(timedelta(0), is_run)))
 
     def _folder_of(self, run: str) -> str:
         if not run.isidentifier():
             raise ValueError(f"{run!r} is not the name of a run")
         return f"{self._parent}/{run}"
-
-
-def _name(status: Any) -> str:
-    return status.getPath().getName()
