@@ -116,7 +116,7 @@ def checked() -> Checked:
 
 def test_markdown(checked):
     text = "\n".join(report(checked))
-    assert "leaks of marked columns, and queries that break their contract, were not" in text
+    assert "leaks of marked columns, and queries that violate their contract, were not" in text
     assert "| gold_x | a, b (gone) | may differ | desk |" in text
     assert "Proven no change: gold_y, whose optimized plan is the same" in text
     assert "- 1: a is 2" in text
