@@ -226,7 +226,7 @@ def test_columns_that_are_not_a_list_are_refused(dbt, tmp_path, schema):
     }
     result = make_project(dbt, tmp_path / "small", files)("run", schema=schema)
     assert (
-        "t: the columns of the constraint unique are a text: write a list, `columns: [car]`."
+        "t: the columns of the constraint unique are a string: write a list, `columns: [car]`."
         in result.message["t"]
     )
 

@@ -101,8 +101,8 @@ def test_a_run_beyond_its_limits_is_held_back_until_someone_publishes_it(
     for node in second["nodes"]:
         if node["table_name"]:
             name = node["table_name"].rpartition(".")[2]
-            metadata = project.home / "warehouse" / schema / name / "metadata"
-            summary = summary_of(published(metadata), node["snapshot_id"])
+            table = published(f"{schema}.{name}", project.home)
+            summary = summary_of(table, node["snapshot_id"])
             expected = {"dbt.run": second["run"], "dbt.invocation_id": second["invocation_id"]}
             if node["contract_checksum"]:
                 expected["dbt.contract_checksum"] = node["contract_checksum"]

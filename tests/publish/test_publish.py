@@ -323,7 +323,7 @@ def test_publish_by_hand_is_all_or_none(project, seen, spark, schema):
     before = seen()
     result = project("run-operation", "publish", "--args", f"{{branch: {branch}}}")
     assert not result.success
-    assert f"{schema}.b has been written since the branch {branch} was begun." in result.text
+    assert f"{schema}.b has been written since the branch {branch} was created." in result.text
     assert seen() == before
 
 

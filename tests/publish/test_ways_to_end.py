@@ -159,7 +159,7 @@ def test_what_no_test_has_seen_is_said(project, worth):
     assert not project("build", worth=11).success
     # Without its branch, what ran before a retry would be missing.
     result = project("retry", severity="warn", write_audit_publish=False)
-    assert not result.success and "would go on from main without it" in result.text
+    assert not result.success and "would go on from main without them" in result.text
     # What ran before a retry has run.
     assert project("retry", worth=10).said[-1].startswith("Nothing was published")
     assert project("retry", severity="warn").said[-1] == "Published 2 tables."

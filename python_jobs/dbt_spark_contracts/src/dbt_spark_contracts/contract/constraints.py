@@ -140,7 +140,7 @@ def _named(model: dict, written: dict) -> list[str]:
     text = "".join(columns) if all(len(name) == 1 for name in columns) else ""
     if len(text) > 1 and (text in model["columns"] or not {*text} <= {*model["columns"]}):
         raise CompilationError(
-            f"{model['name']}: the columns of the constraint {_type(written).value} are a text: "
+            f"{model['name']}: the columns of the constraint {_type(written).value} are a string: "
             f"write a list, `columns: [{text}]`."
         )
     for name in columns:

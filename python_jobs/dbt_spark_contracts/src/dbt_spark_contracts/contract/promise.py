@@ -205,7 +205,7 @@ def _promised(session: "SparkSession", model: dict) -> list[Column]:
     described = model["columns"]
     if without := [name for name, column in described.items() if not column.get("data_type")]:
         raise CompilationError(
-            f"{model['name']}: the contract says no data_type of {', '.join(without)}."
+            f"{model['name']}: the contract has no data_type for {', '.join(without)}."
         )
     types = {name: str(column["data_type"]).strip() for name, column in described.items()}
     if naked := [n for n, text in types.items() if text.lower() in ("numeric", "decimal", "dec")]:
@@ -252,7 +252,7 @@ def _require_no_nested_text(schema: StructType) -> None:
         if not is_text and re.search(r"\b(var)?char\(", column.dataType.simpleString()):
             raise ValueError(
                 f"{column.name}: Iceberg cannot hold the type {column.dataType.simpleString()}; "
-                "say string, and a check for the length"
+                "use string, and a check for the length"
             )
 
 
@@ -314,8 +314,8 @@ def _properties(model: dict) -> dict[str, str]:
     }
     if reserved := [name for name in wanted if name in RESERVED]:
         raise CompilationError(
-            f"{model['name']}: tblproperties may not hold {', '.join(reserved)}, which Spark keeps "
-            "for itself: say it by location_root, persist_docs or file_format."
+            f"{model['name']}: tblproperties must not contain {', '.join(reserved)}, which Spark "
+            "reserves: use location_root, persist_docs or file_format."
         )
     return wanted
 

@@ -58,7 +58,7 @@ def not_ended(branch: str, moves: list[Move], unfinished: int, refusal: str) -> 
     elif refusal:
         lines.append(refusal)
     elif moves:
-        lines.append(f"end_run did not run, or not to its end. To publish: {by_hand(branch)}.")
+        lines.append(f"end_run did not run to its end. To publish the tables: {by_hand(branch)}.")
     return lines
 
 
@@ -83,23 +83,23 @@ def by_hand(branch: str) -> str:
 def interrupted(branch: str, unfinished: int) -> str:
     """Say why a run cannot be retried."""
     return (
-        f"The run of the branch {branch} was interrupted before {unfinished} of its nodes ran, of "
-        f"which `dbt retry` does not know. {_BUILD_AGAIN}"
+        f"The run of the branch {branch} was interrupted before {unfinished} of its nodes ran. "
+        f"`dbt retry` does not know these nodes. {_BUILD_AGAIN}"
     )
 
 
 def retried_on_main(branch: str) -> str:
     """Say why a run is not retried without a branch."""
     return (
-        f"What the retried run has built is held back on the branch {branch}, and with "
-        "`write_audit_publish: false` this one would go on from main without it: leave that out, "
-        "or `dbt build`. Nothing was written."
+        f"The tables of the retried run are held back on the branch {branch}. With "
+        "`write_audit_publish: false` this retry would go on from main without them: leave the "
+        "var out, or run `dbt build`. Nothing was written."
     )
 
 
 def moved_on(table: str, branch: str) -> str:
     """Say why a branch cannot be published."""
-    return f"{table} has been written since the branch {branch} was begun. {_BUILD_AGAIN}"
+    return f"{table} has been written since the branch {branch} was created. {_BUILD_AGAIN}"
 
 
 def past_the_branch(table: str, sql: str, way_out: str) -> str:
@@ -107,7 +107,7 @@ def past_the_branch(table: str, sql: str, way_out: str) -> str:
     way_out = way_out or "Name the hook between begin_run and end_run"
     return (
         f"`{shortened(sql)}` is not run: readers of {table} would see it at once, "
-        f"whatever becomes of this build. {way_out}; or do it on purpose, with "
+        f"even if this build fails. {way_out}. If that is intended, use "
         "`--vars '{write_audit_publish: false}'`."
     )
 
@@ -135,23 +135,23 @@ def not_understood(committed: str) -> str:
 
 def waits_for(other: Record) -> None:
     """Print which build this command waits for."""
-    tell.line(f"Waiting for {_who(other)}, to end or to be seen dead for {other.term:.0f} s.")
+    tell.line(f"Waiting for {_who(other)}, until it ends or is silent for {other.term:.0f} s.")
 
 
 def locked(other: Record) -> str:
     """Say why this command did not begin."""
     return (
         f"Another build of these tables runs: {_who(other)}. Wait until it has ended, or let this "
-        "one wait: `--vars '{lock_wait_seconds: 600}'`. If it was killed where this machine cannot "
-        f"see it, its lock runs out {other.term:.0f} seconds after."
+        "one wait: `--vars '{lock_wait_seconds: 600}'`. If it was killed on another machine, its "
+        f"lock expires after {other.term:.0f} seconds."
     )
 
 
 def has_the_lock(operation: str) -> str:
     """Say why an operation does not run in a hook of a build."""
     return (
-        f"{operation} changes tables that this command has locked for itself: it is no hook, but "
-        f"a command of its own, `dbt run-operation {operation}`."
+        f"{operation} cannot run in a hook, because the build has locked the tables: run it as a "
+        f"command of its own, `dbt run-operation {operation}`."
     )
 
 
@@ -159,7 +159,8 @@ def lost(other: "Record | None") -> str:
     """Say why this command may not publish."""
     by = f" by {_who(other)}" if other else ""
     return (
-        f"The lock of these tables was taken over{by}: this run was taken for dead. {_BUILD_AGAIN}"
+        f"The lock of these tables was taken over{by}, because this run seemed to be dead. "
+        f"{_BUILD_AGAIN}"
     )
 
 
