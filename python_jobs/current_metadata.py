@@ -40,7 +40,10 @@ def current_metadata(table: str, warehouse: Path | None = None) -> str:
     found = [(METADATA.fullmatch(file.name), file) for file in folder.glob("v*.metadata.json*")]
     versions = {int(match[1]): file for match, file in found if match}
     if not versions:
-        raise NoTableError(f"there is no table {table} in {folder.parent}: name the warehouse")
+        raise NoTableError(
+            f"there is no table {table} in {folder.parent}: name it as schema.table, or name the "
+            "warehouse"
+        )
     return str(versions[max(versions)])
 
 

@@ -74,6 +74,7 @@ def archive(
     project = open_project(place)
     landing = Landing(_landing_folder(project))
     target = Archive(folder.resolve(), landing)
+    target.check()
     if not dry_run:
         landing.put_all_back()
     versions = landing.versions()

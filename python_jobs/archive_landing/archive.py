@@ -4,6 +4,7 @@ import errno
 import filecmp
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -75,6 +76,18 @@ class Archive:
                 "make room or set the permission, and run it again"
             ) from error
 
+    def check(self) -> None:
+        """Check that the archive is a folder, or can become one. Creates nothing.
+
+        Raises:
+            CannotArchiveError: If it cannot.
+        """
+        there = next(path for path in (self.root, *self.root.parents) if path.exists())
+        if not there.is_dir():
+            raise CannotArchiveError(f"{there} is not a folder: name another archive, --to")
+        if not os.access(there, os.W_OK | os.X_OK) or not _can_create(there):
+            raise CannotArchiveError(f"{there} cannot be written to: name another archive, --to")
+
     def place_of(self, version: Version) -> Path:
         """Return where a file goes: a place that is free, or that has the same content."""
         return next(
@@ -132,6 +145,15 @@ class Archive:
         finally:
             with suppress(FileNotFoundError):
                 part.unlink()
+
+
+def _can_create(folder: Path) -> bool:
+    """Return whether a file can be created in a folder. Leaves none."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def _sync(path: Path) -> None:

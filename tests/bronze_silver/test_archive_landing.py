@@ -260,3 +260,13 @@ def test_folders_that_overlap_and_folders_that_cannot_be_written(tmp_path, monke
     monkeypatch.undo()
     take_all(tmp_path)
     assert files(tmp_path / "archive") == {f"{DAY}/a.json": "{}"}
+
+
+@pytest.mark.parametrize("name", ["a_file", "a_file/archive", "a_file/archive/below"])
+def test_an_archive_that_cannot_be_a_folder_is_refused_before_anything_is_moved(tmp_path, name):
+    (tmp_path / "a_file").write_text("")
+    land(tmp_path, "a.json")
+    with pytest.raises(CannotArchiveError, match="a_file is not a folder: name another archive"):
+        Archive(tmp_path / name, Landing(tmp_path / "landing")).check()
+    Archive(tmp_path / "new/archive", Landing(tmp_path / "landing")).check()
+    assert not (tmp_path / "new").exists()

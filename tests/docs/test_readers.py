@@ -71,7 +71,8 @@ def test_a_table_that_is_not_there_is_told_in_one_line(tmp_path, monkeypatch, ca
     assert helper.main() == 2
     folder = tmp_path / "gold/none"
     assert capsys.readouterr().err == (
-        f"error: there is no table gold.none in {folder}: name the warehouse\n"
+        f"error: there is no table gold.none in {folder}: name it as schema.table, or "
+        "name the warehouse\n"
     )
 
 

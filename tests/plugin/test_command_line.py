@@ -42,3 +42,12 @@ def test_a_profile_that_is_not_found_is_one_line(capsys, tmp_path, monkeypatch):
         f"history failed: Path '{tmp_path}/home/.dbt' does not exist. Name the folder of "
         "profiles.yml: --profiles-dir"
     ]
+
+
+def test_ctrl_c_is_no_answer(capsys, tmp_path, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dbt_spark_contracts.cli.opened.Place.dbt", interrupted)
+    assert run(["history", "--project-dir", str(tmp_path)]) == 130
+    assert capsys.readouterr().err.splitlines() == ["Stopped."]

@@ -281,6 +281,8 @@ def test_what_cannot_be_done_is_one_line_and_2(hotel, spark, tmp_path, monkeypat
     checkpoint.mkdir(parents=True)
     # From stdin, so that no shell remembers it; of a column that several tables have.
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{GUEST}\n"))
+    # dbt also logs the command line of the process, which names the value without `--value -`.
+    monkeypatch.setattr("sys.argv", ["dbt-spark-contracts", "erase", "--value", GUEST])
     code, told = hotel.erase("--rewrite", column="guest", value="-")
     spark.sql(f"drop table {people}")
     assert code == 1

@@ -23,7 +23,20 @@ COMMANDS = (
 )
 
 
+class Commands(click.Group):
+    """The sub-commands. Ctrl-C ends them with 130, because click's own 1 means "no" here."""
+
+    def invoke(self, context: click.Context) -> object:
+        """Run a sub-command."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            print("Stopped.", file=sys.stderr)
+            context.exit(130)
+
+
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes of all sub-commands: 0 for success, 1 if the answer is no, and 2 with one "
     "line on stderr for an error.",

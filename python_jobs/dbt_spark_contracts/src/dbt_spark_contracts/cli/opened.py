@@ -1,5 +1,6 @@
 """Opens a dbt project from the command line: its profile, manifest and Spark session."""
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,6 +69,8 @@ class Place:
         from dbt.cli.main import dbtRunner
 
         done = dbtRunner(callbacks=[*callbacks]).invoke([*arguments, *self._options()])
+        if isinstance(done.exception, KeyboardInterrupt):  # Ctrl-C, which dbt returns
+            raise done.exception
         if done.exception is not None:
             why = one_line(str(done.exception))
             if isinstance(done.exception, DbtUsageException) and why.startswith("Path "):
@@ -75,11 +78,16 @@ class Place:
             raise CannotOpen(why)
         return done
 
+    def _own_profiles(self) -> Path | None:
+        """Return the project's folder if it has a profiles.yml, and the current folder has none."""
+        others = "DBT_PROFILES_DIR" in os.environ or Path("profiles.yml").is_file()
+        return self.folder if not others and (self.folder / "profiles.yml").is_file() else None
+
     def _options(self) -> list[str]:
         # Without its own level, the file would have the level of the terminal.
         options = ["--log-level", "none", "--log-level-file", "debug"]
         options += ["--log-path", str(self.folder / LOGS), "--project-dir", str(self.folder)]
-        profiles = str(self.profiles) if self.profiles else None
+        profiles = str(self.profiles or self._own_profiles() or "")
         artifacts = str(self.artifacts) if self.artifacts else None
         named = {"profiles-dir": profiles, "target": self.target, "vars": self.vars}
         named["target-path"] = artifacts

@@ -111,7 +111,8 @@ def roll_back(
                 run.drop_branch(name, [each.table_name for each in found])
                 _check_is_kept(move)
         run.move(name, found, log.ROLLED_BACK)
-    tell.line(f"{len(found)} tables are as they were published on {to}.")
+    preposition = "by" if is_run_name(to) else "on"
+    tell.line(f"{len(found)} tables are as they were published {preposition} {to}.")
     return rows
 
 

@@ -5,6 +5,7 @@ line. Here the command line is built directly. If a setting or variable needs th
 returns None and pyspark's way is used.
 """
 
+import atexit
 import hashlib
 import json
 import os
@@ -266,6 +267,8 @@ def start(launch: Launch, log_file: str | None = None, output: int | None = None
             stdout=output,
             stderr=output,
         )
+        # The command may end before Java is up. Java would then miss that, and run for good.
+        atexit.register(process.kill)
         while not told.exists():
             if process.poll() is not None:
                 said = f"exit code {process.returncode}"
@@ -273,6 +276,7 @@ def start(launch: Launch, log_file: str | None = None, output: int | None = None
                     said += f": {process.stderr.read().decode(errors='replace').strip()}"
                 raise JavaEnded(said)
             time.sleep(0.02)
+        atexit.unregister(process.kill)
         port, length = struct.unpack_from(">ii", content := told.read_bytes())
         return Java(port, content[8 : 8 + length].decode(), process.stdin, process)
 

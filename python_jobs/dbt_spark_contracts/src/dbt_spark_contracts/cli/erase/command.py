@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -81,8 +81,20 @@ def _erase(
         raise CannotOpen("the value is a text of one line, and not empty: name it, --value")
     if value in (ERASED, "null"):
         raise CannotOpen("the value is what an erased one becomes: it says nothing of a person")
-    open_project(place)
-    lineage = read(last_target_path())
-    columns = related(lineage, find(lineage, column))
-    with asking(Asked(value, columns.rules, columns.types, rewrite)):
-        return Report(columns, told(place, OPERATION, {}, say), rewrite)
+    with _command_line_without_the_value(column):
+        open_project(place)
+        lineage = read(last_target_path())
+        columns = related(lineage, find(lineage, column))
+        with asking(Asked(value, columns.rules, columns.types, rewrite)):
+            return Report(columns, told(place, OPERATION, {}, say), rewrite)
+
+
+@contextlib.contextmanager
+def _command_line_without_the_value(column: str) -> Iterator[None]:
+    """Hide the value from dbt, which writes the process's command line to its log and artifacts."""
+    given = sys.argv
+    sys.argv = [given[0], "erase", "--column", column]
+    try:
+        yield
+    finally:
+        sys.argv = given
