@@ -30,7 +30,7 @@ def test_the_models_have_none(model):
     assert newer_api(model) == []
 
 
-def test_it_is_told_in_one_line_where_and_since_when(problems):
+def test_a_finding_is_one_line_with_its_place_and_version(problems):
     source = f"{IMPORTS}\n\ndef model(dbt, spark):\n    return dbt.ref('a').agg(F.median('b'))\n"
     assert problems(source) == [
         "6: pyspark.sql.functions.median needs Spark 3.4, but Athena has 3.2"

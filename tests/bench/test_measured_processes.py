@@ -113,7 +113,7 @@ def test_commands_run_one_after_the_other_and_are_measured_as_one(mark, tmp_path
     assert measured.seconds > 0
 
 
-def test_a_command_that_fails_is_told_with_the_end_of_its_output(mark, tmp_path):
+def test_a_failed_command_is_reported_with_the_end_of_its_output(mark, tmp_path):
     with pytest.raises(CommandFailedError, match=r"ended with 3(?s:.*)out of fuel"):
         run(mark, tmp_path, "import sys; print('out of fuel'); sys.exit(3)")
 

@@ -95,7 +95,7 @@ def test_where_nothing_has_landed_one_line_says_so(run, letters, there):
     assert "Traceback" not in result.text
 
 
-def test_what_cannot_be_read_is_told_in_one_line(run, letters):
+def test_a_folder_that_cannot_be_read_is_reported_in_one_line(run, letters):
     letters.parent.joinpath("letters").symlink_to(letters.parent / "letters")
     result, _ = run("source", "freshness", "--select", "source:shop.letters")
     assert result.status == {"letters": "runtime error"}

@@ -425,7 +425,7 @@ def test_runs_without_events_and_over_older_files(make):
         ("--events 1 --format xml", ["--format", "xml", "jsonl"]),
     ],
 )
-def test_wrong_arguments_are_told(tmp_path, capsys, arguments, words):
+def test_wrong_arguments_are_reported(tmp_path, capsys, arguments, words):
     with pytest.raises(SystemExit) as stop:
         generate_landing.main([*arguments.split(), "--out", str(tmp_path / "out")])
     assert stop.value.code == 2

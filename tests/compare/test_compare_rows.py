@@ -293,7 +293,7 @@ def test_examples_are_the_first_ones_by_the_key(spark):
 
 
 @pytest.mark.parametrize("width", [120, pytest.param(500, marks=pytest.mark.full)])
-def test_each_table_is_read_once_whatever_its_width(spark, width):
+def test_each_table_is_read_once_for_any_width(spark, width):
     """A shuffle of the rows, and one of the counts."""
     names = [f"v{number}" for number in range(width)]
     old = spark.range(50).selectExpr("id", *(f"id as {name}" for name in names))

@@ -186,7 +186,7 @@ def test_the_callback_is_called_once_however_the_command_ends(
     assert calls == [1, 1]
 
 
-def test_a_result_that_ends_a_command_is_told_in_the_thread_that_ran_it():
+def test_the_result_of_a_command_is_reported_in_its_own_thread():
     """By its event, before dbt takes note of it."""
     source = inspect.getsource(GraphRunnableTask.call_runner)
     assert source.index("NodeFinished(") < source.index("_raise_next_tick")

@@ -101,7 +101,7 @@ def test_icebergs_planners_of_rewrites(spark, schema):
     assert not deletes.hasNext()
 
 
-def test_the_files_of_a_frame_are_told_in_one_call(spark, tmp_path):
+def test_the_files_of_a_frame_are_read_in_one_call(spark, tmp_path):
     for name in ("a, b", 'c "d"'):
         (tmp_path / name).write_text("x")
     found = pyspark.input_files(spark, spark.read.format("binaryFile").load(str(tmp_path)))
@@ -123,7 +123,7 @@ def test_what_the_parser_makes_becomes_a_frame(spark):
     assert found.collect()[0].z == 7
 
 
-def test_a_statement_with_values_is_told_as_it_runs(spark):
+def test_a_statement_is_returned_with_its_values(spark):
     frame = spark.range(1)
     text = pyspark.formatted_sql(
         spark, "select {n} from {t} where a = {s}", {"n": 2, "t": frame, "s": "it's"}

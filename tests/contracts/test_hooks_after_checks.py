@@ -150,7 +150,7 @@ AS_PROMISED = [("id", "int", False), ("v", "string", True)]
 
 
 @pytest.mark.parametrize("text", PAST_THE_BRANCH)
-def test_what_no_branch_holds_is_told_by_the_statement(spark, module_schema, spelled, text):
+def test_a_statement_shows_what_no_branch_can_hold(spark, module_schema, spelled, text):
     sql = spelled(text)
     assert statements.may_have_effects(sql, is_on_branch=True)
     found = statements.effects(spark, sql)
@@ -167,7 +167,7 @@ def test_what_no_branch_holds_is_told_by_the_statement(spark, module_schema, spe
         "insert into IDENTIFIER ('{m}.branch_main') values (5, 'x')",
     ],
 )
-def test_a_name_that_is_computed_is_told_by_the_statement(spark, spelled, text):
+def test_a_statement_shows_a_computed_name(spark, spelled, text):
     (effect,) = statements.effects(spark, spelled(text))
     assert not effect.table and "and not identifier(…)" in effect.way_out
     assert statements.effects(spark, spelled("select identifier('v') from {m}")) == []

@@ -183,7 +183,7 @@ def test_a_sum_that_counts_rows_several_times_is_named(result):
     )
 
 
-def test_of_a_key_that_is_open_is_told_who_decides(result):
+def test_an_unproven_key_names_the_data_test_that_decides(result):
     for name, reason in OPEN.items():
         assert result.status[name] == "success", result.message[name]
         (line,) = [line for line in result.said if line.startswith(f"{name}:")]

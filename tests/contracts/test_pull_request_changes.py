@@ -430,7 +430,7 @@ def begin_with_definitions(branch) -> None:
     branch.begin_with(".begun", "")
 
 
-def test_whatever_a_definition_says(branch):
+def test_every_field_of_a_definition(branch):
     """Each field, known or not."""
     begin_with_definitions(branch)
     for old, new in {

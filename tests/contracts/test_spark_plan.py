@@ -461,7 +461,7 @@ OPERATIONS = [where, swapped, nulled, filled, lagged, joined, united, grouped, i
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_whatever_is_claimed_holds(tables, seed):
+def test_each_claim_holds_for_random_tables(tables, seed):
     """For each of some random chains of operations; a dozen are quick, a thousand were run."""
     choose = random.Random(seed)
     claimed = 0

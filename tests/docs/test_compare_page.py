@@ -102,7 +102,7 @@ def test_the_page_shows_everything_and_fits_the_screen(page, opened, screenshot,
     screenshot(f"compare_{screen}")
 
 
-def test_equal_tables_are_told_so(page, opened, screenshot):
+def test_equal_tables_are_reported_as_equal(page, opened, screenshot):
     columns = Columns(keys=[pair("id", LongType(), LongType())])
     numbers = {
         "old_rows": 7,

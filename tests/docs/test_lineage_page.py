@@ -45,7 +45,7 @@ def lit(page) -> set[str]:
     return names(page, ".column.on, .column.chosen")
 
 
-def test_all_columns_are_there(page, opened, screenshot):
+def test_all_columns_are_shown(page, opened, screenshot):
     made = lineage_sample.small()
     opened(made)
     expected = {

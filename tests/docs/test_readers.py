@@ -65,7 +65,7 @@ def test_pyiceberg_reads_the_folder(dbt, cars, tmp_path):
             hint.write_text(newest)
 
 
-def test_a_table_that_is_not_there_is_told_in_one_line(tmp_path, monkeypatch, capsys):
+def test_a_missing_table_is_reported_in_one_line(tmp_path, monkeypatch, capsys):
     command = ["current_metadata", "gold.none", "--warehouse", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", command)
     assert helper.main() == 2

@@ -112,14 +112,14 @@ def test_dbt_stops_for_it(dbt):
         ({"contracts_required_in": "gold"}, "contracts_required_in must be a list of schemas, li"),
     ],
 )
-def test_a_var_that_is_none_stops_before_anything_is_written(dbt, variables, told):
+def test_an_unknown_or_invalid_var_stops_before_anything_is_written(dbt, variables, told):
     inline = ("--inline", "{{ check_vars() }}")
     result = dbt("compile", "--no-introspect", *inline, **variables)
     assert not result.success
     assert told in result.text
 
 
-def test_vars_that_are_there_pass(dbt):
+def test_known_vars_pass(dbt):
     """All that the project and the guard read."""
     read = {"as_of_date": "2026-01-15", "landing_path": "landing", "overwrite": None}
     read["contracts_required_in"] = ["gold", "silver"]

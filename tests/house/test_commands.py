@@ -191,7 +191,7 @@ def test_a_later_test_run_installs_nothing(started_by_uv):
     assert "Installing" not in said and "1 passed" in said
 
 
-def test_without_what_the_tests_need_there_is_no_test_run(started_by_uv):
+def test_without_the_test_tools_no_test_runs(started_by_uv):
     said, asked = started_by_uv(complete=False, sync=1)
     assert asked == [CHECK, SYNC]
     assert said.rstrip().endswith("uv could not install the dependency group `test`: see above.")

@@ -188,7 +188,7 @@ def test_unknown_name_is_one_line(target, capsys, name, line):
         ("manifest.json", '{"metadata": {"dbt_schema_version": "…/v99.json"}}', "is …/v99.json"),
     ],
 )
-def test_artifact_that_is_none_is_one_line(target, capsys, file, text, line):
+def test_an_invalid_artifact_is_reported_in_one_line(target, capsys, file, text, line):
     (target / file).write_text(text) if text else (target / file).unlink()
     assert run(["lineage", "--column", "gold_state.status", "--target-path", str(target)]) == 2
     (said,) = capsys.readouterr().err.splitlines()

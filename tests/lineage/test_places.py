@@ -162,7 +162,7 @@ def wrong(dbt, tmp_path_factory, module_schema):
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_place_that_is_none_is_refused(wrong, name):
+def test_an_unknown_place_is_refused(wrong, name):
     place, line = WRONG[name]
     result = wrong({"stays_in": place})
     assert not result.success

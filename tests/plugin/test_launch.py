@@ -251,7 +251,7 @@ class TestFailure:
             launch.start(plan(java_home=tmp_path), output=subprocess.PIPE)
 
 
-def test_pyspark_is_told_of_a_java_by_an_environment_of_its_own(monkeypatch):
+def test_pyspark_gets_the_java_through_a_separate_environment(monkeypatch):
     """A thread that reads the process's while a variable goes would fail."""
     told = []
     monkeypatch.setattr(

@@ -173,7 +173,7 @@ def test_commands_that_need_no_spark_start_none(fresh_process, position):
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_in_the_set_up_is_told_in_one_line(fresh_process, name):
+def test_a_mistake_in_the_set_up_is_reported_in_one_line(fresh_process, name):
     ended, folder, _ = fresh_process
     result = ended[len(WITHOUT_SPARK) + 1 + [*MISTAKES].index(name)]
     told = MISTAKES[name][2].format(folder=folder)
@@ -195,7 +195,7 @@ def test_after_a_mistake_the_next_command_may_start_spark(fresh_process):
     assert ended[-1] == {"success": True, "error": "", "started": True}
 
 
-def test_a_start_that_fails_at_once_is_told_too(monkeypatch):
+def test_a_start_that_fails_at_once_is_reported(monkeypatch):
     """Even if it fails before `start` returns."""
 
     def fail(settings):
@@ -463,7 +463,7 @@ def test_a_model_that_exits_fails_like_any_other(run):
 @pytest.mark.parametrize(
     ("returned", "kind"), [("None", "NoneType"), ("[1]", "list"), ("dbt.ref('b').count()", "int")]
 )
-def test_a_model_that_returns_no_dataframe_is_told_so(run, returned, kind):
+def test_a_model_that_returns_no_dataframe_is_reported(run, returned, kind):
     files = {"models/a.py": f"def model(dbt, spark):\n    return {returned}\n"}
     message = run({**files, "models/b.sql": "select 1 as id"}).message["a"]
     assert message.splitlines()[1:] == [

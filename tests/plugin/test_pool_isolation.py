@@ -99,7 +99,7 @@ def test_a_command_finds_nothing_of_others(run):
     assert second["views"] == [] and second["branch"] is None and not second["has cached"]
 
 
-def test_a_command_that_is_told_to_leaves_none(run, monkeypatch):
+def test_a_command_leaves_no_spare_if_switched_off(run, monkeypatch):
     with own_pool() as runtime, environment(DBT_SPARK_POOL="off"):
         assert not run("isolated_off", worth=1, today="monday")["is spare"]
         assert not processes(runtime, "spark.keeper") and pool.places() == []

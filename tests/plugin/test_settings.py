@@ -214,7 +214,7 @@ SMALL = ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseS
         ),
     ],
 )
-def test_java_is_told_where_there_is_little_data(parameters, options):
+def test_java_gets_options_for_little_data(parameters, options):
     assert shlex.split(made_of(**parameters)["spark.driver.extraJavaOptions"])[:-2] == options
 
 

@@ -69,5 +69,5 @@ def test_it_is_held_back_with_the_rest(project, read):
         (0, 0, 0, "0 rows written"),
     ],
 )
-def test_how_much_was_written_is_told_in_words(records, files, size, told):
+def test_what_was_written_is_reported_in_words(records, files, size, told):
     assert in_words(Written(1, records, files, size, records)) == told

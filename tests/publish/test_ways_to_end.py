@@ -221,7 +221,7 @@ def test_a_written_table_that_cannot_be_told_stops_the_publish(spark, monkeypatc
         assert branches.written(spark, []) == []
 
 
-def test_hooks_that_are_there_twice(small_project, schema):
+def test_hooks_that_are_configured_twice(small_project, schema):
     """Of a package and of the project, say. An operation takes no lock from a build's own hook."""
     twice = project_yml('["{{ begin_run() }}", "{{ begin_run() }}"]', '["{{ end_run() }}"]')
     calls = "{% do maintain(3) %}{% do roll_back('2999-01-01') %}"
@@ -241,7 +241,7 @@ def test_hooks_that_are_there_twice(small_project, schema):
     assert "held back on the branch" in result.said[-1]
 
 
-def test_parameters_that_are_none(project, worth):
+def test_invalid_parameters(project, worth):
     assert project("build").success
     for told, variables in {
         "write_audit_publish must be true or false: 'false'": {"write_audit_publish": "false"},
