@@ -41,7 +41,7 @@ class Fleet:
         return self.dbt(*command, schema=schema or self.schema, **variables)
 
     def archive(self, *arguments: str) -> dict[str, str]:
-        """The documented command. Out: what became of each file."""
+        """Run the documented command. Return the result for each file."""
         variables = json.dumps({"landing_path": str(self.landing)})
         options = ["--to", str(self.archived), "--json", "--vars", variables, *arguments]
         options += ["--project-dir", str(self.dbt.project_dir), "--profiles-dir", str(ROOT)]

@@ -224,7 +224,7 @@ def commands(text: str) -> list[str]:
 
 
 def run(command: str, folder: Path, **variables: str) -> str:
-    """Run a command as this environment has it. Out: what it said. Fails the test if it fails."""
+    """Run a command in this environment. Return its output. Fail the test if it fails."""
     # `uv run` would make an environment for each folder, of what this one has.
     line = re.sub(r"\buv run (--group \w+ )?", "", command)
     ours = ("LAKEHOUSE_", "DBT_", "VIRTUAL_ENV")

@@ -77,7 +77,7 @@ def test_wheel_and_sdist_have_every_file_of_the_package(built):
 
 
 def install(environment: Path, package: Path) -> Path:
-    """An environment of the example's requirements, with this package. Out: its bin."""
+    """An environment with the example's requirements and this package. Returns its bin."""
     uv = shutil.which("uv")
     locked = environment.with_suffix(".txt")
     export = [uv, "export", "--frozen", "--quiet", "--no-hashes", "--group", "lint"]
@@ -101,7 +101,7 @@ def make_shop(folder: Path) -> Repository:
 
 
 def run(bin: Path, shop: Repository, command: str, **variables: str) -> tuple[int, str]:
-    """A shell's command in the project. Out: its exit code, and what it said."""
+    """Run a shell command in the project. Return its exit code and output."""
     # Less what would let the package be found here, and what is GitHub's.
     ours = ("PYTHON", "GITHUB_", "VIRTUAL_ENV")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}

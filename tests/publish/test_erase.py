@@ -255,7 +255,7 @@ def test_what_cannot_be_done_is_one_line_and_2(hotel, spark, tmp_path, monkeypat
             "no model, seed or source is named guest: did you mean guests",
         ),
         ({"value": " "}, "the value is a text of one line"),
-        ({"value": "erased"}, "the value is what an erased one becomes"),
+        ({"value": "erased"}, "the value is the word that replaces an erased one"),
     ):
         code, line = hotel.erase(**options)
         assert (code, words in line) == (2, True), line

@@ -129,7 +129,7 @@ class House:
         return {row.build for row in one.union(other).collect()}
 
     def recover(self, held: str = "main") -> set[int]:
-        """Make good what is left, as the next build does first. Out: what readers see then."""
+        """Recover as the next build does first. Return what readers see then."""
         self.operate(operations.unlock)
         one, other = branches.refs(self.spark, self.names).values()
         assert set(one) == set(other) <= {"main", held}

@@ -73,7 +73,7 @@ def copy(tmp_path) -> Copy:
 
 
 def install(folder: Path, example: str) -> Path:
-    """Install what the first lines of an example say. Out: the folder of its commands."""
+    """Install what the first lines of an example name. Return the folder of its commands."""
     text = Path(example).read_text(encoding="utf-8")
     wanted = re.findall(r'"([^"]+)"', re.search(r"^ +pip install (.*?)#", text, re.M)[1])
     uv = os.environ.get("UV") or shutil.which("uv")

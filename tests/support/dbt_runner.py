@@ -100,7 +100,7 @@ class Dbt:
         return dict(zip(expressions, result.code["inline_query"].split("\x1f"), strict=True))
 
     def tool(self, *args: str, schema: str) -> int:
-        """`dbt-spark-contracts *args` on the project, in this process. Out: the exit code."""
+        """Run `dbt-spark-contracts *args` in this process. Return the exit code."""
         options = ["--project-dir", str(self.project_dir), "--profiles-dir", str(ROOT)]
         with environment(**self._environment(schema)):
             return run_tool([*args, *options])

@@ -124,7 +124,7 @@ class Session:
         self.names = {"__name__": "__main__", "spark": AthenaSpark(tables.spark)}
 
     def execute(self, code: str) -> tuple[str, str | None]:
-        """Execute a code block. Out: what it printed, and the traceback if it failed."""
+        """Execute a code block. Return its output, and the traceback if it failed."""
         spark = self.tables.spark
         for name, value in self.settings.items():
             spark.conf.set(name, value)

@@ -18,7 +18,7 @@ CSV_SERDE = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
 
 
 def execute(sql: str, tables: Tables) -> str:
-    """Execute the statement. Out: its kind. Raises QueryFailed, also for one that is not known."""
+    """Execute the statement. Return its kind. Raises QueryFailed, also for an unknown one."""
     try:
         statement = sqlglot.parse_one(sql, dialect="hive")
     except ParseError as error:
@@ -83,7 +83,7 @@ def is_csv(entry: dict) -> bool:
 
 
 def read_csv(entry: dict, tables: Tables) -> str:
-    """A temporary view of an external table's files. Out: its name."""
+    """Create a temporary view of an external table's files. Return its name."""
     storage = entry["StorageDescriptor"]
     names = [column["Name"] for column in storage["Columns"]]
     rows = []

@@ -21,7 +21,7 @@ def athena_model():
 
 @contextmanager
 def serve(service: Service):
-    """Answer Athena's calls on this machine. Out: the endpoint's URL."""
+    """Answer Athena's calls on this machine. Return the endpoint's URL."""
     model = athena_model()
 
     class Handler(BaseHTTPRequestHandler):
@@ -59,7 +59,7 @@ def serve(service: Service):
 
 @contextmanager
 def serving(server: HTTPServer) -> Iterator[str]:
-    """Let a server of this machine answer, in a thread of its own. Out: its URL."""
+    """Start a server on this machine in its own thread. Return its URL."""
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -147,7 +147,7 @@ class SparkAdapter(
         ]
 
     def calculate_freshness(self, source, loaded_at_field, filter, macro_resolver=None):
-        # A source of files is no table that could be asked. (The macro resolver is the manifest.)
+        # A source of files is not a table. (The macro resolver is the manifest.)
         for node in getattr(macro_resolver, "sources", {}).values():
             if node.relation_name == str(source) and (location := file_sources.location(node)):
                 self._open()
@@ -275,9 +275,9 @@ class SparkAdapter(
 
     @available
     def limit_to_batch(self, view, event_time: str, batch: dict, is_filtered: bool) -> str:
-        """Let a staged view hold the rows of its batch's window. Out: the window, as SQL.
+        """Limit a staged view to the rows in its batch's window. Return the window as SQL.
 
-        See batches.limited for what becomes of the others.
+        See batches.limited for the other rows.
         """
         with explained():
             frame = self.invocation.rows_of(str(view))

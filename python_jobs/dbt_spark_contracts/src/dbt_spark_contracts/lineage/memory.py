@@ -99,7 +99,7 @@ def recall(
         if memory is None:
             return None
         found.append(memory)
-    if not found:  # an empty table holds nothing of any column
+    if not found:  # an empty table has no values
         return {field.name().lower(): Made() for field in loaded.schema().columns()}
     return united(found)
 

@@ -15,7 +15,7 @@ from dbt_spark_contracts.errors import PromiseBroken
 
 FAILED = ("error", "fail", "partial success", "runtime error")
 TITLES = {
-    "leak": "hands on what has to stay",
+    "leak": "returns a column that must stay",
     "key": "has more rows than its contract promises",
 }
 # Spark adds a long query plan to its errors. It is in logs/dbt.log.

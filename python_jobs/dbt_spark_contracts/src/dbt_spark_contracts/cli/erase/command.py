@@ -80,7 +80,9 @@ def _erase(
     if not value.strip() or not value.isprintable():
         raise CannotOpen("the value is a text of one line, and not empty: name it, --value")
     if value in (ERASED, "null"):
-        raise CannotOpen("the value is what an erased one becomes: it says nothing of a person")
+        raise CannotOpen(
+            "the value is the word that replaces an erased one: name a value of the person"
+        )
     with _command_line_without_the_value(column):
         open_project(place)
         lineage = read(last_target_path())
