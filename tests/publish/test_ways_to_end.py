@@ -237,7 +237,7 @@ def test_hooks_that_are_configured_twice(small_project, schema):
         "{{ config(post_hook='{{ in_a_hook() }}') }} select id from {{ ref('a') }}"
     )
     result = project("build", schema=schema)
-    assert "it is no hook, but a command of its own, `dbt run-operation maintain`" in result.text
+    assert "maintain cannot run in a hook, because the build has locked the tables" in result.text
     assert "held back on the branch" in result.said[-1]
 
 
