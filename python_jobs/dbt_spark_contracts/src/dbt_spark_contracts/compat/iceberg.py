@@ -65,10 +65,7 @@ def note_on_commits(session: "SparkSession", notes: "Mapping[str, str]") -> None
     name = "org.apache.iceberg.spark.CommitMetadata"
     variable = java.lang.Class.forName(name, True, loader).getDeclaredField("COMMIT_PROPERTIES")
     variable.setAccessible(True)
-    found = java.util.HashMap()
-    for key, value in notes.items():
-        found.put(key, value)
-    variable.get(None).set(found)
+    variable.get(None).set(_java_map(session, notes))
 
 
 def rewrite_plan(session: "SparkSession", planner: str, table: Any, options: dict[str, str]) -> Any:
@@ -86,8 +83,12 @@ def rewrite_plan(session: "SparkSession", planner: str, table: Any, options: dic
         A Java iterator of groups, with `inputFileNum` and `expectedOutputFiles`.
     """
     made = getattr(java_classes(session).org.apache.iceberg.actions, planner)(table)
-    wanted = java_classes(session).java.util.HashMap()
-    for name, value in options.items():
-        wanted.put(name, value)
-    made.init(wanted)
+    made.init(_java_map(session, options))
     return made.plan().groups().iterator()
+
+
+def _java_map(session: "SparkSession", entries: "Mapping[str, str]") -> Any:
+    made = java_classes(session).java.util.HashMap()
+    for name, value in entries.items():
+        made.put(name, value)
+    return made

@@ -11,7 +11,7 @@ from typing import Any
 
 from dbt_common.exceptions import DbtRuntimeError
 
-from dbt_spark_contracts.nodes import has_guard
+from dbt_spark_contracts.nodes import WITHOUT_TABLE, has_guard
 from dbt_spark_contracts.publish.command import is_number
 from dbt_spark_contracts.schemas import plain
 
@@ -24,7 +24,6 @@ _EXAMPLE = f"`{HOLD_BACK}: {{{ROWS_FALL_BY}: 0.2, {REJECTED_RISE_BY}: 0.1}}`"
 
 # What has a table of the guard's.
 _KINDS = ("model", "seed", "snapshot")
-_WITHOUT_TABLE = ("view", "ephemeral")
 
 Nodes = Mapping[str, dict]
 
@@ -133,7 +132,7 @@ def _wrong(node: dict, nodes: Nodes) -> Iterable[str]:
             f"model{'s' if count else ''}: name the one whose rejected records it holds."
         )
     config = node["config"]
-    if config.get("materialized") in _WITHOUT_TABLE or not has_guard(config):
+    if config.get("materialized") in WITHOUT_TABLE or not has_guard(config):
         yield (
             f"{name}: meta {HOLDS_REJECTS_OF} needs an Iceberg table that is written here, where "
             "the rows are counted: make it one, or take that out."

@@ -107,6 +107,11 @@ def plain_path(path: str) -> str:
     return re.sub(_LOCAL, "/", path)
 
 
+def without_globs(path: str) -> str:
+    """Return a path as a pattern that only matches the path itself."""
+    return re.sub(r"([\\*?\[\]{}])", r"\\\1", path)
+
+
 def _files(session: "SparkSession", table: str) -> dict[str, str]:
     """Return the data files of all snapshots and those on disk, by their plain paths."""
     tables.forget(session, table)
@@ -144,9 +149,8 @@ def _read(session: "SparkSession", paths: list[str]) -> Iterator["DataFrame"]:
     """Yield DataFrames of the files: one, unless their columns do not fit together."""
     if not paths:
         return
-    literal = [re.sub(r"([\\*?\[\]{}])", r"\\\1", path) for path in paths]
     try:
-        yield session.read.option("mergeSchema", "true").parquet(*literal)
+        yield session.read.option("mergeSchema", "true").parquet(*map(without_globs, paths))
     except (Py4JJavaError, PySparkException):
         if len(paths) == 1:
             raise

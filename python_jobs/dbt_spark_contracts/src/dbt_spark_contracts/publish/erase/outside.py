@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from dbt_spark_contracts.publish.erase.asked import Asked
 from dbt_spark_contracts.publish.erase.conditions import used
-from dbt_spark_contracts.publish.erase.look import plain_path
+from dbt_spark_contracts.publish.erase.look import plain_path, without_globs
 from dbt_spark_contracts.python_models.files import read_files
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _holding(session: "SparkSession", paths: list[str], asked: Asked) -> tuple[s
     """Return the files that hold the value, and those that cannot be read."""
     if not paths:
         return set(), set()
-    reader, literal = session.read, [re.sub(r"([\\*?\[\]{}])", r"\\\1", path) for path in paths]
+    reader, literal = session.read, [*map(without_globs, paths)]
     if len(paths) == 1:
         reader, literal = reader.option("__globPaths__", "false"), paths
     # UTF-16 and UTF-32 of ASCII is ASCII with zeros. Other letters of theirs cannot be told here.
