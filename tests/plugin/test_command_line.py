@@ -45,7 +45,7 @@ def test_a_profile_that_is_not_found_is_one_line(capsys, tmp_path, monkeypatch):
 
 
 def test_ctrl_c_has_its_own_exit_code(capsys, tmp_path, monkeypatch):
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("dbt_spark_contracts.cli.opened.Place.dbt", interrupted)

@@ -33,7 +33,9 @@ def own_pool() -> Iterator[Path]:
             for place in pool.places():
                 pool.ask(place, "stop")
             for process in processes(runtime):
-                process.kill()
+                # One that ends by itself in this moment is what the kill is for.
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
             shutil.rmtree(runtime)
 
 
