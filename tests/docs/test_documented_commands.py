@@ -183,12 +183,17 @@ IMPOSSIBLE = {
     "pip install uv": MACHINE,
     "uv run pytest": ITSELF,
     "uv run pytest --tier quick": ITSELF,
+    "uv run pytest --tier engines": ITSELF,
+    "uv run pytest --tier engines tests/athena": ITSELF,
     "uv run pytest --tier full": ITSELF,
     "uv run pytest tests/gold": ITSELF,
     "uv run pytest tests/gold/test_gold.py -k trip": ITSELF,
     "uv run pytest tests/gold/test_gold.py::TestCurrentState -x": ITSELF,
     "DISTRIBUTIONS=dist uv run pytest --tier full tests/plugin/test_other_project.py": ITSELF,
     "python tests/support/expected_landing.py --write": "writes what the tests of Gold expect",
+    "uv run --group test python -m tests.support.trino_functions": (
+        "writes what athena/test_trino_gate.py compares with the server"
+    ),
     "uv run --group lint pre-commit install": MACHINE,
     "uv run --group lint pre-commit run --all-files": "runs the quick tests, of which this is one",
     "python -m venv .venv": MACHINE,
