@@ -30,7 +30,7 @@ SIZE = "spark.dbt.size"
 SMALL_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
 SMALL_COLLECTOR = "-XX:+UseSerialGC"
 # Adaptive execution runs each stage as a job of its own, and plans the rest of the query again
-# after it. Little data gains nothing from that, and fits into one partition, which becomes one file.
+# after it. Little data gains nothing from that. It fits into one partition, which becomes one file.
 SMALL_SETTINGS = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "1"}
 
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
