@@ -88,6 +88,11 @@ select
 from {{ ref('merged') }}
 group by car
 """,
+    # More partitions than a query may write: dbt-athena writes them in two.
+    "models/many.sql": """
+{{ config(materialized='table', partitioned_by=['n']) }}
+select n from unnest(sequence(1, 101)) as numbers (n)
+""",
     "models/python.py": f"""
 from pyspark.sql import functions as F
 
@@ -156,6 +161,10 @@ def test_tables_are_rebuilt(built, athena):
     ]
 
 
+def test_more_partitions_than_a_query_may_write(built, athena):
+    assert athena.sql("select count(distinct n) from many", "small") == [(101,)]
+
+
 # What is counted as trips, and what dbt says of it.
 BREACHES = {
     "by_car": ("cast(count(*) as varchar)", "| trips .* VARCHAR .* BIGINT .* data type mismatch"),
@@ -188,4 +197,4 @@ def test_a_breach_of_contract_stops_the_build(broken, name):
 def test_a_breach_of_contract_leaves_the_table_as_it_was(broken, athena):
     assert athena.sql("select trips from by_car order by car", "small") == [(2,), (1,)]
     tables = athena.client("glue").get_tables(DatabaseName="small")["TableList"]
-    assert {table["Name"] for table in tables} == {"trips", "merged", "by_car", "python"}
+    assert {table["Name"] for table in tables} == {"trips", "merged", "by_car", "many", "python"}

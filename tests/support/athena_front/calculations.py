@@ -77,8 +77,17 @@ class SparkProcess:
 
 
 @contextmanager
-def spark_process(url: str, bucket: str, environment: dict[str, str]) -> Iterator[SparkProcess]:
-    """Start Spark, with its tables in the Glue and its files in the S3 that answer at a URL."""
+def spark_process(
+    url: str, bucket: str, environment: dict[str, str], folder: Path
+) -> Iterator[SparkProcess]:
+    """Start Spark, with its tables in the Glue and its files in the S3 that answer at a URL.
+
+    Args:
+        url: Where both answer.
+        bucket: Where the output of code blocks goes.
+        environment: AWS's variables.
+        folder: Spark's own, for tables that are not Iceberg's. There are none.
+    """
     (package,) = find_spec("snowpark_connect_deps_iceberg").submodule_search_locations
     (iceberg,) = Path(package).glob("jars/iceberg-spark-runtime-3.5_2.12-*.jar")
     jars = os.pathsep.join(map(str, [iceberg, *map(artifact, MAVEN)]))
@@ -94,6 +103,7 @@ def spark_process(url: str, bucket: str, environment: dict[str, str]) -> Iterato
         "spark.driver.memory": "1g",
         "spark.master": "local[2]",
         "spark.sql.shuffle.partitions": "2",
+        "spark.sql.warehouse.dir": str(folder),
         "spark.ui.enabled": "false",
         # Each query is another, and its rows are few: compiling it takes longer than running it.
         "spark.sql.codegen.wholeStage": "false",
@@ -117,8 +127,7 @@ def _start(settings: dict[str, str], environment: dict[str, str]) -> None:
     from dbt_spark_contracts.spark.java import find_java_home
 
     os.environ.update(environment, JAVA_HOME=str(find_java_home()))
-    folder = tempfile.mkdtemp()
-    builder = SparkSession.builder.config("spark.sql.warehouse.dir", f"{folder}/warehouse")
+    builder = SparkSession.builder
     for name, value in settings.items():
         builder = builder.config(name, value)
     builder.getOrCreate().sparkContext.setLogLevel("ERROR")

@@ -108,7 +108,7 @@ def athena(folder: Path) -> Iterator[Athena]:
         }
         s3, glue = (_client(name, variables) for name in ("s3", "glue"))
         s3.create_bucket(Bucket=BUCKET)
-        with spark_process(url, BUCKET, variables) as spark:
+        with spark_process(url, BUCKET, variables, folder / "spark") as spark:
             server_of_trino = Trino(folder, plugins=("iceberg", "hive", *PLUGINS))
             for name, settings in CATALOGS.items():
                 file = server_of_trino.home / f"etc/catalog/{name}.properties"
