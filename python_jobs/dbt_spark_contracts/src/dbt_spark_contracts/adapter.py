@@ -32,6 +32,7 @@ from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.contract.adapter_methods import ContractMethods
 from dbt_spark_contracts.contract.relation import ContractColumn, ContractRelation
 from dbt_spark_contracts.dbt_docs import facts
+from dbt_spark_contracts.increments.adapter_methods import IncrementMethods
 from dbt_spark_contracts.invocation import Invocation
 from dbt_spark_contracts.lineage.adapter_methods import LineageMethods
 from dbt_spark_contracts.publish import tell
@@ -43,6 +44,7 @@ from dbt_spark_contracts.unguarded import UnguardedMethods
 
 class SparkAdapter(
     ContractMethods,
+    IncrementMethods,
     LineageMethods,
     PublishMethods,
     UnguardedMethods,
