@@ -90,9 +90,10 @@ class SparkAdapter(
 
     @property
     def python_submission_helpers(self):
-        from dbt_spark_contracts.python_models.job import SessionPythonJobHelper
+        from dbt_spark_contracts.python_models.job import Asked, SessionPythonJobHelper
 
-        helper = partial(SessionPythonJobHelper, self.invocation.notes)
+        asked = Asked(self.invocation.notes, self.invocation.affected)
+        helper = partial(SessionPythonJobHelper, asked)
         return {**super().python_submission_helpers, "session": helper}
 
     def _open(self) -> None:
@@ -234,6 +235,8 @@ class SparkAdapter(
         """Drop a staged view, if it is there."""
         for by_view in (self.invocation.staged, self.invocation.notes):
             by_view.pop(str(view), None)
+        if affected := self.invocation.affected.pop(str(view), None):
+            affected.close()
         session.get().catalog.dropTempView(str(view))
 
     @available

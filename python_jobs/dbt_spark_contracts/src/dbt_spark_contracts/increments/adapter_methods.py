@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from dbt.adapters.base.meta import AdapterMeta, available
 from dbt.flags import get_flags
 
+from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.increments.history import Unknown
 from dbt_spark_contracts.increments.new_rows import NewRows
@@ -21,6 +22,10 @@ class IncrementMethods(metaclass=AdapterMeta):
     """The part of the adapter for what is new since the last build."""
 
     invocation: "Invocation"
+
+    def settle(self, view: Any) -> None:
+        """Compute a staged view once, if its rows may differ the next time: see the adapter."""
+        raise NotImplementedError
 
     @available
     def new_rows(self, table: Any, parent: Any, view: Any, is_incremental: bool) -> str | None:
@@ -57,11 +62,36 @@ class IncrementMethods(metaclass=AdapterMeta):
         return str(view)
 
     @available
-    def note_what_is_read(self, table: Any) -> None:
+    def note_what_is_read(self, table: Any, view: Any) -> None:
         """Let the rows that this thread writes carry the note of what they are made from."""
         reads = self.invocation.new_rows.get(str(table))
-        if reads and (note := reads.note()):
+        note = reads.note() if reads else None
+        if (affected := self.invocation.affected.get(str(view))) and affected.is_asked:
+            note = affected.note()
+        if note:
             summaries.add(session.get(), MADE_FROM, str(note))
+
+    @available
+    def replace_keys(self, table: Any, view: Any, keys: list[str]) -> None:
+        """Write the staged rows of a model with the strategy delete+insert.
+
+        The rows of the keys that `dbt.affected` has found, and those of the staged rows' keys, are
+        replaced. If it has found that all rows are to be made anew, all are.
+        """
+        affected = self.invocation.affected.get(str(view))
+        is_asked = affected is not None and affected.is_asked
+        if affected and affected.is_nothing:
+            tell.detail(f"{table}: nothing has changed")
+            return
+        with explained():
+            if affected and is_asked and affected.replaced is None:
+                tell.change(f"{table}: overwrite all rows")
+                tables.replace_all(session.get(), str(table), str(view))
+                return
+            self.settle(view)
+            tell.change(f"{table}: replace rows by {', '.join(keys)}")
+            replaced = affected.replaced if affected else None
+            tables.replace_keys(session.get(), str(table), str(view), keys, replaced)
 
     @available
     def forget_new_rows(self, table: Any) -> None:
