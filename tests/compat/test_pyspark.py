@@ -101,6 +101,31 @@ def test_icebergs_planners_of_rewrites(spark, schema):
     assert not deletes.hasNext()
 
 
+def test_single_files_of_a_table_are_read(spark, schema):
+    """Also by a session that writes to a branch, which cannot read Iceberg's `changes`."""
+    spark.sql(f"create namespace {schema}")
+    name = f"{schema}.t"
+    spark.sql(
+        f"create table {name} (id int, day int) using iceberg partitioned by (day) "
+        "tblproperties ('write.wap.enabled' = 'true')"
+    )
+    for number in (1, 2, 3):
+        spark.sql(f"insert into {name} values ({number}, {number % 2})")
+    table = iceberg.load_table(spark, name)
+    files = [[*each.addedDataFiles(table.io())] for each in table.snapshots()]
+    spark.conf.set("spark.wap.branch", "try")
+    try:
+        spark.sql(f"insert into {name} values (4, 0)")
+        table = iceberg.load_table(spark, name)
+        rows = iceberg.read_files(spark, name, table, files[0] + files[2], "key")
+        assert sorted(row.id for row in rows.collect()) == [1, 3]
+        iceberg.forget_files(spark, table, "key")
+        with pytest.raises(Exception, match="key"):
+            spark.read.option("scan-task-set-id", "key").table(name).collect()
+    finally:
+        spark.conf.unset("spark.wap.branch")
+
+
 def test_the_files_of_a_frame_are_read_in_one_call(spark, tmp_path):
     for name in ("a, b", 'c "d"'):
         (tmp_path / name).write_text("x")

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from dbt_spark_contracts.compat.pyspark import (
     active,
     has_own_java_threads,
+    java_array,
     java_classes,
     java_session,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 
 def load_table(session: "SparkSession", name: str) -> Any:
@@ -92,3 +93,38 @@ def _java_map(session: "SparkSession", entries: "Mapping[str, str]") -> Any:
     for name, value in entries.items():
         made.put(name, value)
     return made
+
+
+def read_files(
+    session: "SparkSession", name: str, table: Any, files: "Iterable[Any]", key: str
+) -> "DataFrame":
+    """Return the rows of some data files of a table, which have no deletes.
+
+    Iceberg's rewrite actions read files so. Its increments of merged tables, `changes`, cannot be
+    read by a session that writes to a branch (1.10).
+
+    Args:
+        session: The session.
+        name: The table's SQL name.
+        table: The table, as an object of Iceberg's API.
+        files: Its data files, as objects of Iceberg's API.
+        key: A name for them that nothing else uses. Java holds them until `forget_files`.
+    """
+    api = java_classes(session).org.apache.iceberg
+    schema = api.SchemaParser.toJson(table.schema())
+    residuals = api.expressions.ResidualEvaluator.unpartitioned(
+        api.expressions.Expressions.alwaysTrue()
+    )
+    tasks = java_classes(session).java.util.ArrayList()
+    for file in files:
+        spec = api.PartitionSpecParser.toJson(table.specs().get(file.specId()))
+        deletes = java_array(session, api.DeleteFile, 0)
+        tasks.add(api.BaseFileScanTask(file, deletes, schema, spec, residuals))
+    api.spark.ScanTaskSetManager.get().stageTasks(table, key, tasks)
+    return session.read.option("scan-task-set-id", key).table(name)
+
+
+def forget_files(session: "SparkSession", table: Any, key: str) -> None:
+    """Let Java forget the files that `read_files` reads."""
+    api = java_classes(session).org.apache.iceberg
+    api.spark.ScanTaskSetManager.get().removeTasks(table, key)

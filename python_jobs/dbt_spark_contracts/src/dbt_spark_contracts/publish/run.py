@@ -408,7 +408,7 @@ class Run:
 
     def node_ends(self) -> None:
         """Let them tell nothing more."""
-        if self.is_begun:
+        if summaries.is_told():
             summaries.end(session.get())
 
     def node_finished(
