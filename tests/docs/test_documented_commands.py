@@ -185,6 +185,7 @@ IMPOSSIBLE = {
     "pip install uv": MACHINE,
     "uv run pytest": ITSELF,
     "uv run pytest --tier quick": ITSELF,
+    "uv run pytest --tier engines": ITSELF,
     "uv run pytest --tier full": ITSELF,
     "uv run pytest --tier full tests/publish/test_one_commit.py -s -k 10000": ITSELF,
     "uv run pytest tests/gold": ITSELF,

@@ -115,10 +115,15 @@ def test_a_build_under_hostile_defaults_ends_in_the_same_tables(dbt, read, tmp_p
     assert json.dumps(rows(f"{schema}_x"), default=str) == json.dumps(rows(schema), default=str)
 
 
+FEWER_FOR_LITTLE_DATA = (
+    "{{ env_var('LAKEHOUSE_SHUFFLE_PARTITIONS', "
+    "'1' if env_var('LAKEHOUSE_SIZE', 'small') == 'small' else '4') }}"
+)
+
 # What fits a laptop, and not a cluster.
 LAPTOPS = {
     "spark.driver.memory": ("2g", "4g"),
-    "spark.sql.shuffle.partitions": ("4", "200"),
+    "spark.sql.shuffle.partitions": (FEWER_FOR_LITTLE_DATA, "200"),
     "spark.dbt.size": ("small", None),
     "spark.sql.files.openCostInBytes": ("131072", None),
     "spark.master": ("local[*]", "spark://localhost:7077"),

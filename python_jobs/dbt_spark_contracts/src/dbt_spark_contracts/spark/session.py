@@ -150,6 +150,7 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     from pyspark.sql import SparkSession
 
     py4j.remember_names()
+    py4j.log_no_interrupts()
     builder = SparkSession.builder.appName("dbt")
     for name, value in settings.items():
         builder = builder.config(name, value)

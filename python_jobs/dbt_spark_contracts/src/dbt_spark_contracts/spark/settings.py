@@ -29,6 +29,9 @@ SIZE = "spark.dbt.size"
 # end Spark.
 SMALL_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
 SMALL_COLLECTOR = "-XX:+UseSerialGC"
+# Adaptive execution runs each stage as a job of its own, and plans the rest of the query again
+# after it. Little data gains nothing from that. It fits into one partition, which becomes one file.
+SMALL_SETTINGS = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "1"}
 
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 CLASS_PATH = "spark.driver.extraClassPath"
@@ -56,7 +59,8 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
         ValueError: If `spark.dbt.size` is neither small nor large, or if a catalog's commits would
             not be atomic.
     """
-    settings = dict(parameters)
+    is_small = _is_small(parameters)
+    settings = {**(SMALL_SETTINGS if is_small else {}), **parameters}
     _check_commits(settings)
     for name in filter(settings.get, folders(settings)):
         settings[name] = absolute(settings[name], project_dir)
@@ -72,7 +76,7 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
     settings[JAVA_OPTIONS] = " ".join(
         [
             settings.get(JAVA_OPTIONS, ""),
-            *_options_for_size(settings),
+            *(_small_java_options(settings) if is_small else []),
             shlex.quote(f"-Dlog4j2.configurationFile={files(__package__) / 'log4j2.properties'}"),
             shlex.quote(f"-Dspark.log.file={log_dir / 'spark.log'}"),
         ]
@@ -109,13 +113,20 @@ def _check_commits(settings: dict[str, str]) -> None:
             )
 
 
-def _options_for_size(settings: dict[str, str]) -> list[str]:
-    """Return Java's options for the size in the profile, in addition to the user's own."""
+def _is_small(settings: dict[str, str]) -> bool:
+    """Return whether the profile says that there is little data. Only one process is tuned for it.
+
+    Raises:
+        ValueError: If it says something else than `small` or `large`.
+    """
     size = settings.get(SIZE, "large")
     if size not in ("small", "large"):
         raise ValueError(f"{SIZE} is {size!r}: use small or large.")
-    if size == "large" or not is_one_process(settings):
-        return []
+    return size == "small" and is_one_process(settings)
+
+
+def _small_java_options(settings: dict[str, str]) -> list[str]:
+    """Return Java's options for little data, in addition to the user's own."""
     has_collector = re.search(r"-XX:\+Use\w+GC\b", settings.get(JAVA_OPTIONS, ""))
     return [*SMALL_OPTIONS, *([] if has_collector else [SMALL_COLLECTOR])]
 
