@@ -82,6 +82,25 @@ def test_a_threads_commits_carry_its_notes_and_no_other_threads(spark, schema):
     assert sorted(each.get("by", "") for each in summaries) == ["", "", "1", "1", "2", "2"]
 
 
+def test_a_catalog_with_transactions(spark, schema):
+    """This one is none; the fields of one that is are there. publish/test_one_commit.py has it."""
+    catalog, _ = iceberg.catalog_and_identifier(spark, f"{schema}.t")
+    assert iceberg.catalog_with_transactions(spark, catalog) is None
+    names = pyspark.java_classes(spark).org.apache.iceberg
+    assert names.rest.Endpoint.V1_COMMIT_TRANSACTION.path() == "/v1/{prefix}/transactions/commit"
+    loader = pyspark.java_classes(spark).java.lang.Thread.currentThread().getContextClassLoader()
+    fields = {
+        "CachingCatalog": "catalog",
+        "rest.RESTCatalog": "sessionCatalog",
+        "rest.RESTSessionCatalog": "endpoints",
+    }
+    for name, field in fields.items():
+        there = pyspark.java_classes(spark).java.lang.Class.forName(
+            f"org.apache.iceberg.{name}", True, loader
+        )
+        assert there.getDeclaredField(field).getName() == field
+
+
 def test_icebergs_planners_of_rewrites(spark, schema):
     """They plan what the actions then do: see tests/publish/test_maintenance.py."""
     spark.sql(f"create namespace {schema}")

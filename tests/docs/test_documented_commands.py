@@ -136,6 +136,8 @@ TESTED = {
     f'"select * from gold.gold_car_current_state.branch_{BRANCH}"': (
         "publish/test_publish.py::test_a_failed_test_holds_everything_back"
     ),
+    'uv run dbt show --inline "select * from gold.gold_car_current_state version as of '
+    f"'published_{BRANCH}'\"": "publish/test_tags.py::test_a_run_is_read_by_its_name",
     f"uv run dbt-spark-contracts publish {BRANCH} --dry-run": (OPERATIONS),
     f"uv run dbt-spark-contracts publish {BRANCH}": (OPERATIONS),
     'uv run dbt-spark-contracts roll-back "2026-01-14 18:00" --dry-run': (OPERATIONS),
@@ -186,6 +188,7 @@ IMPOSSIBLE = {
     "uv run pytest --tier engines": ITSELF,
     "uv run pytest --tier engines tests/athena": ITSELF,
     "uv run pytest --tier full": ITSELF,
+    "uv run pytest --tier full tests/publish/test_one_commit.py -s -k 10000": ITSELF,
     "uv run pytest tests/gold": ITSELF,
     "uv run pytest tests/gold/test_gold.py -k trip": ITSELF,
     "uv run pytest tests/gold/test_gold.py::TestCurrentState -x": ITSELF,
