@@ -169,6 +169,15 @@ TESTED = {
     "uv build --package dbt-spark-contracts --out-dir dist": (
         "plugin/test_other_project.py::test_wheel_and_sdist_have_every_file_of_the_package"
     ),
+    "LAKEHOUSE_MASTER=spark://host:7077 LAKEHOUSE_CATALOG=jdbc "
+    "LAKEHOUSE_WAREHOUSE=s3://bucket/warehouse LAKEHOUSE_CHECKPOINTS=s3a://bucket/checkpoints "
+    "uv run dbt build --target cluster --vars '{landing_path: s3a://bucket/landing}'": (
+        "clusters/test_cluster.py::test_this_project_on_a_cluster_and_an_object_store"
+    ),
+    "spark-submit --master spark://host:7077 --conf spark.executor.memory=4g "
+    "--jars /jars/iceberg-spark-runtime-3.5_2.12-1.10.2.jar run_dbt.py build --target cluster": (
+        "clusters/test_cluster.py::test_spark_submit_starts_dbt"
+    ),
     "pip install -r requirements.txt": EXAMPLE,
     'pip install "dbt-spark-contracts[embedded]"': (EXAMPLE),
     "dbt build": EXAMPLE,
@@ -204,10 +213,11 @@ IMPOSSIBLE = {
     "pre-commit install": MACHINE,
     "LAKEHOUSE_MASTER=spark://host:7077 LAKEHOUSE_CATALOG=glue "
     "LAKEHOUSE_WAREHOUSE=s3://bucket/warehouse "
-    "LAKEHOUSE_CHECKPOINTS=s3a://bucket/checkpoints uv run dbt build --target cluster": CLUSTER,
+    "LAKEHOUSE_CHECKPOINTS=s3a://bucket/checkpoints uv run dbt build --target cluster "
+    "--vars '{landing_path: s3a://bucket/landing}'": CLUSTER,
     "LAKEHOUSE_MASTER=yarn LAKEHOUSE_CATALOG=glue LAKEHOUSE_WAREHOUSE=s3://bucket/warehouse "
     "LAKEHOUSE_CHECKPOINTS=s3://bucket/checkpoints "
-    "LAKEHOUSE_PACKAGES=org.apache.iceberg:iceberg-aws-bundle:1.10.2 "
+    "LAKEHOUSE_PACKAGES=org.apache.iceberg:iceberg-aws-bundle:1.10.1 "
     "uv run dbt build --target cluster": CLUSTER,
     "uv run dbt build --target athena --vars '{landing_path: s3://bucket/landing}'": (
         "needs an account of AWS"

@@ -41,6 +41,9 @@ DEFAULTS_VARIABLES = ("PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK_HOME")
 
 PYTHON_PATH = "spark.executorEnv.PYTHONPATH"
 
+# A setting of this package: the project. Executors in other processes get its code (executors.py).
+PROJECT_DIR = "spark.dbt.projectDir"
+
 
 def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path) -> dict[str, str]:
     """Return the settings that Spark starts with.
@@ -52,7 +55,8 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
 
     Returns:
         The parameters with absolute local folders, with Iceberg's jar unless the profile names one,
-        with Spark's log in `<log_dir>/spark.log`, and with the project on the Python path.
+        with Spark's log in `<log_dir>/spark.log`, and with the project on the Python path if Spark
+        is one process.
 
     Raises:
         FileNotFoundError: If no Iceberg jar is named and the wheel with one is not installed.
@@ -82,8 +86,11 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
         ]
     ).strip()
     # A model may import from its project. So may its UDFs, which run in other processes.
-    paths = [settings.get(PYTHON_PATH), str(project_dir)]
-    settings[PYTHON_PATH] = os.pathsep.join(filter(None, paths))
+    if is_one_process(settings):
+        paths = [settings.get(PYTHON_PATH), str(project_dir)]
+        settings[PYTHON_PATH] = os.pathsep.join(filter(None, paths))
+    else:
+        settings[PROJECT_DIR] = str(project_dir)
     settings.setdefault("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
     # Spark checks the nullability of each write against the analyzed plan. Iceberg checks the
     # optimized plan again, where a count that is read from metadata looks nullable.
