@@ -19,7 +19,8 @@ def test_the_way_to_java(spark):
     assert pyspark.has_java()
     assert pyspark.java_classes(spark).java.lang.Math.max(1, 2) == 2
     assert pyspark.classes_of_this_java().java.lang.Math.max(1, 2) == 2
-    assert kind(pyspark.java_session(spark)) == "org.apache.spark.sql.SparkSession"
+    package = "org.apache.spark.sql.classic" if spark.version >= "4" else "org.apache.spark.sql"
+    assert kind(pyspark.java_session(spark)) == f"{package}.SparkSession"
     assert pyspark.hadoop_configuration(spark).get("fs.defaultFS") == "file:///"
     array = pyspark.java_array(spark, pyspark.java_classes(spark).java.lang.String, 2)
     array[1] = "x"

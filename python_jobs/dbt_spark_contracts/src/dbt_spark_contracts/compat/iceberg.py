@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
+def version(session: "SparkSession") -> str:
+    """Return Iceberg's version. The class is public, but not all distributions have kept it."""
+    build = java_classes(session).org.apache.iceberg.IcebergBuild
+    return build.version() if hasattr(build, "version") else "unknown"
+
+
 def load_table(session: "SparkSession", name: str) -> Any:
     """Load a table by its SQL name as an object of Iceberg's API. Spark only returns its wrapper.
 
