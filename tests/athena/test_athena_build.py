@@ -11,7 +11,6 @@ import pytest
 from pyspark.sql import functions as F
 
 from python_jobs import generate_landing
-from python_jobs.athena_gate import trino_sql
 from tests.support.athena_front.front import BUCKET
 from tests.support.dbt_runner import ROOT, Dbt
 
@@ -179,18 +178,6 @@ def test_glue_has_the_types_and_the_comments(builds, athena):
         columns = {one["Name"]: one for one in entry["StorageDescriptor"]["Columns"]}
         assert columns[column]["Type"] == kind
         assert columns[column]["Comment"].startswith(comment)
-
-
-def test_trino_takes_all_that_the_gate_reads(builds, athena, tmp_path):
-    """Models and data tests, as for a first run and a later one, and the types of the contracts."""
-    gate = trino_sql.Dbt(ROOT, str(tmp_path))
-    compiled = gate.compile_all(gate.parse())
-    assert {"contracts", "models/silver/stg_car_events.sql: stg_car_events"} <= dict(
-        compiled
-    ).keys()
-    for name, sql in compiled:
-        valid = athena.trino(f"explain (type validate) {sql}", "athena_gold").fetchall()
-        assert valid == [[True]], name
 
 
 @pytest.mark.parametrize(("layer", "table"), TABLES)
