@@ -19,7 +19,8 @@ def test_the_way_to_java(spark):
     assert pyspark.has_java()
     assert pyspark.java_classes(spark).java.lang.Math.max(1, 2) == 2
     assert pyspark.classes_of_this_java().java.lang.Math.max(1, 2) == 2
-    assert kind(pyspark.java_session(spark)) == "org.apache.spark.sql.SparkSession"
+    package = "org.apache.spark.sql.classic" if spark.version >= "4" else "org.apache.spark.sql"
+    assert kind(pyspark.java_session(spark)) == f"{package}.SparkSession"
     assert pyspark.hadoop_configuration(spark).get("fs.defaultFS") == "file:///"
     array = pyspark.java_array(spark, pyspark.java_classes(spark).java.lang.String, 2)
     array[1] = "x"
@@ -80,6 +81,25 @@ def test_a_threads_commits_carry_its_notes_and_no_other_threads(spark, schema):
         dict(each.summary()) for each in tables.load_anew(spark, f"{schema}.t").snapshots()
     ]
     assert sorted(each.get("by", "") for each in summaries) == ["", "", "1", "1", "2", "2"]
+
+
+def test_a_catalog_with_transactions(spark, schema):
+    """This one is none; the fields of one that is are there. publish/test_one_commit.py has it."""
+    catalog, _ = iceberg.catalog_and_identifier(spark, f"{schema}.t")
+    assert iceberg.catalog_with_transactions(spark, catalog) is None
+    names = pyspark.java_classes(spark).org.apache.iceberg
+    assert names.rest.Endpoint.V1_COMMIT_TRANSACTION.path() == "/v1/{prefix}/transactions/commit"
+    loader = pyspark.java_classes(spark).java.lang.Thread.currentThread().getContextClassLoader()
+    fields = {
+        "CachingCatalog": "catalog",
+        "rest.RESTCatalog": "sessionCatalog",
+        "rest.RESTSessionCatalog": "endpoints",
+    }
+    for name, field in fields.items():
+        there = pyspark.java_classes(spark).java.lang.Class.forName(
+            f"org.apache.iceberg.{name}", True, loader
+        )
+        assert there.getDeclaredField(field).getName() == field
 
 
 def test_icebergs_planners_of_rewrites(spark, schema):

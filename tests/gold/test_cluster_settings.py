@@ -146,7 +146,7 @@ def test_a_cluster_has_the_settings_of_the_results_and_not_those_of_a_laptop():
     for name, values in LAPTOPS.items():
         assert (local.pop(name), cluster.pop(name, None)) == values
     assert {name: cluster[name] for name in local} == local
-    assert {*cluster} - {*local} == {"spark.jars", "spark.jars.packages"}
+    assert {*cluster} == {*local}
 
 
 def test_threads_share_spark_and_checkpoints_are_compressed(spark):

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
+def version(session: "SparkSession") -> str:
+    """Return Iceberg's version. The class is public, but not all distributions have kept it."""
+    build = java_classes(session).org.apache.iceberg.IcebergBuild
+    return build.version() if hasattr(build, "version") else "unknown"
+
+
 def load_table(session: "SparkSession", name: str) -> Any:
     """Load a table by its SQL name as an object of Iceberg's API. Spark only returns its wrapper.
 
@@ -35,6 +41,55 @@ def catalog_and_identifier(session: "SparkSession", name: str) -> tuple[Any, Any
     spark = java_classes(active(session)).org.apache.iceberg.spark
     found = spark.Spark3Util.catalogAndIdentifier(java_session(session), name)
     return found.catalog(), found.identifier()
+
+
+def catalog_with_transactions(session: "SparkSession", catalog: Any) -> Any:
+    """Return Iceberg's REST catalog behind a catalog of Spark's, if its server has transactions.
+
+    The server says so in its configuration, which Iceberg's client asks for. Of the catalog that
+    the session uses, neither the client nor what it was told is public; another one would log in
+    again.
+
+    Args:
+        session: The session.
+        catalog: Spark's catalog, as a Java object.
+
+    Returns:
+        The catalog, whose `commitTransaction` commits to several tables at once, or None.
+    """
+    behind = catalog.icebergCatalog()
+    while _class_name(behind) == "org.apache.iceberg.CachingCatalog":
+        behind = _field(behind, "catalog")
+    if _class_name(behind) != "org.apache.iceberg.rest.RESTCatalog":
+        return None
+    offered = _field(_field(behind, "sessionCatalog"), "endpoints")
+    endpoint = java_classes(session).org.apache.iceberg.rest.Endpoint
+    return behind if offered.contains(endpoint.V1_COMMIT_TRANSACTION) else None
+
+
+def table_commit(session: "SparkSession", identifier: Any, base: Any, changed: Any) -> Any:
+    """Return a table's part of a transaction.
+
+    Args:
+        session: The session.
+        identifier: The table's identifier in Spark.
+        base: Iceberg's metadata of the table, as they must still be.
+        changed: The metadata with the changes.
+    """
+    iceberg = java_classes(session).org.apache.iceberg
+    name = iceberg.spark.Spark3Util.identifierToTableIdentifier(identifier)
+    return iceberg.catalog.TableCommit.create(name, base, changed)
+
+
+def _class_name(value: Any) -> str:
+    return value.getClass().getName()
+
+
+def _field(value: Any, name: str) -> Any:
+    """Return the value of a private field."""
+    field = value.getClass().getDeclaredField(name)
+    field.setAccessible(True)
+    return field.get(value)
 
 
 def expression(session: "SparkSession", table: str, condition: str) -> Any:

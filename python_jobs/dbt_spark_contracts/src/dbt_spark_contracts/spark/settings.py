@@ -8,7 +8,10 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-ICEBERG_JAR = "iceberg-spark-runtime-3.5_2.12-*.jar"
+from dbt_spark_contracts.spark import versions
+
+# The one that the wheel snowpark-connect-deps-iceberg has.
+WHEELS_RUNTIME = versions.KNOWN["3.5"].iceberg
 
 # Spark's own name from version 4.0 on. In 3.5 this package passes it to the context.
 CHECKPOINT_DIR = "spark.checkpoint.dir"
@@ -41,6 +44,9 @@ DEFAULTS_VARIABLES = ("PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK_HOME")
 
 PYTHON_PATH = "spark.executorEnv.PYTHONPATH"
 
+# A setting of this package: the project. Executors in other processes get its code (executors.py).
+PROJECT_DIR = "spark.dbt.projectDir"
+
 
 def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path) -> dict[str, str]:
     """Return the settings that Spark starts with.
@@ -52,12 +58,13 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
 
     Returns:
         The parameters with absolute local folders, with Iceberg's jar unless the profile names one,
-        with Spark's log in `<log_dir>/spark.log`, and with the project on the Python path.
+        with Spark's log in `<log_dir>/spark.log`, and with the project on the Python path if Spark
+        is one process.
 
     Raises:
-        FileNotFoundError: If no Iceberg jar is named and the wheel with one is not installed.
-        ValueError: If `spark.dbt.size` is neither small nor large, or if a catalog's commits would
-            not be atomic.
+        FileNotFoundError: If no Iceberg jar is named, and no wheel has one for this Spark.
+        ValueError: If `spark.dbt.size` is neither small nor large, if a catalog's commits would
+            not be atomic, or if a jar is for another Spark.
     """
     is_small = _is_small(parameters)
     settings = {**(SMALL_SETTINGS if is_small else {}), **parameters}
@@ -67,6 +74,7 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
     jars = [jar for jar in settings.get("spark.jars", "").split(",") if jar]
     named = [*jars, *settings.get("spark.jars.packages", "").split(",")]
     named += settings.get(CLASS_PATH, "").split(os.pathsep)
+    versions.check_jars(named)
     # Match the file name, so that iceberg-aws-bundle, which accompanies the jar, does not count.
     if not any("iceberg-spark" in name.rpartition("/")[2] for name in named):
         if _is_the_only_jar(settings):
@@ -82,8 +90,11 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
         ]
     ).strip()
     # A model may import from its project. So may its UDFs, which run in other processes.
-    paths = [settings.get(PYTHON_PATH), str(project_dir)]
-    settings[PYTHON_PATH] = os.pathsep.join(filter(None, paths))
+    if is_one_process(settings):
+        paths = [settings.get(PYTHON_PATH), str(project_dir)]
+        settings[PYTHON_PATH] = os.pathsep.join(filter(None, paths))
+    else:
+        settings[PROJECT_DIR] = str(project_dir)
     settings.setdefault("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
     # Spark checks the nullability of each write against the analyzed plan. Iceberg checks the
     # optimized plan again, where a count that is read from metadata looks nullable.
@@ -173,13 +184,19 @@ def bundled_iceberg_jar() -> Path:
     """Return the path of Iceberg's Spark runtime in the wheel.
 
     Raises:
-        FileNotFoundError: If the wheel is not installed.
+        FileNotFoundError: If the wheel is not installed, or its runtime is for another Spark.
     """
+    runtime = versions.installed().iceberg
     package = find_spec("snowpark_connect_deps_iceberg")
     if package and package.origin:
-        for jar in Path(package.origin).parent.glob(f"jars/{ICEBERG_JAR}"):
+        for jar in Path(package.origin).parent.glob(f"jars/{runtime}-*.jar"):
             return jar
+    if runtime == WHEELS_RUNTIME:
+        raise FileNotFoundError(
+            "No Iceberg jar: `pip install snowpark-connect-deps-iceberg==1.0.2`, or name one in "
+            "the profile's spark.jars or spark.jars.packages."
+        )
     raise FileNotFoundError(
-        "No Iceberg jar: `pip install snowpark-connect-deps-iceberg==1.0.2`, or name one in the "
-        "profile's spark.jars or spark.jars.packages."
+        "No Iceberg jar for this pyspark: set the profile's spark.jars.packages to "
+        f"org.apache.iceberg:{runtime}:1.10.2, or spark.jars to that file. No wheel has it."
     )
