@@ -18,7 +18,7 @@ GLUE = {
     "LAKEHOUSE_CHECKPOINTS": "s3://bucket/checkpoints",
     "LAKEHOUSE_MASTER": "yarn",
 }
-BUNDLE = "org.apache.iceberg:iceberg-aws-bundle:1.10.2"
+BUNDLE = "org.apache.iceberg:iceberg-aws-bundle:1.10.1"
 NAME = "spark.sql.catalog.lakehouse"
 
 

@@ -136,6 +136,8 @@ TESTED = {
     f'"select * from gold.gold_car_current_state.branch_{BRANCH}"': (
         "publish/test_publish.py::test_a_failed_test_holds_everything_back"
     ),
+    'uv run dbt show --inline "select * from gold.gold_car_current_state version as of '
+    f"'published_{BRANCH}'\"": "publish/test_tags.py::test_a_run_is_read_by_its_name",
     f"uv run dbt-spark-contracts publish {BRANCH} --dry-run": (OPERATIONS),
     f"uv run dbt-spark-contracts publish {BRANCH}": (OPERATIONS),
     'uv run dbt-spark-contracts roll-back "2026-01-14 18:00" --dry-run': (OPERATIONS),
@@ -167,6 +169,15 @@ TESTED = {
     "uv build --package dbt-spark-contracts --out-dir dist": (
         "plugin/test_other_project.py::test_wheel_and_sdist_have_every_file_of_the_package"
     ),
+    "LAKEHOUSE_MASTER=spark://host:7077 LAKEHOUSE_CATALOG=jdbc "
+    "LAKEHOUSE_WAREHOUSE=s3://bucket/warehouse LAKEHOUSE_CHECKPOINTS=s3a://bucket/checkpoints "
+    "uv run dbt build --target cluster --vars '{landing_path: s3a://bucket/landing}'": (
+        "clusters/test_cluster.py::test_this_project_on_a_cluster_and_an_object_store"
+    ),
+    "spark-submit --master spark://host:7077 --conf spark.executor.memory=4g "
+    "--jars /jars/iceberg-spark-runtime-3.5_2.12-1.10.2.jar run_dbt.py build --target cluster": (
+        "clusters/test_cluster.py::test_spark_submit_starts_dbt"
+    ),
     "pip install -r requirements.txt": EXAMPLE,
     'pip install "dbt-spark-contracts[embedded]"': (EXAMPLE),
     "dbt build": EXAMPLE,
@@ -183,12 +194,18 @@ IMPOSSIBLE = {
     "pip install uv": MACHINE,
     "uv run pytest": ITSELF,
     "uv run pytest --tier quick": ITSELF,
+    "uv run pytest --tier engines": ITSELF,
+    "uv run pytest --tier engines tests/athena": ITSELF,
     "uv run pytest --tier full": ITSELF,
+    "uv run pytest --tier full tests/publish/test_one_commit.py -s -k 10000": ITSELF,
     "uv run pytest tests/gold": ITSELF,
     "uv run pytest tests/gold/test_gold.py -k trip": ITSELF,
     "uv run pytest tests/gold/test_gold.py::TestCurrentState -x": ITSELF,
     "DISTRIBUTIONS=dist uv run pytest --tier full tests/plugin/test_other_project.py": ITSELF,
     "python tests/support/expected_landing.py --write": "writes what the tests of Gold expect",
+    "uv run --group test python -m tests.support.trino_functions": (
+        "writes what athena/test_trino_gate.py compares with the server"
+    ),
     "uv run --group lint pre-commit install": MACHINE,
     "uv run --group lint pre-commit run --all-files": "runs the quick tests, of which this is one",
     "python -m venv .venv": MACHINE,
@@ -196,10 +213,11 @@ IMPOSSIBLE = {
     "pre-commit install": MACHINE,
     "LAKEHOUSE_MASTER=spark://host:7077 LAKEHOUSE_CATALOG=glue "
     "LAKEHOUSE_WAREHOUSE=s3://bucket/warehouse "
-    "LAKEHOUSE_CHECKPOINTS=s3a://bucket/checkpoints uv run dbt build --target cluster": CLUSTER,
+    "LAKEHOUSE_CHECKPOINTS=s3a://bucket/checkpoints uv run dbt build --target cluster "
+    "--vars '{landing_path: s3a://bucket/landing}'": CLUSTER,
     "LAKEHOUSE_MASTER=yarn LAKEHOUSE_CATALOG=glue LAKEHOUSE_WAREHOUSE=s3://bucket/warehouse "
     "LAKEHOUSE_CHECKPOINTS=s3://bucket/checkpoints "
-    "LAKEHOUSE_PACKAGES=org.apache.iceberg:iceberg-aws-bundle:1.10.2 "
+    "LAKEHOUSE_PACKAGES=org.apache.iceberg:iceberg-aws-bundle:1.10.1 "
     "uv run dbt build --target cluster": CLUSTER,
     "uv run dbt build --target athena --vars '{landing_path: s3://bucket/landing}'": (
         "needs an account of AWS"

@@ -15,6 +15,7 @@ from dbt_spark_contracts.compat.pyspark import hadoop_configuration, input_files
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.spark import executors
 from dbt_spark_contracts.spark.settings import absolute
 
 
@@ -68,6 +69,7 @@ def _folder(spark: SparkSession, location: str) -> tuple:
             line.
     """
     path = absolute(location, Path(get_flags().PROJECT_DIR))
+    executors.require_shared(f"The folder {location}", path, spark.sparkContext.master)
     try:
         root = java_classes(spark).org.apache.hadoop.fs.Path(path)
         file_system = root.getFileSystem(hadoop_configuration(spark))

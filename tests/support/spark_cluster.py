@@ -1,0 +1,78 @@
+"""A standalone cluster of Spark: a master and two workers, from pyspark's own package."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pyspark
+from dbt_spark_contracts.spark.java import find_java_home
+
+from tests.support.ports import free_ports
+
+HERE = "127.0.0.1"
+DEPLOY = "org.apache.spark.deploy"
+
+
+@contextmanager
+def spark_cluster(folder: Path) -> Iterator[str]:
+    """Run the cluster, with a Python environment that has pyspark alone, and folders of its own.
+
+    Yields:
+        The master's URL.
+    """
+    uv = os.environ.get("UV") or shutil.which("uv")
+    venv = folder / "venv"
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, venv], check=True)
+    package = f"pyspark=={pyspark.__version__}"
+    subprocess.run([uv, "pip", "install", "-q", "-p", venv / "bin/python", package], check=True)
+    (spark_home,) = venv.glob("lib/python*/site-packages/pyspark")
+    # Nothing of the driver's environment: a worker's executors and their Pythons inherit it.
+    environment = {
+        "JAVA_HOME": str(find_java_home()),
+        "PATH": f"{venv}/bin:/usr/bin:/bin",
+        "SPARK_HOME": str(spark_home),
+        "SPARK_DAEMON_MEMORY": "256m",
+    }
+    port, page = free_ports(2)
+    master = f"spark://{HERE}:{port}"
+
+    def started(name: str, *command: object) -> subprocess.Popen:
+        place = folder / name
+        place.mkdir()
+        with (place / "log").open("w") as log:
+            process = subprocess.Popen(
+                [spark_home / "bin/spark-class", *map(str, command)],
+                **{"cwd": place, "env": environment, "stdout": log, "stderr": log},
+            )
+        stack.callback(process.wait, 60)
+        stack.callback(process.terminate)
+        return process
+
+    with ExitStack() as stack:
+        parts = ["--host", HERE, "--port", port, "--webui-port", page]
+        started("master", f"{DEPLOY}.master.Master", *parts)
+        for name in ("worker1", "worker2"):
+            parts = ["--host", HERE, "--cores", 1, "--memory", "1g", "--webui-port", 0]
+            parts += ["--work-dir", folder / name / "work", master]
+            started(name, f"{DEPLOY}.worker.Worker", *parts)
+        until = time.monotonic() + 120
+        while _workers(f"http://{HERE}:{page}/json/") < 2:
+            assert time.monotonic() < until, (folder / "master/log").read_text()[-3000:]
+            time.sleep(0.5)
+        yield master
+
+
+def _workers(page: str) -> int:
+    """The number of workers that the master has."""
+    try:
+        with urllib.request.urlopen(page, timeout=10) as answer:
+            return len(json.load(answer)["workers"])
+    except OSError:
+        return 0
