@@ -5,8 +5,14 @@ from pyspark.sql import functions as F
 
 
 def model(dbt, spark):
-    events = dbt.ref("silver_car_telemetry")
-    return current_state(events, dbt.config.get("as_of_date"), dbt.config.get("run_started_at"))
+    as_of_date = dbt.config.get("as_of_date")
+    events = dbt.affected(
+        dbt.ref("silver_car_telemetry"),
+        ["car_chassis"],
+        also={"as_of_date": lambda held: judged_otherwise(held, as_of_date)},
+        apart_from=["run_started_at"],
+    )
+    return current_state(events, as_of_date, dbt.config.get("run_started_at"))
 
 
 def current_state(events, as_of_date, run_started_at):
@@ -26,14 +32,7 @@ def current_state(events, as_of_date, run_started_at):
         F.col("event_id").desc(),
     )
     latest = events.withColumn("rank", F.row_number().over(newest_first)).where("rank = 1")
-
-    as_of = F.lit(as_of_date).cast("date")
-    days_left = F.datediff("insurance_valid_until", as_of)
-    status = (
-        F.when(days_left < 0, "EXPIRED")
-        .when(days_left <= 90, "EXPIRING_IN_90_DAYS")
-        .when(days_left > 90, "ACTIVE")
-    )
+    status, days_expired = insurance(as_of_date)
     return latest.select(
         "car_chassis",
         "manufacturer",
@@ -46,7 +45,25 @@ def current_state(events, as_of_date, run_started_at):
         "fuel_available_liters",
         "telemetry_timestamp",
         status.alias("insurance_status"),
-        F.when(days_left < 0, -days_left).alias("insurance_days_expired"),
+        days_expired.alias("insurance_days_expired"),
         "event_timestamp",
         F.lit(run_started_at).cast("timestamp").alias("gold_processing_timestamp"),
     )
+
+
+def insurance(as_of_date):
+    """Return the status of the insurance as of a date, and the days since it ended."""
+    days_left = F.datediff("insurance_valid_until", F.lit(as_of_date).cast("date"))
+    status = (
+        F.when(days_left < 0, "EXPIRED")
+        .when(days_left <= 90, "EXPIRING_IN_90_DAYS")
+        .when(days_left > 90, "ACTIVE")
+    )
+    return status, F.when(days_left < 0, -days_left)
+
+
+def judged_otherwise(cars, as_of_date):
+    """Return the cars whose insurance was judged as of another date, with another result."""
+    status, days_expired = insurance(as_of_date)
+    is_the_same = status.eqNullSafe(F.col("insurance_status"))
+    return cars.where(~(is_the_same & days_expired.eqNullSafe(F.col("insurance_days_expired"))))

@@ -4,7 +4,12 @@ from pyspark.sql import functions as F
 
 
 def model(dbt, spark):
-    return monthly_efficiency(dbt.ref("silver_car_telemetry"), dbt.config.get("run_started_at"))
+    events = dbt.affected(
+        dbt.ref("silver_car_telemetry"),
+        ["car_chassis", year_month()],
+        apart_from=["run_started_at", "as_of_date"],
+    )
+    return monthly_efficiency(events, dbt.config.get("run_started_at"))
 
 
 def monthly_efficiency(events, run_started_at):
@@ -19,8 +24,7 @@ def monthly_efficiency(events, run_started_at):
     """
     # The latest event of the month determines the car's manufacturer and model.
     called = F.max(F.struct("event_timestamp", "event_id", "manufacturer", "model"))
-    year_month = never_null(F.date_format("event_timestamp", "yyyy-MM"), "year_month")
-    months = events.groupBy("car_chassis", year_month.alias("year_month")).agg(
+    months = events.groupBy("car_chassis", year_month()).agg(
         called.alias("called"),
         exact_sum("trip_distance_km").alias("total_km_driven"),
         exact_sum("trip_fuel_consumed_liters").alias("total_fuel_liters"),
@@ -40,6 +44,12 @@ def monthly_efficiency(events, run_started_at):
         "trip_count",
         F.lit(run_started_at).cast("timestamp").alias("processing_timestamp"),
     )
+
+
+def year_month():
+    """Return the month of an event."""
+    month = F.date_format("event_timestamp", "yyyy-MM")
+    return never_null(month, "year_month").alias("year_month")
 
 
 def never_null(column, name):

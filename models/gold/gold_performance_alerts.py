@@ -5,9 +5,15 @@ from pyspark.sql import functions as F
 
 
 def model(dbt, spark):
-    return alerts(
-        dbt.ref("silver_car_telemetry"), dbt.ref("alert_rules"), dbt.config.get("run_started_at")
+    rules = dbt.ref("alert_rules")
+    types = rules.select("alert_type").distinct()
+    events = dbt.affected(
+        dbt.ref("silver_car_telemetry"),
+        ["event_id"],
+        keys=lambda changed: changed.crossJoin(F.broadcast(types)).select(alert_id()),
+        apart_from=["run_started_at", "as_of_date"],
     )
+    return alerts(events, rules, dbt.config.get("run_started_at"))
 
 
 def alerts(events, rules, run_started_at):
@@ -43,9 +49,8 @@ def alerts(events, rules, run_started_at):
         .withColumn("rank", F.row_number().over(gravest_first))
         .where("rank = 1")
     )
-    alert_id = F.sha2(F.to_json(F.struct("event_id", "alert_type")), 256)
     return broken.select(
-        never_null(alert_id, "alert_id is null").alias("alert_id"),
+        alert_id(),
         "car_chassis",
         "alert_type",
         "alert_severity",
@@ -59,6 +64,12 @@ def alerts(events, rules, run_started_at):
         F.lit(run_started_at).cast("timestamp").alias("alert_generated_timestamp"),
         F.to_date("event_timestamp").alias("alert_date"),
     )
+
+
+def alert_id():
+    """Return the id of an event's alert of a type. It is the same in each run."""
+    hashed = F.sha2(F.to_json(F.struct("event_id", "alert_type")), 256)
+    return never_null(hashed, "alert_id is null").alias("alert_id")
 
 
 def whole(rules, metrics):

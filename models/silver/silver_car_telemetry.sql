@@ -22,10 +22,8 @@ arrived as (
     select
         {{ columns | join(',\n        ') }},
         false as is_held
-    from {{ ref('stg_car_events') }}
-    where
-        rejection_reason is null
-        and {{ of_new_builds(ref('stg_car_events'), 'rejection_reason is null') }}
+    from {{ rows_of_new_builds(ref('stg_car_events'), 'rejection_reason is null') }} as staged
+    where rejection_reason is null
 
 ),
 

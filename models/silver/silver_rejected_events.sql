@@ -13,11 +13,10 @@ arrived as (
         raw_record,
         source_file,
         ingested_at
-    from {{ ref('stg_car_events') }}
+    from {{ rows_of_new_builds(ref('stg_car_events'), 'rejection_reason is not null') }} as staged
     where
         rejection_reason is not null
         and raw_record is not null
-        and {{ of_new_builds(ref('stg_car_events'), 'rejection_reason is not null') }}
 
 ),
 

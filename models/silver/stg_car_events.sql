@@ -42,8 +42,7 @@ records as (
         raw_record,
         read_error,
         coalesce(csv_as_json, {{ keep_numbers('raw_record', text_paths) }}) as event_json
-    from {{ ref('bronze_car_events') }}
-    where {{ of_new_builds(ref('bronze_car_events')) }}
+    from {{ rows_of_new_builds(ref('bronze_car_events')) }} as bronze
 
 ),
 

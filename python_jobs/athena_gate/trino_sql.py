@@ -4,7 +4,7 @@ They are compiled as for a first run and as for a later one, without credentials
 rules:
 
 1. It is valid SQL for Trino, by sqlfluff's grammar.
-2. Trino documents each function (trino_functions.txt).
+2. Athena has each function, by the list of a real Trino (trino_functions.txt).
 3. No type is a bare `timestamp`: in Trino it has milliseconds, and Iceberg has microseconds.
 4. No macro of dbt is called whose meaning depends on the adapter.
 """
@@ -18,6 +18,8 @@ from dbt.cli.main import dbtRunner
 from sqlfluff.core import FluffConfig, Linter
 
 FUNCTIONS = Path(__file__).with_name("trino_functions.txt")
+# In that list: what the server has, and Athena's engine, which is older, may not have.
+REFUSED = "!"
 BARE_TIMESTAMP = re.compile(r"\btimestamp\b(?! *\()", re.IGNORECASE)
 # dbt macros whose result differs by adapter, in type or rounding.
 BANNED_MACROS = ("date", "datediff", "type_float", "type_timestamp")
@@ -51,12 +53,8 @@ def check(project: Path) -> list[str]:
         dbt = Dbt(project, target)
         manifest = dbt.parse()
         problems = list(banned_macros(manifest))
-        compiled = [
-            *dbt.compile(manifest),
-            *(("contracts", sql) for _, sql in dbt.compile(manifest, "--inline", CONTRACTS)),
-            *dbt.compile(dbt.parse(LATER_RUN)),
-        ]
-    for name, sql in dict.fromkeys(compiled):
+        compiled = dbt.compile_all(manifest)
+    for name, sql in compiled:
         problems += [f"{name}: {problem}" for problem in problems_of(sql)]
     return list(dict.fromkeys(problems))
 
@@ -92,6 +90,15 @@ class Dbt:
             if getattr(node, "language", None) == "sql":
                 yield f"{node.original_file_path}: {node.name}", node.compiled_code
 
+    def compile_all(self, manifest) -> list[tuple[str, str]]:
+        """Return name and SQL of all, for a first run and a later one, and of the contracts."""
+        compiled = [
+            *self.compile(manifest),
+            *(("contracts", sql) for _, sql in self.compile(manifest, "--inline", CONTRACTS)),
+            *self.compile(self.parse(LATER_RUN)),
+        ]
+        return list(dict.fromkeys(compiled))
+
     def _invoke(self, runner: dbtRunner, *command: str):
         done = runner.invoke([*command, *self.options])
         if not done.success:
@@ -106,9 +113,11 @@ def problems_of(sql: str) -> Iterator[str]:
         yield f"line {violation.line_no}: not valid in Trino: {violation.desc()}"
     if not parsed.tree:
         return
-    allowed = trino_functions()
+    allowed, refused = listed_functions()
     for function in parsed.tree.recursive_crawl("function_name", "bare_function"):
-        if function.raw.lower() not in allowed:
+        if (name := function.raw.lower()) in refused:
+            yield f"line {_line(function)}: {function.raw} is newer than Athena's engine"
+        elif name not in allowed:
             yield f"line {_line(function)}: {function.raw} is not a function of Trino"
     for data_type in parsed.tree.recursive_crawl("data_type", recurse_into=False):
         if BARE_TIMESTAMP.search(data_type.raw):
@@ -132,10 +141,12 @@ def banned_macros(manifest) -> Iterator[str]:
                 )
 
 
-def trino_functions() -> set[str]:
-    """Return the names in trino_functions.txt."""
+def listed_functions() -> tuple[set[str], set[str]]:
+    """Return the names in trino_functions.txt: what Athena has, and what is refused."""
     lines = FUNCTIONS.read_text(encoding="utf-8").splitlines()
-    return {line for line in lines if not line.startswith("#")}
+    names = {line for line in lines if not line.startswith("#")}
+    refused = {name for name in names if name.startswith(REFUSED)}
+    return names - refused, {name.removeprefix(REFUSED) for name in refused}
 
 
 def _config() -> FluffConfig:

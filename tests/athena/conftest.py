@@ -12,6 +12,15 @@ def on_athena(dbt) -> Dbt:
 
 
 @pytest.fixture(scope="session")
+def athena(tmp_path_factory):
+    """Athena's doors, with Trino and a Spark behind them: for the tier `engines`."""
+    from tests.support.athena_front.front import athena
+
+    with athena(tmp_path_factory.mktemp("trino")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
 def render(dbt, on_athena):
     """A function: what Jinja expressions render on a target, `ci` or `athena`."""
     run = {"ci": dbt, "athena": on_athena}

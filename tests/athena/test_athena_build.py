@@ -1,21 +1,22 @@
-"""This project on the test double of Athena: full and incremental builds give Spark's rows.
+"""This project on Athena's doors: full and incremental builds by Trino and Spark give Spark's rows.
 
-tests/support/athena_double says what that shows, and what it does not.
+tests/support/athena_front says what that shows, and what it does not.
 """
 
 import json
-from functools import reduce
+import os
 from types import SimpleNamespace
 
 import pytest
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from python_jobs import generate_landing
-from tests.support.athena_double.double import athena
+from python_jobs.athena_gate import trino_sql
+from tests.support.athena_front.front import BUCKET
 from tests.support.dbt_runner import ROOT, Dbt
 
-BUCKET = "lakehouse"
+pytestmark = pytest.mark.engines
+
 # Each table, and the column that tells when a build ran, which is another time on each engine.
 TABLES = {
     ("bronze", "bronze_car_events"): "ingested_at",
@@ -34,68 +35,71 @@ UNTESTED = ("--exclude-resource-type", "test", "unit_test")
 
 
 @pytest.fixture(scope="module")
-def double(spark, tmp_path_factory):
-    with athena(spark, tmp_path_factory.mktemp("athena") / "bucket", BUCKET) as double:
-        yield double
-
-
-@pytest.fixture(scope="module")
-def builds(double, dbt, spark, tmp_path_factory):
+def builds(athena, dbt, spark, tmp_path_factory):
     """Two builds on Athena: a full one of what is below Gold, then an incremental one of all, with
     all data tests; and what stands in the tables after each. The same in the end on Spark, by one
     build: that it ends as an incremental one is tested in tests/bronze_silver/test_any_split.py."""
     project = Dbt(tmp_path_factory.mktemp("dbt"))
-    # The files of the bucket: their times are part of what is compared.
-    folder = str(double.bucket.folder / "landing")
+    # The bucket's files. Their times are part of what is compared.
+    folder = tmp_path_factory.mktemp("landing")
 
     def on_athena(*options: str, tables) -> dict[str, SimpleNamespace]:
         url = f"s3://{BUCKET}/landing"
-        done = double.dbt(project, "build", *options, schema="athena", landing_path=url, **AS_OF)
+        done = athena.dbt(project, "build", *options, schema="athena", landing_path=url, **AS_OF)
         assert done.success, done.text
-        return read(double.tables.spark, "athena", tables)
+        return {name: read_by_trino(athena, layer, name) for layer, name in tables}
 
     def on_spark(*command: str) -> None:
-        done = dbt(*command, schema="beside", landing_path=folder, **AS_OF)
+        done = dbt(*command, schema="beside", landing_path=str(folder), **AS_OF)
         assert done.success, done.text
 
-    put_landing(double, ROOT / "landing")
+    put_landing(athena, ROOT / "landing", folder)
     full = on_athena("--exclude", "gold", *UNTESTED, tables=BELOW_GOLD)
     # A file that is changed later is in Bronze in both its versions.
     on_spark("run", "--select", "bronze_car_events")
-    put_landing(double, second_batch(tmp_path_factory.mktemp("second")))
+    put_landing(athena, second_batch(tmp_path_factory.mktemp("second")), folder)
     incremental = on_athena(tables=TABLES)
     on_spark("build", *UNTESTED)
     return SimpleNamespace(
-        full=full, incremental=incremental, on_spark=read(spark, "beside", TABLES)
+        full=full,
+        incremental=incremental,
+        on_spark={name: read_by_spark(spark, layer, name) for layer, name in TABLES},
     )
 
 
-def read(spark, prefix: str, tables) -> dict[str, SimpleNamespace]:
-    """The rows of each table, as texts, and the types of its columns, by one job of Spark's."""
-    frames = {name: spark.table(f"{prefix}_{layer}.{name}") for layer, name in tables}
-    texts = []
-    for (layer, name), frame in zip(tables, frames.values(), strict=True):
-        kept = [column for column in frame.columns if column != TABLES[layer, name]]
-        row = F.to_json(F.struct(*[F.col(column).cast("string").alias(column) for column in kept]))
-        texts.append(frame.select(F.lit(name).alias("name"), row.alias("row")))
-    rows = reduce(DataFrame.union, texts).collect()
-    # On Spark a timestamp has a time zone.
-    types = {
-        name: [(column, type.removesuffix("_ntz")) for column, type in frame.dtypes]
-        for name, frame in frames.items()
-    }
-    return {
-        name: SimpleNamespace(
-            rows=sorted(row.row for row in rows if row.name == name), types=types[name]
-        )
-        for name in frames
-    }
+def read_by_trino(athena, layer: str, name: str) -> SimpleNamespace:
+    """A table's rows, but for the time of the build, and the types of its columns, by Glue."""
+    entry = athena.client("glue").get_table(DatabaseName=f"athena_{layer}", Name=name)["Table"]
+    types = [(one["Name"], one["Type"]) for one in entry["StorageDescriptor"]["Columns"]]
+    names = ", ".join(f'"{column}"' for column, _ in types if column != TABLES[layer, name])
+    rows = athena.sql(f"select {names} from {name}", f"athena_{layer}")
+    return SimpleNamespace(rows=sorted(rows, key=repr), types=types)
 
 
-def put_landing(double, folder) -> None:
-    for file in folder.rglob("*.*"):
-        key = f"landing/{file.relative_to(folder).as_posix()}"
-        double.put(key, file.read_bytes())
+def read_by_spark(spark, layer: str, name: str) -> SimpleNamespace:
+    """The same of a table of the local build."""
+    frame = spark.table(f"beside_{layer}.{name}")
+    kept = [
+        # As Athena has it: without a time zone.
+        F.col(column).cast("timestamp_ntz") if kind == "timestamp" else F.col(column)
+        for column, kind in frame.dtypes
+        if column != TABLES[layer, name]
+    ]
+    rows = map(tuple, frame.select(kept).collect())
+    return SimpleNamespace(rows=sorted(rows, key=repr), types=frame.dtypes)
+
+
+def put_landing(athena, files, folder) -> None:
+    """Put files into the bucket, and copy them to a folder with the times that they have there."""
+    s3 = athena.client("s3")
+    for file in filter(os.path.isfile, files.rglob("*")):
+        name = file.relative_to(files).as_posix()
+        athena.put(f"landing/{name}", file.read_bytes())
+        copy = folder / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(file.read_bytes())
+        put = s3.head_object(Bucket=BUCKET, Key=f"landing/{name}")["LastModified"].timestamp()
+        os.utime(copy, (put, put))
 
 
 def second_batch(folder):
@@ -136,7 +140,7 @@ def test_the_same_rows_as_on_spark(builds, table):
 def test_the_second_build_was_incremental(builds):
     before, after = builds.full, builds.incremental
     corrected = [
-        sum('"color":"Corrected"' in row for row in found["silver_car_telemetry"].rows)
+        sum("Corrected" in row for row in found["silver_car_telemetry"].rows)
         for found in (before, after)
     ]
     assert corrected == [0, 1]
@@ -144,26 +148,28 @@ def test_the_second_build_was_incremental(builds):
         assert {*before[table].rows} < {*after[table].rows}
 
 
-def test_nothing_is_left_over(builds, double):
+def test_nothing_is_left_over(builds, athena):
     """dbt-athena drops by way of Glue and S3: what it has made on the way is gone from both."""
     entries = [
         entry
         for layer in ("bronze", "silver", "gold")
-        for entry in double.client("glue").get_tables(DatabaseName=f"athena_{layer}")["TableList"]
+        for entry in athena.client("glue").get_tables(DatabaseName=f"athena_{layer}")["TableList"]
     ]
     assert sorted(entry["Name"] for entry in entries) == sorted(table for _, table in TABLES)
     folders = [
         entry["StorageDescriptor"]["Location"].removeprefix(f"s3://{BUCKET}/") for entry in entries
     ]
-    pages = double.client("s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+    pages = athena.client("s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     keys = [item["Key"] for page in pages for item in page["Contents"]]
+    # Hadoop writes an empty object for a folder, and Spark keeps the one of all checkpoints.
+    keys = [key for key in keys if key != "results/checkpoints/"]
     known = ("landing/", "calculations/", *(f"{folder}/" for folder in folders))
     assert [key for key in keys if not key.startswith(known)] == []
     assert all(any(key.startswith(f"{folder}/") for key in keys) for folder in folders)
 
 
-def test_glue_has_the_types_and_the_comments(builds, double):
-    glue = double.client("glue")
+def test_glue_has_the_types_and_the_comments(builds, athena):
+    glue = athena.client("glue")
     for table, column, kind, comment in [
         ("silver_car_telemetry", "event_timestamp", "timestamp", "Time of the event, UTC."),
         ("gold_car_current_state", "insurance_days_expired", "int", "Whole days since the"),
@@ -175,8 +181,21 @@ def test_glue_has_the_types_and_the_comments(builds, double):
         assert columns[column]["Comment"].startswith(comment)
 
 
+def test_trino_takes_all_that_the_gate_reads(builds, athena, tmp_path):
+    """Models and data tests, as for a first run and a later one, and the types of the contracts."""
+    gate = trino_sql.Dbt(ROOT, str(tmp_path))
+    compiled = gate.compile_all(gate.parse())
+    assert {"contracts", "models/silver/stg_car_events.sql: stg_car_events"} <= dict(
+        compiled
+    ).keys()
+    for name, sql in compiled:
+        valid = athena.trino(f"explain (type validate) {sql}", "athena_gold").fetchall()
+        assert valid == [[True]], name
+
+
 @pytest.mark.parametrize(("layer", "table"), TABLES)
-def test_no_timestamp_has_a_time_zone(builds, double, layer, table):
+def test_no_timestamp_has_a_time_zone(builds, athena, layer, table):
     """As Athena's SQL has them: also in what Python models write, which is Spark's own default."""
-    kinds = double.tables.columns(f"athena_{layer}", table).values()
-    assert "timestamptz" not in kinds
+    columns = athena.trino(f"describe {table}", f"athena_{layer}").fetchall()
+    assert columns
+    assert not [name for name, kind, *_ in columns if "time zone" in kind]

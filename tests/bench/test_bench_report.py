@@ -27,7 +27,7 @@ def test_a_figure_is_the_median_and_the_range():
     assert summarize([1, 2]) == Figure(1.5, 1, 2)
 
 
-def test_a_ratio_is_that_of_the_medians_and_its_range_that_of_the_pairs():
+def test_a_ratio_is_of_medians_and_its_range_of_pairs():
     # The pairs are 30/10, 20/20 and 50/12; the ratio of the medians is none of them.
     assert ratio(BUILDS, 100, "D cold", "H") == Figure(30 / 12, 1, 50 / 12)
 

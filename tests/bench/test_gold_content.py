@@ -58,7 +58,7 @@ def test_what_is_not_the_same(other):
     assert content(other) != content(table())
 
 
-def test_a_row_that_comes_twice_does_not_cancel_out():
+def test_a_repeated_row_does_not_cancel_out():
     row = table().slice(0, 1)
     other = table().slice(1, 1)
     assert content(pa.concat_tables([row, row])) != content(pa.concat_tables([other, other]))

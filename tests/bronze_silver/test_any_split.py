@@ -117,7 +117,9 @@ def land(folder, files):
 BRONZE = ("bronze_car_events",)
 STAGED = (*BRONZE, "stg_car_events")
 BREAKS = (BRONZE, STAGED, (*STAGED, SILVER[0]), (*STAGED, SILVER[1]))
-WHOLE = ("bronze", "silver")
+WHOLE = ("bronze", "silver", "gold")
+# Gold is as of one of these days before it is as of the last.
+DAYS = (AS_OF["as_of_date"], "2025-11-01")
 
 
 @dataclass
@@ -127,6 +129,8 @@ class Build:
     models: tuple[str, ...] = WHOLE
     # Do the files that are there get a new time, and stay as they are?
     touch: bool = False
+    # The day that Gold is as of.
+    as_of: str = DAYS[0]
     files: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, number, file=0):
@@ -150,6 +154,7 @@ def hard_split():
     """Three builds: of what once made a difference, one that breaks off, and all over again."""
     # Which of two equal zeros is first, and what a sum begins with.
     builds = in_turn([ZEROS[1], TRIPS[1]], TEXTS[::2])
+    builds[0].as_of = DAYS[1]
     builds[1].models = STAGED
     for build in builds[1:]:
         build.touch = True
@@ -164,7 +169,11 @@ def splits(draw):
     every = range(len(RECORDS))
     numbers = draw(st.permutations([*every, *draw(st.lists(st.sampled_from(every), max_size=40))]))
     builds = [
-        Build(draw(st.sampled_from((WHOLE, WHOLE, *BREAKS))), draw(st.booleans()))
+        Build(
+            draw(st.sampled_from((WHOLE, WHOLE, *BREAKS))),
+            draw(st.booleans()),
+            draw(st.sampled_from(DAYS)),
+        )
         for _ in range(draw(st.integers(2, 4)))
     ]
     places = st.tuples(st.integers(0, 3), st.integers(0, 2))
@@ -250,7 +259,8 @@ def build(split, dbt, spark, folder, schema):
                 os.utime(file)
         land(folder, step.files)
         models = MODELS if step is split[-1] else step.models
-        result = dbt("run", "--select", *models, schema=schema, landing_path=str(folder), **AS_OF)
+        day = AS_OF if step is split[-1] else {"as_of_date": step.as_of}
+        result = dbt("run", "--select", *models, schema=schema, landing_path=str(folder), **day)
         assert result.success, result.text
 
 

@@ -147,7 +147,7 @@ def test_nothing_to_read(dbt, read, tmp_path, schema):
         assert f"No event was found under landing_path '{landing}'." in result.text
 
 
-def test_landing_path_may_be_spelled_in_any_way(dbt, read, tmp_path, schema):
+def test_any_spelling_of_the_landing_path_works(dbt, read, tmp_path, schema):
     landing = tmp_path / "a [new] landing: 100% full"
     landing.mkdir()
     (landing / "a.json").write_text(event("a"))

@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_be_read_is_reported_in_one_line(run, letters):
     assert "Traceback" not in result.text
 
 
-def test_a_table_is_asked_as_ever_and_only_if_it_has_a_freshness(run, letters):
+def test_a_table_is_queried_only_if_it_has_a_freshness(run, letters):
     write(letters / "new.txt")
     result, _ = run("source", "freshness")
     assert result.status == {"letters": "pass", "texts": "pass", "orders": "error"}

@@ -198,7 +198,7 @@ def test_same_arguments_give_same_bytes_and_another_seed_does_not(make, form):
     assert ids[0].isdisjoint(ids[1])
 
 
-def test_bytes_do_not_hang_on_the_process(tmp_path):
+def test_bytes_are_the_same_in_each_process(tmp_path):
     for hash_seed, zone in (("1", "UTC"), ("2", "America/Sao_Paulo")):
         subprocess.run(
             [sys.executable, "-m", "python_jobs.generate_landing", "--events", "200", "--cars", "5",
@@ -269,7 +269,7 @@ def test_duplicates_are_identical_or_later_corrections(make):
     assert 450 < identical < 750
 
 
-def test_events_arrive_by_time_but_for_the_late_ones(make):
+def test_events_arrive_in_order_except_the_late_ones(make):
     out, counts = make("out", "--events 10000 --cars 40 --events-per-file 500")
     newest: list[str] = [""]  # after so many records
     late = far = 0
@@ -287,7 +287,7 @@ def test_events_arrive_by_time_but_for_the_late_ones(make):
     assert far >= 0.8 * late
 
 
-def test_shape_is_that_of_a_real_event(make):
+def test_an_event_has_the_shape_of_a_real_one(make):
     out, _ = make("out", "--events 3000 --cars 40")
     text = (out / "car_events_00001.jsonl").read_text("utf-8")
     absent = null = 0
@@ -311,7 +311,7 @@ def test_shape_is_that_of_a_real_event(make):
     assert '"SulAmérica"' in text
 
 
-def test_one_object_a_file_is_pretty_printed(make):
+def test_a_file_of_one_object_is_pretty_printed(make):
     out, _ = make("out", "--events 30 --cars 3 --format json --events-per-file 1")
     for content in tree(out).values():
         text = content.decode()
@@ -377,7 +377,7 @@ def test_fleet_is_plausible(make, size):
         assert refills or trips[0]["gasType"] == "Electric"
 
 
-def test_the_fleet_gives_every_kpi_something_to_say(make):
+def test_the_fleet_has_rows_for_each_kpi(make):
     out, _ = make("out", "--events 6000 --cars 300")
     as_of, latest, share = "2026-01-15", {}, defaultdict(float)
     for record in read(out):

@@ -138,7 +138,7 @@ def test_examples_read_as_they_were_written(spark):
     }
 
 
-def test_a_tolerance_is_of_numbers_and_of_its_column_alone(spark):
+def test_a_tolerance_applies_to_the_numbers_of_its_column_only(spark):
     old = spark.sql(
         "select explode(sequence(1, 6)) as id, 1.0D as near, cast(1 as decimal(9,2)) as exact,"
         " -9223372036854775808 as far, 1.0D as other"
@@ -248,7 +248,7 @@ def expected(old, new):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(old=TABLE, fresh=TABLE, kept=st.integers(0, 60))
-def test_counts_are_those_that_python_works_out(spark, old, fresh, kept):
+def test_counts_equal_those_computed_in_python(spark, old, fresh, kept):
     new = [*old[:kept], *fresh[kept:]]
 
     def frame(table, scale):
@@ -366,11 +366,11 @@ from range(101)
         (["car", "m"], Grain([])),
     ],
 )
-def test_what_a_table_has_one_row_of(spark, columns, found):
+def test_the_grain_of_a_table(spark, columns, found):
     assert grain(spark.sql(EVENTS).select(columns), [0]) == found
 
 
-def test_a_column_that_a_sample_takes_for_unique_is_looked_at_whole(spark):
+def test_a_column_that_is_unique_in_a_sample_is_read_as_a_whole(spark):
     """In the key that the sample is of, it is unique; elsewhere it is not."""
     table = spark.sql("select id div 2000 as k, if(id < 4000, id % 2000, 1) as v from range(8000)")
     assert grain(table, [0]).columns == []

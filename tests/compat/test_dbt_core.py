@@ -60,13 +60,13 @@ def test_the_installed_dbt_is_known():
     assert f"{installed.major}.{installed.minor}" in dbt_core.KNOWN_DBT_VERSIONS
 
 
-@pytest.mark.parametrize("version", ["1.10.3", "1.12.0-b1", "2.0.0"])
+@pytest.mark.parametrize("version", ["1.10.3", "1.13.0-b1", "2.0.0"])
 def test_another_dbt_is_one_line_with_the_way_out(version, monkeypatch, small_project):
     """As dbt itself prints it, before it has parsed anything."""
     monkeypatch.setattr(dbt_core, "installed", VersionSpecifier.from_version_string(version))
     line = (
-        f"dbt-spark-contracts knows dbt-core 1.11, and this is {version}: "
-        "install dbt-core~=1.11.0, or a newer dbt-spark-contracts."
+        f"dbt-spark-contracts knows dbt-core 1.11 and 1.12, and this is {version}: "
+        "install dbt-core~=1.12.0, or a newer dbt-spark-contracts."
     )
     with pytest.raises(DbtRuntimeError) as error:
         dbt_core.require_known_dbt()
@@ -75,6 +75,14 @@ def test_another_dbt_is_one_line_with_the_way_out(version, monkeypatch, small_pr
     assert not result.success
     assert result.text.count(line) == 2, result.text  # its log, and the exception
     assert "Traceback" not in result.text
+
+
+def test_the_parser_that_is_another_program_is_refused(monkeypatch, small_project):
+    """dbt-core 1.12 calls it with --use-v2-parser. It does not know our macros."""
+    monkeypatch.setattr(dbt_core, "get_flags", lambda: SimpleNamespace(USE_V2_PARSER=True))
+    says = "does not know the v2 parser: use --no-use-v2-parser"
+    with pytest.raises(DbtRuntimeError, match=says):
+        dbt_core.require_known_dbt()
 
 
 # The plugin hook

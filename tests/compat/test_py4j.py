@@ -1,6 +1,10 @@
-"""py4j looks a Java name up once, and again if the answer may have changed."""
+"""py4j looks a Java name up once, and logs no interrupt."""
+
+import logging
 
 import pytest
+from dbt_spark_contracts.compat.py4j import OF_AN_INTERRUPT
+from py4j.clientserver import ClientServerConnection
 from py4j.java_gateway import JavaClass, JavaPackage
 
 
@@ -47,3 +51,35 @@ def test_a_class_may_be_found_later(view, asked):
     assert isinstance(view.org.example.NotThere, JavaPackage)
     assert len(asked) == 1
     assert isinstance(view.java.lang.String, JavaClass)
+
+
+def test_an_interrupt_is_raised_and_not_logged(view, caplog, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    def gone(*_):
+        raise ConnectionResetError
+
+    class Socket:
+        """A connection that Java has closed."""
+
+        def getsockname(self):
+            return "here", 1
+
+        getpeername = getsockname
+        sendall = gone
+
+    def interrupt():
+        view.java.lang.Math.max(1, 2)  # connects
+        caplog.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(ClientServerConnection, "send_command", interrupted)
+            patch.setattr(ClientServerConnection, "socket", Socket(), raising=False)
+            with pytest.raises(KeyboardInterrupt):
+                view.java.lang.Math.max(1, 2)
+        return {(record.name, record.msg) for record in caplog.records}
+
+    assert interrupt() == set()
+    for name in OF_AN_INTERRUPT:
+        monkeypatch.setattr(logging.getLogger(name), "filters", [])
+    assert interrupt() == {*OF_AN_INTERRUPT.items()}

@@ -19,7 +19,8 @@ def test_the_way_to_java(spark):
     assert pyspark.has_java()
     assert pyspark.java_classes(spark).java.lang.Math.max(1, 2) == 2
     assert pyspark.classes_of_this_java().java.lang.Math.max(1, 2) == 2
-    assert kind(pyspark.java_session(spark)) == "org.apache.spark.sql.SparkSession"
+    package = "org.apache.spark.sql.classic" if spark.version >= "4" else "org.apache.spark.sql"
+    assert kind(pyspark.java_session(spark)) == f"{package}.SparkSession"
     assert pyspark.hadoop_configuration(spark).get("fs.defaultFS") == "file:///"
     array = pyspark.java_array(spark, pyspark.java_classes(spark).java.lang.String, 2)
     array[1] = "x"
@@ -82,6 +83,25 @@ def test_a_threads_commits_carry_its_notes_and_no_other_threads(spark, schema):
     assert sorted(each.get("by", "") for each in summaries) == ["", "", "1", "1", "2", "2"]
 
 
+def test_a_catalog_with_transactions(spark, schema):
+    """This one is none; the fields of one that is are there. publish/test_one_commit.py has it."""
+    catalog, _ = iceberg.catalog_and_identifier(spark, f"{schema}.t")
+    assert iceberg.catalog_with_transactions(spark, catalog) is None
+    names = pyspark.java_classes(spark).org.apache.iceberg
+    assert names.rest.Endpoint.V1_COMMIT_TRANSACTION.path() == "/v1/{prefix}/transactions/commit"
+    loader = pyspark.java_classes(spark).java.lang.Thread.currentThread().getContextClassLoader()
+    fields = {
+        "CachingCatalog": "catalog",
+        "rest.RESTCatalog": "sessionCatalog",
+        "rest.RESTSessionCatalog": "endpoints",
+    }
+    for name, field in fields.items():
+        there = pyspark.java_classes(spark).java.lang.Class.forName(
+            f"org.apache.iceberg.{name}", True, loader
+        )
+        assert there.getDeclaredField(field).getName() == field
+
+
 def test_icebergs_planners_of_rewrites(spark, schema):
     """They plan what the actions then do: see tests/publish/test_maintenance.py."""
     spark.sql(f"create namespace {schema}")
@@ -99,6 +119,31 @@ def test_icebergs_planners_of_rewrites(spark, schema):
         assert found == planned
     deletes = iceberg.rewrite_plan(spark, "BinPackRewritePositionDeletePlanner", table, {})
     assert not deletes.hasNext()
+
+
+def test_single_files_of_a_table_are_read(spark, schema):
+    """Also by a session that writes to a branch, which cannot read Iceberg's `changes`."""
+    spark.sql(f"create namespace {schema}")
+    name = f"{schema}.t"
+    spark.sql(
+        f"create table {name} (id int, day int) using iceberg partitioned by (day) "
+        "tblproperties ('write.wap.enabled' = 'true')"
+    )
+    for number in (1, 2, 3):
+        spark.sql(f"insert into {name} values ({number}, {number % 2})")
+    table = iceberg.load_table(spark, name)
+    files = [[*each.addedDataFiles(table.io())] for each in table.snapshots()]
+    spark.conf.set("spark.wap.branch", "try")
+    try:
+        spark.sql(f"insert into {name} values (4, 0)")
+        table = iceberg.load_table(spark, name)
+        rows = iceberg.read_files(spark, name, table, files[0] + files[2], "key")
+        assert sorted(row.id for row in rows.collect()) == [1, 3]
+        iceberg.forget_files(spark, table, "key")
+        with pytest.raises(Exception, match="key"):
+            spark.read.option("scan-task-set-id", "key").table(name).collect()
+    finally:
+        spark.conf.unset("spark.wap.branch")
 
 
 def test_the_files_of_a_frame_are_read_in_one_call(spark, tmp_path):

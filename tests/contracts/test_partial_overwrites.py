@@ -142,7 +142,7 @@ def test_microbatch(batched, spark, module_schema):
         result = batched("run", *models, days=(2, 3), rows=(row(9, 1), row(5, 2)), **options)
         assert result.success, result.text
         assert tables() == 4 * [[(1, 1), (3, 3), (4, 3), (5, 2)]]
-        assert len(spark.table(f"{module_schema}.plain.refs").collect()) == 1
+        assert spark.table(f"{module_schema}.plain.refs").where("type = 'BRANCH'").count() == 1
     # A day without a row is one that has none.
     assert batched("run", *models, days=(3, 4), rows=(row(9, 1),)).success
     assert tables() == 4 * [[(1, 1), (5, 2)]]

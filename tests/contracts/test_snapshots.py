@@ -61,7 +61,7 @@ def test_a_snapshot_is_audited_and_published(project, read, spark, schema):
     first = [(1, "a", True), (2, "b", True)]
     result = project("build")
     assert result.success, result.text
-    assert "Published 3 tables." in result.text
+    assert "Published 3 tables one by one." in result.text
     assert history("in_yml", "policy") == history("in_sql", "renamed") == first
 
     result = project("build", rows=B, fails=True)

@@ -230,7 +230,7 @@ def test_a_table_of_any_name_is_published(small_project, spark, schema):
         (project.project_dir / "models/n.sql").write_text(code)
         result = project("run", schema=schema)
         assert result.success, result.text
-        assert "Published 2 tables." in result.text
+        assert "Published 2 tables one by one." in result.text
         assert spark.table(f"{schema}.`Weird.Table 1`").count() == 1
     spark.sql(f"refresh table {schema}.n")
     assert spark.table(f"{schema}.n").columns == ["id"]
@@ -261,7 +261,7 @@ def test_names_that_need_quotes_have_them(small_project, spark, schema):
     for _ in range(2):
         result = project("build", schema=schema)
         assert result.success, result.text
-        assert f"Published {len(ALIASES) + 3} tables." in result.text
+        assert f"Published {len(ALIASES) + 3} tables one by one." in result.text
     for alias in (*ALIASES, "a seed. of", "a sna.p"):
         name = alias.replace("`", "``")
         assert spark.table(f"{schema}.`{name}`").count() == 1
@@ -280,7 +280,7 @@ def test_a_schema_may_have_any_name(small_project, spark, schema):
     for _ in range(2):
         result = project("build", schema=odd)
         assert result.success, result.text
-        assert "Published 3 tables." in result.text
+        assert "Published 3 tables one by one." in result.text
 
     (project.project_dir / "models/a.sql").write_text("select 2 as id")
     (project.project_dir / "models/c.sql").write_text("select no_such_column as id")

@@ -91,6 +91,6 @@ def test_view_is_checked_against_its_contract_and_the_marks(tmp_path):
     assert "leaks.p is marked.policy" in done.stdout
     assert "missing in contract" in done.stdout
     assert set(second.values()) == {"success", "pass"}
-    assert "Published 3 tables." in done.stdout
+    assert "Published 3 tables one by one." in done.stdout
     (through,) = (line for line in done.stdout.splitlines() if line.startswith("THROUGH"))
     assert "through.x is marked.id under another name" in through

@@ -136,6 +136,8 @@ TESTED = {
     f'"select * from gold.gold_car_current_state.branch_{BRANCH}"': (
         "publish/test_publish.py::test_a_failed_test_holds_everything_back"
     ),
+    'uv run dbt show --inline "select * from gold.gold_car_current_state version as of '
+    f"'published_{BRANCH}'\"": "publish/test_tags.py::test_a_run_is_read_by_its_name",
     f"uv run dbt-spark-contracts publish {BRANCH} --dry-run": (OPERATIONS),
     f"uv run dbt-spark-contracts publish {BRANCH}": (OPERATIONS),
     'uv run dbt-spark-contracts roll-back "2026-01-14 18:00" --dry-run': (OPERATIONS),
@@ -192,12 +194,18 @@ IMPOSSIBLE = {
     "pip install uv": MACHINE,
     "uv run pytest": ITSELF,
     "uv run pytest --tier quick": ITSELF,
+    "uv run pytest --tier engines": ITSELF,
+    "uv run pytest --tier engines tests/athena": ITSELF,
     "uv run pytest --tier full": ITSELF,
+    "uv run pytest --tier full tests/publish/test_one_commit.py -s -k 10000": ITSELF,
     "uv run pytest tests/gold": ITSELF,
     "uv run pytest tests/gold/test_gold.py -k trip": ITSELF,
     "uv run pytest tests/gold/test_gold.py::TestCurrentState -x": ITSELF,
     "DISTRIBUTIONS=dist uv run pytest --tier full tests/plugin/test_other_project.py": ITSELF,
     "python tests/support/expected_landing.py --write": "writes what the tests of Gold expect",
+    "uv run --group test python -m tests.support.trino_functions": (
+        "writes what athena/test_trino_gate.py compares with the server"
+    ),
     "uv run --group lint pre-commit install": MACHINE,
     "uv run --group lint pre-commit run --all-files": "runs the quick tests, of which this is one",
     "python -m venv .venv": MACHINE,

@@ -62,7 +62,7 @@ def test_all_columns_are_shown(page, opened, screenshot):
     screenshot("columns_small")
 
 
-def test_search_finds_and_lights_up_the_path(page, opened, screenshot):
+def test_search_highlights_the_path(page, opened, screenshot):
     opened(lineage_sample.small())
     page.get_by_role("combobox").fill("stat")
     expect(page.get_by_role("option").first).to_contain_text("status")

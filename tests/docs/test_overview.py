@@ -102,7 +102,7 @@ def overview(manifest: dict, catalog: dict, freshness: dict | None = None) -> st
     return manifest["docs"]["doc.shop.__overview__"]["block_contents"]
 
 
-def test_it_begins_with_counts_by_schema_and_freshness(manifest, catalog):
+def test_the_overview_begins_with_counts_by_schema_and_freshness(manifest, catalog):
     text = overview(manifest, catalog, FRESHNESS)
     assert text.startswith("# The shop\n")
     assert "**3 tables, 6 columns, 3 tests**, counted on 2026-01-02 03:04 UTC" in text

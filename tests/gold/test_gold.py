@@ -69,7 +69,7 @@ class TestCurrentState:
         ).select("car_chassis", "current_mileage_km")
         assert sorted(found.collect()) == [("A", 5.0), ("B", 7.0)]
 
-    def test_of_two_events_at_one_time_the_higher_odometer_then_the_id_decides(self, silver):
+    def test_at_equal_times_the_higher_odometer_and_then_the_id_decides(self, silver):
         found = self.state(
             silver(
                 event("A", current_mileage_km=10.0, color="", event_id="1", model="low"),
@@ -139,7 +139,7 @@ class TestFuelEfficiency:
         }
         assert sums == {0.6}
 
-    def test_nor_does_the_sum_of_what_is_too_large_for_decimals(self, silver):
+    def test_the_sum_of_values_too_large_for_decimals_does_not_depend_on_the_order(self, silver):
         lengths = (1e30, 1.5, -1e30)
         trips = [
             event(at=f"2025-11-0{i} 00:00:00", trip_distance_km=lengths[i - 1]) for i in (1, 2, 3)
@@ -154,7 +154,7 @@ class TestFuelEfficiency:
         trips = [event(at=f"2025-11-0{n} 00:00:00", trip_distance_km=1e300) for n in (1, 2)]
         assert self.months(silver(*trips)).first().total_km_driven == 2e300
 
-    def test_a_car_is_called_what_its_latest_event_calls_it(self, silver):
+    def test_a_car_has_the_name_of_its_latest_event(self, silver):
         row = self.months(
             silver(
                 event(at="2025-11-02 00:00:00", model="new", manufacturer="N"),

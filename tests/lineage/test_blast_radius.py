@@ -79,7 +79,7 @@ def test_column_that_is_computed_differently(states):
     ]
 
 
-def test_column_that_others_are_filtered_by(states):
+def test_column_that_filters_others(states):
     states[1].models[SILVER].columns["b"].data_type = "int"
     assert blast_radius(*states).changes == ["silver_t.b is int, and was string"]
     assert [row[:3] for row in rows(*states)] == [

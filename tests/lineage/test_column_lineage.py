@@ -141,7 +141,7 @@ def test_no_write_json_writes_nothing(project):
     assert artifact(project) == before
 
 
-def test_what_was_found_of_another_file_is_forgotten(project):
+def test_findings_about_another_file_are_dropped(project):
     path = project.project_dir / "models" / "gold_y.sql"
     written = path.read_text()
     path.write_text(written.replace("code, sum", "code, a as sum"))

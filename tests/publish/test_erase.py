@@ -180,7 +180,7 @@ def test_a_guest_is_erased_from_everything(hotel, spark, monkeypatch):
         tables.forget(spark, name)
         entries = spark.table(f"{name}.all_entries").select("status", "data_file").collect()
         assert not NAMED.search(str(entries))
-        assert [row.name for row in spark.table(f"{name}.refs").collect()] == ["main"]
+        assert spark.table(f"{name}.refs").where("type = 'BRANCH'").count() == 1
     # What was there before the guest came is kept, and so are the others.
     for name in (raw, stays, guests, visits):
         assert clean[name] - snapshots(spark, name) == set()

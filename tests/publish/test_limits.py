@@ -61,8 +61,8 @@ def test_a_run_beyond_its_limits_is_held_back_until_someone_publishes_it(
         assert project.tool(*args, "--json", schema=schema) == 0
         return json.loads(capsys.readouterr().out)
 
-    assert build(4, 2).said[-1] == "Published 3 tables."  # the first
-    assert build(2, 3).said[-1] == "Published 3 tables."  # each at its limit
+    assert build(4, 2).said[-1] == "Published 3 tables one by one."  # the first
+    assert build(2, 3).said[-1] == "Published 3 tables one by one."  # each at its limit
     for table, columns in (("dbt_runs", "reason"), ("dbt_nodes", "rejected, null_counts")):
         spark.sql(f"alter table {schema}_ops.{table} drop columns ({columns})")  # as they once were
     held = build(0, 5)
@@ -111,7 +111,7 @@ def test_a_run_beyond_its_limits_is_held_back_until_someone_publishes_it(
 
     # It is a person's decision.
     done = project("run-operation", "publish", "--args", f"{{branch: {branch}}}", schema=schema)
-    assert done.said[-1] == "Published 3 tables."
+    assert done.said[-1] == "Published 3 tables one by one."
     assert len(read(schema, "events")) == 0
 
 

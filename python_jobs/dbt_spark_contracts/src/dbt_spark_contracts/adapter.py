@@ -32,6 +32,7 @@ from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.contract.adapter_methods import ContractMethods
 from dbt_spark_contracts.contract.relation import ContractColumn, ContractRelation
 from dbt_spark_contracts.dbt_docs import facts
+from dbt_spark_contracts.increments.adapter_methods import IncrementMethods
 from dbt_spark_contracts.invocation import Invocation
 from dbt_spark_contracts.lineage.adapter_methods import LineageMethods
 from dbt_spark_contracts.publish import tell
@@ -43,6 +44,7 @@ from dbt_spark_contracts.unguarded import UnguardedMethods
 
 class SparkAdapter(
     ContractMethods,
+    IncrementMethods,
     LineageMethods,
     PublishMethods,
     UnguardedMethods,
@@ -88,9 +90,10 @@ class SparkAdapter(
 
     @property
     def python_submission_helpers(self):
-        from dbt_spark_contracts.python_models.job import SessionPythonJobHelper
+        from dbt_spark_contracts.python_models.job import Asked, SessionPythonJobHelper
 
-        helper = partial(SessionPythonJobHelper, self.invocation.notes)
+        asked = Asked(self.invocation.notes, self.invocation.affected)
+        helper = partial(SessionPythonJobHelper, asked)
         return {**super().python_submission_helpers, "session": helper}
 
     def _open(self) -> None:
@@ -232,6 +235,8 @@ class SparkAdapter(
         """Drop a staged view, if it is there."""
         for by_view in (self.invocation.staged, self.invocation.notes):
             by_view.pop(str(view), None)
+        if affected := self.invocation.affected.pop(str(view), None):
+            affected.close()
         session.get().catalog.dropTempView(str(view))
 
     @available

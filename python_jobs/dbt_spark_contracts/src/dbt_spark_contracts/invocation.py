@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from dbt_spark_contracts.contract.promise import Promise
+    from dbt_spark_contracts.increments.affected import Affected
+    from dbt_spark_contracts.increments.new_rows import NewRows
     from dbt_spark_contracts.lineage.memory import Memory
     from dbt_spark_contracts.lineage.project import Project
     from dbt_spark_contracts.snapshot_notes import Notes
@@ -45,6 +47,8 @@ class Invocation:
         prepared: What was promised of the tables that it has prepared.
         made: What the rows of staged views are made of, until their tables remember it.
         notes: What the Python models of staged views ask of notes, until their tables have them.
+        affected: What the Python models of staged views ask of `dbt.affected`.
+        new_rows: What the models of these tables read of their parents.
         with_known_columns: The nodes whose marks were found to be on columns that are there.
         told: What an operation tells of tables, a row each, for the command line.
         left_at: Of those whose promise was found to be kept, the snapshot that the model left.
@@ -57,6 +61,8 @@ class Invocation:
     prepared: "dict[str, Promise]" = field(default_factory=dict)
     made: "dict[str, Memory]" = field(default_factory=dict)
     notes: "dict[str, Notes]" = field(default_factory=dict)
+    affected: "dict[str, Affected]" = field(default_factory=dict)
+    new_rows: "dict[str, NewRows]" = field(default_factory=dict)
     with_known_columns: "set[str]" = field(default_factory=set)
     told: "list[dict]" = field(default_factory=list)
     left_at: "dict[str, int | None]" = field(default_factory=dict)

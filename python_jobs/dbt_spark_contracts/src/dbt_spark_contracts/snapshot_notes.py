@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import java_classes
+from dbt_spark_contracts.increments.history import changes_rows
 from dbt_spark_contracts.lineage import watch
 from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.spark import session as spark_session
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 # names the file and not the type: pyiceberg reads no table with a type that it does not know.
 _ENDING = "-dbt-note.stats"
 _TYPE = "dbt-spark-contracts-note"
-
-# Of what Iceberg tells of a commit: what says that rows came or went.
-_CHANGES = ("added-records", "deleted-records", "added-position-deletes", "added-equality-deletes")
 
 
 class Notes:
@@ -57,7 +55,7 @@ class Notes:
             if number in files and files[number].path().endswith(_ENDING):
                 return _read(self._session, loaded, files[number])
             snapshot = loaded.snapshot(number)
-            if snapshot is None or _changes_rows(snapshot):
+            if snapshot is None or changes_rows(snapshot):
                 return None
             number = snapshot.parentId()
         return None
@@ -86,7 +84,7 @@ class Notes:
         before = loaded.snapshot(newest).parentId() if newest != self._found_at else newest
         # The first snapshot of an audited table has no row.
         while before != self._found_at:
-            if before is None or _changes_rows(loaded.snapshot(before)):
+            if before is None or changes_rows(loaded.snapshot(before)):
                 return
             before = loaded.snapshot(before).parentId()
         tell.change(f"{self._table}: keep a note about the snapshot {newest}")
@@ -97,14 +95,6 @@ def _newest(loaded: Any) -> int | None:
     """Return the snapshot that this session reads: of the run's branch, or else of main."""
     snapshot = tables.head(loaded, spark_session.branch())
     return snapshot.snapshotId() if snapshot else None
-
-
-def _changes_rows(snapshot: Any) -> bool:
-    """Return whether the commit has changed rows. A compaction or an empty append has not."""
-    if snapshot.operation() == "replace":
-        return False
-    summary = snapshot.summary()
-    return any(summary.get(name) not in (None, "0") for name in _CHANGES)
 
 
 def _read(session: "SparkSession", loaded: Any, file: Any) -> str:

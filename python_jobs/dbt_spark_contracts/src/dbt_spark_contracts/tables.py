@@ -14,7 +14,7 @@ from dbt_spark_contracts.compat import iceberg, pyspark
 from dbt_spark_contracts.compat.pyspark import java_classes
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 # Spark's catalog class in which every table is an Iceberg table.
 ICEBERG_CATALOG = "org.apache.iceberg.spark.SparkCatalog"
@@ -159,6 +159,46 @@ def overwrite_window(
         session.sql(f"""
             merge into {table} as old using {view}_and_old as new
             on new.`{_IS_OLD}` and old.{column} = new.{column} and {within}
+            when matched then delete
+            when not matched and not new.`{_IS_OLD}` then insert ({", ".join(names)})
+            values ({", ".join(f"new.{name}" for name in names)})
+        """)
+    finally:
+        session.catalog.dropTempView(f"{view}_and_old")
+
+
+def replace_all(session: "SparkSession", table: str, view: str) -> None:
+    """Replace all rows of the table with the view's, by name, in one commit."""
+    _rows_for(session, table, view).writeTo(table).overwrite(F.lit(True))
+
+
+def replace_keys(
+    session: "SparkSession", table: str, view: str, keys: list[str], replaced: "DataFrame | None"
+) -> None:
+    """Replace the rows of some keys with the view's, by name, in one commit.
+
+    One statement, so that no reader sees a state in between. A null equals a null.
+
+    Args:
+        session: The session.
+        table: The table.
+        view: The view. Its rows must be deterministic.
+        keys: The key's columns, as SQL. A key may have several rows.
+        replaced: Keys whose rows go, besides those of the view.
+    """
+    new = _rows_for(session, table, view)
+    old = new.select(*keys)
+    if replaced is not None:
+        old = old.unionByName(replaced.select(*keys))
+    old = old.distinct().withColumn(_IS_OLD, F.lit(True))
+    names = [spelled(name) for name in new.columns]
+    source = new.withColumn(_IS_OLD, F.lit(False)).unionByName(old, allowMissingColumns=True)
+    source.createOrReplaceTempView(f"{view}_and_old")
+    same = " and ".join(f"old.{key} <=> new.{key}" for key in keys)
+    try:
+        session.sql(f"""
+            merge into {table} as old using {view}_and_old as new
+            on new.`{_IS_OLD}` and {same}
             when matched then delete
             when not matched and not new.`{_IS_OLD}` then insert ({", ".join(names)})
             values ({", ".join(f"new.{name}" for name in names)})

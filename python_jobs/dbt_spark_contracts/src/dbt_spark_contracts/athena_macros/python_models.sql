@@ -64,6 +64,10 @@ class SparkdbtObj(dbtObj):
     def __init__(self):
         super().__init__(load_df_function=dbt_load)
 
+    def affected(self, rows, by, **options):
+        """Return all rows: on Athena, a table is made anew as a whole."""
+        return rows
+
 
 def dbt_load(relation):
     """Return the DataFrame of a ref or source: of a table, or of the files in a folder."""

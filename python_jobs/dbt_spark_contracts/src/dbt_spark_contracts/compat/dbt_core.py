@@ -22,7 +22,7 @@ from dbt_common.semver import VersionSpecifier
 from dbt_spark_contracts.compat.patches import patch
 
 # The dbt-core versions whose private names were reviewed and tested.
-KNOWN_DBT_VERSIONS = ("1.11",)
+KNOWN_DBT_VERSIONS = ("1.11", "1.12")
 
 # Results that end a command under --fail-fast (GraphRunnableTask.call_runner).
 FATAL = ("error", "fail", "partial success")
@@ -41,7 +41,7 @@ ATHENA_CONTRACT_CHECK = "contracts__py_check_against_contract"
 
 
 def require_known_dbt() -> None:
-    """Check that the version of dbt-core is supported.
+    """Check that the version of dbt-core is supported, and its parser.
 
     Raises:
         DbtRuntimeError: If it is not. The message is one line.
@@ -49,9 +49,15 @@ def require_known_dbt() -> None:
     version: VersionSpecifier = installed
     if f"{version.major}.{version.minor}" not in KNOWN_DBT_VERSIONS:
         raise DbtRuntimeError(
-            f"dbt-spark-contracts knows dbt-core {', '.join(KNOWN_DBT_VERSIONS)}, and this is "
+            f"dbt-spark-contracts knows dbt-core {' and '.join(KNOWN_DBT_VERSIONS)}, and this is "
             f"{version.to_version_string(skip_matcher=True)}: install dbt-core~="
             f"{KNOWN_DBT_VERSIONS[-1]}.0, or a newer dbt-spark-contracts."
+        )
+    # From 1.12 on. It is a program of its own, which knows neither our macros nor our contracts.
+    if getattr(get_flags(), "USE_V2_PARSER", False):
+        raise DbtRuntimeError(
+            "dbt-spark-contracts does not know the v2 parser: use --no-use-v2-parser, or unset "
+            "DBT_ENGINE_USE_V2_PARSER."
         )
 
 

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING, Any
 from dbt_spark_contracts.compat.pyspark import (
     active,
     has_own_java_threads,
+    java_array,
     java_classes,
     java_session,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def version(session: "SparkSession") -> str:
+    """Return Iceberg's version. The class is public, but not all distributions have kept it."""
+    build = java_classes(session).org.apache.iceberg.IcebergBuild
+    return build.version() if hasattr(build, "version") else "unknown"
 
 
 def load_table(session: "SparkSession", name: str) -> Any:
@@ -34,6 +41,55 @@ def catalog_and_identifier(session: "SparkSession", name: str) -> tuple[Any, Any
     spark = java_classes(active(session)).org.apache.iceberg.spark
     found = spark.Spark3Util.catalogAndIdentifier(java_session(session), name)
     return found.catalog(), found.identifier()
+
+
+def catalog_with_transactions(session: "SparkSession", catalog: Any) -> Any:
+    """Return Iceberg's REST catalog behind a catalog of Spark's, if its server has transactions.
+
+    The server says so in its configuration, which Iceberg's client asks for. Of the catalog that
+    the session uses, neither the client nor what it was told is public; another one would log in
+    again.
+
+    Args:
+        session: The session.
+        catalog: Spark's catalog, as a Java object.
+
+    Returns:
+        The catalog, whose `commitTransaction` commits to several tables at once, or None.
+    """
+    behind = catalog.icebergCatalog()
+    while _class_name(behind) == "org.apache.iceberg.CachingCatalog":
+        behind = _field(behind, "catalog")
+    if _class_name(behind) != "org.apache.iceberg.rest.RESTCatalog":
+        return None
+    offered = _field(_field(behind, "sessionCatalog"), "endpoints")
+    endpoint = java_classes(session).org.apache.iceberg.rest.Endpoint
+    return behind if offered.contains(endpoint.V1_COMMIT_TRANSACTION) else None
+
+
+def table_commit(session: "SparkSession", identifier: Any, base: Any, changed: Any) -> Any:
+    """Return a table's part of a transaction.
+
+    Args:
+        session: The session.
+        identifier: The table's identifier in Spark.
+        base: Iceberg's metadata of the table, as they must still be.
+        changed: The metadata with the changes.
+    """
+    iceberg = java_classes(session).org.apache.iceberg
+    name = iceberg.spark.Spark3Util.identifierToTableIdentifier(identifier)
+    return iceberg.catalog.TableCommit.create(name, base, changed)
+
+
+def _class_name(value: Any) -> str:
+    return value.getClass().getName()
+
+
+def _field(value: Any, name: str) -> Any:
+    """Return the value of a private field."""
+    field = value.getClass().getDeclaredField(name)
+    field.setAccessible(True)
+    return field.get(value)
 
 
 def expression(session: "SparkSession", table: str, condition: str) -> Any:
@@ -92,3 +148,38 @@ def _java_map(session: "SparkSession", entries: "Mapping[str, str]") -> Any:
     for name, value in entries.items():
         made.put(name, value)
     return made
+
+
+def read_files(
+    session: "SparkSession", name: str, table: Any, files: "Iterable[Any]", key: str
+) -> "DataFrame":
+    """Return the rows of some data files of a table, which have no deletes.
+
+    Iceberg's rewrite actions read files so. Its increments of merged tables, `changes`, cannot be
+    read by a session that writes to a branch (1.10).
+
+    Args:
+        session: The session.
+        name: The table's SQL name.
+        table: The table, as an object of Iceberg's API.
+        files: Its data files, as objects of Iceberg's API.
+        key: A name for them that nothing else uses. Java holds them until `forget_files`.
+    """
+    api = java_classes(session).org.apache.iceberg
+    schema = api.SchemaParser.toJson(table.schema())
+    residuals = api.expressions.ResidualEvaluator.unpartitioned(
+        api.expressions.Expressions.alwaysTrue()
+    )
+    tasks = java_classes(session).java.util.ArrayList()
+    for file in files:
+        spec = api.PartitionSpecParser.toJson(table.specs().get(file.specId()))
+        deletes = java_array(session, api.DeleteFile, 0)
+        tasks.add(api.BaseFileScanTask(file, deletes, schema, spec, residuals))
+    api.spark.ScanTaskSetManager.get().stageTasks(table, key, tasks)
+    return session.read.option("scan-task-set-id", key).table(name)
+
+
+def forget_files(session: "SparkSession", table: Any, key: str) -> None:
+    """Let Java forget the files that `read_files` reads."""
+    api = java_classes(session).org.apache.iceberg
+    api.spark.ScanTaskSetManager.get().removeTasks(table, key)

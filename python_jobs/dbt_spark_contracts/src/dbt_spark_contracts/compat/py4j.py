@@ -1,4 +1,4 @@
-"""py4j: its lookup of Java classes by name.
+"""py4j: its lookup of Java classes by name, and what it logs at Ctrl-C.
 
 py4j asks Java for each part of a class's full name, each time the name is used. Java then searches
 each of Spark's jars, which takes a millisecond per part, and a build has thousands of lookups. The
@@ -6,10 +6,27 @@ result does not change while Java runs.
 """
 
 import functools
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from dbt_spark_contracts.once import once
+
+# What py4j logs with a traceback when Ctrl-C interrupts a call to Java, by the logger's name. py4j
+# raises the interrupt too.
+OF_AN_INTERRUPT = {
+    "root": "KeyboardInterrupt while sending command.",
+    "py4j.clientserver": "Exception occurred while shutting down connection",
+}
+
+
+@once
+def log_no_interrupts() -> None:
+    """Drop py4j's tracebacks of an interrupted call. Whoever handles the interrupt reports it."""
+    for name in OF_AN_INTERRUPT:
+        logging.getLogger(name).addFilter(
+            lambda record: record.msg != OF_AN_INTERRUPT.get(record.name)
+        )
 
 
 @once

@@ -78,7 +78,7 @@ def frame_of(session: "SparkSession", plan: Any) -> "DataFrame":
     """Return the DataFrame of a parsed plan, which is analyzed but not run."""
     from pyspark.sql import DataFrame
 
-    dataset = java_classes(session).org.apache.spark.sql.Dataset
+    dataset = _sql_package(session).Dataset
     return DataFrame(dataset.ofRows(java_session(session), plan), session)
 
 
@@ -86,14 +86,15 @@ def column_of(session: "SparkSession", expression: Any) -> "Column":
     """Return the column of a parsed expression."""
     from pyspark.sql import Column
 
-    return Column(java_classes(session).org.apache.spark.sql.Column(expression))
+    package = _sql_package(session)
+    if _is_spark_4(session):
+        return Column(package.ExpressionUtils.column(expression))
+    return Column(package.Column(expression))
 
 
 def with_child(session: "SparkSession", plan: Any, child: Any) -> Any:
     """Return the plan with its one child replaced."""
-    from pyspark.sql.column import _to_seq
-
-    return plan.withNewChildren(_to_seq(session.sparkContext, [child]))
+    return plan.withNewChildren(java_classes(session).PythonUtils.toSeq([child]))
 
 
 def kind_of_java(value: Any) -> str:
@@ -140,6 +141,16 @@ def classes_of_this_java() -> Any:
     from pyspark import SparkContext
 
     return SparkContext._jvm
+
+
+def _sql_package(session: "SparkSession") -> Any:
+    """Return the package of Spark's own sessions and DataFrames, which Spark 4 has renamed."""
+    package = java_classes(session).org.apache.spark.sql
+    return package.classic if _is_spark_4(session) else package
+
+
+def _is_spark_4(session: "SparkSession") -> bool:
+    return session.version.startswith("4.")
 
 
 def connect(port: int, secret: str) -> None:

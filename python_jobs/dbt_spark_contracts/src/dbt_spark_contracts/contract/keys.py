@@ -241,6 +241,9 @@ def held_by_write(model: dict, key: Key) -> "tuple[Iterable[str] | None, str]":
             return None, "its merge looks at some rows only"
         is_held = bool(merged_by) and {name.lower() for name in merged_by} <= within
         return (merged_by, "") if is_held else (None, f"it is merged by {_told(merged_by)}")
+    if strategy == "delete+insert":
+        is_held = bool(merged_by) and {name.lower() for name in merged_by} <= within
+        return (key, "") if is_held else (None, f"it replaces rows by {_told(merged_by)}")
     if strategy == "insert_overwrite":
         layout = [
             part.rpartition("(")[2].rstrip(") ") for part in listed(config.get("partition_by"))

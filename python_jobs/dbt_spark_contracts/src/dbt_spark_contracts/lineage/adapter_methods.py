@@ -248,7 +248,9 @@ class LineageMethods(metaclass=AdapterMeta):
             told += [f"the setting {key}, which {by} has set" for key, by in watch.settings.items()]
         by_itself = _collected(told)
         found = self._traced(project, frame, model, volatile, by_itself, views)
-        sees_views = bool(views - collected.views - {view.lower()})
+        # A view of new rows has the columns of its parent, and is traced like the parent.
+        new_rows = {name.lower() for of in self.invocation.new_rows.values() for name in of.views}
+        sees_views = bool(views - collected.views - new_rows - {view.lower()})
         for other in watch.of_others(collected, sees_views):
             told += self._told_by(project, other.frames, model, volatile)
             told += [f"{text} of another model" for text in sorted(other.others)]

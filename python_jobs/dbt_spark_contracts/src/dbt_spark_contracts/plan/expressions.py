@@ -98,6 +98,9 @@ _IN_RECIPE = (str, int, float, bool, type(None))
 
 _LAMBDA = "lambda "
 
+# The number of the variable that stands for what a `With` has in common. Spark's begin at 0.
+_COMMON = -1
+
 
 class Plans(Protocol):
     """What an expression asks of the plan that contains it."""
@@ -179,6 +182,8 @@ def _of_columns(
         return value_of(tree.expressions("e")[0], scope, plans)
     if kind == "NamedLambdaVariable":
         return variable(node["exprId"]["id"])
+    if kind == "CommonExpressionRef":
+        return variable(_COMMON)
     if kind == "Literal":
         text = plans.literal(str(node["value"]))
         return Value(recipe=digest(kind, text, node["dataType"]))
@@ -210,6 +215,10 @@ def _of_columns(
 def _made(kind: str, node: dict, children: list[Value]) -> Value:
     if node.get("replacement") == 0 and len(children) == 1:
         return children[0]  # a function that Spark replaces with others, such as nvl
+    if kind == "TypedNullLiteral":
+        return NOTHING  # a null, whose type is that of its input
+    if kind == "With":
+        return _with(children)
     if kind == "CreateNamedStruct":
         return Value(fields=tuple(children[1::2]))
     if kind == "GetStructField":
@@ -247,6 +256,17 @@ def _made(kind: str, node: dict, children: list[Value]) -> Value:
         called = f"the {'Python ' if kind.startswith('Python') else ''}function {name}"
         made = merge([made, Value(untraced=frozenset([called]))])
     return made
+
+
+def _with(children: list[Value]) -> Value:
+    """Return the value of Spark 4's `With`: an expression, and what it refers to more than once.
+
+    Spark writes no ids of them in JSON. So more than one cannot be told apart.
+    """
+    body, *common = children
+    if len(common) > 1:
+        common = [merge(common).untraceable("Spark's With")]
+    return bind(body, {next(iter(variable(_COMMON).origins)).node: common[0]})
 
 
 def _choice(kind: str, children: list[Value]) -> Value:

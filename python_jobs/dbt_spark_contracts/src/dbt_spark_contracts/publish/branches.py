@@ -1,6 +1,6 @@
 """Branches of Iceberg tables, and the tables that a run has written, with Iceberg's own API."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import fetched, java_classes
 from dbt_spark_contracts.publish import commits
 from dbt_spark_contracts.publish.command import is_run_name
+from dbt_spark_contracts.publish.tags import Ages, tag_of
 from dbt_spark_contracts.schemas import quoted
 
 if TYPE_CHECKING:
@@ -231,8 +232,8 @@ def can_be_moved(session: "SparkSession", branch: str, move: Move) -> bool:
     return (of.get(MAIN), of.get(branch)) == (move.from_snapshot_id, move.to_snapshot_id)
 
 
-def move_main(session: "SparkSession", branch: str, move: Move) -> None:
-    """Set main to the branch's snapshot and drop the branch, in one commit.
+def move_main(session: "SparkSession", branch: str, move: Move, ages: Ages) -> None:
+    """Set main to the branch's snapshot, tag it and drop the branch, in one commit.
 
     Does nothing if that is already done. The branch is also the proof that this build still owns
     the lease: a build that takes over a lease drops the branches of the previous owner. So a build
@@ -242,21 +243,58 @@ def move_main(session: "SparkSession", branch: str, move: Move) -> None:
         session: The session.
         branch: The branch.
         move: The move.
+        ages: How long the tag is kept.
 
     Raises:
         MovedOn: If main or the branch is no longer as `move` says.
+    """
+    commits.commit(session, move.table_name, _moving(session, branch, move, ages))
+
+
+def move_together(
+    session: "SparkSession", catalog: Any, branch: str, moves: list[Move], ages: Ages
+) -> None:
+    """Do what `move_main` does for all of these tables in one commit: a reader sees all, or none.
+
+    Args:
+        session: The session.
+        catalog: The catalog, from `commits.transactions`.
+        branch: The branch.
+        moves: The moves.
+        ages: How long the tags are kept.
+
+    Raises:
+        MovedOn: If main or the branch of one is no longer as its move says. Then nothing is moved.
+        NotOffered: If the catalog has no such commit.
+    """
+    changes = {move.table_name: _moving(session, branch, move, ages) for move in moves}
+    commits.commit_together(session, catalog, changes)
+
+
+def _moving(session: "SparkSession", branch: str, move: Move, ages: Ages) -> Callable:
+    """Return the change of `commits.commit` that makes a move.
+
+    A REST catalog compares no more than the refs that a commit sets. So the branch is set before it
+    is removed.
     """
 
     def change(metadata, builder):
         of = _refs(session, metadata)
         is_as_said = of.get(MAIN) in (move.from_snapshot_id, move.to_snapshot_id)
         if not is_as_said or of.get(branch) != move.to_snapshot_id:
-            return None
-        return builder.setBranchSnapshot(move.to_snapshot_id, MAIN).removeRef(branch)
+            if has_moved(session, branch, move):
+                return None
+            raise MovedOn(move.table_name)
+        snapshot_ref = java_classes(session).org.apache.iceberg.SnapshotRef
+        compared = snapshot_ref.branchBuilder(move.to_snapshot_id).maxRefAgeMs(1).build()
+        builder = builder.setRef(branch, compared).removeRef(branch)
+        if tag := tag_of(branch):
+            made = snapshot_ref.tagBuilder(move.to_snapshot_id)
+            age = ages.of(move.table_name, metadata.properties())
+            builder = builder.setRef(tag, (made if age is None else made.maxRefAgeMs(age)).build())
+        return builder.setBranchSnapshot(move.to_snapshot_id, MAIN)
 
-    changed = commits.commit(session, move.table_name, change)
-    if not changed and not has_moved(session, branch, move):
-        raise MovedOn(move.table_name)
+    return change
 
 
 def take_back(session: "SparkSession", branch: str, move: Move) -> None:
@@ -270,19 +308,25 @@ def take_back(session: "SparkSession", branch: str, move: Move) -> None:
         is_made = of.get(MAIN) == move.to_snapshot_id
         if is_made:
             builder = builder.setBranchSnapshot(move.from_snapshot_id, MAIN)
-        if branch in of:
-            builder = builder.removeRef(branch)
+        for ref in {branch, tag_of(branch)} & {*of}:
+            builder = builder.removeRef(ref)
         return builder if is_made or branch in of else None
 
     if find(session, move.table_name) is not None:
         commits.commit(session, move.table_name, change)
 
 
-def drop(session: "SparkSession", table: str, branch: str) -> None:
-    """Drop the branch if the table has it."""
+def drop(session: "SparkSession", table: str, *names: str) -> None:
+    """Drop those of these branches and tags that the table has, in one commit."""
     loaded = find(session, table)
-    if loaded is not None and loaded.refs().containsKey(branch):
-        loaded.manageSnapshots().removeBranch(branch).commit()
+    there = {name: loaded.refs().get(name) for name in names} if loaded is not None else {}
+    if not any(there.values()):
+        return
+    change = loaded.manageSnapshots()
+    for name, ref in there.items():
+        if ref is not None:
+            change = change.removeBranch(name) if ref.isBranch() else change.removeTag(name)
+    change.commit()
 
 
 def drop_all(session: "SparkSession", table: str) -> None:

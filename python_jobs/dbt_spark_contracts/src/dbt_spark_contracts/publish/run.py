@@ -32,6 +32,7 @@ from dbt_spark_contracts.publish.lease_table import LeaseTable
 from dbt_spark_contracts.publish.log import PublishLog
 from dbt_spark_contracts.publish.process import has_ended, this_process
 from dbt_spark_contracts.publish.record import Outcome
+from dbt_spark_contracts.publish.tags import Ages
 from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
@@ -170,7 +171,7 @@ class Run:
             if command.audits or kind != BUILD:
                 self.log.create()
             if self.has_log():
-                for recovered in moves.recover(spark, self.log):
+                for recovered in moves.recover(spark, self.log, Ages(nodes)):
                     tell.line(str(recovered))
             for run in left:
                 self._clear_up_after(run)
@@ -338,7 +339,7 @@ class Run:
         names, branch = [], f"…{end}"
         for name, refs in branches.refs(session.get(), self.project_tables()).items():
             for ref in refs:
-                if ref.endswith(end):
+                if is_run_name(ref) and ref.endswith(end):
                     names.append(name)
                     branch = ref
         return branch, names
@@ -408,7 +409,7 @@ class Run:
 
     def node_ends(self) -> None:
         """Let them tell nothing more."""
-        if self.is_begun:
+        if summaries.is_told():
             summaries.end(session.get())
 
     def node_finished(
@@ -501,23 +502,30 @@ class Run:
         """
         self.check_can_be_published(branch, found)
         self.check_contracts(self._nodes, [move.table_name for move in found], branch)
-        self.move(branch, found, log.PUBLISHED)
+        at_once = self.move(branch, found, log.PUBLISHED)
         self.ended = log.PUBLISHED
         names = untested.untested({move.table_name for move in found}, self._nodes, set(ran))
-        self.last_lines.append(f"Published {len(found)} tables{untested.told(names)}.")
+        how = "in one commit" if at_once else "one by one"
+        self.last_lines.append(f"Published {len(found)} tables {how}{untested.told(names)}.")
 
-    def move(self, branch: str, found: list[Move], status: str) -> None:
+    def move(self, branch: str, found: list[Move], status: str) -> bool:
         """Move main of each table to its branch.
+
+        Returns:
+            Whether readers saw all of them move at once.
 
         Raises:
             DbtRuntimeError: If it cannot move.
         """
         try:
-            moves.move_all(session.get(), self.log, branch, status, found, self.check_lease)
+            at_once = moves.move_all(
+                session.get(), self.log, branch, status, found, Ages(self._nodes), self.check_lease
+            )
         except MovedOn as moved_on:
             raise DbtRuntimeError(held_back.moved_on(moved_on.table, branch)) from None
         for each in found:
             self.unpublished.forget(session.get(), each.table_name)
+        return at_once
 
     def check_can_be_published(
         self, branch: str, found: list[Move], held: Iterable[str] = ()

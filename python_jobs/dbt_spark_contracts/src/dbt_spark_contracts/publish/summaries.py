@@ -23,7 +23,7 @@ RUN, INVOCATION, GIT_COMMIT, CONTRACT = (
     *("dbt.git_commit", "dbt.contract_checksum"),
 )
 
-# Whether a thread's snapshots tell anything: `is_told`.
+# What a thread's snapshots tell: `told`.
 _thread = threading.local()
 
 
@@ -41,16 +41,25 @@ def begin(session: "SparkSession", run: str, command: "Command", contract: "str 
     _note(session, {name: value for name, value in told.items() if value})
 
 
+def add(session: "SparkSession", name: str, value: str) -> None:
+    """Let the snapshots that this thread writes tell one thing more, until `end`."""
+    _note(session, {**getattr(_thread, "told", {}), name: value})
+
+
+def is_told() -> bool:
+    """Return whether the snapshots that this thread writes tell anything."""
+    return bool(getattr(_thread, "told", {}))
+
+
 def end(session: "SparkSession") -> None:
     """Let the snapshots that this thread writes tell nothing more."""
-    if getattr(_thread, "is_told", False):
-        _note(session, {})
+    _note(session, {})
 
 
 def _note(session: "SparkSession", told: dict[str, str]) -> None:
     """A build does not fail for a note."""
     try:
         iceberg.note_on_commits(session, told)
-        _thread.is_told = bool(told)
+        _thread.told = told
     except Py4JError as error:
         tell.detail(f"Snapshots will not tell of this run: {explain(error)}")

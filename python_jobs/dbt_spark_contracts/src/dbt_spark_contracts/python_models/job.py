@@ -6,6 +6,7 @@ The compiled model runs as dbt and the materialization wrote it. It gets one ext
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from dbt_spark_contracts.compat.pyspark import active
 from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.increments.affected import Affected
 from dbt_spark_contracts.lineage import outside, watch
 from dbt_spark_contracts.lineage.own_code import OwnCode
 from dbt_spark_contracts.publish import tell
@@ -28,18 +30,26 @@ from dbt_spark_contracts.snapshot_notes import Notes
 from dbt_spark_contracts.spark import session
 
 
+@dataclass
+class Asked:
+    """What the command's Python models ask of the guard, by staged view."""
+
+    notes: dict[str, Notes]
+    affected: dict[str, Affected]
+
+
 class SessionPythonJobHelper(PythonJobHelper):
     """Runs the compiled code of one Python model."""
 
-    def __init__(self, notes: dict[str, Notes], parsed_model: dict, credentials: object) -> None:
+    def __init__(self, asked: Asked, parsed_model: dict, credentials: object) -> None:
         """Store the model. dbt passes the last two arguments.
 
         Args:
-            notes: The command's notes, by staged view.
+            asked: What the command's models ask.
             parsed_model: The model.
             credentials: The profile's credentials.
         """
-        self.notes = notes
+        self.asked, self._parsed = asked, parsed_model
         self.name, self.model = parsed_model["alias"], parsed_model["name"]
         # A unit test has few rows and is about exactly these.
         is_unit_test = parsed_model["resource_type"] == "unit_test"
@@ -58,7 +68,11 @@ class SessionPythonJobHelper(PythonJobHelper):
         spark = active(session.get())
         module = ModuleType(f"{outside.MODEL}{self.name}")
         module.__file__ = str(self.path)
-        given = partial(stage, spark, self.notes, self.is_empty)
+
+        def affected(table: str) -> Affected:
+            return Affected(spark, table, self._parsed, module.__dict__.get("config_dict", {}))
+
+        given = partial(stage, spark, self.asked, affected, self.is_empty)
         module.__dict__.update(spark=spark, stage=given)
         # Registered like an imported module, but pickled by value, because Spark's workers cannot
         # import it.
@@ -80,7 +94,8 @@ class SessionPythonJobHelper(PythonJobHelper):
 
 def stage(
     spark: SparkSession,
-    notes: dict[str, Notes],
+    asked: Asked,
+    affected: Callable[[str], Affected],
     is_empty: bool,
     model: Callable,
     dbt_object: Callable,
@@ -90,7 +105,8 @@ def stage(
 
     Args:
         spark: The session.
-        notes: Receives what the model asks of notes, by view.
+        asked: Receives what the model asks, by view.
+        affected: Returns the object behind `dbt.affected`, for a table.
         is_empty: Whether refs and sources have no rows, as with `--empty`.
         model: The model's function.
         dbt_object: dbt's class for the first argument of `model`.
@@ -109,13 +125,18 @@ def stage(
             watch.hand_files(relation["name"], frame)
         else:
             frame = spark.table(relation)
+            changes.hand(relation, frame)
         return frame.limit(0) if is_empty else frame
 
     handed = dbt_object(load)
     handed.say = tell.line
-    handed.notes = notes[view] = Notes(spark, str(handed.this))
+    handed.notes = asked.notes[view] = Notes(spark, str(handed.this))
+    changes = asked.affected[view] = affected(str(handed.this))
+    changes.is_incremental = handed.is_incremental and not is_empty
+    handed.affected = changes
     with watch.watched(view):
         frame = to_spark(spark, model(handed, spark))
+        changes.check(frame, watch.collecting()[0])
     frame.createOrReplaceTempView(view)
 
 

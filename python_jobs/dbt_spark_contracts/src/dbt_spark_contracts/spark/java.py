@@ -11,8 +11,7 @@ from pathlib import Path
 
 from dbt_common.exceptions import DbtRuntimeError
 
-# The versions that Spark 3.5 supports: https://spark.apache.org/docs/3.5.8/#downloading
-USABLE_VERSIONS = (8, 11, 17)
+from dbt_spark_contracts.spark import versions
 
 
 def find_java_home() -> Path:
@@ -30,13 +29,19 @@ def find_java_home() -> Path:
     found = []
     for origin, home in _candidates():
         version = java_version(home)
-        if version in USABLE_VERSIONS:
+        if version in versions.installed().java:
             return home
         found.append(f"{origin} ({home}) is " + (f"Java {version}" if version else "no Java"))
     raise DbtRuntimeError(
-        f"No usable Java: {'; '.join(found) or 'none was found'}. Spark needs Java 8, 11 or 17: "
-        f"set JAVA_HOME to one, or `{_installation()}`."
+        f"No usable Java: {'; '.join(found) or 'none was found'}. Spark needs Java "
+        f"{usable_versions()}: set JAVA_HOME to one, or `{_installation()}`."
     )
+
+
+def usable_versions() -> str:
+    """Return the versions of Java that Spark runs on, for a message."""
+    *others, last = map(str, versions.installed().java)
+    return f"{', '.join(others)} or {last}"
 
 
 def java_version(home: Path) -> int | None:

@@ -19,10 +19,10 @@ from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 
-from dbt_spark_contracts.compat import py4j, pyspark
+from dbt_spark_contracts.compat import iceberg, py4j, pyspark
 from dbt_spark_contracts.errors import explain, local_folders
-from dbt_spark_contracts.spark import archive, executors, launch, pool
-from dbt_spark_contracts.spark.java import find_java_home
+from dbt_spark_contracts.spark import archive, executors, launch, pool, versions
+from dbt_spark_contracts.spark.java import find_java_home, usable_versions
 from dbt_spark_contracts.spark.launch import JavaEnded
 from dbt_spark_contracts.spark.settings import folders, is_one_process
 
@@ -151,6 +151,7 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     from pyspark.sql import SparkSession
 
     py4j.remember_names()
+    py4j.log_no_interrupts()
     builder = SparkSession.builder.appName("dbt")
     for name, value in settings.items():
         builder = builder.config(name, value)
@@ -161,15 +162,19 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     except (JavaEnded, PySparkRuntimeError) as error:
         raise DbtRuntimeError(
             f"Java at {home} did not start Spark ({error}). What it said stands above; "
-            "set JAVA_HOME to another Java 8, 11 or 17, or check the profile's spark.* settings."
+            f"set JAVA_HOME to another Java {usable_versions()}, or check the profile's spark.* "
+            "settings."
         ) from error
     try:
+        versions.known(session.version)  # that of its Java, which a profile may take from elsewhere
         session.catalog.currentCatalog()  # a wrong catalog or setting only shows in use
         if not is_one_process(settings):
             executors.send_code(session, settings)
     except Exception:
         session.stop()  # so that the next command can try again
         raise
+    if line := versions.unknown_iceberg(iceberg.version(session)):
+        fire_event(Note(msg=line), EventLevel.WARN)
     _read_files_with_colons(session)
     session.sparkContext.environment.update(launch.worker_variables(settings))
     return session

@@ -8,7 +8,10 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-ICEBERG_JAR = "iceberg-spark-runtime-3.5_2.12-*.jar"
+from dbt_spark_contracts.spark import versions
+
+# The one that the wheel snowpark-connect-deps-iceberg has.
+WHEELS_RUNTIME = versions.KNOWN["3.5"].iceberg
 
 # Spark's own name from version 4.0 on. In 3.5 this package passes it to the context.
 CHECKPOINT_DIR = "spark.checkpoint.dir"
@@ -29,6 +32,9 @@ SIZE = "spark.dbt.size"
 # end Spark.
 SMALL_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
 SMALL_COLLECTOR = "-XX:+UseSerialGC"
+# Adaptive execution runs each stage as a job of its own, and plans the rest of the query again
+# after it. Little data gains nothing from that. It fits into one partition, which becomes one file.
+SMALL_SETTINGS = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "1"}
 
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 CLASS_PATH = "spark.driver.extraClassPath"
@@ -56,17 +62,19 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
         is one process.
 
     Raises:
-        FileNotFoundError: If no Iceberg jar is named and the wheel with one is not installed.
-        ValueError: If `spark.dbt.size` is neither small nor large, or if a catalog's commits would
-            not be atomic.
+        FileNotFoundError: If no Iceberg jar is named, and no wheel has one for this Spark.
+        ValueError: If `spark.dbt.size` is neither small nor large, if a catalog's commits would
+            not be atomic, or if a jar is for another Spark.
     """
-    settings = dict(parameters)
+    is_small = _is_small(parameters)
+    settings = {**(SMALL_SETTINGS if is_small else {}), **parameters}
     _check_commits(settings)
     for name in filter(settings.get, folders(settings)):
         settings[name] = absolute(settings[name], project_dir)
     jars = [jar for jar in settings.get("spark.jars", "").split(",") if jar]
     named = [*jars, *settings.get("spark.jars.packages", "").split(",")]
     named += settings.get(CLASS_PATH, "").split(os.pathsep)
+    versions.check_jars(named)
     # Match the file name, so that iceberg-aws-bundle, which accompanies the jar, does not count.
     if not any("iceberg-spark" in name.rpartition("/")[2] for name in named):
         if _is_the_only_jar(settings):
@@ -76,7 +84,7 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
     settings[JAVA_OPTIONS] = " ".join(
         [
             settings.get(JAVA_OPTIONS, ""),
-            *_options_for_size(settings),
+            *(_small_java_options(settings) if is_small else []),
             shlex.quote(f"-Dlog4j2.configurationFile={files(__package__) / 'log4j2.properties'}"),
             shlex.quote(f"-Dspark.log.file={log_dir / 'spark.log'}"),
         ]
@@ -116,13 +124,20 @@ def _check_commits(settings: dict[str, str]) -> None:
             )
 
 
-def _options_for_size(settings: dict[str, str]) -> list[str]:
-    """Return Java's options for the size in the profile, in addition to the user's own."""
+def _is_small(settings: dict[str, str]) -> bool:
+    """Return whether the profile says that there is little data. Only one process is tuned for it.
+
+    Raises:
+        ValueError: If it says something else than `small` or `large`.
+    """
     size = settings.get(SIZE, "large")
     if size not in ("small", "large"):
         raise ValueError(f"{SIZE} is {size!r}: use small or large.")
-    if size == "large" or not is_one_process(settings):
-        return []
+    return size == "small" and is_one_process(settings)
+
+
+def _small_java_options(settings: dict[str, str]) -> list[str]:
+    """Return Java's options for little data, in addition to the user's own."""
     has_collector = re.search(r"-XX:\+Use\w+GC\b", settings.get(JAVA_OPTIONS, ""))
     return [*SMALL_OPTIONS, *([] if has_collector else [SMALL_COLLECTOR])]
 
@@ -169,13 +184,19 @@ def bundled_iceberg_jar() -> Path:
     """Return the path of Iceberg's Spark runtime in the wheel.
 
     Raises:
-        FileNotFoundError: If the wheel is not installed.
+        FileNotFoundError: If the wheel is not installed, or its runtime is for another Spark.
     """
+    runtime = versions.installed().iceberg
     package = find_spec("snowpark_connect_deps_iceberg")
     if package and package.origin:
-        for jar in Path(package.origin).parent.glob(f"jars/{ICEBERG_JAR}"):
+        for jar in Path(package.origin).parent.glob(f"jars/{runtime}-*.jar"):
             return jar
+    if runtime == WHEELS_RUNTIME:
+        raise FileNotFoundError(
+            "No Iceberg jar: `pip install snowpark-connect-deps-iceberg==1.0.2`, or name one in "
+            "the profile's spark.jars or spark.jars.packages."
+        )
     raise FileNotFoundError(
-        "No Iceberg jar: `pip install snowpark-connect-deps-iceberg==1.0.2`, or name one in the "
-        "profile's spark.jars or spark.jars.packages."
+        "No Iceberg jar for this pyspark: set the profile's spark.jars.packages to "
+        f"org.apache.iceberg:{runtime}:1.10.2, or spark.jars to that file. No wheel has it."
     )

@@ -24,6 +24,7 @@
   {%- set names = contracts__prepare_table(at, checked) -%}
 
   {#- 4. write -#}
+  {%- do adapter.note_what_is_read(at.table, at.staged) -%}
   {%- if strategy is none or contracts__replaces_all(at.existing) -%}
     {%- do contracts__overwrite(at, names) -%}
   {%- else -%}

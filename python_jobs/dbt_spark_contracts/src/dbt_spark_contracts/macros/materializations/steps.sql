@@ -140,6 +140,7 @@
   {%- do adapter.keep_origins(at.table, at.staged, full_refresh and not model.batch) -%}
   {%- do adapter.keep_note(at.staged) -%}
   {%- do adapter.drop_stage(at.staged) -%}
+  {%- do adapter.forget_new_rows(at.table) -%}
   {%- do apply_grants(at.table, config.get('grants'), should_revoke(at.existing, full_refresh)) -%}
   {{ contracts__run_hooks(post_hooks, reverse=true) }}
   {%- do contracts__check_after_hooks(checked.promise) -%}

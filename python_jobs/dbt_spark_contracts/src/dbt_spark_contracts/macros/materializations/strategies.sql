@@ -8,20 +8,28 @@
         dbt-spark's compiler error for an unknown strategy.
 -#}
 {% macro contracts__incremental_strategy() %}
+  {%- if config.get('incremental_strategy') == 'delete+insert' and config.get('unique_key') -%}
+    {%- if config.get('predicates') or config.get('incremental_predicates') -%}
+      {%- do exceptions.raise_compiler_error(
+          this ~ ': delete+insert replaces all rows of a key, so incremental_predicates has no effect: take it out.'
+      ) -%}
+    {%- endif -%}
+    {{ return('delete+insert') }}
+  {%- endif -%}
   {%- set strategy = config.get('incremental_strategy') or ('merge' if config.get('unique_key') else 'append') -%}
   {{ return(dbt_spark_validate_get_incremental_strategy(strategy, 'iceberg')) }}
 {% endmacro %}
 
 {#
     Returns:
-        The unique_key of a merge, as SQL columns. The names may have any characters.
+        The unique_key of a merge or of delete+insert, as SQL columns. The names may have any characters.
 
     Raises:
         A compiler error if the model does not return a column that the unique_key or another config of
         the merge names. It is raised on the first run, too.
 #}
 {% macro contracts__merge_keys(at, strategy) %}
-  {%- set keys = config.get('unique_key') if strategy == 'merge' else none -%}
+  {%- set keys = config.get('unique_key') if strategy in ['merge', 'delete+insert'] else none -%}
   {%- for name in ['merge_update_columns', 'merge_exclude_columns'] if strategy == 'merge' -%}
     {%- do adapter.merge_columns(at.staged, name, config.get(name)) -%}
   {%- endfor -%}
@@ -90,12 +98,12 @@
 
 {#
     Writes the staged rows. Merge and append use dbt-spark's SQL. insert_overwrite and microbatch use Spark's
-    own commands, which do not depend on the session's settings.
+    own commands, which do not depend on the session's settings. delete+insert is one merge.
 
     Args:
         at: the result of `contracts__begin`.
         strategy: the incremental strategy.
-        keys: the keys of a merge.
+        keys: the keys of a merge or of delete+insert.
         window: the window of a microbatch.
 #}
 {% macro contracts__write_incrementally(at, strategy, keys, window) %}
@@ -103,6 +111,8 @@
     {%- do adapter.overwrite_partitions(at.table, at.staged) -%}
   {%- elif strategy == 'microbatch' -%}
     {%- do adapter.overwrite_window(at.table, at.staged, window) -%}
+  {%- elif strategy == 'delete+insert' -%}
+    {%- do adapter.replace_keys(at.table, at.staged, keys) -%}
   {%- else -%}
     {%- if strategy == 'merge' -%}
       {%- do adapter.settle(at.staged) -%}

@@ -231,7 +231,8 @@ class Search:
                     tell.line(f"{ref} is dropped: its run has held the value back.")
                     run.drop_branch(ref, run.tables_with_branches())
                 else:
-                    rewrite.drop_ref(spark, one.table, ref)
+                    tell.change(f"{one.table}: drop {ref}")
+                    branches.drop(spark, one.table, ref)
         expired = {one.table: self._rewritten(place, one) for place, one in found}
         self._log(name, list(expired))
         for _, one in found:

@@ -50,15 +50,6 @@ def _run(session: "SparkSession", statement: str, asked: Asked) -> None:
     session.sql(statement, args=used(asked, statement))
 
 
-def drop_ref(session: "SparkSession", table: str, name: str) -> None:
-    """Drop a branch or a tag."""
-    loaded = tables.load_anew(session, table)
-    ref, manage = loaded.refs().get(name), loaded.manageSnapshots()
-    if ref is not None:
-        tell.change(f"{table}: drop {name}")
-        (manage.removeBranch(name) if ref.isBranch() else manage.removeTag(name)).commit()
-
-
 def forget_removed(session: "SparkSession", table: str) -> None:
     """Write the manifests again, without the files that were removed.
 

@@ -1,4 +1,4 @@
-"""Branches that runs have held back: which of them go, and what the others need."""
+"""Branches that runs have held back, and tags of published runs: which of them go."""
 
 import time
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from dbt_spark_contracts.publish import branches
 from dbt_spark_contracts.publish.branches import MAIN, Move
 from dbt_spark_contracts.publish.command import BUILD, is_run_name
 from dbt_spark_contracts.publish.maintenance.limits import Limits
+from dbt_spark_contracts.publish.tags import is_tag
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 def dead(
     session: "SparkSession", refs: Mapping[str, Mapping[str, int]], limits: Mapping[str, Limits]
 ) -> dict[str, list[str]]:
-    """Return the branches of runs that are older than each of their tables keeps them.
+    """Return the branches and tags of runs that are older than they are kept.
 
     A branch can be published as long as all of its tables have it. So it goes from all of them or
-    from none. The branch of a killed run has gone before: who takes its lease drops it.
+    from none. The branch of a killed run has gone before: who takes its lease drops it. A tag goes
+    from each table alone, as its snapshots do. Iceberg expires most of them by their own age; these
+    are left if snapshots are now kept for a shorter time.
 
     Args:
         session: The session.
@@ -29,19 +32,27 @@ def dead(
         limits: The limits of each table.
 
     Returns:
-        The branches by table, for each of the tables.
+        The names by table, for each of the tables.
     """
     now = time.time()
-    expires: dict[str, float] = {}
+    branch_ends: dict[str, float] = {}
+    tag_ends: dict[tuple[str, str], float] = {}
     for name, ids in refs.items():
         loaded = tables.load(session, name)
         for ref, snapshot_id in ids.items():
-            if _is_of_a_build(ref):
-                written = loaded.snapshot(snapshot_id).timestampMillis() / 1000
-                end = _end(written, limits[name].keep)
-                expires[ref] = max(end, expires.get(ref, 0.0))
+            if not (_is_of_a_build(ref) or is_tag(ref)):
+                continue
+            written = loaded.snapshot(snapshot_id).timestampMillis() / 1000
+            end = _end(written, limits[name].keep)
+            if is_tag(ref):
+                tag_ends[name, ref] = end
+            else:
+                branch_ends[ref] = max(end, branch_ends.get(ref, 0.0))
     return {
-        name: [ref for ref in ids if expires.get(ref, now + 1) <= now] for name, ids in refs.items()
+        name: [
+            ref for ref in ids if tag_ends.get((name, ref), branch_ends.get(ref, now + 1)) <= now
+        ]
+        for name, ids in refs.items()
     }
 
 

@@ -19,6 +19,7 @@ from dbt_spark_contracts.publish.maintenance.measure import Measured, measure
 from dbt_spark_contracts.publish.maintenance.settings import Settings
 from dbt_spark_contracts.publish.maintenance.wanted import Wanted
 from dbt_spark_contracts.publish.run import Run
+from dbt_spark_contracts.publish.tags import is_tag
 from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
 
@@ -40,7 +41,7 @@ class Table:
         limits: Its limits.
         before: Its state at first.
         now: Its state after the last action.
-        branches: The branches that are dropped.
+        refs: The branches and tags that are dropped.
         orphans: The number of its orphan files that were deleted, or would be.
         steps: The actions that were due: name, reason, and whether they were done.
         seconds: How long the actions took.
@@ -50,7 +51,7 @@ class Table:
     limits: Limits
     before: Measured
     now: Measured
-    branches: list[str] = field(default_factory=list)
+    refs: list[str] = field(default_factory=list)
     orphans: int = 0
     steps: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
@@ -65,7 +66,7 @@ class Table:
         counted["metadata_kb_after"] = round(self.now.metadata_bytes / 1024, 1)
         return {
             "table": self.name,
-            "branches_dropped": len(self.branches),
+            "branches_dropped": sum(not is_tag(ref) for ref in self.refs),
             **counted,
             "orphan_files": self.orphans,
             "actions": self.steps,
@@ -174,18 +175,25 @@ def _chosen(own: list[str], only: Iterable[str]) -> list[str]:
 
 
 def _drop(run: Run, dead: Mapping[str, list[str]]) -> None:
-    """Drop the dead branches."""
+    """Drop the dead branches, and the dead tags of each table in one commit."""
     for name, refs in dead.items():
+        tags = [ref for ref in refs if is_tag(ref)]
         for ref in refs:
+            if ref in tags:
+                continue
             run.check_lease()
             run.drop_branch(ref, [name])
             tell.line(f"{name}: the branch {ref} is dropped: it is older than its tables keep it.")
+        if tags:
+            run.check_lease()
+            branches.drop(session.get(), name, *tags)
+            tell.line(f"{name}: {len(tags)} tags are dropped: they are older than it keeps them.")
 
 
 def _look_after(run: Run, table: Table, wanted: Wanted, place: str) -> None:
     """Do what is due for a table, or in a dry run tell it."""
     tell.line(f"{place} {table.name}: {_in_words(table.before)}.")
-    if table.branches and not wanted.dry_run:
+    if table.refs and not wanted.dry_run:
         table.now = measure(session.get(), table.name, table.limits)
     for action in ACTIONS:
         why = action.why(table.now, table.limits)

@@ -55,13 +55,6 @@ class Limits:
         Returns:
             The limits.
         """
-        keep: timedelta | Literal[False] = KEEP
-        if settings.keep_days is False:
-            keep = False
-        elif settings.keep_days is not None:
-            keep = timedelta(days=settings.keep_days)
-        elif properties.get(SNAPSHOT_AGE) is not None:
-            keep = timedelta(milliseconds=int(properties.get(SNAPSHOT_AGE)))
         metadata_files = settings.metadata_files
         if metadata_files is None:
             is_kept_on_purpose = properties.get(DELETES_METADATA) == "false"
@@ -69,7 +62,7 @@ class Limits:
         size = settings.target_file_size_mb
         return cls(
             settings,
-            keep,
+            kept(settings, properties),
             _number(properties, *FILE_SIZE) if size is None else int(size * MEGABYTE),
             _number(properties, *MANIFEST_SIZE),
             metadata_files,
@@ -82,6 +75,22 @@ class Limits:
             return None
         time = before(self.keep)
         return time if self.needed_since is None else min(time, self.needed_since)
+
+
+def kept(settings: Settings, properties: Any) -> timedelta | Literal[False]:
+    """Return the age at which a table's snapshots expire, or False for never.
+
+    Args:
+        settings: The table's settings.
+        properties: Its Iceberg properties, with `get`.
+    """
+    if settings.keep_days is False:
+        return False
+    if settings.keep_days is not None:
+        return timedelta(days=settings.keep_days)
+    if (age := properties.get(SNAPSHOT_AGE)) is not None:
+        return timedelta(milliseconds=int(age))
+    return KEEP
 
 
 def before(age: timedelta) -> int:

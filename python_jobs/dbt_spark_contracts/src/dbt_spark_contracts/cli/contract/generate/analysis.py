@@ -246,9 +246,9 @@ class Analysis:
         """Return the analyzed DataFrame of a model."""
         spark = self.opened.spark
         if node["language"] == "python":
-            from dbt_spark_contracts.python_models.job import SessionPythonJobHelper
+            from dbt_spark_contracts.python_models.job import Asked, SessionPythonJobHelper
 
-            helper = SessionPythonJobHelper({}, node, None)
+            helper = SessionPythonJobHelper(Asked({}, {}), node, None)
             helper.is_empty = True
             helper.submit(f'{code}\n\nstage(model, dbtObj, "{_VIEW}")\n')
             frame = spark.table(_VIEW)

@@ -1,4 +1,4 @@
-"""A small project on the test double of Athena, with dbt-athena's own macros only."""
+"""A small project on Athena's doors, Trino and Spark, with dbt-athena's own macros only."""
 
 import re
 from datetime import date, datetime
@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.athena_double.calculations import HANDLE, USE_IN_NEW_TABLES
-from tests.support.athena_double.double import athena
+from tests.support.athena_front.calculations import HANDLE, USE_IN_NEW_TABLES
+from tests.support.athena_front.front import BUCKET
 from tests.support.dbt_runner import Dbt
 
-BUCKET = "small"
+pytestmark = pytest.mark.engines
 
 PROJECT = {
     "name": "small",
@@ -88,23 +88,21 @@ select
 from {{ ref('merged') }}
 group by car
 """,
-    "models/python.py": """
+    # More partitions than a query may write: dbt-athena writes them in two.
+    "models/many.sql": """
+{{ config(materialized='table', partitioned_by=['n']) }}
+select n from unnest(sequence(1, 101)) as numbers (n)
+""",
+    "models/python.py": f"""
 from pyspark.sql import functions as F
 
 def model(dbt, spark):
     dbt.config(materialized="table")
-    files = spark.read.text("s3://small/landing").count()
+    files = spark.read.text("s3://{BUCKET}/small").count()
     last = F.max("at").alias("at")
     return dbt.ref("merged").groupBy("car").agg(last, F.lit(files).alias("lines"))
 """,
 }
-
-
-@pytest.fixture(scope="module")
-def double(spark, tmp_path_factory):
-    with athena(spark, tmp_path_factory.mktemp("athena") / "bucket", BUCKET) as double:
-        double.put("landing/1.txt", b"1\n2\n")
-        yield double
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +119,11 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def built(double, project):
+def built(athena, project):
     """Two builds, the second one incremental."""
+    athena.put("small/1.txt", b"1\n2\n")
     for number in ("first", "second"):
-        ended = double.dbt(project, "build", schema="small", round=number)
+        ended = athena.dbt(project, "build", schema="small", round=number)
         assert ended.success, ended.text
 
 
@@ -135,9 +134,9 @@ MERGED_ROWS = [
 ]
 
 
-def test_an_incremental_build_merges(built, double):
-    assert double.sql("select * from merged order by trip", "small") == MERGED_ROWS
-    entry = double.client("glue").get_table(DatabaseName="small", Name="merged")["Table"]
+def test_an_incremental_build_merges(built, athena):
+    assert athena.sql("select * from merged order by trip", "small") == MERGED_ROWS
+    entry = athena.client("glue").get_table(DatabaseName="small", Name="merged")["Table"]
     assert entry["Description"] == "The trips."
     columns = {one["Name"]: one for one in entry["StorageDescriptor"]["Columns"]}
     assert columns["car"]["Comment"] == "Which car."
@@ -150,16 +149,20 @@ def test_an_incremental_build_merges(built, double):
     }
 
 
-def test_tables_are_rebuilt(built, double):
+def test_tables_are_rebuilt(built, athena):
     last = datetime(2025, 12, 5, 0, 0, 0, 250000)
-    assert double.sql("select * from by_car order by car", "small") == [
+    assert athena.sql("select * from by_car order by car", "small") == [
         ("a", 2, datetime(2026, 1, 1), date(2026, 1, 1)),
         ("b, c", 1, last, date(2025, 12, 5)),
     ]
-    assert double.sql("select * from python order by car", "small") == [
+    assert athena.sql("select * from python order by car", "small") == [
         ("a", datetime(2026, 1, 1), 2),
         ("b, c", last, 2),
     ]
+
+
+def test_more_partitions_than_a_query_may_write(built, athena):
+    assert athena.sql("select count(distinct n) from many", "small") == [(101,)]
 
 
 # What is counted as trips, and what dbt says of it.
@@ -171,7 +174,7 @@ BREACHES = {
 
 
 @pytest.fixture(scope="module")
-def broken(built, double, project):
+def broken(built, athena, project):
     """A run of models that break their contracts, one of which has a table from before."""
     sql = FILES["models/by_car.sql"]
     files = {
@@ -180,7 +183,7 @@ def broken(built, double, project):
     }
     new = [BY_CAR | {"name": name} for name in BREACHES if name != "by_car"]
     write(project.project_dir, {**files, "models/broken.yml": yaml.safe_dump({"models": new})})
-    return double.dbt(project, "run", "--select", *BREACHES, schema="small", round="second")
+    return athena.dbt(project, "run", "--select", *BREACHES, schema="small", round="second")
 
 
 @pytest.mark.parametrize("name", BREACHES)
@@ -191,7 +194,7 @@ def test_a_breach_of_contract_stops_the_build(broken, name):
     assert re.search(BREACHES[name][1].replace("|", "[|]"), broken.message[name])
 
 
-def test_a_breach_of_contract_leaves_the_table_as_it_was(broken, double):
-    assert double.sql("select trips from by_car order by car", "small") == [(2,), (1,)]
-    tables = double.client("glue").get_tables(DatabaseName="small")["TableList"]
-    assert {table["Name"] for table in tables} == {"trips", "merged", "by_car", "python"}
+def test_a_breach_of_contract_leaves_the_table_as_it_was(broken, athena):
+    assert athena.sql("select trips from by_car order by car", "small") == [(2,), (1,)]
+    tables = athena.client("glue").get_tables(DatabaseName="small")["TableList"]
+    assert {table["Name"] for table in tables} == {"trips", "merged", "by_car", "many", "python"}

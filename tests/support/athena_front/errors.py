@@ -8,11 +8,11 @@ class QueryFailed(Exception):
         super().__init__(f"{name}: {message}")
 
 
-class NotInTheDouble(QueryFailed):
-    """Athena might do this; its double does not know it, and so does nothing."""
+class NotInTheFront(QueryFailed):
+    """Athena might do this. The front does not know it, and so does nothing."""
 
     def __init__(self, what: str) -> None:
-        super().__init__("NOT_IN_THE_DOUBLE", f"the test double of Athena does not know {what}")
+        super().__init__("NOT_IN_THE_FRONT", f"the tests' front of Athena does not know {what}")
 
 
 class InvalidRequest(Exception):

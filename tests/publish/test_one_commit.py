@@ -1,0 +1,120 @@
+"""On a REST catalog that offers it, all tables of a run are published by one commit.
+
+The server is Iceberg's own. A reader without Spark reads two tables in a loop while they are
+published. It reads the second one between two looks at the first: what did not change meanwhile is
+one moment of the catalog.
+"""
+
+import threading
+from collections import Counter
+from functools import partial
+
+import pytest
+from pyiceberg.catalog import load_catalog
+
+from tests.support.dbt_runner import make_project
+from tests.support.own_spark import own_spark
+from tests.support.rest_catalog import rest_catalog, without_transactions
+
+pytestmark = pytest.mark.engines
+
+TABLES = ("one", "other")
+PROJECT = """
+name: small
+profile: lakehouse
+flags: {send_anonymous_usage_stats: false}
+models: {+file_format: iceberg, +materialized: table}
+on-run-start: "{{ begin_run() }}"
+on-run-end: "{{ end_run() }}"
+"""
+FILES = {
+    "dbt_project.yml": PROJECT,
+    **{f"models/{name}.sql": "select {{ var('number', 0) }} as number" for name in TABLES},
+}
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory):
+    """The server's, whose tables are in a folder."""
+    with rest_catalog(tmp_path_factory.mktemp("rest")) as uri:
+        yield uri
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(None, id="in one commit"),
+        pytest.param(True, id="one by one"),
+        pytest.param(False, id="offered in vain", marks=pytest.mark.full),
+    ]
+)
+def server(uri, request):
+    """The server's URI with transactions, without them, and where it claims to have them."""
+    if request.param is None:
+        yield uri
+    else:
+        with without_transactions(uri, admits_it=request.param) as uri:
+            yield uri
+
+
+@pytest.fixture
+def project(dbt, tmp_path, server, schema):
+    """dbt on that catalog, in a process of its own."""
+    files = make_project(dbt, tmp_path / "project", FILES)
+    place = {"LAKEHOUSE_CATALOG": "rest", "LAKEHOUSE_CATALOG_URI": server}
+    with own_spark(tmp_path, place) as own:
+        yield partial(own.dbt, files, schema)
+
+
+class Reader(threading.Thread):
+    """Reads both tables until it has been told to stop, and counts the runs that it saw."""
+
+    def __init__(self, uri: str, schema: str) -> None:
+        super().__init__(daemon=True)
+        self.catalog = load_catalog("reader", type="rest", uri=uri)
+        self.schema, self.done, self.seen = schema, threading.Event(), Counter()
+
+    def run(self) -> None:
+        one, other = TABLES
+        while not self.done.is_set():
+            seen, beside, again = self._run_of(one), self._run_of(other), self._run_of(one)
+            if seen == again:
+                self.seen["whole" if seen == beside else "mixed"] += 1
+            else:
+                self.seen["moved"] += 1
+
+    def _run_of(self, table: str) -> str:
+        return (
+            self.catalog.load_table(f"{self.schema}.{table}").current_snapshot().summary["dbt.run"]
+        )
+
+
+def read_while_published(project, uri: str, schema: str, reads: int) -> Counter:
+    """Publish until there were as many reads. Return what was read."""
+    first = project("run")
+    assert first.success, first.text
+    reader = Reader(uri, schema)
+    reader.start()
+    try:
+        number = 0
+        while sum(reader.seen.values()) < reads or number < 3:
+            number += 1
+            result = project("run", number=number)
+            assert result.success, result.text
+            assert reader.is_alive()
+    finally:
+        reader.done.set()
+        reader.join()
+    print(f"{number} publishes: {dict(reader.seen)}")
+    return reader.seen
+
+
+@pytest.mark.parametrize("reads", [300, pytest.param(10_000, marks=pytest.mark.full)])
+def test_a_reader_of_two_tables_sees_one_run(project, uri, server, schema, reads):
+    seen = read_while_published(project, uri, schema, reads)
+    last = project("run", number=99).said[-1]
+    if server == uri:
+        assert seen["mixed"] == 0
+        assert last == "Published 2 tables in one commit."
+    else:
+        assert seen["mixed"] > 0
+        assert last == "Published 2 tables one by one."

@@ -1,0 +1,111 @@
+"""Each table of a run has its tag: readers name the run, and see all of its tables as it left them.
+
+Beside the build, the tag costs nothing. It expires with the snapshots.
+"""
+
+from datetime import timedelta
+
+import pytest
+from dbt_spark_contracts import tables
+from dbt_spark_contracts.publish import branches
+from dbt_spark_contracts.publish.tags import is_tag
+
+from tests.support.dbt_runner import ROOT
+from tests.support.toy import TABLES, Toy
+
+# The metadata that a build commits to a table: its rows, and main with its tag and branch.
+COMMITS = 2
+
+
+@pytest.fixture(scope="module")
+def toy(dbt, tmp_path_factory, module_schema):
+    return Toy(dbt, tmp_path_factory.mktemp("toy"), module_schema)
+
+
+@pytest.fixture(scope="module")
+def runs(toy, spark):
+    """Two builds and a run of one table: the rows and the commits of each, by the run's name."""
+    runs = {}
+    toy.land({1: 10, 2: 20})
+    for worths, command in (({}, "build"), ({2: 21}, "build"), ({2: 22}, "seed")):
+        before = {name: commits(spark, toy, name) for name in TABLES if runs}
+        toy.land(toy.newest | worths)
+        result = toy.dbt(command, schema=toy.schema)
+        assert result.success, result.text
+        (newest,) = {tag for tag in tags(spark, toy, "events") if tag not in runs}
+        new = {name: commits(spark, toy, name) - before.get(name, 0) for name in TABLES}
+        runs[newest] = toy.rows(), new
+    return runs
+
+
+def tags(spark, toy, name: str) -> list[str]:
+    refs = branches.refs(spark, [f"{toy.schema}.{name}"])
+    return sorted(filter(is_tag, *refs.values()))
+
+
+def commits(spark, toy, name: str) -> int:
+    """How many times the table's metadata were written."""
+    current = tables.load_anew(spark, f"{toy.schema}.{name}").operations().current()
+    return current.previousFiles().size() + 1
+
+
+def rows(spark, table: str, version: str) -> list[tuple]:
+    query = f"select * from {table} version as of {version}"
+    return sorted((tuple(row) for row in spark.sql(query).collect()), key=repr)
+
+
+def test_a_run_is_read_by_its_name(toy, spark, runs):
+    first, second, seed = runs
+    for tag in (first, second):
+        for name, expected in runs[tag][0].items():
+            assert rows(spark, f"{toy.schema}.{name}", f"'{tag}'") == expected, (tag, name)
+    assert runs[first][0] != runs[second][0]
+    # What a run has not written has no tag of it.
+    assert tags(spark, toy, "events") == [first, second, seed]
+    assert tags(spark, toy, "gold_doubled") == [first, second]
+
+
+def test_every_table_as_of_a_run_by_the_log(toy, spark, runs):
+    """The query of docs/operations.md, for the tables that a run has not written too."""
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    query = page.partition("```sql\n")[2].partition("```")[0]
+    for tag, (expected, _) in runs.items():
+        run = tag.removeprefix("published_")
+        asked = query.replace("ops.", f"{toy.schema}_ops.").replace(
+            "dbt_20261124t013215_c6068ea1", run
+        )
+        found = {row.table_name: row.snapshot_id for row in spark.sql(asked).collect()}
+        assert set(found) == {f"{toy.schema}.{name}" for name in TABLES}
+        for name, there in expected.items():
+            table = f"{toy.schema}.{name}"
+            assert rows(spark, table, str(found[table])) == there, (run, name)
+
+
+def test_the_tag_is_no_commit_of_its_own(runs):
+    _, second, seed = runs
+    assert runs[second][1] == dict.fromkeys(TABLES, COMMITS)
+    assert runs[seed][1] == {**dict.fromkeys(TABLES, 0), "events": COMMITS}
+
+
+def test_it_is_kept_as_long_as_the_snapshots(toy, spark, runs):
+    refs = spark.table(f"{toy.schema}.gold_doubled.refs").where("type = 'TAG'").collect()
+    week = timedelta(days=7) // timedelta(milliseconds=1)
+    assert {row.max_reference_age_in_ms for row in refs} == {week}
+    # Whoever expires snapshots takes the old tags away, too.
+    table = f"{toy.schema}.silver_merged"
+    spark.sql(f"alter table {table} set tblproperties ('history.expire.max-snapshot-age-ms' = 1)")
+    assert toy.dbt("run", "--select", "silver_merged", schema=toy.schema).success
+    *old, _ = tags(spark, toy, "silver_merged")
+    assert len(old) == 2
+    spark.sql(f"call lakehouse.system.expire_snapshots('{table}')")
+    tables.forget(spark, table)
+    assert tags(spark, toy, "silver_merged") == old
+
+
+def test_maintenance_takes_those_that_are_older_than_it_keeps_snapshots(toy, spark, runs):
+    result = toy.dbt("run-operation", "maintain", "--args", "{keep_days: 0}", schema=toy.schema)
+    assert result.success, result.text
+    assert f"{toy.schema}.events: 3 tags are dropped" in result.text
+    for name in TABLES:
+        assert tags(spark, toy, name) == []
+    assert spark.table(f"{toy.schema}.events.snapshots").count() == 1

