@@ -98,7 +98,7 @@ def test_unchanged_branch_passes_though_main_went_on(branch, tmp_path):
     # A line a step, and not dbt's log.
     assert "Building the working tree without rows … done (" in checked.stdout
     assert "ci_gold.gold_car_current_state" not in checked.stdout + checked.stderr
-    assert "OK created python table model ci_gold.gold_car_current_state" in (
+    assert "OK created python incremental model ci_gold.gold_car_current_state" in (
         branch.root / "logs/dbt.log"
     ).read_text(encoding="utf-8")
     # Nothing stays behind: no table, no work tree, no file that git sees.
@@ -262,8 +262,8 @@ def test_both_versions_are_built(branch):
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
     log = (branch.root / "logs/dbt.log").read_text(encoding="utf-8")
-    assert "OK created python table model ci_gold.gold_car_current_state " in log
-    assert "OK created python table model ci_gold.gold_car_current_state_v2 " in log
+    assert "OK created python incremental model ci_gold.gold_car_current_state " in log
+    assert "OK created python incremental model ci_gold.gold_car_current_state_v2 " in log
 
 
 def test_first_version_must_keep_the_promise(branch):

@@ -94,7 +94,9 @@ def test_each_row_is_read_once(copy):
     copy.land(4)
     copy.compact(copy.source)
     step({3, 4})  # a compaction of the parent is no news
+    before = copy.newest(f"{copy.schema}.copied")
     step(set())
+    assert copy.newest(f"{copy.schema}.copied") == before  # nothing is written
     copy.compact(f"{copy.schema}.copied")
     copy.land(5)
     step(set(), fails=True)  # held back, with its note
@@ -138,8 +140,8 @@ def test_two_builds_that_overlap(copy, dbt, tmp_path, monkeypatch):
     note = IncrementMethods.note_what_is_read
     others = []
 
-    def late(self, table) -> None:
-        note(self, table)
+    def late(self, table, view) -> None:
+        note(self, table, view)
         if not others:
             copy.land(3)
             shutil.rmtree(dbt.home / "warehouse" / f"{copy.schema}_ops" / "build_lease")

@@ -112,7 +112,8 @@ class Service:
         if not query.result.done() or query.result.exception():
             raise InvalidRequest("Query has not yet finished, or has failed")
         result = query.result.result()
-        header = [[column["Name"] for column in result.columns]] if result.kind == "DML" else []
+        is_select = result.statement == "SELECT"
+        header = [[column["Name"] for column in result.columns]] if is_select else []
         rows, start = [*header, *result.rows], int(NextToken)
         data = [
             {"Data": [{} if text is None else {"VarCharValue": text} for text in row]}

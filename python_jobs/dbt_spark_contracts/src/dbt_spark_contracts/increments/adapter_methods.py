@@ -6,6 +6,7 @@ from dbt.adapters.base.meta import AdapterMeta, available
 from dbt.flags import get_flags
 
 from dbt_spark_contracts import tables
+from dbt_spark_contracts.compat.pyspark import optimized_plan
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.increments.history import Unknown
 from dbt_spark_contracts.increments.new_rows import NewRows
@@ -70,6 +71,16 @@ class IncrementMethods(metaclass=AdapterMeta):
             note = affected.note()
         if note:
             summaries.add(session.get(), MADE_FROM, str(note))
+
+    @available
+    def has_no_news(self, table: Any, view: Any) -> bool:
+        """Return whether a model of new rows has none to write, by its plan. No Spark job."""
+        reads = self.invocation.new_rows.get(str(table))
+        if reads is None or not reads.has_no_news:
+            return False
+        with explained():
+            most = optimized_plan(self.invocation.rows_of(str(view))).maxRows()
+        return most.isDefined() and most.get() == 0
 
     @available
     def replace_keys(self, table: Any, view: Any, keys: list[str]) -> None:

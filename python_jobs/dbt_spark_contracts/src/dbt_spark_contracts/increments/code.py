@@ -61,7 +61,9 @@ def require_known(
             if leaf.nodeName() in _IN_THE_CODE or leaf.output().isEmpty():
                 continue
             relation = relations.get(leaf.output().head().exprId().id())
-            if relation is None or not any(relation.name.endswith(name) for name in parents):
+            if relation is None or not any(
+                f".{relation.name}".endswith(f".{name}") for name in parents
+            ):
                 raise Unknown("the model reads something that is no ref")
 
 

@@ -25,6 +25,7 @@ class NewRows:
         self._session, self._table = session, table
         self._found = note.newest(session, table)
         self._parents: dict[str, int] = {}
+        self._news: list[bool] = []
         self.views: list[str] = []
 
     def read(self, parent: str) -> bool:
@@ -53,10 +54,16 @@ class NewRows:
             raise Unknown("the table does not say what it was built from")
         newest = self._parents[note.key(parent)]
         loaded = tables.load(self._session, parent)
-        if not history.appended(loaded, earlier, newest):
+        self._news.append(history.appended(loaded, earlier, newest))
+        if not self._news[-1]:
             return self._session.table(parent).where("false")
         reader = self._session.read.option("start-snapshot-id", earlier)
         return reader.option("end-snapshot-id", newest).table(parent)
+
+    @property
+    def has_no_news(self) -> bool:
+        """Whether all that was asked for is known to have no rows."""
+        return bool(self._news) and not any(self._news)
 
     def note(self) -> Note | None:
         """Return the note for the rows that the model writes. None if it has read no snapshots."""

@@ -71,14 +71,22 @@ def recall(session: "SparkSession", table: str) -> Note:
     loaded = tables.load(session, table)
     for snapshot in back_to(loaded, found, None):
         text = snapshot.summary().get(MADE_FROM)
-        note = Note(**json.loads(text)) if text else None
-        if text and note and note.table == key(table):
+        note = _parsed(text)
+        if note and note.table == key(table):
             if _follows(loaded, snapshot.snapshotId(), text, note):
                 return note
             raise Unknown("two builds have written to the table at the same time")
         if changes_rows(snapshot):
             raise Unknown("something else has written to the table since its last build")
     raise Unknown("the table does not say what it was built from")
+
+
+def _parsed(text: str | None) -> Note | None:
+    """Return the note of a summary. None without one, or if another version has written it."""
+    try:
+        return Note(**json.loads(text)) if text else None
+    except (TypeError, ValueError):
+        return None
 
 
 def _follows(loaded: Any, written: int, text: str, note: Note) -> bool:

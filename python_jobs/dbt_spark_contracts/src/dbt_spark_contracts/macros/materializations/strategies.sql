@@ -107,7 +107,9 @@
         window: the window of a microbatch.
 #}
 {% macro contracts__write_incrementally(at, strategy, keys, window) %}
-  {%- if strategy == 'insert_overwrite' -%}
+  {%- if strategy in ['merge', 'append'] and adapter.has_no_news(at.table, at.staged) -%}
+    {#- Nothing is written: a commit without rows would cost as much as one with some. -#}
+  {%- elif strategy == 'insert_overwrite' -%}
     {%- do adapter.overwrite_partitions(at.table, at.staged) -%}
   {%- elif strategy == 'microbatch' -%}
     {%- do adapter.overwrite_window(at.table, at.staged, window) -%}
