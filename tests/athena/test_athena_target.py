@@ -82,9 +82,12 @@ def test_the_configs_are_those_of_spark_as_dbt_athena_calls_them(manifest):
         "silver_car_telemetry": ("iceberg", "merge", "event_id", ["month(event_timestamp)"]),
         "silver_rejected_events": ("iceberg", "merge", "rejected_event_id", None),
         "alert_rules": ("iceberg", None, None, None),
-        "gold_car_current_state": ("iceberg", None, None, None),
-        "gold_fuel_efficiency_monthly": ("iceberg", None, None, None),
-        "gold_performance_alerts": ("iceberg", None, None, None),
+        # Tables there, which no strategy changes.
+        "gold_car_current_state": ("iceberg", "delete+insert", "car_chassis", None),
+        "gold_fuel_efficiency_monthly": (
+            *("iceberg", "delete+insert", ["car_chassis", "year_month"], None),
+        ),
+        "gold_performance_alerts": ("iceberg", "delete+insert", "alert_id", None),
     }
 
 
@@ -97,12 +100,13 @@ def test_python_models_go_to_athenas_spark(manifest):
     assert methods == {"athena_helper"} <= set(AthenaAdapter.python_submission_helpers.fget(None))
 
 
-def test_silver_are_tables_which_athenas_spark_can_read(manifest):
+def test_silver_and_gold_are_tables_which_athenas_spark_can_read(manifest):
     assert {
-        node["config"]["materialized"]
+        (layer, node["config"]["materialized"])
         for node in manifest["nodes"].values()
-        if node["resource_type"] == "model" and "silver" in node["fqn"]
-    } == {"incremental"}
+        for layer in ("silver", "gold")
+        if node["resource_type"] == "model" and layer in node["fqn"]
+    } == {("silver", "incremental"), ("gold", "table")}
 
 
 def test_a_query_is_not_longer_than_athena_takes(manifest):

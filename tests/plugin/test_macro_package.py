@@ -28,7 +28,7 @@ from tests.support.dbt_runner import ROOT, environment
 PACKAGE = ROOT / "python_jobs/dbt_spark_contracts"
 PUBLIC_MACROS = (
     *("begin_run", "end_run", "publish", "roll_back", "maintain", "unlock", "history"),
-    "drop_stray_columns",
+    *("drop_stray_columns", "new_rows"),
 )
 OWN_MACROS = "\n".join(
     f"{{% macro {name}() %}}{{% do log('the user\\'s {name}', info=true) %}}{{% endmacro %}}"
