@@ -201,6 +201,10 @@ def random_builds(house, chance: random.Random, builds: int) -> None:
         assert without_runs(house.totals()) == house.expected(limit)
 
 
+def test_a_few_builds_end_in_the_rows_of_a_full_refresh(house, seed):
+    random_builds(house, random.Random(seed), builds=3)
+
+
 @pytest.mark.full
 def test_any_builds_end_in_the_rows_of_a_full_refresh(house, seed):
     random_builds(house, random.Random(seed), builds=25)
