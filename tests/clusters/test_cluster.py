@@ -91,9 +91,9 @@ class Small:
             "LAKEHOUSE_SHUFFLE_PARTITIONS": "2",
         }
 
-    def run(self, *command: object, landing: str = "", **variables: str) -> str:
+    def run(self, *command: object, **variables: str) -> str:
         """Run a command that builds the project. Return its output."""
-        options = ["--vars", f"landing_path: {landing or f'file://{self.shared}/landing'}"]
+        options = ["--vars", f"landing_path: file://{self.shared}/landing"]
         done = subprocess.run(
             [*map(str, command), "build", "--target", "cluster", *options],
             **{"cwd": self.project, "env": self.environment | variables},
@@ -123,13 +123,6 @@ def test_functions_of_models_run_on_workers_that_lack_the_project(cluster, tmp_p
         assert row["on_the_driver"] == str(small.project / "words/loud.py")
 
     # A path names a folder of each machine.
-    told = small.run(*dbt, landing="landing")
-    assert (
-        f"The folder landing is {small.project}/landing, and the executors of {cluster} may not "
-        "have that folder: name a URL, such as s3a://bucket/folder, or "
-        f"file://{small.project}/landing if all machines share it."
-    ) in told
-    assert "Nothing was published" in told
     told = small.run(*dbt, LAKEHOUSE_CHECKPOINTS=".lakehouse/checkpoints")
     assert (
         f"spark.checkpoint.dir is {small.project}/.lakehouse/checkpoints, and the executors"

@@ -197,6 +197,7 @@ IMPOSSIBLE = {
     "uv run pytest --tier engines": ITSELF,
     "uv run pytest --tier engines tests/athena": ITSELF,
     "uv run pytest --tier full": ITSELF,
+    "uv run pytest --tier engines tests/publish/test_catalogs.py": ITSELF,
     "uv run pytest --tier full tests/publish/test_one_commit.py -s -k 10000": ITSELF,
     "uv run pytest tests/gold": ITSELF,
     "uv run pytest tests/gold/test_gold.py -k trip": ITSELF,

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from dbt_common.exceptions import DbtRuntimeError
+from dbt_spark_contracts.python_models import files
 from dbt_spark_contracts.spark import executors
 from dbt_spark_contracts.spark.settings import spark_settings
 
@@ -109,6 +110,18 @@ def test_a_path_is_refused_where_executors_are_elsewhere(settings, name):
     )
     executors.require_shared_folders(settings, "local[*]")
     executors.require_shared_folders(settings, "local-cluster[2,1,1024]")
+
+
+def test_a_landing_folder_at_a_path_is_refused_there_too(project, monkeypatch):
+    monkeypatch.setattr(files, "get_flags", lambda: SimpleNamespace(PROJECT_DIR=str(project)))
+    spark = SimpleNamespace(sparkContext=SimpleNamespace(master="yarn"))
+    with pytest.raises(DbtRuntimeError) as error:
+        files.read_files(spark, "landing")
+    assert error.value.msg == (
+        f"The folder landing is {project}/landing, and the executors of yarn may not have that "
+        "folder: name a URL, such as s3a://bucket/folder, or "
+        f"file://{project}/landing if all machines share it."
+    )
 
 
 def test_urls_and_names_are_not_refused():

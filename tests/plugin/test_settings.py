@@ -74,6 +74,12 @@ def test_other_catalogs_may_be_anywhere(kind, warehouse):
     )
 
 
+def test_the_warehouse_of_a_rest_catalog_is_a_name():
+    catalog = "spark.sql.catalog.lakehouse"
+    told = {f"{catalog}.type": "rest", f"{catalog}.warehouse": "sales"}
+    assert spark_settings(told, PROJECT, LOGS)[f"{catalog}.warehouse"] == "sales"
+
+
 def test_parameters_that_are_not_paths_stay_unchanged():
     parameters = {
         "spark.sql.catalog.lakehouse.type": "hadoop",

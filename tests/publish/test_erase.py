@@ -17,6 +17,7 @@ from dbt_spark_contracts.publish.erase.asked import SAME, Asked
 from dbt_spark_contracts.publish.erase.conditions import match, used
 from dbt_spark_contracts.publish.lease import Lease
 from dbt_spark_contracts.publish.lease_table import LeaseTable
+from dbt_spark_contracts.publish.tags import is_tag
 
 from tests.support.dbt_runner import ROOT, copy_project, environment, make_project
 from tests.support.events import BUILD, event
@@ -154,8 +155,8 @@ def test_a_guest_is_erased_from_everything(hotel, spark, monkeypatch):
     assert by_column[raw, "gone"]["unnamed_files"] == 1
     assert len(by_column[visits, "guest"]["snapshots"]) == 2
     assert "audit" in by_column[visits, "guest"]["refs"]
-    (branch,) = by_column[raw, "body"]["refs"]
-    assert branch.startswith("dbt_")
+    branch, tag = by_column[raw, "body"]["refs"]
+    assert branch.startswith("dbt_") and is_tag(tag)
     assert not clean[raw] & {*by_column[raw, "body"]["snapshots"]}
     assert [row["path"] for row in told["held"] if row["kind"] == "seed file"] == [str(hotel.seed)]
     assert told["derived"] == hash_of()
@@ -180,7 +181,8 @@ def test_a_guest_is_erased_from_everything(hotel, spark, monkeypatch):
         tables.forget(spark, name)
         entries = spark.table(f"{name}.all_entries").select("status", "data_file").collect()
         assert not NAMED.search(str(entries))
-        assert spark.table(f"{name}.refs").where("type = 'BRANCH'").count() == 1
+        refs = {row.name for row in spark.table(f"{name}.refs").collect()}
+        assert tag not in refs and {ref for ref in refs if not is_tag(ref)} == {"main"}
     # What was there before the guest came is kept, and so are the others.
     for name in (raw, stays, guests, visits):
         assert clean[name] - snapshots(spark, name) == set()

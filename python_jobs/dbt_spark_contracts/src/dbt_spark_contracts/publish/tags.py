@@ -8,21 +8,19 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from dbt_spark_contracts.publish.command import BUILD, is_run_name
+from dbt_spark_contracts.publish.command import BUILD, TAG, is_run_name
 from dbt_spark_contracts.publish.maintenance import settings
 from dbt_spark_contracts.publish.maintenance.limits import kept
-
-_PREFIX = "published_"
 
 
 def tag_of(run: str) -> str | None:
     """Return the name of a run's tag, or None for a run that is no build: a roll back."""
-    return f"{_PREFIX}{run}" if run.startswith(f"{BUILD}_") else None
+    return f"{TAG}{run}" if run.startswith(f"{BUILD}_") else None
 
 
 def is_tag(ref: str) -> bool:
     """Return whether `tag_of` could have made this name."""
-    return ref.startswith(f"{_PREFIX}{BUILD}_") and is_run_name(ref.removeprefix(_PREFIX))
+    return ref.startswith(f"{TAG}{BUILD}_") and is_run_name(ref.removeprefix(TAG))
 
 
 class Ages:

@@ -166,13 +166,15 @@ def is_one_process(settings: dict[str, str]) -> bool:
 
 
 def folders(settings: dict[str, str]) -> list[str]:
-    """Return the names of the settings that hold a folder."""
-    return [
-        name
-        for name in settings
-        if name in FOLDERS
-        or (name.startswith("spark.sql.catalog.") and name.endswith(".warehouse"))
-    ]
+    """Return the names of the settings that hold a folder.
+
+    A REST catalog's warehouse is a name that its server knows.
+    """
+    catalogs = (CATALOG.fullmatch(name) for name in settings)
+    warehouses = {
+        found[0] for found in catalogs if found and settings.get(f"{found[1]}.type") != "rest"
+    }
+    return [name for name in settings if name in FOLDERS or name in warehouses]
 
 
 def absolute(folder: str, project_dir: Path) -> str:
