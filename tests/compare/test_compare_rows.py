@@ -306,7 +306,7 @@ def test_each_table_is_read_once_for_any_width(spark, width):
     plan = keyed._jdf.queryExecution().sparkPlan().toString()
     assert plan.count("Range (") == 2
     executed = keyed._jdf.queryExecution().executedPlan().toString()
-    assert executed.count("Exchange hashpartitioning(key#") == executed.count("Exchange") == 1
+    assert executed.count("Exchange") == 1
 
 
 # ---- columns

@@ -25,7 +25,7 @@ OTHERS = {
     "a drop": "drop table {{ ref('target') }}",
     "two statements": "select id from {{ ref('target') }}; drop table {{ ref('target') }}",
     "more than a query": "select id from {{ ref('target') }} where true drop table",
-    "a setting": "set spark.sql.shuffle.partitions = 1",
+    "a setting": "set spark.sql.shuffle.partitions = 7",
 }
 
 
@@ -55,4 +55,4 @@ def test_anything_else_is_a_syntax_error(result, name):
 
 def test_nothing_else_has_run(result, spark, module_schema):
     assert [row.id for row in spark.table(f"{module_schema}.target").collect()] == [1]
-    assert spark.conf.get("spark.sql.shuffle.partitions") != "1"
+    assert spark.conf.get("spark.sql.shuffle.partitions") != "7"
