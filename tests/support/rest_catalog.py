@@ -36,7 +36,7 @@ ARTIFACTS = (
         for part in ("server", "util", "io", "http", "security", "session")
     ),
     "jakarta.servlet:jakarta.servlet-api:6.0.0:jar",
-    "org.xerial:sqlite-jdbc:3.47.1.0:jar",
+    "org.xerial:sqlite-jdbc:3.51.1.0:jar",
 )
 TRANSACTIONS = "/transactions/commit"
 
