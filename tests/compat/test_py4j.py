@@ -3,9 +3,9 @@
 import logging
 
 import pytest
-from dbt_spark_contracts.compat.py4j import OF_AN_INTERRUPT
+from dbt_spark_contracts.compat.py4j import OF_AN_INTERRUPT, log_no_interrupts
 from py4j.clientserver import ClientServerConnection
-from py4j.java_gateway import JavaClass, JavaPackage
+from py4j.java_gateway import GatewayClient, JavaClass, JavaPackage
 
 
 @pytest.fixture
@@ -53,33 +53,56 @@ def test_a_class_may_be_found_later(view, asked):
     assert isinstance(view.java.lang.String, JavaClass)
 
 
-def test_an_interrupt_is_raised_and_not_logged(view, caplog, monkeypatch):
-    def interrupted(*_):
+def gone(*_):
+    raise ConnectionResetError
+
+
+class Socket:
+    """A connection that Java has closed."""
+
+    sendall = gone
+
+    def getsockname(self):
+        return "here", 1
+
+    getpeername = getsockname
+
+
+class Connection:
+    """py4j's connection, interrupted while it waits for Java."""
+
+    is_connected, stream, socket = True, None, Socket()
+    shutdown_socket = ClientServerConnection.shutdown_socket
+
+    def send_command(self, _):
         raise KeyboardInterrupt
 
-    def gone(*_):
-        raise ConnectionResetError
 
-    class Socket:
-        """A connection that Java has closed."""
+class Client:
+    """What sends a command over the connection."""
 
-        def getsockname(self):
-            return "here", 1
+    deque = ()
+    send_command = GatewayClient.send_command
 
-        getpeername = getsockname
-        sendall = gone
+    def _get_connection(self):
+        return Connection()
 
-    def interrupt():
-        view.java.lang.Math.max(1, 2)  # connects
-        caplog.clear()
-        with monkeypatch.context() as patch:
-            patch.setattr(ClientServerConnection, "send_command", interrupted)
-            patch.setattr(ClientServerConnection, "socket", Socket(), raising=False)
-            with pytest.raises(KeyboardInterrupt):
-                view.java.lang.Math.max(1, 2)
-        return {(record.name, record.msg) for record in caplog.records}
 
-    assert interrupt() == set()
-    for name in OF_AN_INTERRUPT:
-        monkeypatch.setattr(logging.getLogger(name), "filters", [])
-    assert interrupt() == {*OF_AN_INTERRUPT.items()}
+def test_an_interrupt_is_raised_and_not_logged(monkeypatch):
+    logged = []
+    handler = logging.Handler()
+    handler.emit = lambda record: logged.append((record.name, record.msg))
+    loggers = [logging.getLogger(name) for name in OF_AN_INTERRUPT]
+    for logger in loggers:
+        monkeypatch.setattr(logger, "handlers", [handler])
+        monkeypatch.setattr(logger, "propagate", False)
+        monkeypatch.setattr(logger, "disabled", False)
+        monkeypatch.setattr(logger, "filters", [])
+    with pytest.raises(KeyboardInterrupt):
+        Client().send_command("c")
+    assert logged == [*OF_AN_INTERRUPT.items()]
+    logged.clear()
+    log_no_interrupts.__wrapped__()
+    with pytest.raises(KeyboardInterrupt):
+        Client().send_command("c")
+    assert logged == []

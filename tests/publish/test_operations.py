@@ -85,7 +85,7 @@ def test_maintenance_reports_what_it_would_remove_and_then_removes_it(built, tol
     (would,) = told("maintain", "--table", table, "--keep-days", "0", "--dry-run")
     assert orphan.exists()
     counted = {"branches_dropped": 1, "files_before": 1, "files_after": 1, "snapshots_before": 4}
-    # Also the one that is held back, and the one with a run's tag: branch and tag have not gone yet.
+    # Those of the held-back branch and of a run's tag too: these have not gone yet.
     counted |= {"snapshots_after": 3, "orphan_files": 1}
     assert counted.items() <= would.items()
     steps = ["expire snapshots", "delete orphans"]
