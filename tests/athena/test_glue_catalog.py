@@ -44,6 +44,7 @@ def test_the_catalog_is_glue_by_environment_variables_alone(settings):
     assert {name: value for name, value in made.items() if name.startswith(NAME)} == {
         NAME: "org.apache.iceberg.spark.SparkCatalog",
         f"{NAME}.type": "glue",
+        f"{NAME}.uri": "",
         f"{NAME}.warehouse": "s3://bucket/warehouse",
     }
     assert made["spark.master"] == "yarn"
