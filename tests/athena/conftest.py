@@ -1,5 +1,8 @@
 """What the tests of Athena share."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
 
 from tests.support.dbt_runner import Dbt
@@ -16,7 +19,11 @@ def athena(tmp_path_factory):
     """Athena's doors, with Trino and a Spark behind them: for the tier `engines`."""
     from tests.support.athena_front.front import athena
 
-    with athena(tmp_path_factory.mktemp("trino")) as started:
+    # pytest keeps folders of earlier runs, and Trino is 600 MB.
+    with (
+        TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as folder,
+        athena(Path(folder)) as started,
+    ):
         yield started
 
 

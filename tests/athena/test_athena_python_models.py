@@ -314,7 +314,8 @@ def bronze(dbt, athena, tmp_path_factory):
     files = {"dbt_project.yml": yaml.safe_dump(settings)}
     for folder in ("models/bronze", "macros/project", "tests/generic"):
         for file in (ROOT / folder).rglob("*.*"):
-            files[str(file.relative_to(ROOT))] = file.read_text(encoding="utf-8")
+            if file.suffix != ".pyc":  # of a test that has imported a model
+                files[str(file.relative_to(ROOT))] = file.read_text(encoding="utf-8")
     files["models/_groups.yml"] = (ROOT / "models/_groups.yml").read_text(encoding="utf-8")
     on_spark = make_project(dbt, tmp_path_factory.mktemp("bronze"), files)
     # With a target folder of its own, so that neither parses what the other has parsed.

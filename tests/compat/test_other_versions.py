@@ -86,9 +86,16 @@ def check_guard(shop: Shop, version: str) -> None:
     assert "Nothing was published" in said, said
 
 
-def test_dbt_1_12(tmp_path):
-    python = environments.make(tmp_path / "1.12", "dbt-core==1.12.6", "pyspark==3.5.9", *WHEEL)
-    shop = Shop(tmp_path, python, {})
+@pytest.fixture
+def folder(tmp_path):
+    """A folder that goes at the end. pytest keeps others, and an environment is 600 MB."""
+    yield tmp_path
+    shutil.rmtree(tmp_path)
+
+
+def test_dbt_1_12(folder):
+    python = environments.make(folder / "1.12", "dbt-core==1.12.6", "pyspark==3.5.9", *WHEEL)
+    shop = Shop(folder, python, {})
     check_guard(shop, "dbt=1.12.6")
     code, said = shop.dbt("parse", "--use-v2-parser")
     assert code != 0
@@ -96,10 +103,10 @@ def test_dbt_1_12(tmp_path):
     assert "Traceback" not in said
 
 
-def test_spark_4_0(tmp_path):
+def test_spark_4_0(folder):
     jar = artifact(ICEBERG_4_0)
     packages = ("dbt-core==1.11.16", "pyspark==4.0.5", *WHEEL)
-    shop = Shop(tmp_path, environments.make(tmp_path / "4.0", *packages), {})
+    shop = Shop(folder, environments.make(folder / "4.0", *packages), {})
     # The wheel's jar is for Spark 3.5.
     code, said = shop.dbt("build")
     assert code != 0
