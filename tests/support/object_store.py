@@ -42,6 +42,8 @@ def object_store(folder: Path) -> Iterator[str]:
         **{"dir": "data", "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3": "true"},
         **{"s3.config": "s3.json", "s3.port.iceberg": "0", "s3.port.lance": "0"},
         **{"master.volumeSizeLimitMB": "64", "volume.max": "100", "master.telemetry": "false"},
+        # Its default is 1 % of the disk, with less it refuses to write.
+        "volume.minFreeSpace": "100MiB",
         **ports,
     }
     command = [folder / "venv/bin/weed", "server"]
@@ -58,8 +60,8 @@ def object_store(folder: Path) -> Iterator[str]:
             time.sleep(0.2)
         yield url
     finally:
-        server.terminate()
-        server.wait(60)
+        server.kill()  # its data goes too
+        server.wait()
 
 
 def client(url: str):
