@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from python_jobs.athena_gate.pyspark_api import newer_api, newer_sql
 from tests.support.athena_spark import AthenaSpark
 from tests.support.bad_input import land
+from tests.support.bronze import bronze_files
 from tests.support.dbt_runner import ROOT, Dbt, environment, make_project
 
 # The parent of the models here: its event_id is marked silver_only, its customer pii.
@@ -309,14 +310,7 @@ def test_a_later_run_that_breaks_the_contract_leaves_the_table_as_it_was(athena,
 @pytest.fixture(scope="module")
 def bronze(dbt, athena, tmp_path_factory):
     """The project's Bronze, less its hooks: what runs it on Spark, and what on Athena."""
-    settings = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
-    settings = {key: value for key, value in settings.items() if not key.startswith("on-run-")}
-    files = {"dbt_project.yml": yaml.safe_dump(settings)}
-    for folder in ("models/bronze", "macros/project", "tests/generic"):
-        for file in (ROOT / folder).rglob("*.*"):
-            if file.suffix != ".pyc":  # of a test that has imported a model
-                files[str(file.relative_to(ROOT))] = file.read_text(encoding="utf-8")
-    files["models/_groups.yml"] = (ROOT / "models/_groups.yml").read_text(encoding="utf-8")
+    files = bronze_files()
     on_spark = make_project(dbt, tmp_path_factory.mktemp("bronze"), files)
     # With a target folder of its own, so that neither parses what the other has parsed.
     on_athena = Dbt(dbt.home, on_spark.project_dir, on_spark.project_dir / "target_athena")

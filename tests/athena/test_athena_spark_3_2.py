@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from tests.support.athena_spark import AthenaSpark
-from tests.support.dbt_runner import ROOT, environment, make_project
+from tests.support.bronze import bronze_files
+from tests.support.dbt_runner import environment, make_project
 from tests.support.spark_3_2 import Spark32
 
 pytestmark = pytest.mark.engines
@@ -65,14 +66,7 @@ def sent(spark, dbt, tmp_path_factory):
     service.make_table("cases_default.parent", "select 1 as x")
     landing = tmp_path_factory.mktemp("landing")
     (landing / "some.jsonl").write_text('{"event_id": "e1"}\n{"event_id": "e2"}\nno json\n')
-    settings = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
-    settings = {key: value for key, value in settings.items() if not key.startswith("on-run-")}
-    files = {"dbt_project.yml": yaml.safe_dump(settings)}
-    for folder in ("models/bronze", "macros/project", "tests/generic"):
-        for file in (ROOT / folder).rglob("*.*"):
-            if file.suffix != ".pyc":  # of a test that has imported a model
-                files[str(file.relative_to(ROOT))] = file.read_text(encoding="utf-8")
-    files["models/_groups.yml"] = (ROOT / "models/_groups.yml").read_text(encoding="utf-8")
+    files = bronze_files()
     described = []
     for name, (code, contract, not_null, _) in CASES.items():
         files[f"models/{name}.py"] = code
