@@ -47,6 +47,12 @@ class Grown(Result):
     landing_files: int = 0
     layers: dict[str, Tables] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """Return a line of progress, which is all that is left if a later step fails."""
+        spent = f"{self.measured.seconds:.1f} s, {self.measured.cpu_seconds:.1f} CPU seconds"
+        held = "".join(f", {layer}: {tables.files} files" for layer, tables in self.layers.items())
+        return f"{self.step}: {spent}, {self.measured.peak_bytes >> 20:,} MiB{held}"
+
 
 def run(place: Path, sizes: Sequence[int], runs: int) -> list[Grown]:
     """Measure start-up, a build of everything, of nothing new, and of one per cent more.
@@ -113,10 +119,10 @@ def _turn(
             )
         finally:
             end_all(mark)
-        say(f"  {name}: {measured.seconds:.1f} s, {measured.cpu_seconds:.1f} CPU seconds")
         files = len(list(landing.folder.iterdir()))
         layers = {} if name == START_UP else {layer: held(build.tables, layer) for layer in LAYERS}
         results.append(Grown(size, name, number, measured, files, layers))
+        say(f"  {results[-1]}")
     return results
 
 

@@ -2,12 +2,15 @@
 
 import os
 
+NO_DISK = "need free disk space of"
 NO_MAVEN = "Maven, which downloads the real engines, cannot be reached"
 
 # Parts of the reasons that tests give.
 EXPECTED = (
     # The tests of real engines need what is on Maven alone.
     NO_MAVEN,
+    # Ten million events are more than the disk of a hosted runner holds.
+    NO_DISK,
     # Mounting a small disk needs Linux, and user namespaces, which some hosts forbid.
     "lets the test mount no disk of its own",
     # The same of a space of process numbers.

@@ -1,4 +1,4 @@
-"""Counts what is asked of Spark: SQL statements, jobs, analyses of a plan, and calls to Java."""
+"""Counts what is asked of Spark: SQL statements, jobs, tasks, analyses of a plan, calls to Java."""
 
 import re
 from collections.abc import Iterator
@@ -28,10 +28,11 @@ def statements(text: str, connection: str | None = None) -> int:
 
 @dataclass
 class Work:
-    """Spark jobs that were started, analyses of queries with a `pivot`, and calls to Java with the
-    length of the answers."""
+    """Spark jobs and tasks that were started, analyses of queries with a `pivot`, and calls to Java
+    with the length of the answers."""
 
     jobs: int = 0
+    tasks: int = 0
     pivots: int = 0
     calls: int = 0
     characters: int = 0
@@ -41,7 +42,7 @@ class Work:
 def counted(spark: SparkSession) -> Iterator[Work]:
     """The work of all threads inside the block, known when it has ended."""
     work = Work()
-    before = _jobs(spark), _pivots(spark)
+    before = _jobs(spark), _tasks(spark), _pivots(spark)
     client = spark.sparkContext._gateway._gateway_client
     send = client.send_command
 
@@ -58,11 +59,16 @@ def counted(spark: SparkSession) -> Iterator[Work]:
     finally:
         del client.send_command
     work.jobs = _jobs(spark) - before[0]
-    work.pivots = _pivots(spark) - before[1]
+    work.tasks = _tasks(spark) - before[1]
+    work.pivots = _pivots(spark) - before[2]
 
 
 def _jobs(spark: SparkSession) -> int:
     return spark.sparkContext._jsc.sc().dagScheduler().numTotalJobs()
+
+
+def _tasks(spark: SparkSession) -> int:
+    return spark.sparkContext._jsc.sc().taskScheduler().nextTaskId()
 
 
 def _pivots(spark: SparkSession) -> int:
