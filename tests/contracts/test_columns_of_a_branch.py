@@ -132,8 +132,8 @@ def test_what_is_not_published_leaves_no_column(project, read, spark, schema):
 
 def end_without_a_word(run: Run, settle) -> None:
     """As a process that is killed: what it has done stays, its lease too, which is not renewed."""
-    run.lease._stop.set()
-    lease._ended.add(run.lease.owner)
+    run.ownership.lease._stop.set()
+    lease._ended.add(run.ownership.lease.owner)
 
 
 def test_a_killed_build_leaves_no_column(project, read, spark, schema, monkeypatch):

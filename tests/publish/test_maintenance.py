@@ -15,9 +15,12 @@ from dbt_spark_contracts.publish import branches, operations
 from dbt_spark_contracts.publish.command import Command
 from dbt_spark_contracts.publish.maintenance import job
 from dbt_spark_contracts.publish.maintenance.wanted import Wanted
+from dbt_spark_contracts.publish.ownership import Ownership
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
+
+from tests.support.operations import operate
 
 FOUR_DAYS = 4 * 24 * 3600
 # A table whose deletes are written as delete files, one for each statement.
@@ -99,11 +102,10 @@ class House:
             run.complete()
 
     def operate(self, operation, *args):
-        run = Run(lambda: f"{self.schema}_ops", checkpoints=Checkpoints(str(self.checkpoints)))
-        try:
-            return operation(run, self.command("run-operation"), self.nodes, *args)
-        finally:
-            run.complete()
+        run = Run(
+            lambda: f"{self.schema}_ops", ownership=Ownership(Checkpoints(str(self.checkpoints)))
+        )
+        return operate(run, operation, self.command("run-operation"), self.nodes, *args)
 
     def maintain(self, *only: str, **options) -> dict[str, dict]:
         """The rows of these tables, or of those with settings, by name."""

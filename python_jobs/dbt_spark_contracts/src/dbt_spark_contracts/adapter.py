@@ -218,7 +218,7 @@ class SparkAdapter(
     def checkpoint(self, view) -> None:
         """Compute the staged view once, into a reliable checkpoint, which takes its name."""
         tell.change(f"checkpoint {view}")
-        self.invocation.run.checkpoints.use()
+        self.invocation.run.ownership.checkpoints.use()
         with explained():
             self.invocation.rows_of(str(view)).checkpoint().createOrReplaceTempView(str(view))
         self.invocation.staged.pop(str(view))

@@ -16,6 +16,7 @@ from dbt_spark_contracts.compat import dbt_adapters
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.publish.ownership import Ownership
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
@@ -88,7 +89,7 @@ class Invocation:
         run = Run(
             lambda: dbt_adapters.call_macro("contracts__operations_schema"),
             retried,
-            Checkpoints(credentials.server_side_parameters.get(CHECKPOINT_DIR)),
+            Ownership(Checkpoints(credentials.server_side_parameters.get(CHECKPOINT_DIR))),
         )
         invocation = cls(run, ColumnLineage(target, project))
         setattr(credentials, _ATTRIBUTE, invocation)
@@ -126,7 +127,7 @@ class Invocation:
         try:
             if session.is_running():
                 session.use_branch(None)
-                self.run.checkpoints.delete()
+                self.run.ownership.checkpoints.delete()
         except Exception as error:
             lines.append(f"Not all was cleared up, the next run will: {explain(error)}")
         for line in lines:
