@@ -319,8 +319,11 @@ def test_a_held_back_branch_can_be_published_afterwards(house):
     # A branch goes from all of its tables, or from none.
     assert {branch} <= {*branches.refs(house.spark, [other])[other]}
     assert house.maintain(other)[other]["branches_dropped"] == 0
+    would = house.maintain_all(keep_days=0, dry_run=True)
     done = house.maintain_all(keep_days=0)
     assert done[one]["branches_dropped"] == done[other]["branches_dropped"] == 1
+    for table in (one, other):  # with the snapshots that only the dropped branch has kept
+        assert would[table]["snapshots_after"] == done[table]["snapshots_after"] == 1
     assert {*branches.refs(house.spark, [one])[one]} == {"main"}
     assert house.rows(one) == [7]
 

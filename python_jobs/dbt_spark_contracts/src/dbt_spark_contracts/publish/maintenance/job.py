@@ -154,7 +154,7 @@ def _measured(owner: Ownership, declared: Mapping[str, Settings], wanted: Wanted
     for name in chosen:
         since = held.needed_since(spark, name, refs[name], dead[name])
         limit = replace(limits[name], needed_since=since)
-        state = measure(spark, name, limit)
+        state = measure(spark, name, limit, dead[name])
         found.append(Table(name, limit, state, state, dead[name]))
     if not wanted.dry_run:
         _drop(owner, {name: dead[name] for name in {*others, *chosen} if name in dead})
