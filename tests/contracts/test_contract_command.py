@@ -229,7 +229,7 @@ def test_a_contract_follows_its_model(small, as_it_was):
         "copies.gone stays in the yml, but the model has no such column: remove it with --remove\n"
     )
     assert stays in said
-    assert small("generate", "copies")[0] == 1  # 1 because of the column that stays
+    assert small("generate", "copies")[0] == 1  # because of the column that stays
     assert "gone" in small.models(GOLD)["copies"]["columns"]
     assert small("generate", "copies", "--remove")[0] == 0
     assert [*small.models(GOLD)["copies"]["columns"]] == ["id", "burnt", "cost"]
