@@ -1,4 +1,4 @@
-"""The benchmark's events, and the projects that it generates from this one."""
+"""The benchmark's events, and the projects that it generates."""
 
 import json
 

@@ -199,9 +199,11 @@ def differing(old, new):
 
 
 def closest(old: Counter, new: Counter):
-    """Return the differing columns of the closest pair among the unmatched rows of a key.
+    """Find the closest pair among the unmatched rows of a key.
 
-    Returns None unless one side has exactly one unmatched row, and the other has some.
+    Returns:
+        The positions at which the pair differs. None unless one side has exactly one unmatched row
+        and the other has some.
     """
     if sum(new.values()) == 1 and old:
         pairs = [(one, *new) for one in old]

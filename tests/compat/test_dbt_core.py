@@ -184,7 +184,7 @@ def test_what_is_to_be_called_at_the_end_of_a_command_is_called():
 def test_the_callback_is_called_once_however_the_command_ends(
     small_project, monkeypatch, yml, success
 ):
-    """A later command does not call it again, because dbt starts each command without callbacks."""
+    """A later command does not call it again: dbt starts each one without earlier callbacks."""
     calls = []
     monkeypatch.setattr(Invocation, "complete", lambda self, settle: calls.append(1))
     project = small_project({"models/a.py": MODEL, "models/a.yml": yml})

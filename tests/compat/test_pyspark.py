@@ -84,7 +84,7 @@ def test_a_threads_commits_carry_its_notes_and_no_other_threads(spark, schema):
 
 
 def test_a_catalog_with_transactions(spark, schema):
-    """The local catalog has no transactions. tests/publish/test_one_commit.py uses one that does."""
+    """The local catalog has none. tests/publish/test_one_commit.py uses a catalog with them."""
     catalog, _ = iceberg.catalog_and_identifier(spark, f"{schema}.t")
     assert iceberg.catalog_with_transactions(spark, catalog) is None
     names = pyspark.java_classes(spark).org.apache.iceberg

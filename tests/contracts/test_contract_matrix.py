@@ -1,7 +1,7 @@
 """Nothing outside its contract reaches Gold: every kind of breach, on every path.
 
-The cases are generated from each Gold contract, and from one with all other types. Each case is a
-small model with a clean form that keeps the contract and a breached form that breaks it. The models
+The cases are generated from each Gold contract, and from one with every type. Each case is a small
+model with a clean form that keeps the contract and a breached form that breaks it. The models
 are SQL and Python, table and incremental. They all run in one dbt command that writes to a branch
 and publishes it, as in this project.
 
