@@ -68,7 +68,7 @@ RENDERED = {
     ),
 }
 
-# Calls that render long SQL: a part of it, which the other engine's SQL must not contain.
+# Calls that render long SQL: for each engine a part that only its own SQL contains.
 LONG = {
     "text_to_int('a')": ("cast(case when a rlike", "try_cast(case when regexp_like("),
     "text_to_timestamp('a')": (" as timestamp)", " as timestamp(6))"),

@@ -286,7 +286,7 @@ def test_the_keys_of_this_project(dbt, tmp_path, schema):
     code = file.read_text()
     assert code.count('.where("rank = 1")') == 1
     file.write_text(code.replace('.where("rank = 1")', ""))
-    # Includes the parents: an empty build publishes nothing, so their tables carry no metadata yet.
+    # With the parents: an empty build publishes nothing, so their tables store no lineage yet.
     result = project("run", "--empty", "-s", "+gold_car_current_state", schema=schema)
     assert (
         "gold_car_current_state: the contract promises one row per (car_chassis), and the query has"

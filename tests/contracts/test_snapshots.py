@@ -84,7 +84,7 @@ def test_a_snapshot_is_audited_and_published(project, read, spark, schema):
 def test_marks_go_with_a_snapshot(project):
     """Marks reach Gold even if the snapshot's yml lists no columns, and in a new process."""
     assert project("build").success
-    shutil.rmtree(project.target)  # marks are stored in the table
+    shutil.rmtree(project.target)  # the table stores its own lineage
     gold = "{{ config(schema='gold') }} select id, %s as x from {{ ref('%s') }}"
     for name, code in {
         "gold_yml": gold % ("policy", "in_yml"),
