@@ -1,4 +1,4 @@
-"""Landing files move to an archive. A file is never lost and never in both places.
+"""Landing files move to an archive, and no file is lost if the command is killed.
 
 What this means for Bronze is tested in test_backfill.py.
 """

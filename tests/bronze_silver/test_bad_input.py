@@ -158,7 +158,7 @@ def test_any_spelling_of_the_landing_path_works(dbt, read, tmp_path, schema):
         f"{landing.parent}/./{landing.name}",
         f"file://{landing}",
     ):
-        # The first run reads both files. Later runs recognise them as the same files.
+        # The first run reads both files. Later runs find the same files.
         result = dbt("run", "--select", "bronze_car_events", schema=schema, landing_path=path)
         assert result.success, result.text
         rows = read(f"{schema}_bronze", "bronze_car_events")

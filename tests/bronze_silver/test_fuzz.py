@@ -304,7 +304,7 @@ def squeezed(text):
 
 
 def is_json_of(text, records):
-    """Return whether the records are the whole text, in order, save brackets and commas between."""
+    """Return whether the records, with brackets and commas between them, are the whole text."""
     text, position = squeezed(text), 0
     for record in map(squeezed, records):
         found = text.find(record, position)
@@ -315,7 +315,7 @@ def is_json_of(text, records):
 
 
 def is_csv_of(text, records):
-    """Return whether the records are the whole text, in order, save one row, the header."""
+    """Return whether the records and one header row are the whole text, in order."""
     # A row is one line, or continues on the next line within quotes.
     rows = re.findall(r"[^\r\n]+", text) + re.findall(r'(?:"[^"]*"|[^"\r\n])+', text)
     rows = {"", *map(squeezed, rows)}
