@@ -32,7 +32,7 @@ def defined(tree: ast.AST) -> Iterator[str]:
 
 
 def strangers(tree: ast.AST) -> Iterator[str]:
-    """Yield the private names in a file that are inherited or belong to other objects or modules."""
+    """Yield the private names in a file that are inherited or of other objects or modules."""
     own = set(defined(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and is_private(node.attr):
