@@ -732,7 +732,7 @@ UNCHECKED = """
 
 @pytest.mark.parametrize("materialized", ["unchecked", "view", "nonsense"])
 def test_a_contract_is_refused_where_nothing_checks_it(run, dbt, tmp_path, materialized):
-    """This is a Python model. Without a contract, the plugin accepts the materialization."""
+    """The model is in Python. Without a contract, the plugin accepts the materialization."""
     files = {
         "models/a.py": ONE_ROW,
         "models/a.yml": CONTRACT.format(name="a", materialized=materialized),

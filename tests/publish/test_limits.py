@@ -64,7 +64,7 @@ def test_a_run_beyond_its_limits_is_held_back_until_someone_publishes_it(
     assert build(4, 2).said[-1] == "Published 3 tables one by one."  # the first
     assert build(2, 3).said[-1] == "Published 3 tables one by one."  # each at its limit
     for table, columns in (("dbt_runs", "reason"), ("dbt_nodes", "rejected, null_counts")):
-        spark.sql(f"alter table {schema}_ops.{table} drop columns ({columns})")  # as they once were
+        spark.sql(f"alter table {schema}_ops.{table} drop columns ({columns})")  # the old schema
     held = build(0, 5)
     assert not held.success and set(held.status.values()) <= {"success", "pass", "error"}
     branch = held.said[-2].rpartition(" ")[2].rstrip(".")

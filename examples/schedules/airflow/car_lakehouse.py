@@ -5,7 +5,7 @@ wait for their node of that command and do not start dbt, so the build is publis
 Tasks that read the tables must depend on the producer. A node's task ends when its rows are on the
 branch of the build, and the producer ends when the tables are published.
 
-    pip install "apache-airflow>=3,<4" "astronomer-cosmos>=1.15,<2"    # an environment of its own
+    pip install "apache-airflow>=3,<4" "astronomer-cosmos>=1.15,<2"    # in a separate environment
     CAR_LAKEHOUSE=/srv/car-lakehouse                                   # where this project is
 """
 

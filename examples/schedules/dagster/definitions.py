@@ -3,7 +3,7 @@
 A table is reported as materialized when the build is published, not when its model has run. A build
 that fails is held back and reports no event. Each event has the build's name, for a roll-back.
 
-    pip install "dagster>=1.13,<2"          # an environment of its own
+    pip install "dagster>=1.13,<2"          # in a separate environment
     CAR_LAKEHOUSE=/srv/car-lakehouse        # where this project is; `uv run dbt parse` there first
 """
 
