@@ -360,5 +360,5 @@ def test_a_branch_of_a_table_that_only_a_hook_wrote_goes(project, spark, schema,
 
 def end_without_a_word(run: Run, settle) -> None:
     """End like a killed process: its writes and its lease remain, and nobody renews the lease."""
-    run.lease._stop.set()
-    lease._ended.add(run.lease.owner)
+    run.ownership.lease._stop.set()
+    lease._ended.add(run.ownership.lease.owner)
