@@ -329,7 +329,7 @@ def test_a_held_back_branch_can_be_published_afterwards(house):
     would = house.maintain_all(keep_days=0, dry_run=True)
     done = house.maintain_all(keep_days=0)
     assert done[one]["branches_dropped"] == done[other]["branches_dropped"] == 1
-    for table in (one, other):  # with the snapshots that only the dropped branch has kept
+    for table in (one, other):  # the dropped branch no longer keeps snapshots
         assert would[table]["snapshots_after"] == done[table]["snapshots_after"] == 1
     assert {*branches.refs(house.spark, [one])[one]} == {"main"}
     assert house.rows(one) == [7]
