@@ -1,4 +1,4 @@
-"""The Athena emulator: Athena's own statements and limits, and what it rejects."""
+"""The front of Athena: Athena's own statements and limits, and what it rejects."""
 
 from datetime import datetime
 
