@@ -8,9 +8,12 @@ SIZE = 9  # binary digits
 
 
 def model(dbt, spark):
+    # The month as columns of Silver, too, so that files of other months are not read.
+    month = [year_month(), "event_year", "event_month"]
     events = dbt.affected(
         dbt.ref("silver_car_telemetry"),
-        ["car_chassis", year_month()],
+        ["car_chassis", *month],
+        keys=lambda changed: changed.select("car_chassis", "year_month"),
         apart_from=["run_started_at", "as_of_date"],
     )
     return monthly_efficiency(events, dbt.config.get("run_started_at"))

@@ -7,20 +7,15 @@ Gold table.
 
 import csv
 import random
-from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tests.support.dbt_runner import ROOT, copy_project
-from tests.support.events import GOLD, RUN_TIMES, STATIC, TELEMETRY, TRIP, VALID_UNTIL, event
-from tests.support.models import python_model
+from tests.support.events import GOLD, STATIC, TELEMETRY, TRIP, VALID_UNTIL
+from tests.support.fleet import RULES, Fleet
 
-RUN = "2026-01-15T12:00:00+00:00"
 DAYS = ("2025-10-01", "2025-12-24", "2026-01-15", "2026-05-01")
 CARS = ("a", "b", "c", "d", "e")
 MONTHS = ("2025-09", "2025-10", "2025-11", "2025-12")
-STARTED = datetime(2026, 1, 1, tzinfo=timezone.utc)
-RULES = (ROOT / "seeds/alert_rules.csv").read_text().splitlines()
 
 # Values on both sides of the rules' thresholds, and sums that depend on the order in doubles.
 VALUES = {
@@ -36,82 +31,6 @@ VALUES = {
     f"{TELEMETRY}.fuelAvailableLiters": (4, 8, 30),
     f"{TELEMETRY}.tire_pressures_psi.front_left": (28.5, 33),
 }
-TRANSFORMS = {
-    "gold_car_current_state": lambda model, events, rules, day: model.current_state(
-        events, day, RUN
-    ),
-    "gold_fuel_efficiency_monthly": lambda model, events, rules, day: model.monthly_efficiency(
-        events, RUN
-    ),
-    "gold_performance_alerts": lambda model, events, rules, day: model.alerts(events, rules, RUN),
-}
-
-
-class Fleet:
-    """This project in a folder and a lakehouse of its own.
-
-    Attributes:
-        day: The day that Gold is as of.
-        rules: The lines of the rules, without their header.
-        told: What of each build says that all rows are made anew.
-    """
-
-    def __init__(self, dbt, spark, folder, schema) -> None:
-        self.dbt, self.spark, self.schema = copy_project(dbt, folder / "project"), spark, schema
-        self.landing = folder / "landing"
-        self.landing.mkdir()
-        self.day, self.rules, self.told = DAYS[2], RULES[1:], []
-        self._versions = 0
-
-    def put(self, number: int, car: str, month: str, values: dict, day: int = 5) -> str:
-        """A record of an event, put together later than all others."""
-        self._versions += 1
-        at = STARTED + timedelta(minutes=self._versions)
-        return event(
-            f"event {number}",
-            {**values, f"{TELEMETRY.rpartition('.')[0]}.extraction_timestamp": f"{month}-05"},
-            carChassis=car,
-            event_primary_timestamp=f"{month}-{day:02}T10:00:00Z",
-            processing_timestamp=at.isoformat(),
-        )
-
-    def land(self, *records: str, file: str = "") -> None:
-        """Let records land in a new file, or in place of what a file has."""
-        name = file or f"{self._versions}.jsonl"
-        (self.landing / name).write_text("\n".join(records))
-
-    def judge(self, rules: list[str]) -> None:
-        """Change the rules of the alerts."""
-        self.rules = rules
-        seed = self.dbt.project_dir / "seeds/alert_rules.csv"
-        seed.write_text("\n".join([RULES[0], *rules]) + "\n")
-
-    def run(self, *arguments: str) -> list[str]:
-        """Run a command of dbt. Return the tables of which it makes all rows anew."""
-        variables = {"landing_path": str(self.landing), "as_of_date": self.day}
-        result = self.dbt(*arguments, schema=self.schema, **variables)
-        assert result.success, result.text
-        anew = "all rows are made anew, because "
-        return [line.partition(anew)[2] for line in result.said if anew in line]
-
-    def build(self, *models: str) -> list[str]:
-        kinds = ("--resource-type", "model", "--resource-type", "seed")
-        return self.run("build", *kinds, *(("--select", *models) if models else ()))
-
-    def rows(self, table: str) -> list[str]:
-        """The rows of a Gold table, as text: so -0.0 is not 0.0."""
-        return self._texts(self.spark.table(f"{self.schema}_gold.{table}"))
-
-    def of_all_events(self, table: str) -> list[str]:
-        """What the model makes of all events of Silver."""
-        events = self.spark.table(f"{self.schema}_silver.silver_car_telemetry")
-        rules = self.spark.table(f"{self.schema}_silver.alert_rules")
-        model = python_model(f"gold/{table}")
-        return self._texts(TRANSFORMS[table](model, events, rules, self.day))
-
-    @staticmethod
-    def _texts(frame) -> list[str]:
-        return sorted(map(str, frame.drop(*RUN_TIMES).collect()))
 
 
 @pytest.fixture

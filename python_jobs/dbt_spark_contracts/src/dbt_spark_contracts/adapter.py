@@ -216,7 +216,13 @@ class SparkAdapter(
 
     @available
     def checkpoint(self, view) -> None:
-        """Compute the staged view once, into a reliable checkpoint, which takes its name."""
+        """Compute the staged view once, into a reliable checkpoint, which takes its name.
+
+        If `dbt.affected` has found that nothing has changed, there is nothing to compute.
+        """
+        affected = self.invocation.affected.get(str(view))
+        if affected and affected.is_nothing:
+            return
         tell.change(f"checkpoint {view}")
         self.invocation.run.checkpoints.use()
         with explained():
