@@ -6,12 +6,16 @@ Numbers below 10^19 add up as decimals with nine places, larger ones as integers
 import math
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
 from tests.support.models import python_model
+from tests.support.spark_3_2 import Spark32
 
 LARGE = 1e19
 MODEL = python_model("gold/gold_fuel_efficiency_monthly")
@@ -110,3 +114,35 @@ def test_a_group_keeps_no_list_of_its_numbers(spark):
     most = spark.createDataFrame([("a", n, None, None, None) for n in every], SCHEMA)
     assert (sizes, most.select(MODEL.size(MODEL.DISTANCE)).distinct().count()) == (1, 107)
     assert sums(spark, [("a", number) for number in numbers], 2) == {"a": math.fsum(numbers)}
+
+
+# Sums of a car, and what they are.
+OF_A_CAR = {
+    "trips": ([0.1, 0.2, 0.3], 0.6),
+    "mixed": ([1e30, 1.5, -1e30], 1.5),
+    "longest": ([1e300, 1e300], 2e300),
+    "one size": ([2.0**100 + 2.0**60, 2.0**100, 2.0**99], 2.0**101 + 2.0**99 + 2.0**60),
+}
+ON_ATHENA = """
+rows = [(car, n, None, None, None) for car, numbers in {rows} for n in numbers]
+frame = spark.createDataFrame(rows, "{schema}").repartition(3)
+frame = frame.withColumn("event_timestamp", F.lit("2026-01-01").cast("timestamp"))
+events = frame.withColumn(FUEL, F.col(DISTANCE))
+monthly_efficiency(events, "2026-01-01").select("car_chassis", "total_km_driven").writeTo(
+    "sums.found"
+).create()
+"""
+
+
+@pytest.mark.engines
+def test_the_sums_are_the_same_on_athenas_spark(tmp_path_factory):
+    rows = [(car, numbers) for car, (numbers, _) in OF_A_CAR.items()]
+    code = Path(MODEL.__file__).read_text() + ON_ATHENA.format(rows=rows, schema=SCHEMA)
+    # pytest keeps the folders of earlier runs, and this one is large.
+    with TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as folder:
+        ran = Spark32(Path(folder)).run(["create namespace sums"], {"sums": code}, ["sums.found"])
+    assert not ran["errors"], ran["errors"]
+    found = {
+        row["car_chassis"]: row["total_km_driven"] for row in ran["tables"]["sums.found"]["rows"]
+    }
+    assert found == {car: total for car, (_, total) in OF_A_CAR.items()}
