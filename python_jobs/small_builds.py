@@ -137,7 +137,9 @@ class Tables:
 
         run = Run(lambda: self._operations)
         try:
-            job.maintain(run, self._command("run-operation"), self._nodes, Wanted(None, []))
+            job.maintain(
+                run.ownership, self._command("run-operation"), self._nodes, Wanted(None, [])
+            )
         finally:
             run.complete()
 

@@ -20,7 +20,7 @@ def model(dbt, spark):
     rows = totals.crossJoin(factors)
     total = F.expr("plain * factor").alias("total")
     is_large = F.expr(f"total > {limit}").alias("is_large")
-    run = F.lit(dbt.config.get("run")).alias("run")
+    run = F.lit(f"{dbt.config.get('run')} {dbt.config.meta_get('note')}").alias("run")
     return rows.select("name", total).select("name", "total", is_large, run)
 """
 FILES = {
@@ -56,6 +56,7 @@ models:
       unique_key: name
       on_schema_change: fail
       contract: {enforced: true}
+      meta: {note: "{{ var('note', '') }}"}
     columns:
       - {name: name, data_type: string}
       - {name: total, data_type: bigint}
@@ -158,7 +159,10 @@ def test_only_the_rows_of_changed_keys_are_made_anew(house):
     assert house.snapshots() == snapshots  # nothing is written
     step({"c"}, limit=10)  # as of another limit
     step({"a", "c"}, limit=10, other=2, says="its code, its contract or its config has changed")
+    step({"a", "c"}, limit=10, other=2, note="x", says="its code, its contract or its config")
     house.multiply(2)
+    step({"a", "c"}, limit=10, other=2, says="its code, its contract or its config")
+    house.multiply(1)
     step({"a", "c"}, limit=10, other=2, says="factors has changed")
     house.land({5: ("d", 1)})
     step(set(), limit=10, other=2, fails=True)  # held back, with its note

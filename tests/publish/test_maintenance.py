@@ -15,9 +15,12 @@ from dbt_spark_contracts.publish import branches, operations
 from dbt_spark_contracts.publish.command import Command
 from dbt_spark_contracts.publish.maintenance import job
 from dbt_spark_contracts.publish.maintenance.wanted import Wanted
+from dbt_spark_contracts.publish.ownership import Ownership
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
+
+from tests.support.operations import operate
 
 FOUR_DAYS = 4 * 24 * 3600
 # A table whose deletes are written as delete files, one for each statement.
@@ -99,11 +102,10 @@ class House:
             run.complete()
 
     def operate(self, operation, *args):
-        run = Run(lambda: f"{self.schema}_ops", checkpoints=Checkpoints(str(self.checkpoints)))
-        try:
-            return operation(run, self.command("run-operation"), self.nodes, *args)
-        finally:
-            run.complete()
+        run = Run(
+            lambda: f"{self.schema}_ops", ownership=Ownership(Checkpoints(str(self.checkpoints)))
+        )
+        return operate(run, operation, self.command("run-operation"), self.nodes, *args)
 
     def maintain(self, *only: str, **options) -> dict[str, dict]:
         """The rows of these tables, or of those with settings, by name."""
@@ -317,8 +319,11 @@ def test_a_held_back_branch_can_be_published_afterwards(house):
     # A branch goes from all of its tables, or from none.
     assert {branch} <= {*branches.refs(house.spark, [other])[other]}
     assert house.maintain(other)[other]["branches_dropped"] == 0
+    would = house.maintain_all(keep_days=0, dry_run=True)
     done = house.maintain_all(keep_days=0)
     assert done[one]["branches_dropped"] == done[other]["branches_dropped"] == 1
+    for table in (one, other):  # with the snapshots that only the dropped branch has kept
+        assert would[table]["snapshots_after"] == done[table]["snapshots_after"] == 1
     assert {*branches.refs(house.spark, [one])[one]} == {"main"}
     assert house.rows(one) == [7]
 

@@ -13,16 +13,18 @@ from types import SimpleNamespace
 import pytest
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.publish import branches, lease, operations, tell
-from dbt_spark_contracts.publish import run as run_module
+from dbt_spark_contracts.publish import branches, lease, operations, ownership, tell
 from dbt_spark_contracts.publish.command import Command
 from dbt_spark_contracts.publish.lease_table import LeaseTable
 from dbt_spark_contracts.publish.maintenance import job
 from dbt_spark_contracts.publish.maintenance.wanted import Wanted
+from dbt_spark_contracts.publish.ownership import Ownership
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.publish.tags import is_tag
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
+
+from tests.support.operations import operate
 
 TABLES = ("a", "b")
 
@@ -66,8 +68,8 @@ class House:
         return Command(which, False, f"{number:08x}", started_at, f"{self.schema}_ops", True, 60, 0)
 
     def run(self) -> Run:
-        folder = Checkpoints(self.checkpoints)
-        self.runs.append(Run(lambda: f"{self.schema}_ops", checkpoints=folder))
+        owner = Ownership(Checkpoints(self.checkpoints))
+        self.runs.append(Run(lambda: f"{self.schema}_ops", ownership=owner))
         return self.runs[-1]
 
     def write(self, number: int) -> Run:
@@ -82,7 +84,7 @@ class House:
         node = SimpleNamespace(name="n", resource_type="model", unique_id="model.n")
         result = SimpleNamespace(status="error", node=node, failures=None)
         try:
-            run.end(run.command, [result] if failed else [])
+            run.end(run.ownership.command, [result] if failed else [])
         finally:
             run.complete()
 
@@ -92,11 +94,8 @@ class House:
         return run
 
     def operate(self, operation, *args) -> None:
-        run = self.run()
-        try:
-            operation(run, self.command("run-operation"), self.graph["nodes"], *args)
-        finally:
-            run.complete()
+        command = self.command("run-operation")
+        operate(self.run(), operation, command, self.graph["nodes"], *args)
 
     def kill_at(self, step: int, action) -> bool:
         """Do `action`, killed before its step of that number; whether it had so many."""
@@ -118,9 +117,9 @@ class House:
         """Let the processes of all runs be dead."""
         session.use_branch(None)
         for run in self.runs:
-            if run.lease:
-                run.lease._stop.set()
-                lease._ended.add(run.lease.owner)
+            if own := run.ownership.lease:
+                own._stop.set()
+                lease._ended.add(own.owner)
 
     def seen(self) -> set[int]:
         """What readers see: the build of each table's rows."""
@@ -215,7 +214,7 @@ def test_maintenance_that_is_killed_at_any_step(house, every):
         if not house.kill_at(step, maintain):
             break
         assert house.seen() == {before}
-        assert house.build(before + 1).lease and house.seen() == {before + 1}
+        assert house.build(before + 1).ownership.lease and house.seen() == {before + 1}
     assert step >= 12
     maintain()
     assert house.seen() == {before}
@@ -233,7 +232,7 @@ def test_who_was_taken_for_dead_publishes_nothing(house):
 
             def change(what: str, step=step, steps=steps, patch=patch) -> None:
                 if next(steps) == step:
-                    patch.setattr(run_module, "has_ended", lambda process: True)
+                    patch.setattr(ownership, "has_ended", lambda process: True)
                     house.build(step + 1)
 
             patch.setattr(tell, "change", change)

@@ -361,5 +361,5 @@ def test_a_branch_of_a_table_that_only_a_hook_wrote_goes(project, spark, schema,
 
 def end_without_a_word(run: Run, settle) -> None:
     """As a process that is killed: what it has done stays, its lease too, which is not renewed."""
-    run.lease._stop.set()
-    lease._ended.add(run.lease.owner)
+    run.ownership.lease._stop.set()
+    lease._ended.add(run.ownership.lease.owner)
