@@ -16,7 +16,7 @@ def on_athena(dbt) -> Dbt:
 
 @pytest.fixture(scope="session")
 def athena(tmp_path_factory):
-    """Yield the Athena emulator, backed by Trino and Spark, for the tier `engines`."""
+    """Yield the front of Athena, backed by Trino and Spark, for the tier `engines`."""
     from tests.support.athena_front.front import athena
 
     # pytest keeps the folders of earlier runs, and Trino takes 600 MB.

@@ -1,6 +1,6 @@
-"""Full and incremental builds of this project on the Athena emulator give the same rows as Spark.
+"""Full and incremental builds of this project on the front of Athena give the same rows as Spark.
 
-tests/support/athena_front describes what the emulator covers and what it does not.
+tests/support/athena_front describes what the front covers and what it does not.
 """
 
 import json

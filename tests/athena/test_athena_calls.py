@@ -1,4 +1,4 @@
-"""The Athena emulator validates calls and answers with botocore's service model."""
+"""The front of Athena validates calls and answers with botocore's service model."""
 
 import pytest
 

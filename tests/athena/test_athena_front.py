@@ -1,4 +1,4 @@
-"""The Athena emulator: Athena's own statements and limits, and what it rejects."""
+"""The front of Athena: Athena's own statements and limits, and what it rejects."""
 
 from datetime import datetime
 
@@ -59,7 +59,7 @@ REFUSED = {
     create("t", "select 1 as a", partitioning="array['week(a)']"): "artition",
     "select car from trucks": "TABLE_NOT_FOUND: .*'awsdatacatalog.fleet.trucks'",
     "alter table `fleet`.`trucks` rename to `fleet`.`cars`": "TABLE_NOT_FOUND",
-    # Statements that the emulator does not support
+    # Statements that the front does not support
     create("t", "select 1 as a", table_type="'hive'"): "NOT_IN_THE_FRONT",
     create("t", "select 1 as a", bucket_count="3"): "NOT_IN_THE_FRONT",
     "optimize fleet.cars rewrite data using bin_pack": "NOT_IN_THE_FRONT",

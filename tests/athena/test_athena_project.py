@@ -1,4 +1,4 @@
-"""A small project with dbt-athena's own macros only, on the Athena emulator."""
+"""A small project with dbt-athena's own macros only, on the front of Athena."""
 
 import re
 from datetime import date, datetime

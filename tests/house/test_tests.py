@@ -1,4 +1,4 @@
-"""Rules for the tests themselves, so that they are easy to find and run alone."""
+"""Rules for the tests, so that they are easy to find and can run alone."""
 
 import ast
 import os
@@ -20,7 +20,7 @@ TEST_FILES = [name for name in FILES if name.rpartition("/")[2].startswith("test
 
 
 def imported_by(name: str) -> set[str]:
-    """The modules that a file imports."""
+    """Return the modules that a file imports."""
     modules = set()
     for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -46,13 +46,13 @@ def test_no_two_files_have_one_name():
 
 
 def test_packages_are_installed_in_one_place():
-    """Which does not let uv's cache grow: tests/support/packages.py."""
+    """tests/support/packages.py keeps uv's cache from growing."""
     installs = re.compile(r'"pip",\s+"install"')
     places = {name for name, file in FILES.items() if installs.search(file.read_text("utf-8"))}
     assert places == {"support/packages.py"}
 
 
-# Where tests share a lakehouse.
+# The folders whose tests share a lakehouse.
 SHARED = ("bronze_silver/", "contracts/", "gold/", "plugin/", "publish/")
 
 
@@ -91,7 +91,7 @@ def test_in_ci_an_unexpected_skip_is_a_failure(tmp_path, ci, ended):
 
 
 def test_each_row_of_dbts_features_names_an_existing_test():
-    """docs/dbt_features.md: what dbt promises, what holds here, and what shows it."""
+    """docs/dbt_features.md lists dbt's features, how they work here, and the tests for them."""
     lines = (ROOT / "docs/dbt_features.md").read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if line.startswith("| ") and not line.startswith("| feature")]
     assert len(rows) > 40

@@ -1,4 +1,4 @@
-"""OpenLineage's listener for Spark, beside our column origins and beside those of this project."""
+"""Our column origins, of queries and of this project, compared with OpenLineage's Spark listener."""
 
 import re
 import subprocess
@@ -14,21 +14,21 @@ pytestmark = [pytest.mark.engines, pytest.mark.full]
 
 PAGE = (ROOT / "docs/lineage.md").read_text().replace("\n", " ")
 
-# Where it names an input that we do not: why.
+# Where OpenLineage names an input that we do not, with the reason.
 KNOWN = {
-    # It has no fields of structs: each column counts that went into the struct, or the stack.
+    # It has no struct fields. It reports every column of the struct or the stack.
     *("field of the largest struct: x", "transform, a field: x"),
     *("inline: x", "inline: y", "stack: x", "stack: y"),
-    # We say that it decides the column.
+    # We report it as a condition of the column.
     "scalar subquery: (rows)",
-    # There is no such column.
+    # It reports a column that does not exist.
     "count(*): x",
 }
 
 
 def compared(module: str) -> tuple[str, list[str]]:
     """Run the page's command. Return the first line of what it prints, and the others."""
-    artifact(LISTENER)  # or skipped
+    artifact(LISTENER)  # skips the test if it cannot be downloaded
     assert f"uv run python -m {module}" in PAGE
     done = subprocess.run([sys.executable, "-m", module], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]

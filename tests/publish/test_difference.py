@@ -1,4 +1,4 @@
-"""`Difference`: a row whose value changed in whatever little way is a row that differs."""
+"""`Difference` finds each row with a changed value, however small the change is."""
 
 import pytest
 from dbt_spark_contracts.increments import code, note
@@ -6,7 +6,7 @@ from dbt_spark_contracts.increments.difference import Difference
 from dbt_spark_contracts.increments.history import Unknown
 from dbt_spark_contracts.lineage.watch import Collected
 
-# A type, and two values of it that are not the same.
+# By name: a type, and two different values of it.
 CHANGES = {
     "sign of zero": ("double", "0.0D", "-0.0D"),
     "number or null": ("float", "cast('NaN' as float)", "null"),

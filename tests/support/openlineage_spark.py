@@ -1,9 +1,9 @@
-"""OpenLineage's listener for Spark beside our column origins, for the queries of their tests.
+"""Compares our column origins with OpenLineage's Spark listener, for the queries of our tests.
 
     python -m tests.support.openlineage_spark
 
-prints each column for which the two differ. The listener sees each query when a table is written
-with its rows.
+prints each column for which the two differ. The listener reports each query when the result is
+written to a table.
 """
 
 import os
@@ -35,10 +35,10 @@ MODEL = {
 
 
 def compare(folder: Path) -> Comparison:
-    """Write a table with each query in a Spark with the listener, and compare the inputs.
+    """Write each query to a table in a Spark with the listener, and compare the inputs.
 
     Args:
-        folder: For the tables and the events.
+        folder: The folder for the tables and the events.
     """
     from pyspark.sql import SparkSession
 
@@ -68,7 +68,7 @@ def compare(folder: Path) -> Comparison:
         frame = spark.sql(query)
         ours[name], names[f"q{number}"] = dict(_ours(frame)), name
         frame.writeTo(f"origins.q{number}").createOrReplace()
-    spark.stop()  # the listener has written all
+    spark.stop()  # flushes the listener's events
     theirs = {names[table]: columns for table, columns in inputs_by(events).items()}
     return compared(ours, theirs)
 

@@ -1,4 +1,4 @@
-"""Calls an operation as `dbt run-operation` does, in this process."""
+"""Calls an operation in this process, like `dbt run-operation`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,10 +16,10 @@ def operate(run: Run, operation: Callable, command: Command, nodes: dict, *args:
         operation: One of `operations`, or `job.maintain`.
         command: The command.
         nodes: dbt's nodes.
-        *args: What else it takes.
+        *args: Further arguments of the operation.
 
     Returns:
-        What it returns.
+        The result of the operation.
     """
     takes = {operations.publish: run, operations.roll_back: run.publishing}
     try:
