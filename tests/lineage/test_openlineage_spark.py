@@ -1,4 +1,4 @@
-"""Our column origins, of queries and of this project, compared with OpenLineage's Spark listener."""
+"""Our column origins, of queries and of this project's models, beside those of OpenLineage."""
 
 import re
 import subprocess
