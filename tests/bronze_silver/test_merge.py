@@ -90,6 +90,17 @@ def test_an_increment_reads_silver_once(fleet, spark, read, module_schema):
     assert len(read(*rejected.split("."))) == 2
 
 
+def test_not_null_is_known_without_reading(fleet, spark, module_schema):
+    """What the data test asks is answered by the schema, because Iceberg refuses a null."""
+    fleet(held=[*HELD, BROKEN])
+    silver = f"{module_schema}_silver.silver_car_telemetry"
+    with recorded(spark) as found:
+        assert spark.table(silver).where("event_id is null").count() == 0
+        assert spark.table(silver).where("color is null").count() == 0
+    (scan,) = found.scans[silver]
+    assert scan.columns == ("color",)
+
+
 def test_versions_that_come_again_change_nothing(fleet, read, module_schema):
     tables = ["silver_car_telemetry", "silver_rejected_events"]
     fleet(held=[*HELD, BROKEN], arrived=[*ARRIVED, BROKEN])
