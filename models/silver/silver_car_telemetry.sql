@@ -10,8 +10,7 @@
 {%- set rows = merged_rows() -%}
 {%- set new = version_of_event(columns, rows.new) -%}
 {%- set held = version_of_event(columns, rows.held) -%}
-{%- set is_newer = '(' ~ (new.last + held.first) | join(', ') ~ ') > (' ~ (held.last + new.first) | join(', ') ~ ')' -%}
-{{ config(**replaced_if(is_newer)) }}
+{{ config(**replaced_if(is_later(new.last + held.first, held.last + new.first))) }}
 
 {#- The values that each event has: stg_car_events rejects an event without them. -#}
 {%- set required = {
