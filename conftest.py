@@ -1,7 +1,7 @@
-"""Installs what only the tests need, before any of it is imported.
+"""Installs the test dependencies before anything imports them.
 
-`uv run dbt build` installs what a build needs, and pytest. The dependency group `test` is larger
-than all of dbt, so it comes with the first `uv run pytest`, and whenever uv.lock has changed it.
+`uv run dbt build` installs the dependencies of a build, and pytest. The dependency group `test` is
+larger than all of dbt, so the first `uv run pytest` installs it, and later ones if uv.lock changes.
 """
 
 import os
@@ -15,8 +15,8 @@ SYNC = ("sync", "--inexact", "--group", "test")
 
 
 def pytest_addoption(pluginmanager):
-    """Called when this file is loaded, which is before tests/conftest.py is."""
-    uv = os.environ.get("UV")  # set by `uv run`: without it, the environment is somebody else's
+    """Install the group here, because this runs before tests/conftest.py is loaded."""
+    uv = os.environ.get("UV")  # set by `uv run`; otherwise uv does not manage the environment
     if not uv or _run(uv, *SYNC, "--check", "--quiet") == 0:
         return
     # pytest captures the output while it loads conftest files.
@@ -24,7 +24,7 @@ def pytest_addoption(pluginmanager):
     print("Installing what the tests need besides the build.", flush=True)
     if _run(uv, *SYNC) != 0:
         raise pytest.UsageError("uv could not install the dependency group `test`: see above.")
-    # Started again, so that pytest loads the plugins that were installed.
+    # Restart, so that pytest loads the plugins that were installed.
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *sys.argv[1:]])
 
 

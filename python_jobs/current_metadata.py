@@ -1,10 +1,10 @@
-"""The current metadata file of a table in a folder, for readers that know no folder catalog.
+"""The current metadata file of a table, for readers that do not support folder catalogs.
 
     uv run python -m python_jobs.current_metadata gold.gold_car_current_state
 
 A folder catalog (Iceberg's type `hadoop`) numbers the metadata files of a table. The file
-`version-hint.text` beside them may be behind, so it is not used. With another catalog, ask that
-for the table by its name. Needs Python and nothing else: copy it to where you read.
+`version-hint.text` beside them may be outdated, so it is not used. With another catalog, load the
+table by its name instead. This file needs only Python, so you can copy it to the reader.
 """
 
 import argparse
@@ -17,21 +17,21 @@ METADATA = re.compile(r"v([0-9]+)(\.gz)?\.metadata\.json(\.gz)?")
 
 
 class NoTableError(Exception):
-    """There is no such table in the folder, in one line."""
+    """The folder has no such table. The message is one line."""
 
 
 def default_warehouse() -> Path:
-    """Return the folder of this project's tables, as profiles.yml has it."""
+    """Return the folder of this project's tables, as in profiles.yml."""
     home = os.environ.get("LAKEHOUSE_HOME", ".lakehouse")
     return Path(os.environ.get("LAKEHOUSE_WAREHOUSE", f"{home}/warehouse"))
 
 
 def current_metadata(table: str, warehouse: Path | None = None) -> str:
-    """Return the path of the metadata file that readers see now.
+    """Return the path of the current metadata file.
 
     Args:
         table: The schema and the name, like `gold.gold_car_current_state`.
-        warehouse: The folder of the catalog; or that of this project.
+        warehouse: The folder of the catalog. By default that of this project.
 
     Raises:
         NoTableError: If the folder has no such table.
@@ -48,7 +48,7 @@ def current_metadata(table: str, warehouse: Path | None = None) -> str:
 
 
 def main() -> int:
-    """Print the path. Ends with 0, or with 2 and one line if there is no such table."""
+    """Print the path. Return 0, or print one line and return 2 if there is no such table."""
     parser = argparse.ArgumentParser(
         prog="python -m python_jobs.current_metadata",
         description="Print the current metadata file of a table in a folder catalog.",

@@ -23,7 +23,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Make each link lead to its page, or else to the file in the repository."""
+    """Point each link to its page, or to the file in the repository."""
     folder = PurePosixPath(".") if page.file.src_uri == "index.md" else PurePosixPath("docs")
 
     def led(found: re.Match[str]) -> str:

@@ -79,7 +79,7 @@ SHAPE: dict[str, Any] = {
 
 
 def leaf_paths(shape: dict[str, Any], prefix: str = "") -> list[str]:
-    """Yield the dotted paths of all values of `shape`, in order."""
+    """Return the dotted paths of all values of `shape`, in order."""
     paths: list[str] = []
     for key, inner in shape.items():
         path = prefix + key
@@ -98,7 +98,7 @@ def leaf(name: str) -> int:
 
 
 EVENT_ID, PROCESSED, BATTERY = map(leaf, ("event_id", "processing_timestamp", "batteryChargePerc"))
-# Values that a sensor or a source system sometimes does not know.
+# Values that a sensor or a source system sometimes does not report.
 FORGETFUL = list(map(leaf, ("color", "provider", "oil_life_percentage", "tripMaxSpeedKm")))
 FORGETFUL += list(map(leaf, ("engineTempCelsius", "batteryChargePerc", "front_left", "rear_right")))
 # Values that make a record unreadable. None leaves the key out.
@@ -188,7 +188,7 @@ class Car:
     numbers have one decimal place.
 
     Args:
-        rng: The source of all chance.
+        rng: The random number generator.
         start: Seconds since 1970.
         step: The mean number of minutes between events.
     """
@@ -320,7 +320,7 @@ def fleet_events(rng: Random, cars: int, events: int) -> Iterator[Event]:
         heapq.heapreplace(queue, (fleet[number].time, number))
 
 
-# ---- the way to the landing folder ------------------------------------------------------------
+# ---- the order of arrival ---------------------------------------------------------------------
 
 LATE_SHARE = 0.01
 REPEATABLE = 1000  # a record repeats one of this many previous events
@@ -413,7 +413,7 @@ def corrected(rng: Random, event: Event, now: int) -> Event:
     return event
 
 
-# ---- the forms of a record --------------------------------------------------------------------
+# ---- the formats of a record ------------------------------------------------------------------
 
 
 def as_object(values: Iterable[Any]) -> dict[str, Any]:

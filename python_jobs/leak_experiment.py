@@ -2,11 +2,12 @@
 
     python -m python_jobs.leak_experiment [--out FILE]
 
-A small Iceberg Silver table is made into one row per car with its KPIs, as gold_car_current_state
-does. That DataFrame is projected in each way that docs/why-columns-leak.md describes, with and
-without a checkpoint, and written in each way to a table of each kind. Spark starts with the
-project's own settings, but its tables are in a temporary folder. Prints Markdown, the same on every
-run: what the table held afterwards, or how Spark refused. Takes about a minute.
+A small Iceberg Silver table is reduced to one row per car with its KPIs, as in
+gold_car_current_state. That DataFrame is projected in each way that docs/why-columns-leak.md
+describes, with and without a checkpoint, and written in each way to a table of each kind. Spark
+starts with the project's own settings, but its tables are in a temporary folder. The output is
+Markdown and the same on every run: the content of each table after the write, or Spark's error. It
+takes about a minute.
 """
 
 import argparse
@@ -187,7 +188,7 @@ def run(spark: SparkSession, namespace: str) -> Outcomes:
 
 @contextmanager
 def changed(spark: SparkSession, settings: dict[str, str]) -> Iterator[None]:
-    """Use these settings of the session for a while."""
+    """Set these settings of the session for the duration of the block."""
     before = {name: spark.conf.get(name) for name in settings}
     try:
         for name, value in settings.items():
@@ -262,7 +263,7 @@ def observe(
 
 
 def markdown(spark: SparkSession, outcomes: Outcomes) -> str:
-    """Return the outcomes as Markdown: what got through, every write, and a legend."""
+    """Return the outcomes as Markdown: a summary, every write, and a legend."""
     errors = sorted({outcome.error for outcome in outcomes.values()} - {""})
     letters = dict(zip(errors, ascii_uppercase, strict=False))
     writes = list(product(WAYS, TARGETS, PROJECTIONS))
@@ -304,7 +305,7 @@ def in_words(outcome: Outcome, letters: dict[str, str]) -> str:
 
 
 def got_through(outcomes: Outcomes, way: str, target: str) -> str:
-    """Return what any of the DataFrames let through, for one way into one target."""
+    """Return which projections leaked, for one way of writing to one target."""
     found = []
     for kind in KINDS:
         through = [

@@ -20,7 +20,7 @@ IMAGES = ROOT / "docs" / "images"
 PROJECT = ("models", "macros", "seeds", "landing", "tests/generic", "tests/singular")
 FILES = ("dbt_project.yml", "profiles.yml", "selectors.yml")
 
-# The length of dbt's lines with the longest name of a model.
+# The length of dbt's line for the longest model name.
 WIDTH = 122
 TIME = re.compile(r"^(?:\x1b\[0m)?\d\d:\d\d:\d\d ? ?")
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
@@ -78,7 +78,7 @@ def draw(name: str, lines: list[str]) -> Path:
             console.print(Text.from_ansi(line), overflow="ellipsis", no_wrap=True)
         svg = console.export_svg(title="uv run dbt build", unique_id=name)
     file = IMAGES / f"{name}.svg"
-    # It must not request a font from a server.
+    # The picture must not request a font from a server.
     text = re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     file.write_text("\n".join(map(str.rstrip, text.splitlines())) + "\n", encoding="utf-8")
     return file

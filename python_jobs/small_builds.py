@@ -5,7 +5,7 @@
 Two sets of three Iceberg tables get the same increments in turn: Bronze is appended to, Silver is
 merged by key, Gold is computed from all of Silver and replaced. A build takes the lock, writes to
 its branch and publishes it, as a dbt build does, but without dbt's parsing and tests. One of the
-sets is maintained after every so many builds.
+sets is maintained at regular intervals.
 """
 
 import argparse
@@ -33,8 +33,8 @@ WITH, WITHOUT = "with maintenance", "without"
 COLORS = {WITH: "#b8860b", WITHOUT: "#6f7c85"}
 CARS = 50
 
-# The builds of a year run within minutes here. So snapshots are kept by their number, not by days:
-# as many as there are builds between two maintenances.
+# The builds of a year run within minutes here, so snapshots are kept by number instead of days: as
+# many as there are builds between two maintenances.
 SETTINGS = {"keep_days": 0, "metadata_files": 20}
 
 
@@ -47,7 +47,7 @@ class Built:
         number: Its number, from 1.
         seconds: How long it took.
         files: The data files of the three tables, as readers see them.
-        on_disk: All files in the folders of the three tables, of which many are metadata.
+        on_disk: All files in the folders of the three tables, including metadata.
         maintenance: How long the maintenance after it took, or 0.
     """
 
@@ -102,7 +102,7 @@ class Tables:
 
         Args:
             number: The number of the build.
-            events: How many events it brings.
+            events: The number of its events.
         """
         from dbt_spark_contracts.publish.run import Run
 
@@ -137,7 +137,9 @@ class Tables:
 
         run = Run(lambda: self._operations)
         try:
-            job.maintain(run, self._command("run-operation"), self._nodes, Wanted(None, []))
+            job.maintain(
+                run.ownership, self._command("run-operation"), self._nodes, Wanted(None, [])
+            )
         finally:
             run.complete()
 
@@ -185,9 +187,9 @@ def measure(
     Args:
         spark: The session.
         schema: The beginning of the schemas' names.
-        builds: How many builds each set gets.
-        every: After how many builds the one set is maintained.
-        events: How many events a build brings.
+        builds: The number of builds of each set.
+        every: The number of builds between two maintenances.
+        events: The number of events of each build.
         say: Prints a line of progress.
 
     Returns:
@@ -224,7 +226,7 @@ def measure(
 
 
 def told(built: Built) -> str:
-    """Return a build as a line says it."""
+    """Return a build as a line of progress."""
     return f"build {built.number} took {built.seconds:.1f} s, {built.files} files"
 
 
@@ -318,7 +320,7 @@ def positive(text: str) -> int:
 
 
 def report(found: Sequence[Built], args: argparse.Namespace, folder: Path) -> None:
-    """Write the results, and into the docs if that is wanted."""
+    """Write the results, and update the docs if requested."""
     from python_jobs.bench import docs_page, machine
 
     text = page(found, args.every, args.events, machine.describe(ROOT))
@@ -332,7 +334,7 @@ def report(found: Sequence[Built], args: argparse.Namespace, folder: Path) -> No
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measure in tables of their own, in a temporary folder."""
+    """Measure with tables in a temporary folder."""
     args = parse_args(argv)
     out = args.out or ROOT / ".lakehouse" / "small_builds"
     with tempfile.TemporaryDirectory() as home:

@@ -1,4 +1,4 @@
-"""What all tests share: tiers, one Spark (one JVM) for the run, and dbt in this process on it."""
+"""Fixtures for all tests: tiers, one Spark session per process, and dbt in this process on it."""
 
 import os
 import re
@@ -12,13 +12,13 @@ from tests.support.chance import any_seed
 from tests.support.dbt_runner import Dbt, make_project
 from tests.support.skips import is_expected
 
-# What pyspark.testing asks for, before a session is there.
+# pyspark.testing requires it before a session is created.
 os.environ.setdefault("PYARROW_IGNORE_TIMEZONE", "1")
 
-# Images of containers often say so. Each dbt command of a test would compile dbt's modules anew.
+# Container images often set it. Then each dbt process would compile dbt's modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# The tests of the pool of warm Javas turn it on; of all others, none leaves a Java behind.
+# Only the tests of the pool of warm Javas enable it, so no other test leaves a Java behind.
 os.environ["DBT_SPARK_POOL"] = "off"
 
 pytest_plugins = ["dbt.tests.fixtures.project", "tests.support.browser"]
@@ -68,14 +68,14 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Two processes, each with a Java of its own, for whole folders; one for a file or a test."""
+    """Use up to two workers, each with its own Java, for folders, and none for files or tests."""
     named = [argument for argument in config.args if ".py" in argument]
     return 0 if named or config.getoption("--tier") == "quick" else min(2, os.cpu_count() or 1)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """In CI, a skip that is not listed is a failure."""
+    """Turn an unexpected skip into a failure in CI."""
     report = yield
     in_ci = os.environ.get("CI", "").lower() in ("true", "1")
     if in_ci and report.skipped and not hasattr(report, "wasxfail"):
@@ -87,26 +87,26 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_sessionfinish(session):
-    """Keep the quick tier quick."""
+    """Fail a run of the quick tier that has started Java."""
     if session.config.getoption("--tier") == "quick" and javas():
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         print("\nA test of the quick tier started Java: take the marker `quick` from it.")
 
 
 def javas() -> list[psutil.Process]:
-    """The Java processes that this process has started."""
+    """Return the Java processes that this process has started."""
     return [child for child in psutil.Process().children(recursive=True) if "java" in child.name()]
 
 
 @pytest.fixture(scope="session")
 def dbt(tmp_path_factory) -> Dbt:
-    """dbt on this project."""
+    """Return dbt on this project."""
     return Dbt(tmp_path_factory.mktemp("lakehouse"))
 
 
 @pytest.fixture(scope="session")
 def spark(dbt):
-    """The Spark session that dbt runs on, with the profile's own settings."""
+    """Return dbt's Spark session, with the settings of the profile."""
     from dbt_spark_contracts.spark import session
 
     assert dbt("parse").success
@@ -115,18 +115,18 @@ def spark(dbt):
 
 @pytest.fixture
 def schema(request) -> str:
-    """The prefix of a test's own namespaces: its file's and its own name, and its parameters'."""
+    """Return the prefix of a test's namespaces, made from its file, name and parameters."""
     return schema_name(request.node.nodeid)
 
 
 @pytest.fixture(scope="module")
 def module_schema(request) -> str:
-    """The prefix of the namespaces that the tests of a file share."""
+    """Return the prefix of the namespaces that the tests of a file share."""
     return schema_name(request.node.nodeid)
 
 
 def schema_name(nodeid: str) -> str:
-    """A name for Spark that only this test, or file, has, and that tells which it is."""
+    """Return a readable schema name that is unique to a test or a file."""
     readable = re.sub(r"[^a-z0-9]+", "_", nodeid.rpartition("/")[2].lower())
     readable = readable.replace("test_", "").replace("py_", "", 1).strip("_")[:40].strip("_")
     return f"{readable}_{sha256(nodeid.encode()).hexdigest()[:6]}"
@@ -134,8 +134,7 @@ def schema_name(nodeid: str) -> str:
 
 @pytest.fixture
 def interruptible():
-    """Python's own handling of Ctrl-C, which what a shell runs in the background has not,
-    nor what that starts."""
+    """Restore Python's handling of Ctrl-C, which background jobs of a shell do not have."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -143,19 +142,19 @@ def interruptible():
 
 @pytest.fixture
 def seed(request) -> int:
-    """A seed for chance, another in each run; it stands in the output of a test that fails."""
+    """Return a random seed, which is printed when the test fails."""
     return any_seed(request.node.nodeid)
 
 
 @pytest.fixture
 def small_project(dbt, tmp_path):
-    """A function that makes a small dbt project: `small_project({"models/a.sql": …})("run")`."""
+    """Return a function that creates a dbt project: `small_project({"models/a.sql": …})("run")`."""
     return lambda files, name="small": make_project(dbt, tmp_path / name, files)
 
 
 @pytest.fixture
 def read(dbt):
-    """A function that reads a table with a client that is not Spark: `read("ci_gold", "x")`."""
+    """Return a function that reads a table with pyiceberg: `read("ci_gold", "x")`."""
     from tests.support.published import published
 
     def rows(namespace: str, table: str) -> list[dict]:

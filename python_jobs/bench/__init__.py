@@ -1,1 +1,1 @@
-"""Measures the build against others of the same tables: `python -m python_jobs.bench`."""
+"""Compares the build with other builds of the same tables: `python -m python_jobs.bench`."""

@@ -157,7 +157,7 @@ def write(
 
 
 def write_docs(how: str, parts: dict[str, str], builds: list[Result]) -> None:
-    """Update docs/performance.md with what was measured. The other parts stay."""
+    """Update the measured parts of docs/performance.md. The other parts stay."""
     if builds:
         draw(builds, PAGE.parent / "images" / PLOT)
         parts = parts | {"builds": f"{parts['builds']}\n\n![Seconds of each run](images/{PLOT})"}

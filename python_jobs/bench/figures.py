@@ -42,12 +42,12 @@ def ratio(results: Sequence[Result], size: int, step: str, rival: str) -> Figure
 
 
 def sizes(results: Sequence[Result]) -> list[int]:
-    """The sizes that were measured, in order."""
+    """Return the measured sizes, in order."""
     return list(dict.fromkeys(result.size for result in results))
 
 
 def steps(results: Sequence[Result]) -> list[str]:
-    """The steps that were measured, in order."""
+    """Return the measured steps, in order."""
     return list(dict.fromkeys(result.step for result in results))
 
 

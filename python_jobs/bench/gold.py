@@ -36,7 +36,7 @@ Gold = dict[str, Content]
 
 
 def read_iceberg(warehouse: Path) -> Gold:
-    """The Gold tables of a folder catalog, read without Spark."""
+    """Return the Gold tables of a folder catalog, read without Spark."""
 
     def read(table: str) -> pa.Table:
         metadata = current_metadata(f"gold.{table}", warehouse)

@@ -1,6 +1,6 @@
-"""This project on Athena's doors: full and incremental builds by Trino and Spark give Spark's rows.
+"""Full and incremental builds of this project on the front of Athena give the same rows as Spark.
 
-tests/support/athena_front says what that shows, and what it does not.
+tests/support/athena_front describes what the front covers and what it does not.
 """
 
 import json
@@ -16,7 +16,7 @@ from tests.support.dbt_runner import ROOT, Dbt
 
 pytestmark = pytest.mark.engines
 
-# Each table, and the column that tells when a build ran, which is another time on each engine.
+# Each table, and its column with the build time, which differs between the engines.
 TABLES = {
     ("bronze", "bronze_car_events"): "ingested_at",
     ("silver", "alert_rules"): None,
@@ -35,11 +35,17 @@ UNTESTED = ("--exclude-resource-type", "test", "unit_test")
 
 @pytest.fixture(scope="module")
 def builds(athena, dbt, spark, tmp_path_factory):
-    """Two builds on Athena: a full one of what is below Gold, then an incremental one of all, with
-    all data tests; and what stands in the tables after each. The same in the end on Spark, by one
-    build: that it ends as an incremental one is tested in tests/bronze_silver/test_any_split.py."""
+    """Build on Athena twice, and once on Spark, and read the tables.
+
+    The first Athena build is a full build of the layers below Gold. The second is an incremental
+    build of all layers with all data tests. One Spark build is enough: test_any_split.py in
+    tests/bronze_silver shows that a full and an incremental build end in the same tables.
+
+    Returns:
+        A namespace with the tables after each build: `full`, `incremental` and `on_spark`.
+    """
     project = Dbt(tmp_path_factory.mktemp("dbt"))
-    # The bucket's files. Their times are part of what is compared.
+    # The same files as in the bucket, with the same times, which are compared too.
     folder = tmp_path_factory.mktemp("landing")
 
     def on_athena(*options: str, tables) -> dict[str, SimpleNamespace]:
@@ -54,7 +60,7 @@ def builds(athena, dbt, spark, tmp_path_factory):
 
     put_landing(athena, ROOT / "landing", folder)
     full = on_athena("--exclude", "gold", *UNTESTED, tables=BELOW_GOLD)
-    # A file that is changed later is in Bronze in both its versions.
+    # Bronze keeps both versions of a file that changes, so Spark must read the first one too.
     on_spark("run", "--select", "bronze_car_events")
     put_landing(athena, second_batch(tmp_path_factory.mktemp("second")), folder)
     incremental = on_athena(tables=TABLES)
@@ -67,7 +73,7 @@ def builds(athena, dbt, spark, tmp_path_factory):
 
 
 def read_by_trino(athena, layer: str, name: str) -> SimpleNamespace:
-    """A table's rows, but for the time of the build, and the types of its columns, by Glue."""
+    """Return the rows of a table without its build time, and the column types from Glue."""
     entry = athena.client("glue").get_table(DatabaseName=f"athena_{layer}", Name=name)["Table"]
     types = [(one["Name"], one["Type"]) for one in entry["StorageDescriptor"]["Columns"]]
     names = ", ".join(f'"{column}"' for column, _ in types if column != TABLES[layer, name])
@@ -76,10 +82,10 @@ def read_by_trino(athena, layer: str, name: str) -> SimpleNamespace:
 
 
 def read_by_spark(spark, layer: str, name: str) -> SimpleNamespace:
-    """The same of a table of the local build."""
+    """Return the rows and column types of a table of the local build."""
     frame = spark.table(f"beside_{layer}.{name}")
     kept = [
-        # As Athena has it: without a time zone.
+        # Athena's timestamps have no time zone.
         F.col(column).cast("timestamp_ntz") if kind == "timestamp" else F.col(column)
         for column, kind in frame.dtypes
         if column != TABLES[layer, name]
@@ -89,7 +95,7 @@ def read_by_spark(spark, layer: str, name: str) -> SimpleNamespace:
 
 
 def put_landing(athena, files, folder) -> None:
-    """Put files into the bucket, and copy them to a folder with the times that they have there."""
+    """Put files into the bucket, and copy them to a folder with their times in the bucket."""
     s3 = athena.client("s3")
     for file in filter(os.path.isfile, files.rglob("*")):
         name = file.relative_to(files).as_posix()
@@ -102,8 +108,11 @@ def put_landing(athena, files, folder) -> None:
 
 
 def second_batch(folder):
-    """New events, broken and repeated ones among them; of two events that are there already, one
-    newer version and one older; an empty file; and one that is there, changed."""
+    """Write the files that land between the two builds.
+
+    They are: new events with corrupt and duplicate ones among them, a newer and an older version of
+    two known events, an empty file, and a changed version of a known file.
+    """
     arguments = "--events 40 --cars 3 --seed 7 --format jsonl --duplicates 0.1 --corrupt 0.1"
     generate_landing.main([*arguments.split(), "--out", str(folder / "later")])
     lines = (ROOT / "landing/lines/car_events_00001.jsonl").read_text().splitlines()
@@ -120,7 +129,7 @@ def second_batch(folder):
 
 
 def parsed(line: str) -> dict | None:
-    """The event of a line that is one."""
+    """Return the event of a line, or None if the line is not a complete event."""
     try:
         event = json.loads(line)
         return event if {"event_id", "carChassis", "vehicle_static_info"} <= event.keys() else None
@@ -148,12 +157,12 @@ def test_the_second_build_was_incremental(builds):
 
 
 def location(entry: dict) -> str:
-    """The folder of a table of Glue, within the bucket."""
+    """Return the location of a Glue table within the bucket."""
     return entry["StorageDescriptor"]["Location"].removeprefix(f"s3://{BUCKET}/")
 
 
 def test_nothing_is_left_over(builds, athena):
-    """dbt-athena drops by way of Glue and S3: what it has made on the way is gone from both."""
+    """dbt-athena drops tables through Glue and S3: no temporary table is left in either."""
     entries = [
         entry
         for layer in ("bronze", "silver", "gold")
@@ -161,7 +170,7 @@ def test_nothing_is_left_over(builds, athena):
     ]
     assert sorted(entry["Name"] for entry in entries) == sorted(table for _, table in TABLES)
     folders = [location(entry) for entry in entries]
-    # Other tests have tables of their own there.
+    # Other tests have tables in the same bucket.
     glue = athena.client("glue")
     others = [
         location(entry)
@@ -170,7 +179,7 @@ def test_nothing_is_left_over(builds, athena):
     ]
     pages = athena.client("s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
     keys = [item["Key"] for page in pages for item in page["Contents"]]
-    # Hadoop writes an empty object for a folder, and Spark keeps the one of all checkpoints.
+    # Hadoop writes an empty object for each folder. Spark keeps the one for all checkpoints.
     keys = [key for key in keys if key != "results/checkpoints/"]
     known = ("landing/", "calculations/", *(f"{folder}/" for folder in others))
     assert [key for key in keys if not key.startswith(known)] == []
@@ -192,7 +201,7 @@ def test_glue_has_the_types_and_the_comments(builds, athena):
 
 @pytest.mark.parametrize(("layer", "table"), TABLES)
 def test_no_timestamp_has_a_time_zone(builds, athena, layer, table):
-    """As Athena's SQL has them: also in what Python models write, which is Spark's own default."""
+    """Athena SQL uses timestamps without a time zone. Spark's default in Python models has one."""
     columns = athena.trino(f"describe {table}", f"athena_{layer}").fetchall()
     assert columns
     assert not [name for name, kind, *_ in columns if "time zone" in kind]

@@ -1,4 +1,4 @@
-"""Calls of Athena's are held to botocore's model of it."""
+"""The front of Athena validates calls and answers with botocore's service model."""
 
 import pytest
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.quick
 
 
 class Calls:
-    """A service of which no call is answered as Athena's model has it."""
+    """A service whose answers do not match Athena's service model."""
 
     def GetWorkGroup(self, WorkGroup):
         return {"WorkGroup": {"Name": WorkGroup, "Colour": "blue"}}

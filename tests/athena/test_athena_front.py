@@ -1,4 +1,4 @@
-"""The tests' front of Athena: Athena's own statements and limits, and what it refuses."""
+"""The front of Athena: Athena's own statements and limits, and what it rejects."""
 
 from datetime import datetime
 
@@ -14,14 +14,14 @@ pytestmark = pytest.mark.engines
 
 @pytest.fixture(scope="module")
 def cars(athena):
-    """A schema with a table of cars, and a file of two lines."""
+    """Create a schema with a table of cars, and a file of two lines."""
     athena.put("lines/1.txt", b"1\n2\n")
     athena.sql("create schema if not exists `fleet`")
     athena.sql(create("cars", "select 'a' as car, cast(1 as bigint) as km"))
 
 
 def create(name: str, query: str, **properties: str) -> str:
-    """A CTAS as dbt-athena writes it."""
+    """Return a CTAS statement as dbt-athena writes it."""
     given = {
         "table_type": "'iceberg'",
         "is_external": "false",
@@ -37,7 +37,7 @@ def test_results_are_texts_and_come_in_pages(athena):
     values = "1 as i, 1.5e0 as d, true as b, null as n, date '2026-01-15' as day, 1.50 as price"
     (row,) = athena.sql(f"select {values}, to_utf8('ab') as bytes")
     assert [*map(str, row)] == ["1", "1.5", "True", "None", "2026-01-15", "1.50", "b'ab'"]
-    # More than a page of results.
+    # Results come in pages of at most 1000 rows.
     rows = athena.sql("select n from unnest(sequence(1, 1200)) as t (n) order by n")
     assert rows == [(number,) for number in range(1, 1201)]
     with pytest.raises(AthenaQueryFailedError, match="how Athena writes a array"):
@@ -45,21 +45,21 @@ def test_results_are_texts_and_come_in_pages(athena):
 
 
 REFUSED = {
-    # Athena's own
+    # Errors of Athena itself
     create("t", "select cast(null as timestamp) as at"): r"Timestamp precision \(3\)",
     create("t", "select array[timestamp '2026-01-15 12:00:00'] as at"): r"precision \(0\)",
     create("t", "select n from unnest(sequence(1, 101)) as u (n)", partitioning="array['n']"): (
         "TOO_MANY_OPEN_PARTITIONS"
     ),
     f"select '{'x' * 262_144}'": "takes 262144",
-    # Trino's, of Iceberg tables
+    # Errors of Trino for Iceberg tables
     create("t", "select null as nothing"): "COLUMN_TYPE_UNKNOWN",
     create("t", "select 1 as a", location=f"'s3://{BUCKET}/lines'"): "non-empty",
     create("cars", "select 1 as a", location=f"'s3://{BUCKET}/t'"): "already exists",
     create("t", "select 1 as a", partitioning="array['week(a)']"): "artition",
     "select car from trucks": "TABLE_NOT_FOUND: .*'awsdatacatalog.fleet.trucks'",
     "alter table `fleet`.`trucks` rename to `fleet`.`cars`": "TABLE_NOT_FOUND",
-    # What the front does not know
+    # Statements that the front does not support
     create("t", "select 1 as a", table_type="'hive'"): "NOT_IN_THE_FRONT",
     create("t", "select 1 as a", bucket_count="3"): "NOT_IN_THE_FRONT",
     "optimize fleet.cars rewrite data using bin_pack": "NOT_IN_THE_FRONT",
@@ -142,7 +142,7 @@ def test_calls_that_it_does_not_know(athena, service, call, arguments, says):
 
 
 class Athena:
-    """Athena's Spark, as boto3 sees it."""
+    """A Spark session of Athena, used through boto3."""
 
     def __init__(self, client, settings: dict[str, str]) -> None:
         self.client = client
@@ -158,7 +158,7 @@ class Athena:
         return started["CalculationExecutionId"]
 
     def run(self, code: str) -> dict:
-        """How a code block ends."""
+        """Run a code block and return its final state."""
         calculation = self.start(code)
         while True:
             found = self.client.get_calculation_execution(CalculationExecutionId=calculation)
@@ -168,13 +168,13 @@ class Athena:
 
 @pytest.fixture
 def calculations(athena):
-    """A function that starts a Spark session, with settings beside Iceberg's."""
+    """Return a function that starts a Spark session with the Iceberg settings and others."""
     return lambda **settings: Athena(athena.client("athena"), ICEBERG | settings)
 
 
 @pytest.fixture(scope="module")
 def times(athena, cars):
-    """A table with a time."""
+    """Create a table with a timestamp."""
     athena.sql(create("times", "select timestamp '2026-01-15 12:00:00.000000' as at"))
 
 
@@ -194,13 +194,13 @@ print(spark.table("fleet.{name}").dtypes)
 
 
 def text(athena, url: str) -> str:
-    """What an object of the bucket holds."""
+    """Return the text of an object in the bucket."""
     key = url.removeprefix(f"s3://{BUCKET}/")
     return athena.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
 
 
 def types_of(athena, table: str) -> list[str]:
-    """The types of a table's columns, in Trino."""
+    """Return the column types of a table in Trino."""
     return [kind for _, kind, *_ in athena.trino(f"describe {table}", "fleet").fetchall()]
 
 
@@ -230,7 +230,7 @@ def test_times_are_as_spark_3_2_has_them(athena, times, calculations):
         ("spark.sql('drop table fleet.cars')", "NOT_IN_THE_FRONT"),
         ("spark.sql('insert into fleet.cars select 1')", "NOT_IN_THE_FRONT"),
         ("spark.read.text('s3://elsewhere/landing')", "elsewhere"),
-        # Of Spark, since Athena's version
+        # Spark APIs that are newer than Athena's version
         (
             "from pyspark.sql import functions as F\nframe.agg(F.median('km'))",
             "functions.median needs Spark 3.4",
@@ -254,7 +254,7 @@ def test_a_session_without_iceberg_is_refused(athena):
     assert "without Iceberg's catalog" in ended["Status"]["StateChangeReason"]
 
 
-# Prints what it has found, once the file is there that the test makes.
+# Waits until the test creates the file, then prints.
 WAITS = """
 for _ in range(6000):
     if Path('{}').exists():

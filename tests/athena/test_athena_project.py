@@ -1,4 +1,4 @@
-"""A small project on Athena's doors, Trino and Spark, with dbt-athena's own macros only."""
+"""A small project with dbt-athena's own macros only, on the front of Athena."""
 
 import re
 from datetime import date, datetime
@@ -88,7 +88,7 @@ select
 from {{ ref('merged') }}
 group by car
 """,
-    # More partitions than a query may write: dbt-athena writes them in two.
+    # Exceeds the number of partitions per query, so dbt-athena writes the rows in two batches.
     "models/many.sql": """
 {{ config(materialized='table', partitioned_by=['n']) }}
 select n from unnest(sequence(1, 101)) as numbers (n)
@@ -120,7 +120,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 @pytest.fixture(scope="module")
 def built(athena, project):
-    """Two builds, the second one incremental."""
+    """Build twice. The second build is incremental."""
     athena.put("small/1.txt", b"1\n2\n")
     for number in ("first", "second"):
         ended = athena.dbt(project, "build", schema="small", round=number)
@@ -165,7 +165,7 @@ def test_more_partitions_than_a_query_may_write(built, athena):
     assert athena.sql("select count(distinct n) from many", "small") == [(101,)]
 
 
-# What is counted as trips, and what dbt says of it.
+# The expression for `trips`, and the contract error that dbt reports.
 BREACHES = {
     "by_car": ("cast(count(*) as varchar)", "| trips .* VARCHAR .* BIGINT .* data type mismatch"),
     "smaller": ("min(trip)", "| trips .* INTEGER .* BIGINT .* data type mismatch"),
@@ -175,7 +175,7 @@ BREACHES = {
 
 @pytest.fixture(scope="module")
 def broken(built, athena, project):
-    """A run of models that break their contracts, one of which has a table from before."""
+    """Run models that break their contracts. One of them has a table from an earlier build."""
     sql = FILES["models/by_car.sql"]
     files = {
         f"models/{name}.sql": sql.replace("count(*)", trips)
@@ -188,7 +188,7 @@ def broken(built, athena, project):
 
 @pytest.mark.parametrize("name", BREACHES)
 def test_a_breach_of_contract_stops_the_build(broken, name):
-    """The types of a query's result are Trino's, so that dbt finds what it would on Athena."""
+    """The query's result types come from Trino, so dbt finds the breach that it would on Athena."""
     assert broken.status[name] == "error"
     assert "This model has an enforced contract that failed." in broken.message[name]
     assert re.search(BREACHES[name][1].replace("|", "[|]"), broken.message[name])

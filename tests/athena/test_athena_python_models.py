@@ -1,6 +1,6 @@
-"""Python models on Athena: the code that dbt-athena would send, run unchanged on this Spark.
+"""Python models on Athena: the code that dbt-athena submits, run unchanged on the local Spark.
 
-`tests/support/athena_spark.py` says what answers dbt-athena, and what it is not.
+`tests/support/athena_spark.py` describes the service that answers dbt-athena, and its limits.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from tests.support.bad_input import land
 from tests.support.bronze import bronze_files
 from tests.support.dbt_runner import ROOT, Dbt, environment, make_project
 
-# The parent of the models here: its event_id is marked silver_only, its customer pii.
+# The parent of the models: event_id is marked silver_only, and customer is marked pii.
 PARENT = """
     select * from values
         ('e1', 'car 1', 'customer 1', 10, 1.25BD, timestamp'2025-11-04 14:30:00'),
@@ -34,8 +34,17 @@ COLUMNS = ("car", "mileage", "price", "at")
 
 @dataclass
 class Case:
-    """A Python model: what it selects and returns, its contract (none: not enforced), its config;
-    and what comes of it: a table, or words or dbt's table of breaches: column, type, promised.
+    """A Python model and its expected result.
+
+    Attributes:
+        columns: The expressions that the model selects from its parent.
+        contract: The contract's column types. Empty means that no contract is enforced.
+        not_null: The columns with a not_null constraint.
+        config: More model config.
+        marked: The columns marked `stays_in: schema`.
+        returns: The expression that the model returns.
+        says: A part of the expected error.
+        breaches: The expected contract breaches, as (column, actual type, contract type).
     """
 
     columns: tuple[str, ...] = COLUMNS
@@ -59,7 +68,7 @@ class Case:
             if column["name"] in self.not_null:
                 column["constraints"] = [{"type": "not_null"}]
             if column["name"] in self.marked:
-                column["config"] = {"meta": {"stays_in": "schema"}}  # the same mark
+                column["config"] = {"meta": {"stays_in": "schema"}}  # the equivalent of silver_only
         return {
             "columns": columns,
             "config": {"contract": {"enforced": bool(columns)}, **self.config},
@@ -67,7 +76,7 @@ class Case:
 
     @property
     def error(self) -> str:
-        """What dbt itself says of these breaches."""
+        """Return the contract error of dbt for these breaches."""
         kept = ("kept", "string")
         promised = [kept, *((name, type) for name, _, type in self.breaches if type)]
         found = [kept, *((name, type) for name, type, _ in self.breaches if type)]
@@ -83,7 +92,7 @@ TO_SILVER = {"schema": "silver"}
 NO_CHECKPOINT = {"checkpoint": False}
 
 CASES = {
-    # ---- that keep their contract
+    # ---- models that keep their contract
     "clean": Case(),
     "reordered": Case(COLUMNS[::-1]),
     "without_checkpoint": Case(config=NO_CHECKPOINT),
@@ -104,7 +113,7 @@ CASES = {
     "marked_on": Case(
         ("event_id",), {"event_id": "string"}, config=TO_SILVER, marked=("event_id",)
     ),
-    # ---- that break it
+    # ---- models that break it
     "leaking": Case((*COLUMNS, "event_id"), breaches=(("event_id", "string", ""),)),
     "missing": Case(("car", "mileage", "at"), breaches=(("price", "", "decimal(3,2)"),)),
     "renamed": Case(
@@ -153,7 +162,7 @@ CASES = {
         NO_CHECKPOINT,
         breaches=(("mileage", "int", "int not null"),),
     ),
-    # ---- that dbt refuses by itself, and sends nothing
+    # ---- models that dbt rejects before it submits code
     "promised_a_mark": Case(
         ("car", "event_id"),
         {"car": "string", "event_id": "string"},
@@ -172,13 +181,13 @@ NOT_SENT = ["promised_a_mark", "mark_is_lost", "untyped", "no_iceberg"]
 
 @pytest.fixture(scope="module")
 def athena(spark, tmp_path_factory):
-    """The service, for this process."""
+    """Yield the service that runs submitted code in this process."""
     service = AthenaSpark(spark, tmp_path_factory.mktemp("athena"))
     with environment(**service.environment), service.answers():
         yield service
 
 
-# Counts by an accumulator what is computed: each row adds one.
+# Counts with an accumulator how many rows are computed.
 COUNTED = """
 def model(dbt, spark):
     global seen
@@ -195,7 +204,7 @@ def counted(name: str, type: str) -> dict:
 
 @pytest.fixture(scope="module")
 def cases(dbt, athena, tmp_path_factory):
-    """A small project of Python models, all cases among them; not its parent, which is a table."""
+    """Return a small project of all cases. The parent is not built: its table is created here."""
     parent = {
         "name": "parent",
         "config": {"schema": "silver"},
@@ -229,7 +238,7 @@ def cases(dbt, athena, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(cases):
-    """All cases, run once."""
+    """Run all cases once."""
     return cases(*RUN, "--exclude", "parent", "emptied", schema="cases")
 
 
@@ -304,21 +313,24 @@ def test_a_later_run_that_breaks_the_contract_leaves_the_table_as_it_was(athena,
     assert athena.table("cases.reordered").columns == list(COLUMNS)
 
 
-# The project's own Bronze; tests/athena/test_athena_build.py has all layers
+# The project's own Bronze. test_athena_build.py covers all layers.
 
 
 @pytest.fixture(scope="module")
 def bronze(dbt, athena, tmp_path_factory):
-    """The project's Bronze, less its hooks: what runs it on Spark, and what on Athena."""
+    """Return functions that run the project's Bronze, without its hooks, on Spark and on Athena."""
     files = bronze_files()
     on_spark = make_project(dbt, tmp_path_factory.mktemp("bronze"), files)
-    # With a target folder of its own, so that neither parses what the other has parsed.
+    # A separate target folder keeps the partial parse of each target apart.
     on_athena = Dbt(dbt.home, on_spark.project_dir, on_spark.project_dir / "target_athena")
     return on_spark, lambda **options: on_athena(*RUN, **options)
 
 
 def rows_of(frame):
-    """The rows, less what a run decides: its time, and by what number the lines of a file go up."""
+    """Return the rows without their build time and record ID.
+
+    `record_number` is replaced by the position in the file, because its steps differ between runs.
+    """
     in_its_file = Window.partitionBy("source_file", "file_modified_at").orderBy("record_number")
     rows = frame.withColumn("record_number", F.row_number().over(in_its_file))
     assert rows.select("record_id").distinct().count() == rows.count()
@@ -326,7 +338,7 @@ def rows_of(frame):
 
 
 def test_bronze_reads_the_landing_folder_as_on_spark(spark, athena, bronze, tmp_path):
-    """All the bad input, in two lots; the second run reads what is new."""
+    """All bad input lands in two parts. The second run reads only the new files."""
     on_spark, on_athena = bronze
     table = "landed_bronze.bronze_car_events"
     for is_late in (False, True):

@@ -1,6 +1,6 @@
-"""The code that dbt-athena sends for a Python model, run on Spark 3.2.1, which Athena's is.
+"""The code that dbt-athena submits for Python models, run on Spark 3.2.1, Athena's version.
 
-dbt-athena and dbt make the code here; `tests/support/athena_spark.py` keeps it.
+dbt and dbt-athena generate the code, and `tests/support/athena_spark.py` captures it.
 """
 
 import uuid
@@ -34,7 +34,7 @@ def model(*columns: str, returns: str = "frame") -> str:
     return f"def model(dbt, spark):\n    frame = {select}\n    return {returns}\n"
 
 
-# A model's code, its contract, the columns that may not be null, and what its error says.
+# The model's code, its contract, its not-null columns, and the expected error.
 CASES = {
     "clean": (model(*CONTRACT), CONTRACT, ["car"], ""),
     "without_checkpoint": (model(*CONTRACT), CONTRACT, ["car"], ""),
@@ -50,7 +50,7 @@ CASES = {
 
 
 class Kept(AthenaSpark):
-    """Keeps the code that it is sent, and runs none of it."""
+    """Stores the submitted code without running it."""
 
     def _StartCalculationExecution(self, SessionId, CodeBlock):
         self.code[CodeBlock.partition('identifier = "')[2].partition('"')[0]] = CodeBlock
@@ -61,7 +61,7 @@ class Kept(AthenaSpark):
 
 @pytest.fixture(scope="module")
 def sent(spark, dbt, tmp_path_factory):
-    """The code of the cases, and of the project's Bronze, which reads files."""
+    """Return the submitted code of the cases and of the project's Bronze, which reads files."""
     service = Kept(spark, tmp_path_factory.mktemp("athena"))
     service.make_table("cases_default.parent", "select 1 as x")
     landing = tmp_path_factory.mktemp("landing")
@@ -93,7 +93,7 @@ def sent(spark, dbt, tmp_path_factory):
 def ran(sent, tmp_path_factory):
     tables = [f"cases_default.{name}" for name in CASES]
     before = ["create namespace cases_default", "create namespace cases_bronze", PARENT]
-    # pytest keeps folders of earlier runs, and this one is large.
+    # pytest keeps the folders of earlier runs, and this one is large.
     with TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as folder:
         engine = Spark32(Path(folder))
         return engine.run(before, sent, [*tables, "cases_bronze.bronze_car_events"])
@@ -118,13 +118,13 @@ def test_a_model_is_written_as_promised_or_raises_and_writes_nothing(ran, name):
 
 
 def test_a_time_is_the_same_after_it_is_written(ran):
-    """A timestamp without a time zone, by Iceberg's two settings, which the code sets itself."""
+    """The generated code sets the two Iceberg options for timestamps without a time zone."""
     times = {row["car"]: row["at"] for row in ran["tables"]["cases_default.clean"]["rows"]}
     assert times == {"car 1": "2025-11-04 14:30:00", "car 2": None}
 
 
 def test_bronze_reads_files_there(ran):
-    """By Hadoop's file system, java_method and RDDs."""
+    """Bronze uses Hadoop's file system, java_method and RDDs."""
     assert "bronze_car_events" not in ran["errors"], ran["errors"]["bronze_car_events"]
     rows = ran["tables"]["cases_bronze.bronze_car_events"]["rows"]
     assert len(rows) == 3

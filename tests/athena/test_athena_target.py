@@ -17,7 +17,7 @@ from tests.support.dbt_runner import ROOT
 
 pytestmark = pytest.mark.quick
 
-# dbt's command line, on a machine that reaches nobody.
+# dbt's command line without network access.
 OFFLINE = """
 import socket
 
@@ -29,7 +29,7 @@ from dbt.cli.main import cli
 cli()
 """
 
-# A contract's columns.
+# The columns of the contract.
 COLUMNS = {
     "a_text": "string",
     "an_int": "int",
@@ -45,7 +45,7 @@ COLUMNS = {
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory):
-    """dbt's manifest of this project, parsed and compiled with no home, credentials or network."""
+    """Return dbt's manifest, parsed and compiled without a home, credentials or network."""
     folder = tmp_path_factory.mktemp("offline")
     command = ["compile", "--no-introspect", "--target", "athena"]
     done = subprocess.run(
@@ -60,7 +60,7 @@ def manifest(tmp_path_factory):
 
 
 def test_parsing_and_compiling_need_no_credentials(manifest):
-    """Each model and data test has its code."""
+    """Every model and data test is compiled."""
     for node in manifest["nodes"].values():
         if node["resource_type"] in ("model", "test"):
             assert node["compiled_code"].strip(), node["name"]
@@ -76,13 +76,13 @@ def test_the_configs_are_those_of_spark_as_dbt_athena_calls_them(manifest):
         if node["resource_type"] in ("model", "seed")
     }
     assert told == {
-        # A Python model's table is made by Spark there too.
+        # On Athena too, Spark writes the table of a Python model.
         "bronze_car_events": ("iceberg", "append", None, ["months(ingested_at)"]),
         "stg_car_events": ("iceberg", "append", None, ["month(ingested_at)"]),
         "silver_car_telemetry": ("iceberg", "merge", "event_id", ["month(event_timestamp)"]),
         "silver_rejected_events": ("iceberg", "merge", "rejected_event_id", None),
         "alert_rules": ("iceberg", None, None, None),
-        # Tables there, which no strategy changes.
+        # On Athena these are tables, so the strategy does not apply.
         "gold_car_current_state": ("iceberg", "delete+insert", "car_chassis", None),
         "gold_fuel_efficiency_monthly": (
             *("iceberg", "delete+insert", ["car_chassis", "year_month"], None),
@@ -112,11 +112,11 @@ def test_silver_and_gold_are_tables_which_athenas_spark_can_read(manifest):
 def test_a_query_is_not_longer_than_athena_takes(manifest):
     for node in manifest["nodes"].values():
         if node.get("language") == "sql":
-            # 262144 bytes; what makes a table of it comes on top.
+            # The limit is 262144 bytes, and the statement around the query needs some of them.
             assert len(node["compiled_code"].encode()) < 200_000, node["name"]
 
 
-# Models, each with that contract.
+# Models with the contract above.
 MODELS = {
     "cast": "{{ contracts__cast_to_contract('select 1 as x') }}",
     "checked": "{{ get_assert_columns_equivalent('select 1 as x') if execute }}",
@@ -127,7 +127,7 @@ MODELS = {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A small project of these models, with this one's macros for Athena."""
+    """Return a small project of these models, with this project's macros for Athena."""
     folder = tmp_path_factory.mktemp("small")
     for macros in ("cross_engine", "project"):
         shutil.copytree(ROOT / "macros" / macros, folder / "macros" / macros)
@@ -150,7 +150,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def warehouse():
-    """What dbt-athena would ask of Athena; the queries that it asks, by the model's name."""
+    """Stub the calls to Athena, and yield the queries that dbt-athena sends, by model."""
     asked = {}
 
     def columns(adapter, sql):
@@ -171,7 +171,7 @@ def warehouse():
 
 @pytest.fixture(scope="module")
 def rendered(project, warehouse):
-    """What each model renders."""
+    """Return the compiled code of each model."""
     done = call_dbt(project, "compile", "--no-introspect")
     assert done.success, done.exception
     nodes = [result.node for result in done.result.results]
@@ -211,17 +211,17 @@ def test_a_table_is_created_as_its_contract_says(rendered, warehouse):
         " partitioning=ARRAY['month(a_timestamp)', 'bucket(a_text, 16)'], format='parquet' ) as "
         + SELECTED
     )
-    # The model's own types first; a cast hides a breach.
+    # The contract check must see the model's own types: a cast would hide a breach.
     assert "cast(" not in warehouse["created"][0]
 
 
 def test_the_hooks_that_branch_on_spark_do_nothing_here(project, rendered, monkeypatch):
-    """Spark's adapter alone knows of branches: a hook that asked for one would stop the run."""
+    """Only the Spark adapter has branches, so a hook that used one would fail the run."""
     monkeypatch.setattr(AthenaAdapter, "set_relations_cache", lambda *_, **__: None)
     monkeypatch.setattr(AthenaAdapter, "list_schemas", lambda *_: ["athena_default"])
     done = call_dbt(project, "run", "--select", "cast")
     assert not isinstance(done.exception, DbtBaseException), done.exception
-    # The model has no warehouse to be made in.
+    # The model fails because there is no warehouse.
     assert {result.node.name: str(result.status) for result in done.result.results} == {
         "small-on-run-start-0": "success",
         "cast": "error",
@@ -264,7 +264,7 @@ def test_the_profile_is_set_by_the_environment(project, monkeypatch):
         "spark_work_group": "pyspark",
         "s3_staging_dir": "s3://bucket/results/",
         "s3_data_dir": "s3://bucket/data/",
-        # An Iceberg table is replaced by a rename: each needs a folder of its own.
+        # dbt-athena replaces an Iceberg table by a rename, so each table needs its own folder.
         "s3_data_naming": "schema_table_unique",
     }
 

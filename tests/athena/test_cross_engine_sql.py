@@ -1,4 +1,4 @@
-"""Macros with a version for each engine: the SQL that they render."""
+"""The SQL that the cross-engine macros render for Spark and for Athena."""
 
 import re
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.quick
 NUMBER = r"'^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$'"
 DATE = "'^[0-9]{4}-[0-9]{2}-[0-9]{2}$'"
 
-# The macro's call: what it renders on Spark, and on Athena.
+# Each macro call, and the SQL that it renders on Spark and on Athena.
 RENDERED = {
     "to_text('a')": ("cast(a as string)", "cast(a as varchar)"),
     "days_between('a', 'b')": (
@@ -76,7 +76,7 @@ RENDERED = {
 # Not SQL, but a model's config.
 CONFIG = ("partitioned_by", "merged_rows", "replaced_if")
 
-# Longer ones: what is in them, and no more of the other engine's.
+# Calls that render long SQL: for each engine a part that only its own SQL contains.
 LONG = {
     "text_to_int('a')": ("cast(case when a rlike", "try_cast(case when regexp_like("),
     "text_to_timestamp('a')": (" as timestamp)", " as timestamp(6))"),
@@ -94,7 +94,7 @@ LONG = {
 
 @pytest.fixture(scope="module")
 def rendered(render):
-    """What each of the calls renders: a dict by target of a dict by call."""
+    """Return the rendered SQL by target and call."""
     return {target: render(target, *RENDERED, *LONG) for target in ("ci", "athena")}
 
 
@@ -115,7 +115,7 @@ def test_what_is_in_longer_ones(rendered, call):
     "call", [call for call in [*RENDERED, *LONG] if not call.startswith(CONFIG)]
 )
 def test_athena_takes_it(rendered, call):
-    """As columns of a query, which a list of conditions is too."""
+    """Calls that return conditions or columns are valid in a select list."""
     assert list(problems_of(f"select {rendered['athena'][call]}\nfrom t")) == []
 
 

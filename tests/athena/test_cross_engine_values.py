@@ -1,6 +1,6 @@
-"""Macros with a version for each engine: the values that Spark and Trino compute.
+"""The values that Spark and Trino compute with the cross-engine macros.
 
-What needs Trino is in the tier `engines`.
+The tests that need Trino are in the tier `engines`.
 """
 
 from datetime import date, datetime, timezone
@@ -22,7 +22,7 @@ def static(data: str) -> str:
     return event('"vehicle_static_info":{"data":' + data + "}")
 
 
-# A macro's call: rows of its columns, and the value of each.
+# Each macro call, with rows of its input columns and the expected values.
 COMPUTED = {
     "to_text('a')": [({"a": 5}, "5"), ({"a": "x"}, "x")],
     "days_between('a', 'b')": [
@@ -93,7 +93,7 @@ COMPUTED = {
         ({"a": "2025-11-04T14:30:00-00:30"}, datetime(2025, 11, 4, 15, 0)),
         ({"a": "2025-11-04T14:30:00+18:00"}, datetime(2025, 11, 3, 20, 30)),
         ({"a": "2025-12-31T23:30-03:00"}, datetime(2026, 1, 1, 2, 30)),
-        # A fraction is cut, never rounded.
+        # A fraction is truncated, not rounded.
         ({"a": "2025-11-04T14:30:00.9999999Z"}, datetime(2025, 11, 4, 14, 30, 0, 999999)),
         ({"a": "9999-12-31T23:59:59Z"}, datetime(9999, 12, 31, 23, 59, 59)),
         *(
@@ -109,30 +109,30 @@ COMPUTED = {
     ],
 }
 
-# What Silver makes of each is the same on both.
+# Texts for which Silver gives the same result on both engines.
 SAME = [
     *(EVENT, "{}", "null", "1", '"x"', "true", "[]", "[1]", f"[{EVENT}]", "", " ", "\n"),
-    # More than one value, or a part of one.
+    # More than one JSON value, or an incomplete one.
     *("1,2", f"{EVENT},1", f"1,{EVENT}", "null,null", f"{EVENT},null", f"null,{EVENT}"),
     *(f"{EVENT},{EVENT}", f"{EVENT}{EVENT}", f"{EVENT} {EVENT}", f"{EVENT}] [{EVENT}"),
     *(f"{EVENT}],[{EVENT}", f"{EVENT}]", f"{EVENT},", f"{EVENT}//x", EVENT[:-1], f"\ufeff{EVENT}"),
-    # JSON or not.
+    # JSON, or almost JSON.
     *("{'event_id':'e'}", "{event_id:1}", event('"a":01'), event('"a":"\t"'), event('"a":1,')),
     event('"a":"\\u0000","b":[{"c":[]}],"d":' + "[" * 50 + "]" * 50),
-    # No name that is read, but for its capitals.
+    # Names that match a known key only if case is ignored.
     event('"EVENT_ID":"x","Event_id":"y"'),
     event('"a":NaN'),
-    # What is no text, or looks like something else.
+    # Values that are not texts, or look like something else.
     *(static(f'{{"color":{value}}}') for value in ("150", "true", "null", '"null"', '"{x}"')),
     *(static(f'{{"color":{value}}}') for value in ("[]", "{}", "[null]", '{"a":"1"}')),
     static('{"color":12345678901234567890123}'),
     '{"event_id":{"a":"1"},"carChassis":["1"],"event_primary_timestamp":5}',
     '{"event_id":" e ","carChassis":"\u00a0","event_primary_timestamp":"2025-11-04T14:30:00Z"}',
-    # What is no object.
+    # Values that are not objects.
     *(static(value) for value in ('""', "[]", "[{}]", "1", "null")),
     event('"vehicle_static_info":"x","trip_data":{"trip_summary":5}'),
     event('"vehicle_static_info":[{"data":1}]'),
-    # What is no value of the type.
+    # Values that are not of the column's type.
     *(static(f'{{"year":{value}}}') for value in ("2024", "2024.0", "2024.5", "[1,2]", "true")),
     *(static(f'{{"fuelCapacityLiters":{value}}}') for value in ('"4.1e1"', '""', '"much"', "1e3")),
     # Older versions of Trino sort the keys in the reason of a rejection.
@@ -140,9 +140,9 @@ SAME = [
     static('{"year":"' + "x" * 100 + '","color":[]}'),
 ]
 
-# What Silver makes of each differs, as docs/athena.md tells: what Spark says, and what Athena does.
+# Texts for which Silver differs (see docs/athena.md): the rejection reasons on Spark and Athena.
 DIFFERENT = {
-    # Twice the same key: the last.
+    # A repeated key: on Athena the last value is used.
     static('{"color":"a","color":"b"}'): ("an object has the key color twice", None),
     event('"vehicle_static_info":{"data":{"color":"a"}},"vehicle_static_info":{"data":{}}'): (
         "an object has the key vehicle_static_info twice",
@@ -155,7 +155,7 @@ DIFFERENT = {
     ),
 }
 
-# A number where a text is expected: on Spark as it was sent, on Athena as a parser writes it.
+# A number where a text is expected: Spark keeps it as sent, Athena as its JSON parser writes it.
 NUMBERS = {
     "1.50": "1.5",
     "1e2": "100.0",
@@ -166,7 +166,7 @@ NUMBERS = {
 
 @pytest.fixture(scope="module")
 def rendered(render):
-    """What each of the calls renders: a dict by target of a dict by call."""
+    """Return the rendered SQL by target and call."""
     return {target: render(target, *COMPUTED) for target in ("ci", "athena")}
 
 
@@ -203,7 +203,7 @@ def test_what_trino_computes(athena, rendered, call):
 
 
 def literal(value) -> str:
-    """A value as Trino's SQL has it."""
+    """Return a value as a Trino literal."""
     if isinstance(value, datetime):
         return f"timestamp '{value.isoformat(' ', 'microseconds')}'"
     if isinstance(value, date):
@@ -226,7 +226,7 @@ BRONZE = "ci_bronze.bronze_car_events"
 
 @pytest.fixture(scope="module")
 def on_spark(dbt, spark) -> dict[str, dict]:
-    """What stg_car_events makes of each of the texts above on Spark: a row."""
+    """Return the row of stg_car_events for each text above, computed on Spark."""
     rows = [tuple(map(in_utc, row)) for row in ROWS]
     spark.createDataFrame(rows, COLUMNS).createOrReplaceTempView("texts_of_events")
     code = compiled(dbt, "ci")
@@ -237,7 +237,7 @@ def on_spark(dbt, spark) -> dict[str, dict]:
 
 @pytest.fixture(scope="module")
 def on_trino(athena, on_athena) -> dict[str, dict]:
-    """The same on Trino."""
+    """Return the row of stg_car_events for each text above, computed on Trino."""
     names = ", ".join(column.partition(" ")[0] for column in COLUMNS.split(", "))
     values = ", ".join(f"({', '.join(map(literal, row))})" for row in ROWS)
     location = f"location='s3://{athena.bucket}/texts'"
@@ -253,7 +253,7 @@ def on_trino(athena, on_athena) -> dict[str, dict]:
 
 
 def compiled(run, target: str) -> str:
-    """The SQL of stg_car_events on a target."""
+    """Return the compiled SQL of stg_car_events for a target."""
     select = ("--select", "stg_car_events", "--target", target)
     result = run("compile", "--no-introspect", *select)
     assert result.success, result.text
@@ -261,12 +261,12 @@ def compiled(run, target: str) -> str:
 
 
 def in_utc(value):
-    """A value as pyspark takes it, to which a time without a zone is one of this machine's."""
+    """Return a datetime with time zone UTC: pyspark reads one without a zone as local time."""
     return value.replace(tzinfo=timezone.utc) if isinstance(value, datetime) else value
 
 
 def without_zone(frame: DataFrame) -> DataFrame:
-    """A frame whose times are UTC's, and do not depend on the time zone of this machine."""
+    """Return the frame with timestamps cast to UTC times without a time zone."""
     return frame.select(
         [
             F.col(name).cast("timestamp_ntz" if kind == "timestamp" else kind).alias(name)
@@ -293,7 +293,7 @@ def test_where_silver_differs_trino(on_trino, text):
 
 
 def judged(row: dict) -> tuple:
-    """Why an event is rejected. What is rejected, is there whole."""
+    """Return the rejection reason and the raw record, which is kept for rejected events only."""
     return row["rejection_reason"], row["raw_record"]
 
 

@@ -1,8 +1,7 @@
-"""The profile `cluster` with Iceberg's Glue catalog, for Spark elsewhere on AWS: as far as it goes
-without AWS.
+"""The target `cluster` with Iceberg's Glue catalog, for Spark on AWS, tested without AWS.
 
-That Iceberg knows the settings and has the catalog is seen by how far it comes: to the first class
-of AWS's own SDK, which is in iceberg-aws-bundle and in no Python wheel.
+Iceberg accepts the settings and loads the catalog, up to the first class of the AWS SDK. That class
+comes with iceberg-aws-bundle and not with a Python wheel.
 """
 
 import pytest
@@ -24,7 +23,7 @@ NAME = "spark.sql.catalog.lakehouse"
 
 @pytest.fixture
 def settings(small_project, monkeypatch):
-    """A function: what Spark would be started with, with these environment variables."""
+    """Return a function that renders the Spark settings for the given environment variables."""
 
     def render(**variables: str) -> dict[str, str]:
         seen = []

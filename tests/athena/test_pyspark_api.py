@@ -1,4 +1,4 @@
-"""The Athena gate for Python finds what Athena's Spark does not have, by pyspark's own notes."""
+"""The Athena gate for Python finds APIs that Athena's Spark lacks, by pyspark's version notes."""
 
 import inspect
 
@@ -15,7 +15,7 @@ IMPORTS = "from pyspark.sql import Window\nfrom pyspark.sql import functions as 
 
 @pytest.fixture
 def problems(tmp_path):
-    """A function: what is found in a model of that text."""
+    """Return a function that lists the problems in a model with the given text."""
 
     def find(source: str) -> list[str]:
         file = tmp_path / "model.py"
@@ -90,7 +90,7 @@ def test_what_spark_3_2_has_may_be_used(problems, code):
 
 
 def test_every_function_of_pyspark_has_a_note():
-    """Else one could come later and not be found."""
+    """The gate would miss a newer function without a note."""
     public = inspect.getmembers(functions, inspect.isfunction)
     own = [(name, f) for name, f in public if f.__module__ == functions.__name__]
     assert len(own) > 400

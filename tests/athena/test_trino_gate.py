@@ -1,4 +1,4 @@
-"""The Athena gate for SQL and a real Trino agree: on functions, on SQL, on this project's SQL."""
+"""The Athena gate for SQL agrees with a real Trino on functions and on SQL."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.trino_functions import SHOW, UNLISTED, functions_of, renewed
 
 pytestmark = pytest.mark.engines
 
-# Each is judged by both. The columns that they use: TABLE.
+# Both judge each query. TABLE defines the columns that the queries use.
 TABLE = """with t (a, b, i, n, day, texts) as (
     select '1', 'x', 1, 1e0, date '2026-01-15', map(array['a.b'], array['x'])
 ) """
@@ -34,10 +34,10 @@ REFUSED = [
 
 
 def validate(athena, sql: str) -> None:
-    """Let Trino analyze a query, without running it.
+    """Let Trino analyze a query without running it.
 
     Raises:
-        QueryFailed: If it is not valid.
+        QueryFailed: If the query is not valid.
     """
     assert athena.trino(f"explain (type validate) {sql}", "athena_gold").fetchall() == [[True]]
 
@@ -61,9 +61,9 @@ def test_what_the_server_does_not_list(athena, name):
 
 
 def test_the_list_of_functions_is_the_servers(athena):
-    """If not: `uv run --group test python -m tests.support.trino_functions`."""
+    """To update the list, run `uv run --group test python -m tests.support.trino_functions`."""
     names = functions_of(athena.trino(SHOW, "default"))
     assert trino_sql.FUNCTIONS.read_text(encoding="utf-8") == renewed(names)
-    # What the server has newly is refused, and what it has no more is not a function.
+    # A function that is new on the server is listed as refused. One that is gone is removed.
     assert "!no_such_function_yet" in renewed({*names, "no_such_function_yet"}).splitlines()
     assert "abs" not in renewed(names - {"abs"}).splitlines()

@@ -1,4 +1,4 @@
-"""The Athena gate for SQL: each rule, with a violation of it."""
+"""The Athena gate for SQL: each rule, and a violation of it."""
 
 import shutil
 
@@ -21,7 +21,7 @@ models: {+table_type: iceberg, +materialized: table}
 
 @pytest.fixture
 def project(tmp_path):
-    """A function that makes a project of the given files, with this one's macros for Athena."""
+    """Return a function that creates a project of the given files, with the Athena macros."""
 
     def make(files: dict[str, str]):
         for folder in ("cross_engine", "project"):
@@ -92,18 +92,18 @@ def test_each_rule_is_checked_for_each_model_and_data_test(project, capsys):
             "models/function.sql": "select size(array[1]) as a",
             "models/type.sql": "select cast('2026-01-15' as timestamp) as a",
             "models/good.sql": "select {{ sha256_hex([\"'x'\"]) }} as a",
-            # Seen on a later run only.
+            # The problem is only in the incremental branch.
             "models/later.sql": "{{ config(materialized='incremental') }} select 1 as a "
             "{% if is_incremental() %} union all select sha2('x') from {{ this }} {% endif %}",
             "tests/singular.sql": "select get_json_object('{}', '$') as a",
-            # Macros of dbt's that differ between adapters; methods of their names do not count.
+            # dbt macros that differ between adapters. Methods with the same names are allowed.
             "models/macro.sql": "select cast(1 as {{ dbt.type_float() }}) as a",
             "models/macros.sql": "select {{ dbt.date(2026, 1, 15) }} as a, "
             "cast(1 as {{ type_float() }}) as b",
             "models/days.sql": "select {{ datediff('a', 'b', 'day') }} as d",
             "models/method.sql": "-- {{ run_started_at.date() }}\nselect 1 as b",
             "macros/c.sql": "{% macro c() %}cast(1 as {{ dbt.type_timestamp() }}){% endmacro %}",
-            # A contract's types.
+            # The types of a contract.
             "models/typed.sql": "select 1 as a",
             "models/typed.yml": "models: [{name: typed, config: {contract: {enforced: true}}, "
             "columns: [{name: a, data_type: struct<b:int>}]}]",

@@ -1,4 +1,4 @@
-"""The events of the benchmark, and the project that contestant K builds from them."""
+"""The benchmark's events, and the projects that it generates."""
 
 import json
 
@@ -70,4 +70,4 @@ def test_n_promises_nothing_and_tests_the_same(tmp_path):
     for word in ("contract:", "constraints:", "silver_only:", "pii:", "pii_allowed:"):
         assert word in ours + (ROOT / "dbt_project.yml").read_text()
         assert word not in theirs + settings
-    assert theirs.count("data_tests:") >= ours.count("data_tests:") > 0  # anchors are written out
+    assert theirs.count("data_tests:") >= ours.count("data_tests:") > 0  # the copy has no anchors

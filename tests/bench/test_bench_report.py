@@ -1,4 +1,4 @@
-"""The benchmark's report: medians, ratios, tables, the plot, and the page in docs/."""
+"""The benchmark's report: medians, ratios, tables, plot, and the page in docs/."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from python_jobs.bench.processes import Measured
 
 
 def results(step: str, *seconds: float, size: int = 100) -> list[Result]:
-    """The runs of a step, a turn each."""
+    """Return the results of a step, one for each turn."""
     return [
         Result(size, step, turn, Measured(taken, 2 * taken, 1024**3))
         for turn, taken in enumerate(seconds, start=1)
@@ -28,7 +28,7 @@ def test_a_figure_is_the_median_and_the_range():
 
 
 def test_a_ratio_is_of_medians_and_its_range_of_pairs():
-    # The pairs are 30/10, 20/20 and 50/12; the ratio of the medians is none of them.
+    # The pairs are 30/10, 20/20 and 50/12. The ratio of the medians, 30/12, is none of them.
     assert ratio(BUILDS, 100, "D cold", "H") == Figure(30 / 12, 1, 50 / 12)
 
 

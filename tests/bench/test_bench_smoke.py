@@ -1,4 +1,4 @@
-"""The benchmark's smoke run: four contestants build the same Gold, each as whole processes."""
+"""The benchmark's smoke run: four contestants build the same Gold in separate processes."""
 
 import json
 
@@ -16,6 +16,6 @@ def test_smoke(tmp_path, capsys):
         assert f"| 100 | {build['step']} |" in said
         assert build["measured"]["cpu_seconds"] > 0
         assert build["measured"]["peak_bytes"] > 0
-    # Java is counted, which a process of Python alone would never come up to.
+    # The peak includes Java: a Python process alone stays below this.
     assert builds[0]["measured"]["peak_bytes"] > 400 * 2**20
     assert (out / "performance.png").exists()

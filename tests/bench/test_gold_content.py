@@ -11,7 +11,7 @@ NOON = datetime(2026, 1, 15, 12)
 
 
 def table(**columns) -> pa.Table:
-    """Two rows, with these columns in place of the usual."""
+    """Return a table of two rows. `columns` replace the default ones."""
     usual = {
         "car_chassis": ["A", "B"],
         "total_km_driven": [0.1 + 0.2, None],

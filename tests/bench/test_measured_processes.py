@@ -1,4 +1,4 @@
-"""The benchmark measures all processes of a command: grandchildren, and those that outlive it."""
+"""The benchmark measures all processes of a command, even grandchildren and orphans."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ from python_jobs.bench.processes import (
 
 MIB = 1024 * 1024
 
-# Holds memory in a grandchild, which says when it does and ends when it is told so.
+# A grandchild holds memory, prints a line when it does, and ends on input.
 HOLDS_MEMORY = """
 import subprocess, sys
 grandchild = "held = b'x' * (150 << 20); print('held', flush=True); input()"
@@ -33,7 +33,7 @@ input()
 child.communicate(b"\\n")
 """
 
-# Leaves a process behind, in a session of its own, that sleeps for longer than any test.
+# Leaves a process in its own session, which sleeps longer than any test runs.
 LEAVES_ONE_BEHIND = """
 import subprocess, sys
 subprocess.Popen(
@@ -46,14 +46,14 @@ subprocess.Popen(
 
 @pytest.fixture
 def mark():
-    """A mark of this test's own; what carries it is ended after the test."""
+    """Yield a mark for this test, and end all processes with it afterwards."""
     mark = uuid.uuid4().hex
     yield mark
     end_all(mark)
 
 
 def run(mark: str, tmp_path: Path, *programs: str):
-    """Measure Python programs, one after the other."""
+    """Run Python programs one after the other and return the measurement."""
     commands = [[sys.executable, "-c", program] for program in programs]
     return measure(commands, {}, tmp_path, mark, tmp_path / "output.log")
 
@@ -121,7 +121,7 @@ def test_a_failed_command_is_reported_with_the_end_of_its_output(mark, tmp_path)
 def test_what_outlives_its_command_is_found_and_ended(mark, tmp_path):
     run(mark, tmp_path, LEAVES_ONE_BEHIND)
     (left,) = Watch(mark).processes()
-    wait_until_quiet(mark)  # it sleeps, so the wait comes to an end
+    wait_until_quiet(mark)  # the process sleeps, so the wait returns
     assert left.is_running()
     end_all(mark)
     assert not left.is_running()

@@ -1,4 +1,4 @@
-"""`python -m python_jobs.small_builds`: it runs, and docs/operations.md has what it wrote."""
+"""`python -m python_jobs.small_builds` runs, and docs/operations.md contains its result."""
 
 import re
 
@@ -58,7 +58,7 @@ def test_a_few_builds(spark, schema):
         kind: [each.files for each in found if each.tables == kind] for kind in (WITH, WITHOUT)
     }
     assert files[WITHOUT] == [3, 5, 7, 9, 11, 13]
-    # Iceberg merges from five small files of a table on.
+    # Iceberg compacts a table from five small files on.
     assert files[WITH] == [3, 5, 7, 9, 11, 3]
     assert [each.number for each in found if each.maintenance] == [3, 6]
     assert len(lines) == 2

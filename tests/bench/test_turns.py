@@ -1,4 +1,4 @@
-"""Contestants take turns, start in the state of their steps, and must agree on Gold."""
+"""Contestants take turns, start each step in its required state, and must agree on Gold."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from python_jobs.bench.contestants.base import Contestant, Step
 from python_jobs.bench.gold import TABLES, Content, DifferentGoldError
 from python_jobs.bench.processes import Watch
 
-# Says what it was called, how many files it found in the landing, and whether there is a table.
+# Writes its name, the number of landing files, whether a table exists, and a setting to a file.
 SAY = """
 import os, sys
 from pathlib import Path
@@ -23,7 +23,7 @@ Path(tables, "table").touch()
 
 
 def imitation(key: str, said: Path, rows: int = 1):
-    """A contestant whose commands only say what they find, and whose tables have `rows` rows."""
+    """Return a fake contestant whose commands log what they find. Its tables have `rows` rows."""
 
     def make(place: Path, landing: Path) -> Contestant:
         tables = place / "tables"
@@ -57,7 +57,7 @@ def imitation(key: str, said: Path, rows: int = 1):
 
 @pytest.fixture
 def said(tmp_path, monkeypatch) -> Path:
-    """The file in which two imitations, A and B, say what they find."""
+    """Return the log file of two fake contestants, A and B."""
     file = tmp_path / "said"
     pair = {key: imitation(key, file) for key in "AB"}
     monkeypatch.setattr(benchmark, "CONTESTANTS", pair)
@@ -80,7 +80,7 @@ def test_each_turn_goes_through_all_steps_of_all_contestants(tmp_path, said):
     results = run(tmp_path, runs=2)
     first, second = ([line.format(before=state) for line in TURN] for state in STATES)
     assert said.read_text().splitlines() == first + second
-    # What leads in is no step, and two commands are one measurement.
+    # A lead-in is not a step, and two commands of a step are one measurement.
     assert [(result.turn, result.step) for result in results] == [
         (turn, step) for turn in (1, 2) for step in ("A cold", "A new", "B cold", "B new")
     ]

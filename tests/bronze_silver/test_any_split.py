@@ -1,8 +1,8 @@
-"""Records may be late, repeated, or split into files and builds: the tables are the same.
+"""The result does not depend on how records are split into files and builds.
 
-One set of records lands in any number of builds, in any order and any number of times; files are
-replaced by later ones of the same name, or come again as they are; builds break off. Silver and
-Gold then hold, value by value, what one build of all the records gives.
+The same records land in any number of builds, in any order, and any number of times. Files are
+overwritten, or land again unchanged, and some builds stop halfway. Silver and Gold must then equal,
+value by value, the result of one build of all records.
 """
 
 import io
@@ -37,7 +37,7 @@ from tests.support.published import BUILD_TABLES
 
 
 def generated(form):
-    """Records of a small fleet, with duplicates and corrupt ones, as lines of a file."""
+    """Return lines of a generated file for a small fleet, with duplicate and corrupt records."""
     options = "--events 24 --cars 3 --seed 7 --duplicates 0.25 --corrupt 0.2 --out unused"
     text = io.StringIO()
     WRITERS[form](text, feed(parse_args([*options.split(), "--format", form]), Counter()))
@@ -45,29 +45,29 @@ def generated(form):
 
 
 def at(minute, event_id, color=None, **top_level):
-    """A version of an event that was put together at `minute`."""
+    """Return a version of an event that was processed at `minute`."""
     time = f"2025-11-04T14:{minute}:00Z"
     return event(event_id, {COLOR: color}, processing_timestamp=time, **top_level)
 
 
-# Zeros that are equal, and are not written alike.
+# Zeros that compare equal but are written differently.
 TIRE = f"{TELEMETRY}.tire_pressures_psi.front_left"
 ZEROS = [event("zero", {TIRE: zero}) for zero in (0.0, -0.0)]
-# Of one car and month; in doubles, their sum depends on the order.
+# Trips of one car in one month. Summed as doubles, the total depends on the order.
 TRIPS = [event(f"trip of {km} km", {f"{TRIP}.tripMileage": km}) for km in (1e30, 1.5, -1e30)]
 CONFLICTS = [
-    # The same times: what they hold decides.
+    # Versions with the same times: their content breaks the tie.
     *(at(31, "tie", color) for color in ("Red", "Blue", None)),
-    # Put together later, or nobody knows when.
+    # Versions with a later, or an unknown, processing time.
     *(at(minute, "newest", f"of minute {minute}") for minute in (31, 33, 32)),
     event("newest", {COLOR: "of an unknown minute"}),
-    # What happened later is in another month and of another car.
+    # The later version of the event is in another month and belongs to another car.
     at(32, "moved", event_primary_timestamp="2025-11-30T23:59:59Z"),
     at(31, "moved", event_primary_timestamp="2025-12-01T00:00:00Z", carChassis="other car"),
-    # One moment, spelled in two ways.
+    # One moment, written in two time zones.
     at(31, "spelled", event_primary_timestamp="2025-11-04T12:00:00Z"),
     at(31, "spelled", event_primary_timestamp="2025-11-04T09:00:00-03:00"),
-    # The newest version cannot be read.
+    # The newest version cannot be parsed.
     event("spoilt", {MILEAGE: 5}),
     event("spoilt", {MILEAGE: "n/a"}, processing_timestamp="2025-11-05T00:00:00Z"),
     *ZEROS,
@@ -76,7 +76,7 @@ CONFLICTS = [
 
 
 def is_object(text):
-    """Is it a JSON object?"""
+    """Return whether the text is a JSON object."""
     try:
         return isinstance(json.loads(text), dict)
     except ValueError:
@@ -89,7 +89,7 @@ RECORDS = list(dict.fromkeys([*TEXTS, *ROWS]))
 
 
 def files_for(text):
-    """The files that a record may come in: only among lines is broken JSON of one's own."""
+    """Return the files that a record can land in. Broken JSON fits only in a file of lines."""
     if text in ROWS:
         return ["table.csv", "day=2/table.csv"]
     return ["lines.jsonl", "day=2/lines.ndjson", *["array.json"] * is_object(text)]
@@ -99,7 +99,7 @@ FILES = list(map(files_for, RECORDS))
 
 
 def land(folder, files):
-    """Write files, given as numbers of records by name; those of the same name are replaced."""
+    """Write `files`, a dict from file name to record numbers, and overwrite existing files."""
     for name, numbers in files.items():
         records = [RECORDS[number] for number in numbers]
         if name.endswith(".json"):
@@ -111,14 +111,14 @@ def land(folder, files):
         file.write_text(text, encoding="utf-8")
 
 
-# ---- their splits
+# ---- the splits
 
-# How far a build comes that breaks off.
+# The models that run before a build stops.
 BRONZE = ("bronze_car_events",)
 STAGED = (*BRONZE, "stg_car_events")
 BREAKS = (BRONZE, STAGED, (*STAGED, SILVER[0]), (*STAGED, SILVER[1]))
 WHOLE = ("bronze", "silver", "gold")
-# Gold is as of one of these days before it is as of the last.
+# Earlier builds use either day. The last build uses the first one.
 DAYS = (AS_OF["as_of_date"], "2025-11-01")
 
 
@@ -127,20 +127,20 @@ class Build:
     """One build: the models that it runs, and the files that land before it."""
 
     models: tuple[str, ...] = WHOLE
-    # Do the files that are there get a new time, and stay as they are?
+    # Whether files that already landed get a new modification time, with the same content.
     touch: bool = False
-    # The day that Gold is as of.
+    # The `as_of_date` of Gold.
     as_of: str = DAYS[0]
     files: dict[str, list[int]] = field(default_factory=dict)
 
     def add(self, number, file=0):
-        """Let a record come in one of the files that it may come in."""
+        """Add a record to one of the files that it can land in."""
         name = FILES[number][file % len(FILES[number])]
         self.files.setdefault(name, []).append(number)
 
 
 def in_turn(*lots):
-    """A split in which these lots of records land one after the other, and then all others."""
+    """Return a split in which each lot lands in its own build, and the other records last."""
     rest = [text for text in RECORDS if not any(text in lot for lot in lots)]
     builds = []
     for lot in (*lots, rest):
@@ -151,8 +151,8 @@ def in_turn(*lots):
 
 
 def hard_split():
-    """Three builds: of what once made a difference, one that breaks off, and all over again."""
-    # Which of two equal zeros is first, and what a sum begins with.
+    """Return three builds: known hard cases, one that stops early, and a repeat of old records."""
+    # The order decides which of two equal zeros comes first, and where a sum starts.
     builds = in_turn([ZEROS[1], TRIPS[1]], TEXTS[::2])
     builds[0].as_of = DAYS[1]
     builds[1].models = STAGED
@@ -165,7 +165,7 @@ def hard_split():
 
 @st.composite
 def splits(draw):
-    """Any split: builds in which each record comes once at least."""
+    """Draw a list of builds in which each record lands at least once."""
     every = range(len(RECORDS))
     numbers = draw(st.permutations([*every, *draw(st.lists(st.sampled_from(every), max_size=40))]))
     builds = [
@@ -179,7 +179,7 @@ def splits(draw):
     places = st.tuples(st.integers(0, 3), st.integers(0, 2))
     drawn = draw(st.lists(places, min_size=len(numbers), max_size=len(numbers)))
     for position, (number, (build, file)) in enumerate(zip(numbers, drawn, strict=True)):
-        # The simplest split, the first to be tried, alternates rather than that it is no split.
+        # Hypothesis tries the simplest split first: it alternates between the builds.
         builds[(position + build) % len(builds)].add(number, position + file)
     return builds
 
@@ -194,14 +194,14 @@ MODELS = {
 
 
 def silver_and_gold(read, schema):
-    """What is in Silver and Gold, by table; as text, so that -0.0 is not 0.0, and NaN is NaN."""
+    """Return the rows of Silver and Gold by table, as text: -0.0 differs from 0.0, NaN is NaN."""
     events = without_columns(read(f"{schema}_silver", SILVER[0]), "source_file", "ingested_at")
     found = {name: without_columns(read(f"{schema}_gold", name), *RUN_TIMES) for name in GOLD}
     return {name: list(map(str, rows)) for name, rows in {**found, SILVER[0]: events}.items()}
 
 
 def reasons(read, schema):
-    """Of each rejected text: what it is rejected for."""
+    """Return the event ID, car and rejection reason of each rejected text."""
     rows = read(f"{schema}_silver", SILVER[1])
     return {
         row["raw_record"]: (row["event_id"], row["car_chassis"], row["rejection_reason"])
@@ -210,14 +210,14 @@ def reasons(read, schema):
 
 
 def places(read, schema):
-    """The file and text of each row of the rejected."""
+    """Count the rejected rows by source file and text."""
     rows = read(f"{schema}_silver", SILVER[1])
     return Counter((row["source_file"], row["raw_record"]) for row in rows)
 
 
 @pytest.fixture(scope="module")
 def at_once(dbt, tmp_path_factory, module_schema):
-    """One build of all the records, each in one file: its schema."""
+    """Build all records at once, each in one file, and return the schema."""
     folder = tmp_path_factory.mktemp("at_once")
     land(folder, in_turn()[0].files)
     schema = f"{module_schema}_at_once"
@@ -228,7 +228,7 @@ def at_once(dbt, tmp_path_factory, module_schema):
 
 @pytest.fixture(scope="module")
 def folder(dbt, tmp_path_factory, module_schema):
-    """The landing folder of the splits. It is one for all: dbt would parse anew for another."""
+    """Return the landing folder. All splits share it: a new path makes dbt parse again."""
     folder = tmp_path_factory.mktemp("split")
     result = dbt("seed", schema=module_schema, landing_path=str(folder), **AS_OF)
     assert result.success, result.text
@@ -237,7 +237,7 @@ def folder(dbt, tmp_path_factory, module_schema):
 
 @pytest.fixture(scope="module")
 def check(at_once, dbt, spark, folder, module_schema):
-    """A function that runs the builds of a split and compares: `check(split, read)`."""
+    """Return a function that runs the builds of a split and compares the result."""
 
     def run(split, read):
         build(split, dbt, spark, folder, module_schema)
@@ -247,7 +247,7 @@ def check(at_once, dbt, spark, folder, module_schema):
 
 
 def build(split, dbt, spark, folder, schema):
-    """Run the builds of a split in a lakehouse without tables."""
+    """Drop the tables, then run the builds of a split."""
     for layer, names in MODELS.items():
         for name in names:
             spark.sql(f"drop table if exists {schema}_{layer}.{name}")
@@ -265,7 +265,7 @@ def build(split, dbt, spark, folder, schema):
 
 
 def compare(split, read, schema, at_once):
-    """Hold what the builds of a split ended in against one build of all records."""
+    """Compare the result of a split with one build of all records."""
     expected = silver_and_gold(read, at_once)
     for name, rows in silver_and_gold(read, schema).items():
         assert rows == expected[name]
@@ -280,7 +280,7 @@ def compare(split, read, schema, at_once):
     assert places(read, schema) == Counter(place for place in landed if place[1] in why)
 
 
-# Hypothesis takes this for a unit test: slow, and with fixtures that one should not share.
+# These are long integration tests with shared fixtures, which Hypothesis warns about.
 BASE = settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -1,6 +1,6 @@
-"""Landing files are moved to an archive: each file is in one place or the other, whatever happens.
+"""Landing files move to an archive, and no file is lost if the command is killed.
 
-What Bronze has to do with it is in test_backfill.py.
+What this means for Bronze is tested in test_backfill.py.
 """
 
 import os
@@ -37,7 +37,7 @@ NAMES = [
 
 @pytest.fixture(params=["one file system", "two file systems"])
 def file_systems(request, monkeypatch):
-    """Where the archive is on another file system, no file has a name on both."""
+    """Run on one file system and on two, between which hard links fail."""
     if request.param == "two file systems":
         monkeypatch.setattr(archive_module.os, "link", link_within_the_archive)
 
@@ -66,7 +66,7 @@ def both(folder: Path) -> tuple[Landing, Archive]:
 
 
 def take_all(folder: Path) -> list[tuple[str, str]]:
-    """What the command does, with a Bronze that has every file."""
+    """Do what the command does when Bronze contains every file."""
     landing, archive = both(folder)
     landing.put_all_back()
     return [archive.take(version) for version in landing.versions()]
@@ -92,7 +92,7 @@ def test_each_file_keeps_its_name_its_time_and_its_content(tmp_path):
         path.stat().st_mtime_ns for path in (tmp_path / "archive").rglob("*") if path.is_file()
     }
     assert times == {MODIFIED}
-    # As docs/operations.md puts them back.
+    # The command that docs/operations.md gives to restore files.
     shutil.copytree(tmp_path / "archive" / DAY, tmp_path / "landing", dirs_exist_ok=True)
     landing, _ = both(tmp_path)
     assert {version.key[1] for version in landing.versions()} == {1_768_377_600_123_000}
@@ -124,7 +124,7 @@ def test_a_file_that_has_changed_since_it_was_looked_at_stays(tmp_path):
 
 
 def test_a_file_that_is_written_to_while_it_is_copied_stays(tmp_path, monkeypatch):
-    """By who still has it open."""
+    """A process that still has the file open can write to it."""
     land(tmp_path, "a.json")
     copy = shutil.copy2
 
@@ -145,7 +145,7 @@ def test_a_file_in_the_archive_is_never_replaced(tmp_path):
     for number in range(3):
         land(tmp_path, "a.json", str(number), MODIFIED + number)
         take_all(tmp_path)
-    # What is there already is no second file.
+    # A file that is already in the archive is not archived as a new version.
     land(tmp_path, "a.json", "1")
     assert take_all(tmp_path) == [(MOVED, str(tmp_path / f"archive/{DAY}.2/a.json"))]
     assert files(tmp_path / "archive") == {
@@ -153,7 +153,7 @@ def test_a_file_in_the_archive_is_never_replaced(tmp_path):
         f"{DAY}.2/a.json": "1",
         f"{DAY}.3/a.json": "2",
     }
-    # A folder where a file is, and a file where a folder is.
+    # A folder in the place of a file, and a file in the place of a folder.
     land(tmp_path, "a.json/b.json", "3")
     take_all(tmp_path)
     shutil.rmtree(tmp_path / "landing/a.json")
@@ -171,10 +171,10 @@ EVENTS = ("open", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "
 
 
 def killed_at(step: int, folder: Path) -> bool:
-    """Move all files in a process that is killed before its nth step in the folder.
+    """Archive all files in a child process that is killed before step `step` in the folder.
 
     Returns:
-        Whether it was killed before it had ended.
+        Whether the process was killed before it finished.
     """
     child = os.fork()
     if child:
@@ -224,7 +224,7 @@ def test_a_newer_file_is_not_replaced_by_what_a_killed_command_left(tmp_path):
     take_all(tmp_path)
     assert files(tmp_path / "archive") == {f"{DAY}/a.json": "newer"}
     assert aside.read_text() == "older"
-    take_all(tmp_path)  # now there is room for it
+    take_all(tmp_path)  # the place of the older file is free now
     assert files(tmp_path) == {
         f"archive/{DAY}/a.json": "newer",
         f"archive/{DAY}.2/a.json": "older",

@@ -1,4 +1,4 @@
-"""What docs/operations.md says of the past: archived files, a day read again, Gold as of a day."""
+"""The procedures of docs/operations.md: archive files, read a day again, Gold as of a day."""
 
 import json
 import os
@@ -23,7 +23,7 @@ COMMANDS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 
 
 class Fleet:
-    """This project with a landing folder, an archive and a lakehouse of its own."""
+    """A copy of this project with its own landing folder, archive and lakehouse."""
 
     def __init__(self, dbt, folder: Path, schema: str, read) -> None:
         self.dbt = copy_project(dbt, folder / "project")
@@ -41,7 +41,7 @@ class Fleet:
         return self.dbt(*command, schema=schema or self.schema, **variables)
 
     def archive(self, *arguments: str) -> dict[str, str]:
-        """Run the documented command. Return the result for each file."""
+        """Run the documented command and return the result for each file."""
         variables = json.dumps({"landing_path": str(self.landing)})
         options = ["--to", str(self.archived), "--json", "--vars", variables, *arguments]
         options += ["--project-dir", str(self.dbt.project_dir), "--profiles-dir", str(ROOT)]
@@ -51,7 +51,7 @@ class Fleet:
         return {line["file"]: line["what"] for line in json.loads(done.stdout)}
 
     def shell(self, command: str) -> None:
-        """A documented command, with the folders of this test."""
+        """Run a documented command on the folders of this test."""
         assert command in COMMANDS
         folders = {"/data/landing_archive": self.archived, "/data/landing": self.landing}
         for named, own in folders.items():
@@ -66,7 +66,7 @@ class Fleet:
         return sorted(row["source_file"] for row in rows)
 
     def answers(self) -> dict[str, list]:
-        """What Silver and Gold say, without the times of the run."""
+        """Return the rows of Silver and Gold, without the columns that depend on the run time."""
         told = {}
         for layer, table in (
             ("silver", "silver_car_telemetry"),
@@ -84,7 +84,7 @@ class Fleet:
 
 @pytest.fixture(scope="module")
 def fleet(dbt, tmp_path_factory, module_schema):
-    """A published build of two files, one of which has a record that cannot be read."""
+    """Return a fleet with a published build of two files. One record in them cannot be parsed."""
 
     def read(namespace, table):
         return published(f"{namespace}.{table}", dbt.home).scan().to_arrow().to_pylist()
@@ -100,7 +100,7 @@ def fleet(dbt, tmp_path_factory, module_schema):
 def test_files_are_archived_and_read_again(fleet):
     before = fleet.answers()
     assert len(before["silver_rejected_events"]) == 1
-    # Landed after the build, and held back by one that failed.
+    # A file that landed after the published build, and was read only by a build that failed.
     fleet.land("held_back.json", event("e3", carChassis="third"))
     broken = fleet.dbt.project_dir / "models/silver/broken.sql"
     broken.write_text("{{ config(contract={'enforced': false}) }} select raise_error('x') as id")
@@ -121,7 +121,7 @@ def test_files_are_archived_and_read_again(fleet):
     assert fleet.files(fleet.archived) == [f"{DAY}/a b.jsonl", f"{DAY}/c.json"]
     assert fleet.files(fleet.landing) == ["held_back.json"]
 
-    # The next build misses nothing, and reads what was held back.
+    # The next build finds no file missing and reads the file that was left.
     result = fleet.build()
     assert result.success, result.text
     assert result.status["no_record_is_lost"] == "pass"
@@ -131,13 +131,13 @@ def test_files_are_archived_and_read_again(fleet):
         "held_back.json": "left: younger than --older-than"
     }
 
-    # Put back, they are the files that Bronze knows.
+    # Restored files keep their name, time and size, so Bronze does not read them again.
     fleet.shell(f"cp -a /data/landing_archive/{DAY}/. /data/landing/")
     before = fleet.answers()
     result = fleet.build("run", "--select", "bronze_car_events")
     assert result.success, result.text
     assert len(fleet.bronze()) == 4
-    # A day is read again because its files are new: its records are there twice, its events once.
+    # Touched files count as new: Bronze gets their records again, Silver keeps one row per event.
     fleet.land("other_day.json", event("e2", carChassis="other"), at=AT + 86_400)
     fleet.shell(
         f'find /data/landing -type f -newermt "{DAY} UTC" ! -newermt "2026-01-15 UTC" '
@@ -164,7 +164,7 @@ def test_gold_as_of_a_past_day(fleet):
         assert result.success, result.text
 
     assert insurance() == "EXPIRED"
-    # Beside the tables: Silver is the published one, and Gold is in a schema of its own.
+    # In another schema: Silver is read from the published tables with --defer.
     beside, target = f"{fleet.schema}_past", fleet.dbt.project_dir / "target"
     assert fleet.build("parse").success
     (target / "published").mkdir()
@@ -173,7 +173,7 @@ def test_gold_as_of_a_past_day(fleet):
     build(*defer, schema=beside, as_of="2026-01-02")
     assert insurance(beside) == "EXPIRING_IN_90_DAYS"
     assert insurance() == "EXPIRED"
-    # In the tables: readers see that day until the next build.
+    # In the published tables: readers see the past day until the next build.
     build(as_of="2026-01-02")
     assert insurance() == "EXPIRING_IN_90_DAYS"
     build()

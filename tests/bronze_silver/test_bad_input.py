@@ -1,8 +1,7 @@
-"""Bad input in a landing folder: a file for each kind, and two builds.
+"""Bad input in the landing folder: one file for each kind, read in two builds.
 
-Whatever lies there, the build passes, and each record is found again: in Silver with the right
-values, as a duplicate of a Silver row, or among the rejected, with its text and a reason that a
-person understands.
+The build must succeed with any input. Each record must end up in Silver with the right values, as a
+duplicate of a Silver row, or in the rejected events, with its text and a readable reason.
 """
 
 import os
@@ -25,13 +24,13 @@ from tests.support.events import (
 
 @pytest.fixture(scope="module")
 def landing(tmp_path_factory):
-    """The folder that all the bad input lands in."""
+    """Return the landing folder."""
     return tmp_path_factory.mktemp("bad")
 
 
 @pytest.fixture(scope="module")
 def built(dbt, landing, module_schema):
-    """All the bad input, landed in two lots and built after each; how the second build ended."""
+    """Land the bad input in two parts, build after each, and return the second result."""
     land(landing, lambda name: not name.startswith(LATE))
     command = ("run", "--select", "bronze", "silver")
     first = dbt(*command, schema=module_schema, landing_path=str(landing), **AS_OF)
@@ -42,13 +41,13 @@ def built(dbt, landing, module_schema):
 
 @pytest.fixture(scope="module")
 def cache():
-    """What `found` holds, read once: its `read` lives no longer than a test."""
+    """Return a cache for `found`, because the `read` fixture is closed after each test."""
     return {}
 
 
 @pytest.fixture
 def found(built, read, cache, module_schema):
-    """Of each landing file: its number of Bronze records, its Silver rows, its rejected texts."""
+    """Return the Bronze record counts, Silver rows and rejected rows by source file."""
     if not built.success:
         pytest.fail("the build failed: see test_build_passes_with_any_landing_files", pytrace=False)
     if not cache:
@@ -93,7 +92,7 @@ def test_no_record_is_lost(found):
     silver, rejected = (
         sum(len(rows) for rows in found[name].values()) for name in ("silver", "rejected")
     )
-    duplicates = sum(case.duplicates for case in CASES.values()) + 1  # one of the tie
+    duplicates = sum(case.duplicates for case in CASES.values()) + 1  # one version of the tie
     assert found["bronze"].total() == silver + rejected + duplicates
 
 
@@ -110,7 +109,7 @@ def test_file_that_changes_is_read_again(built, landing, dbt, read, module_schem
     (landing / "type/fraction.json").write_text(corrected)
     (landing / "number/huge.json").write_text(newer)
     (landing / "twice/rejected.jsonl").write_text(lines("x", "y"))
-    # Nothing in it is new but its time.
+    # These files change only in their modification time.
     os.utime(landing / "keys/extra.json", (1, 1))
     os.utime(landing / "binary.json", (1, 1))
 
@@ -124,13 +123,13 @@ def test_file_that_changes_is_read_again(built, landing, dbt, read, module_schem
         "huge": "Newer",
     }
     assert set(rows_after) == {*rows, "fraction"}
-    # What was once rejected stays on record.
+    # A rejected record stays in the table after its file is corrected.
     assert rejected_after.pop("y")["rejection_reason"] == "not valid JSON"
     assert rejected_after == rejected_rows
 
 
 def test_nothing_to_read(dbt, read, tmp_path, schema):
-    """Neither a folder that is not there, nor one without events, fails a build."""
+    """A build succeeds when the landing folder is missing or contains no events."""
     landing = tmp_path / "landing"
     variables = {"landing_path": str(landing), **AS_OF}
     missing = dbt(*BUILD, schema=schema, **variables)
@@ -159,7 +158,7 @@ def test_any_spelling_of_the_landing_path_works(dbt, read, tmp_path, schema):
         f"{landing.parent}/./{landing.name}",
         f"file://{landing}",
     ):
-        # The first run reads both files; the others see that they are the same.
+        # The first run reads both files. Later runs find the same files.
         result = dbt("run", "--select", "bronze_car_events", schema=schema, landing_path=path)
         assert result.success, result.text
         rows = read(f"{schema}_bronze", "bronze_car_events")

@@ -1,4 +1,4 @@
-"""Bronze keeps records whose files have left the landing folder, also with `--full-refresh`."""
+"""Bronze keeps records whose files have left the landing folder, even with `--full-refresh`."""
 
 EVENT = '{"event_id":"%s","carChassis":"c1","event_primary_timestamp":"2026-01-1%sT08:00:00Z"}'
 
@@ -18,7 +18,7 @@ def test_bronze_is_overwritten_by_name_only(dbt, read, tmp_path, schema):
             for layer, table in (bronze, silver)
         ]
 
-    # Nothing has landed yet, and nothing is lost.
+    # With no files in Bronze yet, a missing landing folder is not an error.
     assert run(landing_path=str(tmp_path / "later")).success
     (landing / "a.json").write_text(EVENT % ("old", 0))
     assert run().success
@@ -28,7 +28,7 @@ def test_bronze_is_overwritten_by_name_only(dbt, read, tmp_path, schema):
     assert result.success, result.text
     assert files() == 2 * [["a.json", "b.json"]]
 
-    # A folder that is not there, as by a slip of the pen.
+    # A missing landing folder, for example after a typo.
     for arguments, variables in (
         (("--full-refresh",), {"overwrite": "bronze_car_events"}),
         ((), {"write_audit_publish": False}),
@@ -38,12 +38,12 @@ def test_bronze_is_overwritten_by_name_only(dbt, read, tmp_path, schema):
         assert not result.success
         told = result.message["bronze_car_events"]
         assert f"landing.car_events: there is no {typo}, and {schema}_bronze.bronze_car_" in told
-    # One that is empty is fine; and a name without --full-refresh is none.
+    # An empty folder is allowed. The variable `overwrite` has no effect without --full-refresh.
     (landing / "b.json").rename(tmp_path / "b.json")
     assert run(overwrite="bronze_car_events").success
     assert files() == 2 * [["a.json", "b.json"]]
 
-    # Asked for by name.
+    # Bronze is overwritten only if --full-refresh and `overwrite` are both given.
     (tmp_path / "b.json").rename(landing / "b.json")
     result = run("--full-refresh", overwrite="bronze_car_events")
     assert result.success, result.text
@@ -73,23 +73,23 @@ def test_what_bronze_has_is_known_without_reading_it(dbt, read, spark, tmp_path,
     result = build()
     assert result.success, result.text
     assert any(f"{bronze}: 1 row written in 1 file, " in line for line in result.said)
-    # A compaction changes no row, and neither does a build of nothing new.
+    # Neither a compaction nor a build without new files changes rows.
     whole = "options => map('rewrite-all', 'true')"
     spark.sql(f"call system.rewrite_data_files(table => '{bronze}', {whole})")
     assert build().success
 
-    # With none of Bronze's rows at hand, a build knows what is new.
+    # Without Bronze's data files, a build still finds the new files from the metadata.
     data.rename(away)
     land("c.json")
     result = build()
-    # (What the command says at its end of Bronze reads a row.)
+    # Only the status of the model is checked: the summary of the command reads a row of Bronze.
     assert result.status["bronze_car_events"] == "success", result.text
     for file in [file for file in away.rglob("*") if file.is_file()]:
         (data / file.relative_to(away)).parent.mkdir(parents=True, exist_ok=True)
         file.rename(data / file.relative_to(away))
     assert files() == ["a.json", "b.jsonl", "c.json"]
 
-    # Whatever else becomes of the rows, what Bronze has not is read again.
+    # Files whose rows are missing from Bronze, for any reason, are read again.
     land("d.json")
     assert build("--empty").success
     assert files() == ["a.json", "b.jsonl", "c.json"]
@@ -105,7 +105,7 @@ def test_what_bronze_has_is_known_without_reading_it(dbt, read, spark, tmp_path,
     spark.sql(f"delete from {bronze} where source_file in ('a.json', 'e.json')")
     assert build().success
     assert files() == everything
-    # Where that cannot be known without its rows, they are read.
+    # If the metadata is not enough, the rows themselves are read.
     spark.sql(f"delete from {bronze} where source_file = 'a.json'")
     data.rename(away / "again")
     assert build().status["bronze_car_events"] == "error"

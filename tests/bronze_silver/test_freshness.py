@@ -1,4 +1,4 @@
-"""`dbt source freshness` of a folder of files, and what dbt's catalog shows of it."""
+"""`dbt source freshness` on a folder of files, and the folder in dbt's catalog."""
 
 import json
 import os
@@ -37,13 +37,13 @@ sources:
 
 @pytest.fixture
 def letters(tmp_path):
-    """A folder; it is not there yet."""
+    """Return the path of a folder that does not exist yet."""
     return tmp_path / "letters"
 
 
 @pytest.fixture
 def run(dbt, spark, tmp_path, letters):
-    """A function that runs dbt on a project of four sources: two of files, and two tables."""
+    """Return a function that runs dbt on a project with two file sources and two table sources."""
     schema = tmp_path.name
     spark.sql(f"create namespace {schema}")
     for table, days in {"orders": 3, "customers": 9}.items():
@@ -55,7 +55,7 @@ def run(dbt, spark, tmp_path, letters):
 
 
 def write(file, days=0, text="{}"):
-    """A file that was last changed so many days ago."""
+    """Write a file that was last modified `days` ago."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
     os.utime(file, (time.time() - days * DAY,) * 2)
@@ -146,7 +146,7 @@ def test_the_catalog_shows_the_files(run, letters, there):
         "warn_after": "1 day",
         "error_after": "2 days",
     }
-    # A table's own columns, its rows and when they were written, and nothing about files.
+    # A table source shows its own columns, row count and last write, and no file statistics.
     customers = catalog["source.small.shop.customers"]
     assert customers["metadata"]["type"] == "table"
     assert [*customers["columns"]] == ["id", "ordered_at"]

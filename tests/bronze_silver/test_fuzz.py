@@ -1,6 +1,6 @@
-"""Bad input at volume: random files fail no build, lose no record, and are never evaluated.
+"""Random files at volume: no build fails, no record is lost, and no text is evaluated.
 
-What is expected is worked out from the files' bytes with Python's own json and codecs, and shares
+The expected result comes from the bytes of the files, with Python's own json and codecs. It shares
 no code with the models.
 """
 
@@ -20,9 +20,9 @@ from python_jobs.generate_landing import LEAVES, WRITERS, feed, parse_args, writ
 from tests.support.chance import any_seed
 from tests.support.events import AS_OF, BUILD, GOLD, SILVER, event
 
-# ---- what chance takes from
+# ---- the values to choose from
 
-# Texts that something on the way may take for code, or for another text.
+# Texts that a layer on the way could evaluate, unescape or change.
 # fmt: off
 SCRAPS = [
     "it's", 'a "b"', "`id`", "back\\slash", "'; drop table x; --", "' or '1'='1", "-- x", "/* x",
@@ -37,7 +37,7 @@ TIMES = [
     "0000-00-00T00:00:00Z", "-0001-01-01T00:00:00Z", "+292278994-08-17T07:12:56Z",
     "0001-01-01", "9999-12-31", "2025-02-29", "٢٠٢٥-01-01", "2025-01-01T24:00:00Z",
 ]
-# JSON, or not quite, in the place of a value.
+# JSON, or almost JSON, in the place of a value.
 ODD_VALUES = [
     "NaN", "-Infinity", "1.10", "1E5", "-0", "1" * 400 + ".0", '"1.10"',
     "1e400", "-0.0", "1E-400", "0x1F", "01", "+1", ".5", "9" * 400, "1" * 5000,
@@ -52,7 +52,7 @@ FORMS = ("json", "jsonl", "ndjson", "csv")
 
 
 def generated(form):
-    """A good file of a few events."""
+    """Return a valid file of a few events."""
     options = ["--events", "5", "--cars", "2", "--seed", "1", "--out", "unused"]
     text = io.StringIO()
     write = write_object if form == "pretty" else WRITERS[form]
@@ -66,11 +66,11 @@ GOOD = {
     "ndjson": (generated("jsonl"),),
     "csv": (generated("csv"),),
 }
-PLACEHOLDER = '"@"'  # stands for the value that is odd
+PLACEHOLDER = '"@"'  # stands for the odd value
 
 
 def mutated(rng, form):
-    """A good file, after a few accidents to its bytes."""
+    """Return a valid file with a few random changes to its bytes."""
     content = bytearray(rng.choice(GOOD[form]).encode())
     for _ in range(rng.randint(1, 6)):
         place, other = (rng.randrange(len(content) + 1) for _ in range(2))
@@ -89,13 +89,13 @@ def mutated(rng, form):
 
 
 def recoded(rng, form):
-    """A good file in an encoding that nobody has announced, whole or cut off."""
+    """Return a valid file in another encoding, complete or cut off."""
     content = rng.choice(GOOD[form]).encode(rng.choice(ENCODINGS), "replace")
     return content[: rng.choice((None, rng.randrange(len(content))))]
 
 
 def odd(rng, form):
-    """A few events, each with a value that is none, or is extreme."""
+    """Return a file of a few events, each with an invalid or extreme value."""
     lines = []
     for _ in range(rng.randint(1, 4)):
         path = rng.choice((*LEAVES, "extra", "vehicle_static_info", "trip_data.trip_summary"))
@@ -111,7 +111,7 @@ def odd(rng, form):
 
 
 def huge(rng, form):
-    """A file of one event and a value of a few MB."""
+    """Return a file of one event with a value of a few MB."""
     million = rng.randint(1, 3) * 10**6
     value = rng.choice(("x", '\\"', "\\\\", "🚗", "9", "[", "{}", " ", '"', ",", "\x00")) * million
     text = event(f"huge {rng.random()}", {rng.choice(("extra", "carChassis")): "@"})
@@ -119,7 +119,7 @@ def huge(rng, form):
     return (f"event_id,carChassis\nhuge,{value}" if form == "csv" else text).encode()
 
 
-# ---- and events that are well-formed, and must come out as they went in
+# ---- well-formed events, whose values must not change
 
 TEXT_COLUMNS = {
     "event_id": "event_id",
@@ -134,15 +134,15 @@ TEXT_COLUMNS = {
 
 
 def scraps(rng):
-    """A text that is some of the scraps."""
+    """Return a text of one to four scraps."""
     return "".join(rng.choices(SCRAPS, k=rng.randint(1, 4)))
 
 
 def hostile(rng, form, number):
-    """A file of one event whose texts, and whose other keys, are scraps; and those texts."""
+    """Return a file of one event whose texts and extra keys are scraps, and the expected texts."""
     texts = {path: scraps(rng) for path in TEXT_COLUMNS}
     texts["event_id"] = f"{number} {texts['event_id']}"
-    texts["carChassis"] = f"x{texts['carChassis']}"  # so that it is not blank
+    texts["carChassis"] = f"x{texts['carChassis']}"  # not blank
     more = {f"x{scraps(rng)}": scraps(rng) for _ in range(2)}
     if form == "csv":
         cells = {**more, **texts, "event_primary_timestamp": "2025-11-04T14:30:00Z"}
@@ -158,12 +158,12 @@ def hostile(rng, form, number):
 
 # ---- the landing folder
 
-# What once went wrong.
+# Regressions.
 KNOWN = {
-    # Two records of one hash: their file and text, with a bar between, are the same.
+    # Two records with the same hash if file and text are joined with a bar.
     "bar.jsonl": b"bar.jsonl|x",
     "bar.jsonl|bar.jsonl": b"x",
-    # Two values that close, and open again, the array in which Silver reads a record.
+    # Two values that close and reopen the array that Silver wraps around a record.
     "reopened.jsonl": f'{event("first")}],"more":[{event("second")}'.encode(),
     "replaced.jsonl": f'{event("third")}],"events":[{event("fourth")}'.encode(),
 }
@@ -171,19 +171,19 @@ KNOWN = {
 
 @dataclass
 class Landing:
-    """Files by name; of the hostile events among them, what is expected in Silver."""
+    """Landing files by name, and the Silver values expected for the hostile events among them."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     events: list[dict[str, str]] = field(default_factory=list)
 
 
 def make_landing(seed, number):
-    """So many files, made by chance; the same for the same seed."""
+    """Return `number` random files. The same seed gives the same files."""
     rng = Random(seed)
     landing = Landing(dict(KNOWN))
     for place in range(number):
         form = rng.choice(FORMS)
-        # The one character that no name holds.
+        # The only character that a file name cannot contain.
         scrap = scraps(rng).replace("/", "")
         name = f"{rng.choice(('', 'a b/', 'c=1%20/'))}{place}{scrap}.{form}"
         kind = rng.choices((mutated, recoded, odd, huge, hostile), (40, 10, 25, 0.6, 25))[0]
@@ -200,7 +200,7 @@ def make_landing(seed, number):
     params=["seed_1", pytest.param("any_seed", marks=pytest.mark.full)],
 )
 def landing(request, tmp_path_factory, module_schema):
-    """Files made by chance, in a folder: `files` and `events` as in Landing, `folder`, `schema`."""
+    """Return random landing files: the fields of Landing, with `folder` and `schema`."""
     seed, number = (1, 300) if request.param == "seed_1" else (any_seed(request.node.nodeid), 3000)
     made = make_landing(seed, number)
     folder = tmp_path_factory.mktemp("fuzz")
@@ -213,19 +213,19 @@ def landing(request, tmp_path_factory, module_schema):
 
 @pytest.fixture(scope="module")
 def built(dbt, landing):
-    """One build of all of them, data tests included."""
+    """Build all files once, data tests included."""
     return dbt(*BUILD, schema=landing.schema, landing_path=landing.folder, **AS_OF)
 
 
 @pytest.fixture(scope="module")
 def cache():
-    """What `tables` holds, by schema: its `read` lives no longer than a test."""
+    """Return a cache for `tables`, because the `read` fixture is closed after each test."""
     return {}
 
 
 @pytest.fixture
 def tables(built, read, landing, cache):
-    """The rows of the tables of Bronze and Silver: `bronze`, `silver`, `rejected`."""
+    """Return the rows of Bronze and Silver as `bronze`, `silver` and `rejected`."""
     if not built.success:
         pytest.fail("the build failed: see test_no_file_fails_the_build", pytrace=False)
     if landing.schema not in cache:
@@ -235,16 +235,16 @@ def tables(built, read, landing, cache):
     return cache[landing.schema]
 
 
-# ---- what must be true of it
+# ---- the properties
 
 MARK = "\ufeff"
-# How a text in UTF-16 or UTF-32 begins: with its mark, or with zeros (0) beside characters (a).
+# The first bytes of UTF-16 and UTF-32: a byte order mark, or characters (a) and zero bytes (0).
 MARKS = {MARK.encode(name): name for name in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")}
 SHAPES = {"a000": "utf-32-le", "000a": "utf-32-be", "a0a0": "utf-16-le", "0a0a": "utf-16-be"}
 
 
 def encoding_of(content):
-    """UTF-16 or UTF-32, if the bytes begin so; or None."""
+    """Return the UTF-16 or UTF-32 encoding that the first bytes indicate, or None."""
     for mark, name in MARKS.items():
         if content.startswith(mark):
             return name
@@ -256,7 +256,7 @@ def encoding_of(content):
 
 
 def text_of(content):
-    """What a file's bytes say; what is no text is a half of a character."""
+    """Decode a file. Bytes that are not valid text become lone surrogates."""
     encoding = encoding_of(content)
     if encoding is None:
         return content.decode("utf-8-sig", "surrogateescape")
@@ -270,7 +270,7 @@ def text_of(content):
 
 
 def ways_to_show(text):
-    """How a record of that text is shown: as it is or, if it is no text, by bytes or numbers."""
+    """Yield the forms in which a record can be stored: as is, or with invalid text escaped."""
     yield text
     if re.search("[\ud800-\udfff]", text):
         yield text.encode("utf-8", "backslashreplace").decode()
@@ -279,7 +279,7 @@ def ways_to_show(text):
 
 
 def sent(records, text):
-    """The records as they stand in the text, where they are shown in another way."""
+    """Yield (record, original text) for each record that is stored in another form."""
     shown = [record for record in records if record not in text]
     for record in shown:
         with suppress(UnicodeError):
@@ -288,7 +288,7 @@ def sent(records, text):
 
 
 def is_lines(text, records):
-    """Are the records the lines of a text, less blank ones and the marks they begin with?"""
+    """Return whether the records are the non-blank lines of the text, without byte order marks."""
     lines = [line.lstrip(MARK) for line in re.split("\r\n?|\n", text)]
     lines = [line for line in lines if re.search(r"\S", line, re.ASCII)]
     return len(lines) == len(records) and all(
@@ -299,12 +299,12 @@ def is_lines(text, records):
 
 
 def squeezed(text):
-    """Text without white space, and marks of its encoding."""
+    """Return the text without white space and byte order marks."""
     return "".join(text.replace(MARK, "").split())
 
 
 def is_json_of(text, records):
-    """Are the records all that the text holds, in order, save brackets and commas around them?"""
+    """Return whether the records, with brackets and commas between them, are the whole text."""
     text, position = squeezed(text), 0
     for record in map(squeezed, records):
         found = text.find(record, position)
@@ -315,8 +315,8 @@ def is_json_of(text, records):
 
 
 def is_csv_of(text, records):
-    """Are the records all that the text holds, in order, save one row, the header?"""
-    # A row is a line, or goes on to the next within quotes.
+    """Return whether the records and one header row are the whole text, in order."""
+    # A row is one line, or continues on the next line within quotes.
     rows = re.findall(r"[^\r\n]+", text) + re.findall(r'(?:"[^"]*"|[^"\r\n])+', text)
     rows = {"", *map(squeezed, rows)}
     text, records = squeezed(text), list(map(squeezed, records))
@@ -352,7 +352,7 @@ def test_bronze_holds_all_that_the_files_hold(tables, landing):
 
 
 def event_of(record):
-    """The JSON object that a Bronze record is; numbers are texts, and no key comes twice."""
+    """Parse a Bronze record as a JSON object. Numbers stay texts, and keys must be unique."""
 
     def once(pairs):
         assert len(dict(pairs)) == len(pairs), record
@@ -365,7 +365,7 @@ def event_of(record):
 
 
 def text_at(event, path):
-    """The text in an event at a path: what is sent for it, character for character."""
+    """Return the value at a dotted path as the text that was sent."""
     for name in path.split("."):
         event = (event or {}).get(name)
     return str(event).lower() if isinstance(event, bool) else event

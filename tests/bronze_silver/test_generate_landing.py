@@ -1,6 +1,6 @@
-"""The landing generator: reproducible, a plausible fleet, and realistic defects.
+"""The landing generator: reproducible output, a plausible fleet, and realistic defects.
 
-What it writes is read here by a strict reader that shares no code with it.
+The output is checked with a strict reader that shares no code with the generator.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.quick
 
 PROJECT = Path(__file__).parents[2]
 
-# A real event: every key in its order, every value of its type.
+# A real event, with every key in order and a value of each type.
 REAL_EVENT = json.loads("""
 {
   "event_id": "evt_7115213a-1719-4072-8f7f-6743323c277c",
@@ -83,7 +83,7 @@ REQUIRED = ("event_id", "carChassis", "event_primary_timestamp")
 
 
 def flat(event: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The values of an object by their dotted paths, in its order."""
+    """Return the values of an object by dotted path, in the order of its keys."""
     values: dict[str, Any] = {}
     for key, value in event.items():
         if isinstance(value, dict):
@@ -97,7 +97,11 @@ REAL_VALUES = flat(REAL_EVENT)
 
 
 def check(values: dict[str, Any]) -> dict[str, Any]:
-    """`values` by path without the unknown ones, or ValueError where an event cannot be read."""
+    """Return `values` without nulls.
+
+    Raises:
+        ValueError: If a required value is missing or a value has the wrong type.
+    """
     values = {path: value for path, value in values.items() if value is not None}
     if missing := [key for key in REQUIRED if key not in values]:
         raise ValueError(f"lacks {missing}")
@@ -130,7 +134,7 @@ def parse_cells(cells: dict[str, str]) -> dict[str, Any]:
 
 
 def read(folder: Path) -> list[dict[str, Any] | None]:
-    """The records of the landing files in `folder` in their order; None for an unreadable one."""
+    """Return the records of the landing files in order, with None for an unreadable record."""
     records: list[dict[str, Any] | None] = []
     for path in sorted(folder.rglob("*.*")):
         if path.suffix == ".csv":
@@ -141,7 +145,7 @@ def read(folder: Path) -> list[dict[str, Any] | None]:
         elif path.suffix == ".json":
             raw = [(parse_json, text)]
         else:
-            # Not splitlines(): it knows more ends of lines than the format does.
+            # splitlines() would split at more characters than JSON Lines does.
             raw = [(parse_json, line) for line in path.read_text("utf-8").split("\n")[:-1]]
         for parse, record in raw:
             try:
@@ -158,7 +162,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def make(tmp_path, capsys):
-    """A function that runs the generator and returns its folder and its line of counts."""
+    """Return a function that runs the generator and returns its folder and its counts."""
 
     def run(name: str, arguments: str) -> tuple[Path, dict[str, int]]:
         out = tmp_path / name
@@ -271,7 +275,7 @@ def test_duplicates_are_identical_or_later_corrections(make):
 
 def test_events_arrive_in_order_except_the_late_ones(make):
     out, counts = make("out", "--events 10000 --cars 40 --events-per-file 500")
-    newest: list[str] = [""]  # after so many records
+    newest: list[str] = [""]  # the newest time after each record
     late = far = 0
     for place, record in enumerate(read(out)):
         time = record["event_primary_timestamp"]
@@ -283,7 +287,7 @@ def test_events_arrive_in_order_except_the_late_ones(make):
         newest.append(max(newest[-1], time))
     assert late == counts["late"]
     assert 50 <= late <= 150
-    # At least a file late, but for those that the end of the run brought in.
+    # Late records come at least one file later, except those flushed at the end of the run.
     assert far >= 0.8 * late
 
 
@@ -294,7 +298,7 @@ def test_an_event_has_the_shape_of_a_real_one(make):
     without_rental = [path for path in REAL_VALUES if "rental_agreement" not in path]
     for line in text.splitlines():
         event = json.loads(line)
-        # The template that is filled writes what json itself would.
+        # The generator fills a template. Its output must match that of json.dumps.
         assert json.dumps(event, ensure_ascii=False, separators=(",", ":")) == line
         values = flat(event)
         absent += "current_rental_agreement" not in event
@@ -363,7 +367,7 @@ def test_fleet_is_plausible(make, size):
                 assert 6 < km / trip["tripFuelLiters"] < 30
         refills = 0
         for before, after in pairwise(trips):
-            # The odometer grows by the trip, less what the floor takes away.
+            # The odometer grows by the trip distance, up to rounding down.
             grown = after["currentMileage"] - before["currentMileage"]
             assert abs(grown - after["tripMileage"]) < 1
             assert before["tripEndTimestamp"] < after["tripStartTimestamp"]

@@ -1,4 +1,4 @@
-"""New records are found by builds and file versions, not by a clock, which may be wrong."""
+"""New records are found by build and file version, because clocks can be wrong."""
 
 import importlib.util
 import os
@@ -13,13 +13,13 @@ from tests.support.dbt_runner import ROOT, environment
 from tests.support.events import AS_OF, event
 
 MODELS = ("bronze_car_events", "stg_car_events", "silver_car_telemetry", "silver_rejected_events")
-# 02:15 in Berlin, the first time that it is.
+# 02:15 in Berlin, for the first of two times that day.
 TWICE = datetime(2026, 10, 25, 0, 15, tzinfo=timezone.utc)
 
 
 @pytest.fixture
 def in_berlin():
-    """This process is in Berlin, where the hour from 2 to 3 comes twice that day."""
+    """Set the time zone to Berlin, where the hour from 2 to 3 occurs twice on that day."""
     with environment(TZ="Europe/Berlin"):
         time.tzset()
         yield
@@ -45,7 +45,7 @@ def test_a_late_commit_and_an_hour_that_comes_twice(dbt, read, spark, tmp_path, 
     build()
     assert read(f"{schema}_bronze", "bronze_car_events") == bronze
 
-    # As of a build that began before the others, and is committed after them.
+    # A build that started before the others but commits after them.
     late = """
         select concat('late ', record_id) as record_id, source_file, file_modified_at,
             file_size_bytes, record_number, replace(raw_record, '"b"', '"late"') as raw_record,
@@ -61,7 +61,7 @@ def test_a_late_commit_and_an_hour_that_comes_twice(dbt, read, spark, tmp_path, 
 
 
 def test_a_record_of_no_file_stops_the_build(spark, tmp_path):
-    """Where Spark spells the name of a line's file in a way that nobody has foreseen."""
+    """Spark may report the path of a file in a form that the model does not expect."""
     path = ROOT / "models/bronze/bronze_car_events.py"
     spec = importlib.util.spec_from_file_location("bronze", path)
     bronze = importlib.util.module_from_spec(spec)

@@ -1,7 +1,7 @@
-"""The fast parsing path of `stg_car_events` gives the same values as the careful one.
+"""The fast parsing path of `stg_car_events` gives the same values as the careful path.
 
-Both read the same records: plain events, and some with one or two changes that a quick way may be
-wrong about. What is expected comes from the model itself, with its quick ways closed.
+Both paths read the same records: plain events, and events with one or two changes that the fast
+path could get wrong. The careful path is the model's own SQL with the fast paths disabled.
 """
 
 import io
@@ -19,16 +19,16 @@ COLUMNS = (
     "record_id string, source_file string, ingested_at timestamp, raw_record string, "
     "csv_as_json string, read_error string"
 )
-# Each quick way in the model's SQL, and what closes it.
+# Each fast path in the model's SQL, and the replacement that disables it.
 QUICK = {
-    # Numbers that the parser reads as numbers: there is no such element.
+    # Numbers that the parser reads as numbers: the element does not exist.
     ".events[0] as numbers": ".events[99] as numbers",
-    # No key but those that were read, by the colons: they are counted by patterns.
+    # Unknown keys, detected by the number of colons: always count them by pattern.
     r"if(contains(event_json, '\\'), regexp_count(": "if(true, regexp_count(",
-    # Times as Spark reads them: the pattern fits none.
+    # Timestamps that Spark can cast: the pattern never matches.
     "rlike '^(?!0000)": "rlike '^(?!)",
 }
-# In the place of a value. Some are none, some are another type's, some are read as another value.
+# Replacements for a value: invalid ones, ones of another type, and ones read as another value.
 # fmt: off
 VALUES = [
     "null", "true", "false", "{}", "[]", '""', '" "', "0", "-0", "-0.0", "1.10", "1e2", "1E400",
@@ -48,13 +48,13 @@ VALUES = [
     '"0000-01-01"', '"0001-01-01"', '"2025-11-4"', '"2025-11-04 "', '"2025"', '"2025-11"',
     "20251104",
 ]
-# In the place of a key, or before it.
+# Replacements for a key, or text before it.
 KEYS = [
     '"x":1,{}', '"x":"y",{}', '"x":null,{}', '"x":{{"event_id":"z"}},{}', '"{name}":1,{}',
     '"{name}":"y",{}', '"{name}":null,{}', '"x:y":1,{}', '"":1,{}', '"{name} ":1,{}',
     '"\\u0065vent_id":"z",{}', " {}", "\n\t{}", '"x":"y:z",{}', '"x":[1],{}',
 ]
-# Of a whole record.
+# Replacements for the whole record.
 WHOLE = [
     "{} ", " {}", "\ufeff{}", "{}{{}}", "{}x", "{},{}", "[{}]", "{}]", "{}],[{}",
     "{}],\"more\":[{}", '{{"a":{}}}', "{}}}", "", "null", "1", '"text"', "{{}}", "{}\x00",
@@ -63,7 +63,7 @@ WHOLE = [
 
 
 def plain_events() -> list[str]:
-    """Lines of the generator, without what it spoils."""
+    """Return valid lines from the generator."""
     text = io.StringIO()
     options = ["--events", "30", "--cars", "9", "--seed", "4", "--corrupt", "0", "--out", "unused"]
     WRITERS["jsonl"](text, feed(parse_args(options), Counter()))
@@ -71,7 +71,7 @@ def plain_events() -> list[str]:
 
 
 def changed(text: str, rng: Random) -> str:
-    """An event with one of its values, its keys, or the whole of it changed."""
+    """Return the event with a change to one value, one key, or the whole text."""
     kind = rng.random()
     if kind < 0.15:
         return rng.choice(WHOLE).format(text, text)
@@ -89,7 +89,7 @@ def changed(text: str, rng: Random) -> str:
 
 
 def records(rng: Random, number: int) -> list[tuple]:
-    """Rows of Bronze: as they were sent, or with one or two changes."""
+    """Return rows of Bronze, unchanged or with one or two changes."""
     lines = plain_events()
     texts = [*lines, *WHOLE]
     for _ in range(number):
@@ -103,7 +103,7 @@ def records(rng: Random, number: int) -> list[tuple]:
 
 @pytest.fixture(scope="module")
 def ways(dbt):
-    """The model's SQL on the view `sent`: as it is, and with its quick ways closed."""
+    """Return the model's SQL on the view `sent`, as it is and with the fast paths disabled."""
     result = dbt("compile", "--no-introspect", "--select", "stg_car_events")
     assert result.success, result.text
     code = result.code["stg_car_events"]
@@ -137,7 +137,7 @@ def test_both_ways_give_the_same_values(spark, ways, seed, request):
 
 
 def test_the_quick_ways_are_taken(spark, dbt, ways):
-    """By each number, each time and each object that the generator sends."""
+    """The fast path reads every number, time and object that the generator sends."""
     lines = plain_events()
     rows = [(str(number), "a", None, text, None, None) for number, text in enumerate(lines)]
     spark.createDataFrame(rows, COLUMNS).createOrReplaceTempView("sent")

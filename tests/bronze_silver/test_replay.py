@@ -1,4 +1,4 @@
-"""Rejected events are replayed as in docs/operations.md: a corrected file, or corrected parsing."""
+"""Rejected events are replayed as docs/operations.md says: fix the file, or fix the parsing."""
 
 from tests.support.dbt_runner import ROOT
 from tests.support.published import BUILD_TABLES
@@ -30,14 +30,14 @@ def test_a_corrected_file_and_a_corrected_reading(dbt, read, tmp_path, schema):
     assert "e1" not in others
     assert BROKEN.strip() in also_rejected
 
-    # The file was wrong.
+    # The file is corrected.
     (tmp_path / "bad.jsonl").write_text(WHOLE)
     build()
     assert events() == sorted([*others, "e1"])
-    assert rejected() == also_rejected  # what was rejected stays on record
+    assert rejected() == also_rejected  # a rejected record stays in the table
     gold = read(f"{schema}_gold", "gold_car_current_state")
 
-    # The reading was wrong, as if: Silver reads all of Bronze again.
+    # As after a corrected parser: Silver reads all of Bronze again.
     build("--full-refresh", "--select", "stg_car_events+")
     assert events() == sorted([*others, "e1"])
     assert rejected() == also_rejected

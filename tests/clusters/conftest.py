@@ -1,4 +1,4 @@
-"""Servers that the tests of this folder share."""
+"""Servers shared by the tests in this folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.spark_cluster import spark_cluster
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory) -> Iterator[str]:
-    """The URL of an S3 server."""
+    """Yield the URL of an S3 server."""
     base = tmp_path_factory.getbasetemp()
     with TemporaryDirectory(dir=base) as folder, object_store(Path(folder)) as url:
         yield url
@@ -22,7 +22,7 @@ def store(tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory) -> Iterator[str]:
-    """The URL of the master of a standalone cluster with two workers."""
+    """Yield the master URL of a standalone cluster with two workers."""
     base = tmp_path_factory.getbasetemp()
     with TemporaryDirectory(dir=base) as folder, spark_cluster(Path(folder)) as master:
         yield master
@@ -30,7 +30,7 @@ def cluster(tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def local_builds(dbt, tmp_path_factory) -> list[dict[str, list[tuple]]]:
-    """The rows of this project's tables after each of two local builds."""
+    """Return the rows of this project's tables after each of two local builds."""
     landing = tmp_path_factory.mktemp("landing")
     found = []
     for files in landings():

@@ -1,6 +1,6 @@
-"""A standalone cluster of real Spark, whose workers have another Python environment and no project.
+"""A standalone Spark cluster whose workers have another Python environment, without the project.
 
-The lines of docs/clusters.md are run as they stand there, but for hosts and sizes.
+The commands of docs/clusters.md run as they are, except for hosts and sizes.
 """
 
 import os
@@ -65,7 +65,7 @@ def model(dbt, spark):
 
 
 class Small:
-    """A project with a landing folder and tables on a disk that driver and workers share."""
+    """A project whose landing folder and tables are on a disk shared by driver and workers."""
 
     def __init__(self, folder: Path, master: str) -> None:
         self.project, self.shared = folder / "project", folder / "shared"
@@ -79,7 +79,7 @@ class Small:
         ours = ("LAKEHOUSE_", "DBT_", "SPARK_", "PYSPARK_")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         self.environment = clean | {
-            # `python3` of the driver's environment; each worker has another one.
+            # The driver uses the `python3` of its environment. Each worker has another environment.
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "JAVA_HOME": str(find_java_home()),
             "DBT_PROFILES_DIR": str(ROOT),
@@ -92,7 +92,7 @@ class Small:
         }
 
     def run(self, *command: object, **variables: str) -> str:
-        """Run a command that builds the project. Return its output."""
+        """Run a command that builds the project, and return its output."""
         options = ["--vars", f"landing_path: file://{self.shared}/landing"]
         done = subprocess.run(
             [*map(str, command), "build", "--target", "cluster", *options],
@@ -102,7 +102,7 @@ class Small:
         return done.stdout
 
     def rows(self) -> list[dict]:
-        """The rows of the model."""
+        """Return the rows of the model."""
         table = published("cluster.gold_loud", self.shared)
         return sorted(table.scan().to_arrow().to_pylist(), key=lambda row: row["name"])
 
@@ -122,7 +122,7 @@ def test_functions_of_models_run_on_workers_that_lack_the_project(cluster, tmp_p
         assert row["told_3"].endswith("/dbt_project_code.zip/words/loud.py")
         assert row["on_the_driver"] == str(small.project / "words/loud.py")
 
-    # A path names a folder of each machine.
+    # A local path would be a different folder on each machine.
     told = small.run(*dbt, LAKEHOUSE_CHECKPOINTS=".lakehouse/checkpoints")
     assert (
         f"spark.checkpoint.dir is {small.project}/.lakehouse/checkpoints, and the executors"
@@ -131,7 +131,7 @@ def test_functions_of_models_run_on_workers_that_lack_the_project(cluster, tmp_p
 
 @pytest.mark.engines
 def test_spark_submit_starts_dbt(cluster, tmp_path):
-    """By the command and the program of the page."""
+    """The command and the program of docs/clusters.md start dbt."""
     small = Small(tmp_path, cluster)
     (command,) = re.findall(r"^spark-submit .*$", PAGE.replace("\\\n", ""), re.M)
     jar = bundled_iceberg_jar()

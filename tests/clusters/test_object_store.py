@@ -1,4 +1,4 @@
-"""Landing files, tables and checkpoints on an S3 server, as docs/clusters.md describes it."""
+"""Landing files, tables and checkpoints on an S3 server, as in docs/clusters.md."""
 
 import re
 
@@ -12,7 +12,7 @@ TOOL = "dbt_spark_contracts"
 @pytest.mark.engines
 @pytest.mark.full
 def test_this_project_on_an_object_store(store, local_builds, tmp_path):
-    """Builds, a build that is held back, published and rolled back, and maintenance."""
+    """Build, hold a build back, publish it, roll it back, and maintain the tables."""
     lakehouse = LakehouseOnS3(store, "fleet", tmp_path, "local[2]")
     first, second = landings()
     for name, content in first.items():
@@ -20,7 +20,7 @@ def test_this_project_on_an_object_store(store, local_builds, tmp_path):
     assert "Published 8 tables" in lakehouse.build(as_of_date=AS_OF)
     assert lakehouse.rows() == local_builds[0]
 
-    # A new file and a changed one. All events are old, which this build takes for an error.
+    # A new file and a changed one. This build fails because all events are too old.
     for name, content in second.items():
         lakehouse.land(name, content)
     told = lakehouse.build(
@@ -31,7 +31,7 @@ def test_this_project_on_an_object_store(store, local_builds, tmp_path):
     )
     (branch,) = re.findall(r"held back on the branch (\w+)", told)
     assert lakehouse.rows() == local_builds[0]
-    # The test that failed is Silver's: Gold was not built.
+    # The failing test is on Silver, so Gold was not built.
     told = lakehouse.run(TOOL, "publish", branch)
     assert "Published 5 tables" in told
     found = lakehouse.rows()
@@ -45,13 +45,13 @@ def test_this_project_on_an_object_store(store, local_builds, tmp_path):
     assert lakehouse.rows() == local_builds[1], told
 
     runs = re.findall(r"published +(dbt_\w+)", lakehouse.run(TOOL, "history"))
-    run = runs[-1]  # the newest is first
+    run = runs[-1]  # the newest is listed first
     told = lakehouse.run(TOOL, "roll-back", run)
     assert lakehouse.rows() == local_builds[0], told
 
     told = lakehouse.run(TOOL, "erase", "--column", "car_chassis", "--value", "nobody's")
     assert "Nothing holds it." in told
-    # Checkpoints are gone, and nothing lies on this machine.
+    # All checkpoints are deleted, and no table data is on the local disk.
     assert lakehouse.keys("checkpoints/") == []
     assert {file.name for file in tmp_path.iterdir()} == {
         *("catalog.db", "logs", "profiles.yml", "target")

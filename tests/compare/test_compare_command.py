@@ -1,4 +1,4 @@
-"""`dbt-spark-contracts compare`: its arguments, its results, and its errors."""
+"""`dbt-spark-contracts compare`: arguments, results and errors."""
 
 import json
 import re
@@ -64,7 +64,7 @@ select * from {{ model }} where {{ column_name }} > {{ most }}
 }
 
 
-# What has landed before the second build: another fact of each car, and a car more.
+# The seed before the second build: another fact for each car, and one more car.
 LANDED = "id,fact\n0,3\n1,3\n2,3\n3,3\n4,3\n"
 
 
@@ -72,11 +72,12 @@ class Small:
     """The project above, built three times: published twice, and held back once.
 
     Attributes:
-        dbt: dbt on it.
-        schema: Where its tables are.
-        first: The snapshot of the first build.
-        run: The name of that build's run.
-        between: A time between the first and the second.
+        dbt: A function that runs dbt on the project.
+        schema: The schema of its tables.
+        cars: The full name of the table `cars`.
+        first: The snapshot ID of the first build.
+        run: The run name of the first build.
+        between: A time between the first and the second build.
         branch: The branch of the third build.
     """
 
@@ -104,7 +105,7 @@ class Small:
         return tables.newest_snapshot(self.spark, self.cars, None)
 
     def compare(self, old, new, *options):
-        """The exit code of a comparison."""
+        """Run a comparison and return its exit code."""
         arguments = map(str, ("--old", old, "--new", new, *options))
         return self.dbt.tool("compare", *arguments, schema=self.schema)
 
@@ -116,7 +117,7 @@ def small(dbt, spark, tmp_path_factory, module_schema):
 
 @pytest.fixture(scope="module")
 def found_by(small, spark):
-    """A function that finds what words mean."""
+    """Return a function that resolves the name of a table, version or path."""
     settings = {"LAKEHOUSE_HOME": str(small.dbt.home), "LAKEHOUSE_SCHEMA": small.schema}
     with environment(**settings):
         opened = open_project(Place(small.dbt.project_dir, ROOT, "ci"))
@@ -126,7 +127,7 @@ def found_by(small, spark):
 
 @pytest.fixture
 def answer(small, capsys):
-    """A function that compares, and gives the exit code with the report that programs read."""
+    """Return a function that compares, and returns the exit code with the JSON report or error."""
 
     def compare(old, new, *options):
         capsys.readouterr()
@@ -139,7 +140,7 @@ def answer(small, capsys):
 
 @pytest.fixture
 def parquet(spark, tmp_path):
-    """A function that writes the rows of a query as Parquet files, and gives their folder."""
+    """Return a function that writes the rows of a query to Parquet and returns the folder."""
 
     def write(query, partition_by=(), name="old"):
         folder = tmp_path / name
@@ -164,7 +165,7 @@ def test_a_held_back_branch_beside_what_readers_see(small, answer):
     assert [column["name"] for column in found["columns"]["changed"]] == ["worth", "secret"]
     assert found["rows"]["only_new"] == {"rows": 1, "keys": 1, "examples": [["4"]]}
     worth = found["columns"]["changed"][0]
-    assert worth["rows"] == 3  # of the car 0 it is 0 in both
+    assert worth["rows"] == 3  # for car 0 it is 0 in both
     assert worth["examples"][0] == {"key": ["1"], "old": "2.0", "new": "6.0"}
 
 
@@ -193,7 +194,7 @@ def test_words_for_a_version(small, found_by, words):
 
 
 def test_column_of_a_held_back_build_is_visible(spark, small, answer):
-    """It is in the branch's snapshot, and on no branch that can be queried."""
+    """The column is in the branch's snapshot, but not in the current schema that queries use."""
     name = f"{small.schema}.wider"
     spark.sql(f"create table {name} using iceberg as select 1 as id")
     spark.sql(f"alter table {name} add column added int")
@@ -276,10 +277,10 @@ def test_a_tolerance_and_a_null_key(answer, parquet):
     code, error = answer(near, "cars", *options)
     assert (code, error) == (2, "Cannot compare: --ignore id2: neither table has such a column")
     code, found = answer(near, "cars", *options[:2], *options[4:])
-    assert (code, found["rows"]["within_tolerance"]) == (1, 5)  # id is of another type
+    assert (code, found["rows"]["within_tolerance"]) == (1, 5)  # id has another type
 
 
-# ---- what is not shown
+# ---- hidden values
 
 
 def test_values_of_marked_columns_are_not_shown(small, answer, parquet, capsys, tmp_path):
@@ -295,16 +296,16 @@ def test_values_of_marked_columns_are_not_shown(small, answer, parquet, capsys, 
         assert "secret1" not in shown and "7777" not in shown
     code, found = answer(old, "cars", "--show-marked")
     assert found["columns"]["changed"][0]["examples"][0]["new"] == "secret03"
-    # A marked key is no example either.
+    # The values of a marked key are not shown either.
     code, found = answer(f"cars@{small.first}", "cars", "--key", "secret")
     assert found["rows"]["only_old"] == {"rows": 4, "keys": 4, "examples": []}
 
 
-# ---- what the code explains
+# ---- differences explained by code changes
 
 
 def test_what_a_change_of_the_code_explains(small, answer):
-    """`worth` is computed differently now; of `secret` only the data are others."""
+    """The code of `worth` has changed. For `secret`, only the data has."""
     folder = small.dbt.project_dir
     lineage = ("--lineage-before", folder / "before.json")
     code, found = answer(f"cars@{small.first}", "cars", *lineage)
@@ -352,13 +353,13 @@ def test_what_the_change_since_a_commit_explains(dbt, spark, tmp_path, schema, c
     assert found["explained_by"].startswith("the code since main (")
 
 
-# ---- what the documentation says
+# ---- the documentation
 
 COMMAND = re.compile(r"^    uv run dbt-spark-contracts (compare (?:.*\\\n)*.*)", re.MULTILINE)
 
 
 def documented():
-    """The commands of the documentation, but for those with a commit: see above."""
+    """Return the documented commands, except those with --base, which is tested above."""
     pages = [ROOT / "docs/compare.md", ROOT / "docs/operations.md"]
     texts = [page.read_text(encoding="utf-8") for page in pages]
     found = [each.replace("\\\n", " ") for text in texts for each in COMMAND.findall(text)]
@@ -368,7 +369,7 @@ def documented():
 
 @pytest.mark.parametrize("command", documented())
 def test_each_documented_command_runs(small, parquet, capsys, tmp_path, command):
-    """With the names of the small project."""
+    """The names in the command are replaced by those of the small project."""
     run_named = re.search(r"@(dbt_\w+)", command)
     names = {
         "/data/old_gold": parquet(f"{CARS} from range(4)"),
@@ -388,7 +389,7 @@ def test_each_documented_command_runs(small, parquet, capsys, tmp_path, command)
     assert out.splitlines()[0].startswith("old  "), err
 
 
-# ---- what cannot be compared
+# ---- errors
 
 
 @pytest.mark.parametrize(

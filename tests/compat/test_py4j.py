@@ -1,4 +1,4 @@
-"""py4j looks a Java name up once, and logs no interrupt."""
+"""py4j looks up each Java name once, and does not log interrupts."""
 
 import logging
 
@@ -10,13 +10,13 @@ from py4j.java_gateway import GatewayClient, JavaClass, JavaPackage
 
 @pytest.fixture
 def view(spark):
-    """A view of Java's classes that has been asked for none."""
+    """Return a new view of the JVM, without cached names."""
     return spark.sparkContext._gateway.new_jvm_view("test")
 
 
 @pytest.fixture
 def asked(view, monkeypatch):
-    """What Java is asked from here on."""
+    """Return the list of commands that are sent to Java from now on."""
     client, commands = view._gateway_client, []
     send = client.send_command
 
@@ -31,7 +31,7 @@ def asked(view, monkeypatch):
 def test_java_is_asked_once_for_a_class_and_its_methods(view, asked):
     assert view.java.lang.Math.max(1, 2) == 2
     first = [*asked]
-    assert len(first) == 5  # java, java.lang, java.lang.Math, its max, the call
+    assert len(first) == 5  # java, java.lang, java.lang.Math, its method max, and the call
     asked.clear()
     assert view.java.lang.Math.max(1, 3) == 3
     assert asked == [first[-1].replace("i2", "i3")]
@@ -58,7 +58,7 @@ def gone(*_):
 
 
 class Socket:
-    """A connection that Java has closed."""
+    """A socket whose connection Java has closed."""
 
     sendall = gone
 
@@ -69,7 +69,7 @@ class Socket:
 
 
 class Connection:
-    """py4j's connection, interrupted while it waits for Java."""
+    """A py4j connection that is interrupted while it waits for Java."""
 
     is_connected, stream, socket = True, None, Socket()
     shutdown_socket = ClientServerConnection.shutdown_socket
@@ -79,7 +79,7 @@ class Connection:
 
 
 class Client:
-    """What sends a command over the connection."""
+    """A gateway client that sends commands over the connection."""
 
     deque = ()
     send_command = GatewayClient.send_command

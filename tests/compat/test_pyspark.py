@@ -1,4 +1,4 @@
-"""Each private name of pyspark and Iceberg that the guard uses exists, and works as expected."""
+"""The private names of pyspark and Iceberg that the guard uses exist, and work as expected."""
 
 import inspect
 import threading
@@ -40,7 +40,7 @@ def test_what_stands_behind_a_session(spark):
 
 @pytest.mark.quick
 def test_pyspark_asks_its_environment_for_a_java():
-    """By the module `os` of its own, which `connect` replaces while it is asked."""
+    """pyspark reads the variables from its module's `os`, which `connect` replaces for the call."""
     assert java_gateway.os.environ
     source = inspect.getsource(java_gateway.launch_gateway)
     for name in ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET"):
@@ -68,7 +68,7 @@ def test_a_threads_commits_carry_its_notes_and_no_other_threads(spark, schema):
     def work(number: int) -> None:
         iceberg.note_on_commits(spark, {"by": f"{number}"})
         both.wait(60)
-        with turn:  # a commit after the other, or one would be tried again
+        with turn:  # one commit at a time, because a conflict would be retried
             spark.sql(f"insert into {schema}.t values ({number})")
             spark.sql(f"delete from {schema}.t where id = {number}")
             iceberg.note_on_commits(spark, {})
@@ -84,7 +84,7 @@ def test_a_threads_commits_carry_its_notes_and_no_other_threads(spark, schema):
 
 
 def test_a_catalog_with_transactions(spark, schema):
-    """This one is none; the fields of one that is are there. publish/test_one_commit.py has it."""
+    """The local catalog has none. tests/publish/test_one_commit.py uses a catalog with them."""
     catalog, _ = iceberg.catalog_and_identifier(spark, f"{schema}.t")
     assert iceberg.catalog_with_transactions(spark, catalog) is None
     names = pyspark.java_classes(spark).org.apache.iceberg
@@ -103,7 +103,7 @@ def test_a_catalog_with_transactions(spark, schema):
 
 
 def test_icebergs_planners_of_rewrites(spark, schema):
-    """They plan what the actions then do: see tests/publish/test_maintenance.py."""
+    """tests/publish/test_maintenance.py checks that the actions do what is planned."""
     spark.sql(f"create namespace {schema}")
     spark.sql(f"create table {schema}.t (id int) using iceberg")
     for _ in range(3):
@@ -122,7 +122,7 @@ def test_icebergs_planners_of_rewrites(spark, schema):
 
 
 def test_single_files_of_a_table_are_read(spark, schema):
-    """Also by a session that writes to a branch, which cannot read Iceberg's `changes`."""
+    """This works in a session that writes to a branch, which cannot read Iceberg's `changes`."""
     spark.sql(f"create namespace {schema}")
     name = f"{schema}.t"
     spark.sql(

@@ -1,4 +1,4 @@
-"""Readers see column changes when the build is published, and not before."""
+"""Readers see column changes when the build is published, not before."""
 
 import json
 import re
@@ -33,7 +33,7 @@ SEED = "id,flag,v\n1,true,5\n2,false,6\n"
 FILES = {
     "dbt_project.yml": yaml.safe_dump(PROJECT),
     "seeds/s.csv": SEED,
-    # Two names for one thing, as people write it: the table's own, and a common table expression.
+    # The name `s` stands for both the table and a common table expression, as in real queries.
     "models/a.sql": "with s as (select * from {{ ref('s') }}) select * from s",
     "models/b.py": "def model(dbt, spark):\n    return dbt.ref('s').select('id', 'v')\n",
     "models/schema.yml": YML,
@@ -43,7 +43,7 @@ OLD = [{"id": 1, "flag": True, "v": 5}, {"id": 2, "flag": False, "v": 6}]
 
 @pytest.fixture
 def project(small_project, schema):
-    """The project above, built once."""
+    """Return a function that runs dbt on the project above, which has been built once."""
     dbt = small_project(FILES)
 
     def command(*args, succeeds=True, **variables):
@@ -70,13 +70,13 @@ def test_a_column_goes_when_the_build_is_published(project, read, spark, schema)
     assert read(schema, "s") == read(schema, "a") == OLD
     assert noted(spark, f"{schema}.s")
 
-    # What the same build reads is without it.
+    # Models of the same build no longer see the column.
     project.write("models/b.py", FILES["models/b.py"].replace("'v'", "'flag'"))
     failed = project("build", succeeds=False)
     assert "`flag` cannot be resolved" in failed.text
     assert read(schema, "s") == OLD
 
-    # A retry goes on with the branch, in a command of its own.
+    # `dbt retry` continues on the branch of the failed build.
     project.write("models/b.py", FILES["models/b.py"])
     project("retry")
     for table in ("s", "a", "b"):
@@ -85,23 +85,23 @@ def test_a_column_goes_when_the_build_is_published(project, read, spark, schema)
 
 
 def test_a_type_changes_when_the_build_is_published(project, read, spark, schema):
-    """And the old values are there until then, and after a build that failed."""
+    """The old values stay until the build is published, also after a failed build."""
     project.seed("id,flag,v\n1,true,5.5\n2,yes,6\n")
     assert "`--full-refresh` lets the table follow" in project("build", succeeds=False).text
     project("build", "--full-refresh", succeeds=False, allowed=9)
     assert read(schema, "s") == read(schema, "a") == OLD
 
-    # Where its columns come from is told by the names to come.
+    # The lineage uses the new column names.
     lineage = json.loads((project.target / "column_lineage.json").read_text())
     (origin,) = lineage["nodes"]["model.small.b"]["columns"]["v"]["origins"]
     assert (origin["node"], origin["column"]) == ("seed.small.s", "v")
 
-    # Another build of a table that reads it, while the first is held back.
+    # While the first build is held back, another build of a table that reads `s` can run.
     project("build", "--select", "b")
     assert [row["v"] for row in read(schema, "b")] == [5, 6]
     assert read(schema, "s") == OLD
 
-    # And the first is no hindrance to one of the same table.
+    # A held-back build does not block another build of the same table.
     project("build", "--full-refresh", "--select", "s", "a", succeeds=False, allowed=9)
     assert read(schema, "s") == read(schema, "a") == OLD
     project("retry", reads_at_the_end="s")
@@ -131,13 +131,13 @@ def test_what_is_not_published_leaves_no_column(project, read, spark, schema):
 
 
 def end_without_a_word(run: Run, settle) -> None:
-    """As a process that is killed: what it has done stays, its lease too, which is not renewed."""
-    run.lease._stop.set()
-    lease._ended.add(run.lease.owner)
+    """End like a killed process: changes stay, and the lease stays but is not renewed."""
+    run.ownership.lease._stop.set()
+    lease._ended.add(run.ownership.lease.owner)
 
 
 def test_a_killed_build_leaves_no_column(project, read, spark, schema, monkeypatch):
-    """What it has changed is undone by the next command that takes the lock."""
+    """The next command that takes the lock undoes the changes."""
     project.seed("id,v,new\n1,x,2\n")
     with monkeypatch.context() as killed:
         killed.setattr(Run, "complete", end_without_a_word)
@@ -147,7 +147,7 @@ def test_a_killed_build_leaves_no_column(project, read, spark, schema, monkeypat
     (row, _) = read(schema, "s")
     assert row.pop("new") is None
     assert [row.pop(name) for name in row.copy() if name.startswith("v__dbt_")] == [None]
-    assert row == OLD[0]  # readers have lost nothing
+    assert row == OLD[0]  # readers still see the old values
 
     result = project("run", "-s", "b")
     assert "was killed before it ended" in result.text
@@ -165,7 +165,7 @@ STRATEGIES = {"merged": "unique_key='id'", "appended": "incremental_strategy='ap
 
 
 def test_an_incremental_models_columns(small_project, read, schema):
-    """One that goes may have held no null; one that the table is partitioned by stays."""
+    """A removed column may have been not null. A removed partition column stays in the table."""
     config = (
         "{{{{ config(materialized='incremental', on_schema_change='sync_all_columns', {}) }}}} "
     )
@@ -195,7 +195,7 @@ def test_an_incremental_models_columns(small_project, read, schema):
 
 
 def test_applied_or_given_up_twice(spark, schema):
-    """As after a kill, which may come in between."""
+    """A kill between two steps can make a command repeat them."""
     spark.sql(f"create namespace {schema}")
     for number, end in enumerate((pending.apply, pending.discard)):
         table = f"{schema}.t{number}"
@@ -242,7 +242,10 @@ ADDING = {
 
 @pytest.fixture
 def adding(small_project, schema):
-    """Three tables that get a column by `more`; `contract` says those of `g` but its id."""
+    """Return a function that runs dbt on three tables that get a column through the var `more`.
+
+    `contract` lists the columns of `g` after its id.
+    """
     dbt = small_project(ADDING)
 
     def command(*args, contract="", **variables):
@@ -279,11 +282,11 @@ def test_a_column_that_a_failed_build_added_is_out_of_sight(adding, spark, schem
     failed = adding("build", contract=TESTED, more=", cast(null as string) as w")
     assert failed.status["w_is_there"] == "fail"
     assert columns_of(spark, schema, "g", "i", "sn") == before
-    # What failed can be looked at, as the last lines say.
+    # The query that dbt prints for a failed test shows the failing rows.
     query = re.search(r"w_is_there failed on 1 rows:\n(.*?)\n[A-Z]", failed.text, re.DOTALL)[1]
     assert len(spark.sql(query).collect()) == 1, query
 
-    # Another one that fails, with another column; and then the older is published.
+    # A second failed build adds another column. Then the older build is published.
     assert not adding("build", contract=V, more=", 5 as v", bad=True).success
     published = adding("run-operation", "publish", "--args", f"{{branch: {failed.branch[1]}}}")
     assert published.success, published.text
@@ -298,7 +301,7 @@ def test_withdrawn_column_does_not_block_the_next_build(adding, spark, read, sch
     assert result.success, result.text
     assert columns_of(spark, schema, "g", "i", "sn") == before
     assert not noted(spark, f"{schema}.g")
-    # Nor one of the same name, of another type.
+    # A column with the same name and another type does not block it either.
     assert not adding("build", contract=W, more=", 'x' as w", bad=True).success
     result = adding("build", contract=W.replace("string", "int"), more=", 7 as w")
     assert result.success, result.text
@@ -333,7 +336,7 @@ def test_column_that_something_else_added_is_reported(adding, spark, schema):
 
 
 def test_a_column_that_the_model_lacks_holds_nulls_from_then_on(adding, read, schema):
-    """Also one that held none so far, as a literal does."""
+    """The column becomes nullable, even if it was not null because a literal filled it."""
     assert adding("build", "-s", "i", more=", 'x' as w").success
     assert adding("build", "-s", "i").success
     rows = sorted(read(schema, "i"), key=str)
@@ -341,7 +344,7 @@ def test_a_column_that_the_model_lacks_holds_nulls_from_then_on(adding, read, sc
 
 
 def test_what_was_never_published_may_become_another(adding, read, schema):
-    """A first build failed: nobody has read a row, and the model may say anything else."""
+    """After a failed first build, no reader depends on the columns, so the model may change."""
     adding.write("models/n.sql", "select {{ var('n', \"1 as id, 'x' as v\") }}")
     adding.write("models/n.yml", N.format("string"))
     failed = adding("build", bad=True)
@@ -349,13 +352,13 @@ def test_what_was_never_published_may_become_another(adding, read, schema):
     adding.write("models/n.yml", N.format("int, constraints: [{type: not_null}]"))
     again = adding("build", n="1 as id, 2 as v", bad=True)
     assert again.status["n"] == "success", again.text
-    # The branch of the first is gone, with all that is on it.
+    # The branch of the first build is gone.
     assert not adding(
         "run-operation", "publish", "--args", f"{{branch: {failed.branch[1]}}}"
     ).success
     assert adding("build", n="1 as id, 2 as v").success
     assert read(schema, "n") == [{"id": 1, "v": 2}]
-    # Once it is published, it is promised.
+    # After publication, the contract is binding.
     adding.write("models/n.yml", N.format("string"))
     refused = adding("build", n="1 as id, 'x' as v")
     assert "v: int not null in the table, string in the contract" in refused.message["n"]

@@ -1,4 +1,4 @@
-r"""Constraints on a column or a model are enforced, or dbt's own warning says that they are not."""
+"""Constraints are enforced, or dbt warns that they are not."""
 
 import pytest
 import yaml
@@ -14,7 +14,7 @@ from values {{ var('rows', "(1, 'a', 'x')") }} as given(id, v, q)
 
 
 def contract(name: str, constraints=(), of_v=(), v="string", **config) -> dict:
-    """A contracted model of the columns id, v and q."""
+    """Return a contracted model with the columns id, v and q."""
     return {
         "name": name,
         "config": {"contract": {"enforced": True}, "on_schema_change": "fail", **config},
@@ -28,7 +28,7 @@ def contract(name: str, constraints=(), of_v=(), v="string", **config) -> dict:
 
 
 def files(*models: dict, language: str = "sql") -> dict[str, str]:
-    """A project of those models, and of what they read."""
+    """Return a project of these models and their parent."""
     code = {f"models/{model['name']}.{language}": CODE[language] for model in models}
     return {
         **code,
@@ -49,7 +49,7 @@ CHECKS = [
 
 @pytest.mark.parametrize("language", ["sql", "py"])
 def test_a_row_that_breaks_a_check_is_not_written(small_project, read, schema, language):
-    """Be it overwritten, merged or appended; a check that is null for it passes."""
+    """This holds for overwrite, merge and append. A check that evaluates to null passes."""
     models = [
         contract("t", CHECKS),
         contract("merged", CHECKS, materialized="incremental", unique_key="id"),
@@ -129,7 +129,7 @@ def test_what_cannot_be_enforced_is_refused(small_project, schema):
 
 
 def test_merge_of_some_columns_combines_two_rows(small_project, read, schema):
-    """Each of which keeps the check."""
+    """Each input row satisfies the check, but the merged row does not."""
     model = contract(
         "t",
         [{"type": "check", "expression": "v <=> q"}],
@@ -162,7 +162,7 @@ def test_merge_of_some_columns_combines_two_rows(small_project, read, schema):
     "hooks", [{}, {"on-run-start": "{{ begin_run() }}", "on-run-end": "{{ end_run() }}"}]
 )
 def test_not_null_may_be_promised_later(small_project, spark, schema, hooks):
-    """Of a table whose rows are all made anew; one that is merged needs --full-refresh for it."""
+    """A full rewrite can add not_null to a table. A merge needs --full-refresh for it."""
     names = {"t": {}, "merged": {"materialized": "incremental", "unique_key": "id"}}
 
     def models(*constraints):

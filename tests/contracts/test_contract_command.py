@@ -1,4 +1,4 @@
-"""`dbt-spark-contracts contract`: generates contracts, and compares them with tables."""
+"""`dbt-spark-contracts contract` generates contracts and compares them with tables."""
 
 import json
 import re
@@ -76,7 +76,7 @@ def model(dbt, spark):
 
 
 class Contracts:
-    """The command on a project."""
+    """The `contract` command on a project."""
 
     def __init__(self, dbt, schema):
         self.dbt = dbt
@@ -85,7 +85,7 @@ class Contracts:
         self.options = ("--project-dir", str(self.folder), "--profiles-dir", str(ROOT))
 
     def __call__(self, *arguments):
-        """How `contract …` ends: its exit code, what it says, and what it says on stderr."""
+        """Run `contract …` and return its exit code, stdout and stderr."""
         said, complained = StringIO(), StringIO()
         with (
             environment(**self.dbt._environment(self.schema)),
@@ -99,7 +99,7 @@ class Contracts:
         return self.dbt("build", *arguments, schema=self.schema)
 
     def models(self, path):
-        """The models of a yml, by their names, with the columns by theirs."""
+        """Return the models of a yml by name, with their columns by name."""
         data = yaml.safe_load((self.folder / path).read_text(encoding="utf-8"))
         return {
             each["name"]: {**each, "columns": {c["name"]: c for c in each.get("columns") or ()}}
@@ -115,14 +115,14 @@ MODELS = ("copies", "kinds", "drivers", "trips")
 
 @pytest.fixture(scope="module")
 def project(dbt, spark, module_schema, tmp_path_factory):
-    """The small project, whose models have no contract."""
+    """Return the command on the small project, whose models have no contract yet."""
     small = make_project(dbt, tmp_path_factory.mktemp("small"), FILES)
     return Contracts(small, module_schema)
 
 
 @pytest.fixture(scope="module")
 def shown(project):
-    """How `contract generate --check` ends for all of them."""
+    """Return the result of `contract generate --check` for all models."""
     ended = project("generate", *MODELS, "--check")
     assert not (project.folder / GOLD).exists()
     return ended
@@ -130,19 +130,19 @@ def shown(project):
 
 @pytest.fixture(scope="module")
 def written(project, shown):
-    """How `contract generate` ends for all of them."""
+    """Return the result of `contract generate` for all models."""
     return project("generate", *MODELS)
 
 
 @pytest.fixture(scope="module")
 def small(project, written):
-    """The small project with its contracts."""
+    """Return the command on the small project with the generated contracts."""
     return project
 
 
 @pytest.fixture
 def as_it_was(small):
-    """Puts the files of the small project back that a test changes."""
+    """Restore the files of the small project after the test."""
     kept = {file: file.read_bytes() for file in (small.folder / "models").rglob("*.*")}
     yield
     for file in (small.folder / "models").rglob("*.*"):
@@ -208,7 +208,7 @@ def test_what_is_written_once_is_not_written_again(small):
 
 @pytest.fixture(scope="module")
 def built(small):
-    """The small project, held against its contracts by a first build and an incremental one."""
+    """Build the small project twice, fully and incrementally, under its contracts."""
     for _ in range(2):
         done = small.build()
         assert done.success, done.text
@@ -229,7 +229,7 @@ def test_a_contract_follows_its_model(small, as_it_was):
         "copies.gone stays in the yml, but the model has no such column: remove it with --remove\n"
     )
     assert stays in said
-    assert small("generate", "copies")[0] == 1  # for the column, which stays
+    assert small("generate", "copies")[0] == 1  # because of the column that stays
     assert "gone" in small.models(GOLD)["copies"]["columns"]
     assert small("generate", "copies", "--remove")[0] == 0
     assert [*small.models(GOLD)["copies"]["columns"]] == ["id", "burnt", "cost"]
@@ -290,20 +290,20 @@ def test_unknown_model_is_one_line(small, name, reason):
 
 @pytest.fixture
 def far_away(spark, tmp_path):
-    """A table of another catalog."""
+    """Create a table in another catalog."""
     catalog = "spark.sql.catalog.far_away"
     settings = {catalog: "org.apache.iceberg.spark.SparkCatalog", f"{catalog}.type": "hadoop"}
     for name, value in {**settings, f"{catalog}.warehouse": str(tmp_path)}.items():
         spark.conf.set(name, value)
     spark.sql("create table far_away.n.t (a int) using iceberg")
     yield
-    assert spark.table("far_away.n.t").columns == ["a"]  # it is as it was
+    assert spark.table("far_away.n.t").columns == ["a"]  # the table is unchanged
     for name in (*settings, f"{catalog}.warehouse"):
         spark.conf.unset(name)
 
 
 def test_a_contract_of_an_incremental_model_names_what_dbt_asks_of_it(small, as_it_was, far_away):
-    """It has no contract by the project, and reads a table of another catalog."""
+    """The project enforces no contract for the model, which reads from another catalog."""
     loose = small.folder / "models/loose"
     loose.mkdir()
     (loose / "other.sql").write_text(
@@ -357,7 +357,7 @@ LAYERS = {layer: f"models/{layer}/_{layer}__models.yml" for layer in ("bronze", 
 
 @pytest.fixture(scope="module")
 def uncontracted(dbt, spark, tmp_path_factory, module_schema):
-    """A copy of this project whose ymls promise nothing."""
+    """Return the command on a copy of this project without contracts."""
     project = copy_project(dbt, tmp_path_factory.mktemp("copy") / "project")
     for path in LAYERS.values():
         file = project.project_dir / path
@@ -370,7 +370,7 @@ def uncontracted(dbt, spark, tmp_path_factory, module_schema):
 
 
 def promised(contracts):
-    """What each model promises: types, columns that are never null, keys."""
+    """Return the column types, not-null columns and keys of each contract."""
     found = {}
     for path in LAYERS.values():
         for name, model in contracts.models(path).items():
@@ -391,13 +391,13 @@ def test_an_uncontracted_copy_of_this_project_gets_its_contracts(dbt, uncontract
     ended = uncontracted("generate", *committed)
     assert ended[0] == 0, ended
     generated = promised(uncontracted)
-    # Two more are never null than the contract promises.
+    # The plan proves not null for two more columns than the contract promises.
     more = {"gold_performance_alerts": {"alert_message", "alert_date"}}
     for name, columns in more.items():
         assert generated[name]["not null"] > columns
         generated[name]["not null"] -= columns
     assert generated == committed
-    # What no plan tells, docs/contracts.md: marks, and descriptions without one to take over.
+    # A plan does not provide marks, or descriptions of computed columns (docs/contracts.md).
     told = [*uncontracted.models(LAYERS["gold"])["gold_car_current_state"]["columns"].values()]
     assert all({*column} <= {"name", "data_type", "constraints"} for column in told)
 
@@ -425,7 +425,7 @@ def test_the_commands_of_the_documentation(dbt, spark, module_schema, tmp_path, 
     assert [code for code, _, _ in ended.values()] == [0, 0, 0, 0, 1], ended
     written = contracts.models(LAYERS["gold"])["gold_trips_per_car"]
     assert written["constraints"] == [{"type": "primary_key", "columns": ["car_chassis"]}]
-    # As the page shows it, by hand.
+    # The page shows the same contract, written by hand.
     assert written["columns"] == {
         "car_chassis": {
             **{"name": "car_chassis", "data_type": "string", "constraints": NOT_NULL},

@@ -10,7 +10,7 @@ from dbt_spark_contracts.cli.main import run
 
 from tests.support.dbt_runner import ROOT, copy_project, environment
 
-# In an environment of its own: its pins are none of this project's.
+# Runs in its own environment, because its pins conflict with this project's.
 LINTER = "datacontract-cli==1.2.8"
 
 SILVER = "models/silver/_silver__models.yml"
@@ -23,7 +23,7 @@ LAYERS = {
 
 @pytest.fixture(scope="module")
 def contract(dbt):
-    """A function that runs `contract …` on a project: its exit code."""
+    """Return a function that runs `contract …` on a project and returns the exit code."""
 
     def call(*arguments, folder=ROOT):
         options = ("--project-dir", str(folder), "--profiles-dir", str(ROOT), "--target", "local")
@@ -35,14 +35,14 @@ def contract(dbt):
 
 @pytest.fixture(scope="module")
 def exported(contract, tmp_path_factory):
-    """The file of all contracts of this project."""
+    """Return the exported file with all contracts of this project."""
     file = tmp_path_factory.mktemp("exported") / "contracts.yml"
     assert contract("export", "--out", str(file)) == 0
     return file
 
 
 def models_of(folder):
-    """The models of this project's layers, with their columns by name."""
+    """Return the models of the layers, each with its columns by name."""
     found = {}
     for path in LAYERS:
         for each in yaml.safe_load((folder / path).read_text(encoding="utf-8"))["models"]:
@@ -51,7 +51,7 @@ def models_of(folder):
 
 
 def promised(folder):
-    """What a project promises: of each column what ODCS carries, and keys."""
+    """Return the columns, with the keys that ODCS covers, and the constraints of each model."""
     kept = ("data_type", "description", "constraints", "config")
     return {
         name: (
@@ -64,7 +64,7 @@ def promised(folder):
 
 @pytest.fixture
 def stripped(dbt, tmp_path):
-    """A copy of this project whose ymls promise nothing of any column."""
+    """Return a copy of this project without columns, constraints and data tests."""
     folder = copy_project(dbt, tmp_path / "copy").project_dir
     for path in LAYERS:
         data = yaml.safe_load((folder / path).read_text(encoding="utf-8"))
@@ -152,7 +152,7 @@ def test_other_constraints_come_back(contract, stripped, tmp_path, capsys):
     assert model["columns"][0]["constraints"] == [
         {"type": "check", "expression": "car_chassis <> ''"}
     ]
-    # What the document does not say any more is named, and stays.
+    # What the document no longer contains is reported, and stays in the yml.
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
     (described,) = document["schema"]
     described["properties"] = described["properties"][:1]

@@ -1,12 +1,12 @@
-"""Nothing outside its contract reaches Gold: every kind of violation, on every path.
+"""Nothing outside its contract reaches Gold: every kind of breach, on every path.
 
-The cases are data: for each Gold contract of the project, and one with the types that those lack,
-each way in is a small model whose clean form keeps the contract and whose breached form does not.
-The models are SQL and Python, tables and incremental; all of them run in one dbt command, which
-writes to a branch and publishes it, as this project's do.
+The cases are generated from each Gold contract, and from one with every type. Each case is a small
+model with a clean form that keeps the contract and a breached form that breaks it. The models
+are SQL and Python, table and incremental. They all run in one dbt command that writes to a branch
+and publishes it, as in this project.
 
-By default a way in is tried on a column that may be null and one that may not, and a wrong type on
-each type; in the tier `full` all is tried on every column.
+By default, each kind of breach is tried on one nullable and one not-null column, and a wrong type
+on each type. The tier `full` tries all of them on every column.
 """
 
 import re
@@ -21,7 +21,7 @@ import yaml
 
 from tests.support.dbt_runner import ROOT, make_project
 
-# What a column is retyped to: near misses first of all.
+# The wrong type for each column type. Most are the closest other type.
 RETYPED = {
     "bigint": "int",
     "int": "bigint",
@@ -46,7 +46,7 @@ KINDS = [
 
 @dataclass(frozen=True)
 class Case:
-    """One way in: the columns of the breached select, and what dbt's contract table must say."""
+    """One breach: the selected columns, and the row expected in dbt's contract error table."""
 
     name: str
     contract: str
@@ -76,7 +76,7 @@ def not_null(column: dict) -> bool:
 
 
 def value(column: dict, kind: str | None = None) -> str:
-    """SQL of the column as its contract has it, or as `kind`; never null where that is promised."""
+    """Return the SQL of a column, by default with its contract's type. Not null if promised."""
     kind = kind or column["data_type"]
     literals = {"string": "'x'", "timestamp": "timestamp'2026-01-15'"}
     literal = literals.get(kind, f"cast(1 as {kind})") if not_null(column) else "null"
@@ -84,7 +84,7 @@ def value(column: dict, kind: str | None = None) -> str:
 
 
 def cases(every: bool) -> list[Case]:
-    """The ways in, each on every column or on one of its sort; by turns in each kind of model."""
+    """Return the cases, for every column or for one of each sort, with alternating model kinds."""
     found = []
     turns = defaultdict(lambda: cycle(KINDS))
     retypes = set()
@@ -125,7 +125,7 @@ def cases(every: bool) -> list[Case]:
     return found
 
 
-# By the name of the path: dbt's command. The tables are made in between, by a retry.
+# dbt's command for each path. Between the two groups, a retry creates the tables.
 FIRST = {"first --empty": ["run", "--empty"], "first run": ["run"]}
 LATER = {
     "next run": ["run"],
@@ -134,7 +134,7 @@ LATER = {
     "--empty": ["run", "--empty"],
 }
 
-# Its clean form is in another order: the table is as the contract says all the same.
+# The clean form selects in another order than the contract, which the table follows.
 PYTHON = """
 def model(dbt, spark):
     is_breached = dbt.config.get("breached")
@@ -154,7 +154,7 @@ on-run-end: "{{ end_run() }}"
 
 
 def files_of(cases: list[Case]) -> dict[str, str]:
-    """The project's files: a model and its contract for each case."""
+    """Return the project's files: a model and its contract for each case."""
     files = {"dbt_project.yml": SETTINGS}
     for case in cases:
         clean = [value(column) for column in CONTRACTS[case.contract]][::-1]
@@ -184,7 +184,7 @@ def files_of(cases: list[Case]) -> dict[str, str]:
     params=["some columns", pytest.param("every column", marks=pytest.mark.full)],
 )
 def matrix(request, dbt, tmp_path_factory, module_schema):
-    """The cases and, for each path, dbt's result, and each table's files before and after it."""
+    """Return the cases and, for each path, dbt's result and the table files before and after."""
     tried = cases(every=request.param == "every column")
     project = make_project(dbt, tmp_path_factory.mktemp("matrix"), files_of(tried))
     schema = f"{module_schema}_{len(tried)}"
@@ -205,7 +205,7 @@ def matrix(request, dbt, tmp_path_factory, module_schema):
 
 
 def tables_in(warehouse: Path) -> dict[str, set]:
-    """By table, each of its files and when that was written: data, snapshots, schemas and all."""
+    """Return path and mtime of all files of each table, including its metadata."""
     return {
         table.name: {(str(file), file.stat().st_mtime_ns) for file in table.rglob("*")}
         for table in (warehouse.iterdir() if warehouse.is_dir() else ())
@@ -213,7 +213,7 @@ def tables_in(warehouse: Path) -> dict[str, set]:
 
 
 def test_each_clean_form_keeps_its_contract(matrix):
-    """Of a failed run's retry, too."""
+    """This also covers the retry of a failed run."""
     result, before, tables = matrix.results["clean"]
     assert result.success, result.text
     assert before == {}
@@ -243,6 +243,6 @@ def test_each_breach_stops_its_model_and_writes_nothing(matrix, path):
 
 
 def tells(message: str, case: Case) -> bool:
-    """Whether dbt's table of the breach has the case's column, with the case's reason."""
+    """Return whether dbt's contract error table has the column with the reason of the case."""
     row = re.search(rf"^ *\| {case.column} .*$", message, re.MULTILINE)
     return bool(row) and case.reason in row.group()

@@ -1,4 +1,4 @@
-"""A contract is written into a yml in place. The rest of the yml stays the same byte for byte."""
+"""A contract is written into a yml in place, and all other bytes of the yml stay the same."""
 
 import difflib
 
@@ -41,7 +41,7 @@ KEY = {"type": "primary_key", "columns": ["id"]}
 
 
 def added(before, after):
-    """The lines that are added; none may go."""
+    """Return the added lines. No line may be removed."""
     lines = [*difflib.ndiff(before.splitlines(), after.splitlines())]
     assert [line for line in lines if line.startswith("- ")] == []
     return [line[2:] for line in lines if line.startswith("+ ")]
@@ -91,7 +91,7 @@ def test_a_file_of_windows_stays_one():
 
 
 def test_anchors():
-    """Of this project's own yml, where columns are stated once and named by their anchors."""
+    """This project's own yml defines columns once and reuses them through anchors."""
     text = (ROOT / "models/silver/_silver__models.yml").read_text(encoding="utf-8")
     merged = ModelChange(
         "silver_rejected_events", [ColumnChange("event_id", constraints=[NOT_NULL])]

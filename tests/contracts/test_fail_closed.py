@@ -1,4 +1,4 @@
-"""Neither Gold nor Bronze can be built unchecked: the project does not parse without the guard."""
+"""Gold and Bronze cannot be built unchecked: without the guard, the project does not parse."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from tests.support.dbt_runner import ROOT
 
 pytestmark = pytest.mark.quick
 
-# dbt as on a machine where the plugin is not installed: it does not find the module.
+# Simulates an environment without the plugin: dbt does not find the module.
 WITHOUT_PLUGIN = """
 import pkgutil
 found = pkgutil.iter_modules
@@ -23,7 +23,7 @@ cli(["parse", "--no-partial-parse", "--no-use-colors", *{options}])
 @pytest.mark.parametrize(
     ("target", "reasons"),
     [
-        # A staging model calls a macro of the package.
+        # A staging model calls a macro of the plugin's package.
         ("local", ["'new_rows' is undefined"]),
         (
             "athena",

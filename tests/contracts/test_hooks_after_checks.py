@@ -1,8 +1,8 @@
-"""What a hook does to a checked table is refused, or checked against the contract again.
+"""A hook's change to a checked table is refused, or checked against the contract again.
 
-Iceberg keeps one schema for all of a table's branches. So a statement that changes it is refused
-before it runs. What dbt does not execute itself, as a Python model's own SQL, is held against the
-contract afterwards.
+An Iceberg table has one schema for all its branches, so a statement that changes the schema is
+refused before it runs. SQL that dbt does not execute, such as the SQL of a Python model, is checked
+afterwards.
 """
 
 import pytest
@@ -120,7 +120,7 @@ def project(dbt, tmp_path_factory, module_schema):
 
 @pytest.fixture
 def spelled(spark, module_schema):
-    """A statement about the table of `m`."""
+    """Return a function that fills the names of this test's tables into a statement."""
 
     def statement(text: str) -> str:
         return text.format(
@@ -135,7 +135,7 @@ def spelled(spark, module_schema):
 
 @pytest.fixture
 def seen(spark, module_schema):
-    """The columns of the model's table, and its rows, as readers see them."""
+    """Return a function that reads the columns and rows of the model's table, as readers do."""
 
     def now():
         spark.sql(f"refresh table {module_schema}.m")
@@ -181,7 +181,7 @@ def test_what_a_branch_holds_or_no_reader_sees_passes(spark, module_schema, spel
 
 
 def test_hooks_that_go_past_the_branch_are_refused(project, seen, spelled, module_schema):
-    """Each in its own place, on the model's own table and on another's, with a contract or none."""
+    """Each kind of hook is tried, on the model's own table and on others, contracted or not."""
     before = seen()
     drop, rename = (
         spelled("drop table {m}"),
@@ -207,7 +207,7 @@ def test_hooks_that_go_past_the_branch_are_refused(project, seen, spelled, modul
         told = f"`{sql}` is not run: readers of {table} would see it at once"
         assert told in result.text, (place, result.text)
         assert seen() == before
-    # A project may say that it wants no audit.
+    # A project can disable the audit.
     assert project("run", "-s", "free", after_free=[rename], write_audit_publish=False).success
     back = spelled("alter table {schema}.free rename column i to id")
     told = project("run-operation", "an_operation", "--args", f"{{sql: {back}}}")
@@ -224,7 +224,7 @@ def test_what_a_hook_may_do(project, seen, spelled):
 
 @pytest.mark.parametrize("change", BREACHES)
 def test_a_post_hook_that_changes_columns_of_main(project, seen, change):
-    """Without write, audit, publish it may; under a contract it fails its model."""
+    """Without write-audit-publish the hook runs, and a breach of contract fails the model."""
     hook = [f"alter table {{{{ this }}}} {change}"]
     result = project("run", "-s", "m", after=hook, write_audit_publish=False)
     assert result.status["m"] == "error"
@@ -234,7 +234,7 @@ def test_a_post_hook_that_changes_columns_of_main(project, seen, change):
 
 @pytest.mark.parametrize("change", BREACHES)
 def test_a_python_model_that_changes_columns_of_another(project, seen, module_schema, change):
-    """Its own SQL is no statement of dbt's. The table is looked at before it is published."""
+    """dbt does not see the model's own SQL, so the table is checked before it is published."""
     before = seen()
     python = project.folder / "models/changes.py"
     python.write_text(CHANGES.format(table=f"{module_schema}.m", change=change))

@@ -11,7 +11,7 @@ from python_jobs import leak_experiment
 from python_jobs.leak_experiment import CHECKPOINTS, GOLD, PROJECTIONS, SILVER_ONLY, TARGETS, WAYS
 from tests.support.dbt_runner import ROOT
 
-# Hundreds of writes; what they show is of Spark and Iceberg, and changes with their versions.
+# Hundreds of writes. The results depend only on the versions of Spark and Iceberg.
 pytestmark = pytest.mark.full
 
 REPLACING = ["createOrReplace", "saveAsTable, overwrite"]
@@ -24,7 +24,7 @@ PROJECTED = ["drop", "select", "drop + select"]
 
 @pytest.fixture(scope="module")
 def settings(spark):
-    """What the experiment changes in the session, as it was before."""
+    """Return the original values of the session settings that the experiment changes."""
     names = {**leak_experiment.FOR_SMALL_DATA, **leak_experiment.NO_NULLS}
     return {name: spark.conf.get(name) for name in names}
 
@@ -37,7 +37,7 @@ def outcomes(spark, settings):
 
 @pytest.fixture(scope="module")
 def select(outcomes):
-    """A function that tells the outcomes of some ways, targets and projections."""
+    """Return a function that selects outcomes by way, target and projection."""
 
     def select(ways=WAYS, targets=TARGETS, projections=PROJECTIONS):
         writes = product(ways, targets, projections, CHECKPOINTS)

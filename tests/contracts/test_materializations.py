@@ -1,4 +1,4 @@
-"""Each way to build a table from a model: SQL and Python, table and incremental, run by run."""
+"""Every way to build a table from a model: SQL and Python, table and incremental."""
 
 import pytest
 
@@ -42,7 +42,7 @@ models:
 
 @pytest.fixture(scope="module")
 def project(dbt, tmp_path_factory):
-    """A project with a model of each way, all reading the rows of the var `rows`."""
+    """Return a project with one model for each way. All of them read the rows of the var `rows`."""
     files = {"models/input.sql": INPUT}
     for language, materialized in WAYS:
         name = f"{language}_{materialized}"
@@ -54,7 +54,7 @@ def project(dbt, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(project, spark, table, module_schema):
-    """Four runs; of each, every table's rows and newest snapshot id afterwards."""
+    """Return each table's rows and newest snapshot ID after each of four runs."""
     history = []
     for rows, arguments in (
         ("(1, 'a'), (2, 'b')", []),
@@ -71,7 +71,7 @@ def runs(project, spark, table, module_schema):
 
 @pytest.fixture(scope="module")
 def table(module_schema):
-    """A function that gives the full name of a model's table."""
+    """Return a function that returns the full name of a model's table."""
     return lambda name: f"{module_schema}.{name}"
 
 
@@ -152,7 +152,7 @@ def contracted(on_schema_change="fail", materialized="table", comment="A number.
 
 @pytest.fixture
 def drifted(small_project, spark, request, tmp_path):
-    """A model built once under its contract, then altered by the statements of `request.param`."""
+    """Build a contracted model once, then alter its table with the statements of the parameter."""
     schema = tmp_path.name
     project = small_project(
         {"models/m.sql": "select 1L as id, 2 as n", "models/m.yml": contracted()}
@@ -301,7 +301,7 @@ def test_dropping_stray_columns_names_what_is_wrong(drifted):
 def test_a_model_without_a_contract_promises_nothing_of_nulls(
     small_project, spark, schema, materialized
 ):
-    """Spark can tell of its first rows that they hold none; of a later one it cannot."""
+    """Spark can prove that the first rows have no nulls, but not that later rows have none."""
     config = f"{{{{ config(materialized='{materialized}') }}}} "
     project = small_project({"models/m.sql": f"{config} select 1 as id, 'x' as v"})
     assert project("run", schema=schema).success
@@ -321,7 +321,7 @@ models:
 
 
 def test_a_count_that_is_read_off_metadata_is_never_null(small_project, read, schema):
-    """Spark's optimizer makes a row of it, whose column may be null."""
+    """Spark's optimizer replaces the query by one row, and types its column as nullable."""
     count = "select count(*) as n from {{ ref('a') }}"
     files = {
         "models/a.sql": "select id from range(3)",
@@ -337,7 +337,7 @@ def test_a_count_that_is_read_off_metadata_is_never_null(small_project, read, sc
 
 
 def test_a_hook_outside_of_a_transaction_runs(small_project, schema, spark):
-    """Before the others, or after them."""
+    """Such hooks run before, or after, the hooks in the transaction."""
     spark.sql(f"create namespace {schema}")
     spark.sql(f"create table {schema}.told (hooks string) using iceberg")
 
@@ -359,7 +359,7 @@ select 1 as id
 
 
 def test_models_that_differ_by_capitals_are_staged_apart(small_project, schema):
-    """Spark does not tell capitals apart in a view's name, and threads share a session."""
+    """View names are case-insensitive in Spark, and threads share a session."""
     code = "{{ config(alias='%s') }} {{ contracts__staged_view() }}"
     files = {"models/one.sql": code % "Tab", "models/other.sql": code % "tab"}
     result = small_project(files)("compile", schema=schema)

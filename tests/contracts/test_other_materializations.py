@@ -1,4 +1,4 @@
-"""Materializations of others work as in dbt, or are refused in one line before anything runs."""
+"""Third-party materializations work as in dbt, or are refused in one line before they run."""
 
 import shutil
 
@@ -31,7 +31,7 @@ SQL, PYTHON = "select 1 as id", "def model(dbt, spark):\n    return spark.range(
 
 @pytest.mark.parametrize("file", ["models/m.sql", "models/m.py"])
 def test_a_contract_that_nothing_checks_is_refused(small_project, schema, spark, file):
-    """By the whole parse, a partial one, and without the files that dbt writes; SQL and Python."""
+    """Full and partial parsing refuse it, also without dbt's artifacts, for SQL and Python."""
     project = small_project(
         {file: SQL if file.endswith("sql") else PYTHON, "models/m.yml": CONTRACT}
     )
@@ -60,7 +60,7 @@ def test_what_writes_past_the_branch_is_refused_or_named(small_project, schema, 
     assert told in result.message["m"]
     assert len(result.message["m"].splitlines()) == 2, "dbt's own line, and one"
     assert not spark.catalog.tableExists(f"{schema}.m")
-    # Somebody has decided; and without an audit there is nothing to write past.
+    # The meta key `unaudited` allows it, and so does a run without an audit.
     model = project.project_dir / "models/m.sql"
     model.write_text(
         "{{ config(materialized='mine', meta={'unaudited': 'a cache of nobody'}) }}" + SQL
@@ -86,14 +86,14 @@ def test_a_view_where_the_catalog_has_none(small_project, schema, spark):
     assert "the catalog lakehouse has no views: set `materialized: table`" in result.message["m"]
     assert "has not been implemented for this adapter" in result.message["mv"]
     assert [str(result.status[name]) for name in ("m", "mv", "t")] == ["error", "error", "success"]
-    # A table is not dropped for a view.
+    # An existing table is not dropped for a view.
     (project.project_dir / "models/t.sql").write_text(files["models/m.sql"])
     assert project("run", "-s", "t", schema=schema, write_audit_publish=False).success is False
     assert spark.catalog.tableExists(f"{schema}.t")
 
 
 def test_clone_is_refused(small_project, schema, spark):
-    """dbt-spark clones Delta only; and nothing is made instead."""
+    """dbt-spark can clone Delta tables only. No table is created instead."""
     project = small_project({"models/m.sql": SQL})
     assert project("run", schema=schema).success
     state = project.project_dir / "state"
@@ -127,6 +127,6 @@ models:
         assert spark.table(stored).count() == rows - 1, "what the branch holds, and readers do not"
         assert spark.table(f"{schema}.m").count() == 0
     assert "2 tables are held back" in result.text
-    # What is marked is not copied to where failures are.
+    # Values of marked columns are not copied to the tables of failures.
     assert "unique_field is marked.policy" in result.message["unique_marked_policy"]
     assert not spark.catalog.tableExists(f"{schema}_dbt_test__audit.unique_marked_policy")

@@ -1,5 +1,7 @@
-"""`insert_overwrite` replaces the partitions that a run returns, `microbatch` a batch's window, and
-neither anything else: SQL and Python, audited and not, whatever a session's settings are."""
+"""`insert_overwrite` replaces only the returned partitions, and `microbatch` only its window.
+
+The tests cover SQL and Python, with and without an audit, under different session settings.
+"""
 
 import pytest
 
@@ -32,7 +34,7 @@ def model(dbt, spark):
     return dbt.ref("given").select("ts", "id")
 """,
     "models/whole.sql": OVERWRITES % "" + "select id, ts from {{ ref('given') }}",
-    # `table` means the whole table, whatever the session says.
+    # The materialization `table` replaces the whole table, whatever the session setting is.
     "models/a_table.sql": """
 {{ config(partition_by=['days(ts)']) }} select * from {{ ref('given') }}
 """,
@@ -91,13 +93,13 @@ def test_insert_overwrite(small_project, spark, schema):
     after = run(row(4, 2), row(5, 3), mode="dynamic")
     assert [after[name] for name in partitioned] == 2 * [[(1, 1), (4, 2), (5, 3)]]
     assert [after["whole"], after["a_table"]] == 2 * [[(4, 2), (5, 3)]]
-    # No row: no partition, and nothing is lost.
+    # Without rows, no partition is replaced.
     assert run(NONE) == {**after, "a_table": []}
     after = run(row(6, 3), write_audit_publish=False)
     assert [after[name] for name in partitioned] == 2 * [[(1, 1), (4, 2), (6, 3)]]
     assert after["whole"] == [(6, 3)]
 
-    # Files of an earlier partitioning would stay beside the new rows.
+    # Data files of an older partition spec would remain next to the new rows.
     spark.sql(f"alter table {schema}.in_sql replace partition field days(ts) with months(ts)")
     result = project("run", "-s", "in_sql", schema=schema, rows=row(7, 3))
     assert not result.success
@@ -107,7 +109,7 @@ def test_insert_overwrite(small_project, spark, schema):
 
 @pytest.fixture(scope="module")
 def batched(dbt, tmp_path_factory, module_schema):
-    """A project whose batches are of three days: `batched(*arguments, rows)`."""
+    """Return a function that runs the project, by default on batches of three days."""
     project = make_project(dbt, tmp_path_factory.mktemp("batched"), MICROBATCH)
 
     def run(*arguments, days=(1, 4), rows=(), **options):
@@ -130,7 +132,7 @@ def test_microbatch(batched, spark, module_schema):
     result = batched("run", *models, rows=THREE_DAYS)
     assert result.success, result.text
     assert tables() == 4 * [[(1, 1), (2, 2), (3, 3), (4, 3)]]
-    # A later run of one day, with main compacted: one file holds the rows of all days.
+    # Compaction puts the rows of all days into one file. Then one day runs again.
     for name in MODELS:
         spark.sql(
             f"call system.rewrite_data_files(table => '{module_schema}.{name}', "
@@ -143,10 +145,10 @@ def test_microbatch(batched, spark, module_schema):
         assert result.success, result.text
         assert tables() == 4 * [[(1, 1), (3, 3), (4, 3), (5, 2)]]
         assert spark.table(f"{module_schema}.plain.refs").where("type = 'BRANCH'").count() == 1
-    # A day without a row is one that has none.
+    # A day without rows is replaced by no rows.
     assert batched("run", *models, days=(3, 4), rows=(row(9, 1),)).success
     assert tables() == 4 * [[(1, 1), (5, 2)]]
-    # --full-refresh of some days is of no others.
+    # --full-refresh with a time range replaces only that range.
     result = batched("run", *models, "--full-refresh", rows=THREE_DAYS[1:], days=(2, 4))
     assert result.success, result.text
     assert tables() == 4 * [[(1, 1), (2, 2), (3, 3), (4, 3)]]
@@ -156,7 +158,7 @@ def test_failed_batches_are_retried_and_no_others(batched, spark, module_schema)
     select = ("--select", "given", "fails")
     assert not batched("run", *select, rows=THREE_DAYS, bad=2).success
     assert ids(spark, f"{module_schema}.fails") == [], "it is held back"
-    # A new run knows that the table is none yet: dbt would begin with its last batches.
+    # The table does not exist yet, and dbt would start a new run with the latest batches.
     result = batched("run", *select, days=None, rows=THREE_DAYS)
     assert not result.success
     assert "run it with --full-refresh" in result.text
@@ -190,7 +192,7 @@ def test_no_row_of_a_batch_is_lost_in_silence(small_project, schema, column, tol
 
 
 def test_merge_supports_values_that_differ_each_time(small_project, spark, schema):
-    """Computed once: Spark's own merge refuses it, on the second run."""
+    """The values are computed once. Spark's own merge refuses them on the second run."""
     model = """{{ config(materialized='incremental', unique_key='id') }}
         select id, uuid() as a, rand() as b, monotonically_increasing_id() as c
         from range({{ var('first') }}, {{ var('first') }} + 3, 1, 1)"""
@@ -210,7 +212,7 @@ def test_merge_supports_values_that_differ_each_time(small_project, spark, schem
 
 
 def test_a_merge_on_columns_of_any_name(small_project, spark, schema):
-    """Keys, and the columns that are updated; one that is not there is told on the first run."""
+    """Covers keys and updated columns. A missing column is reported on the first run."""
     merged = "{{ config(materialized='incremental', %s) }} select "
     row = "1 as `x.y`, named_struct('z', 2) as s, {{ var('n') }} as `A ``b`, {{ var('n') }} as c"
     updates = "unique_key=['X.y', 's.z'], merge_update_columns=['a `b']"
@@ -266,7 +268,7 @@ def test_a_merge_may_leave_rows_as_they_are(small_project, spark, schema):
 
 
 def test_a_column_that_the_table_lacks_is_ignored(small_project, spark, schema):
-    """As dbt's on_schema_change says by default; one that dbt does not have is refused."""
+    """`ignore` is the default of on_schema_change. An unknown value is refused."""
     code = "select ts as `my ``time`, id{{ var('more', '') }} from {{ ref('given') }}"
     batched = BATCHED.replace("='ts'", "='my `time'") % ""
     files = {
@@ -281,7 +283,7 @@ def test_a_column_that_the_table_lacks_is_ignored(small_project, spark, schema):
         result = project("run", *days, schema=schema, rows=given(*rows), more=more)
         assert "typo: on_schema_change is sync, and can be ignore," in result.message["typo"]
         assert {result.status[name] for name in ("overwritten", "batched")} == {"success"}
-        # One file holds the rows of all days: they are replaced row by row.
+        # With the rows of all days in one file, the batch replaces rows instead of files.
         spark.sql(f"call system.rewrite_data_files('{schema}.batched')")
     found = {}
     for name in ("overwritten", "batched"):

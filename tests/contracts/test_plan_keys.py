@@ -1,7 +1,7 @@
-"""Keys are proven or refuted from Spark's plans without data, and only correctly.
+"""Keys are proven or refuted from Spark's query plans, without reading data.
 
-Each case is a query on tables of which `t` promises id, `u` a and b together, `w` a. The tables
-hold whatever that lets them hold, so that a claim which does not follow shows in the rows.
+Each case is a query on the tables `t` with the key id, `u` with the key (a, b), and `w` with the
+key a. The tables hold whatever their keys allow, so the rows reveal a wrong claim.
 """
 
 import random
@@ -21,10 +21,10 @@ from tests.support.spark_work import counted
 
 PROVEN, UNKNOWN = "proven", "unknown"
 
-# By what is in question: a query, the columns of the key, and what is known of it; of what is
-# refuted, what there is a row of.
+# Each case: a query, the columns of a key, and the expected result. That is proven, unknown, or for
+# a refuted key the columns that there is one row per.
 QUERIES = {
-    # The promise of a table that is read
+    # Keys promised by a table
     "carried on": ("select id, a from t", "id", PROVEN),
     "renamed": ("select id as x, a from t", "x", PROVEN),
     "with more": ("select id, a from t", "id a", PROVEN),
@@ -38,7 +38,7 @@ QUERIES = {
     "a state of the table": ("select a from t version as of {snapshot}", "a", "id"),
     "its files": ("select file_path from t.files", "file_path", UNKNOWN),
     "what promises nothing": ("select id from values (1), (1) as v(id)", "id", UNKNOWN),
-    # What tells a value, and what does not
+    # Expressions that keep distinct values distinct, and ones that may not
     "cast to text": ("select cast(id as string) as x from t", "x", PROVEN),
     "cast to less": ("select cast(id as tinyint) as x from t", "x", UNKNOWN),
     "cast of two types": ("select cast(cast(id as double) as float) as x from t", "x", UNKNOWN),
@@ -315,7 +315,7 @@ QUERIES = {
         "a",
         PROVEN,
     ),
-    # Beside a list, whose order is chance
+    # With collect_list, whose order is not deterministic
     "a group beside a list": (
         "select a, upper(b) as x, collect_list(id) as l from t group by a, upper(b)",
         "a x",
@@ -334,7 +334,7 @@ QUERIES = {
         "x",
         UNKNOWN,
     ),
-    # Sets of groups, null-safe joins, lists of rows
+    # Grouping sets, null-safe joins, set operations
     "cube": ("select a, b, count(*) from t group by cube (a, b)", "a b", UNKNOWN),
     "grouping sets, and their level": (
         "select a, b, grouping_id() as g, count(*) from t group by a, b grouping sets ((a), (b))",
@@ -390,7 +390,7 @@ QUERIES = {
         "id",
         UNKNOWN,
     ),
-    # What only looks as if it told a value, or left one row
+    # Queries that only seem to keep values distinct, or to leave one row
     "JSON with a format": (
         "select to_json(struct(d), map('dateFormat', 'yyyy')) as x "
         "from (select distinct date_add(date '2026-01-01', id) as d from t)",
@@ -483,7 +483,7 @@ QUERIES = {
 
 @pytest.fixture(scope="module")
 def known(spark, module_schema) -> dict[str, Table]:
-    """The tables, and what they promise."""
+    """Create the tables, and return them with their promised keys."""
     for statement in TABLES.format(schema=module_schema).split(";"):
         if statement.strip():
             spark.sql(statement)
@@ -494,12 +494,12 @@ def known(spark, module_schema) -> dict[str, Table]:
 
 
 def with_tables(query: str, schema: str) -> str:
-    """The query with whole names: a table's follows these words, and stands alone."""
+    """Return the query with the schema added to each table name after from, join or a comma."""
     return re.sub(r"\b(from|join|,) ([tuw])\b", rf"\1 {schema}.\2", query)
 
 
 def judged(frame, positions, known) -> tuple[bool, tuple[str, ...] | None]:
-    """Is the key proven; and what are there rows of, if it is refuted?"""
+    """Return whether the key is proven and, if it is refuted, the columns of the actual key."""
     plan = nodes.analyzed_plan(frame)
     is_deterministic = spark_plan.is_deterministic(frame)
     keys = {name: table.promised for name, table in known.items()}
@@ -509,7 +509,7 @@ def judged(frame, positions, known) -> tuple[bool, tuple[str, ...] | None]:
 
 
 def has_two_of_one(frame, positions) -> bool:
-    """Has the frame two rows of one key? Nulls count as equal."""
+    """Return whether two rows share a key. Nulls count as equal."""
     columns = [frame.columns[at] for at in positions]
     return frame.groupBy(*columns).count().where("count > 1").limit(1).count() > 0
 
@@ -529,7 +529,7 @@ def test_a_query(spark, known, module_schema, case):
         assert has_two_of_one(frame, positions)
 
 
-# Of tables whose keys may hold nulls: a query, the columns of the key, and whether it is proven.
+# Cases with nullable keys: a query, the columns of the key, and whether it is proven.
 WITH_NULLS = {
     "carried on": ("select id as x from t", "x", True),
     "a hash": ("select sha2(cast(id as string), 256) as x from t", "x", True),
@@ -563,8 +563,8 @@ def test_it_costs_no_spark_job(spark, known, module_schema):
     assert query.jobs > 0, "this is how a job is seen"
 
 
-# A query, and the sums in it that a join has multiplied: what is summed, by what it is joined, and
-# what there is one row per.
+# Each case: a query, and its sums over rows that a join multiplies. A sum is given as the summed
+# columns, the join columns, and the columns that there is one row per.
 SUMS = {
     "multiplied": (
         "select t.b, sum(t.a) from t join u on t.a = u.a group by t.b",
@@ -635,7 +635,7 @@ def test_a_sample_that_repeats_rows(spark, known, module_schema):
     "number", [40, pytest.param(1500, marks=pytest.mark.full)], ids=["some", "many"]
 )
 def test_any_plan(spark, known, module_schema, seed, number):
-    """What is proven never has two rows of a key; what is refuted has, on tables that hold all."""
+    """A proven key never has duplicates. A refuted key has some, on tables with enough rows."""
     said = Counter()
     for at in range(number):
         plans = RandomPlans(spark, module_schema, random.Random(seed + at))

@@ -1,6 +1,6 @@
-"""A contract's `primary_key` and `unique` are proven or refuted, or a line says what decides.
+"""A contract's `primary_key` and `unique` are proven or refuted, or reported as unproven.
 
-What a plan says of keys is tried in test_plan_keys.py; here, what a build makes of it.
+The proofs are tested in test_plan_keys.py, and their use in a build is tested here.
 """
 
 import json
@@ -34,7 +34,7 @@ JOINED = (
     "select e.id, d.car from {{ ref('events') }} e left join {{ ref('doubled') }} d using (car)"
 )
 
-# Each model's code, its columns, its constraints, and config.
+# Each model's code, columns, constraints and config.
 MODELS = {
     "events": (EVENTS, "id car km", [{"type": "unique", "columns": ["id"]}], {}),
     "doubled": (
@@ -129,7 +129,7 @@ OPEN = {
 
 
 def described(name: str) -> dict:
-    """The model as a yml has it."""
+    """Return the model's entry in a yml."""
     _, columns, promised, config = MODELS[name]
     if isinstance(promised, str):
         promised = [{"type": "primary_key", "columns": [promised]}]
@@ -217,7 +217,7 @@ def test_a_key_of_no_column_is_refused(dbt, tmp_path, schema):
 
 
 def test_columns_that_are_not_a_list_are_refused(dbt, tmp_path, schema):
-    """dbt takes a text for the list of its letters."""
+    """dbt would treat a string as a list of characters."""
     model = {**described("proven_by_group"), "name": "t"}
     model["constraints"] = [{"type": "unique", "columns": "car"}]
     files = {
@@ -232,7 +232,7 @@ def test_columns_that_are_not_a_list_are_refused(dbt, tmp_path, schema):
 
 
 def seed_of(rows: str, key: str) -> dict[str, str]:
-    """A project of one seed, whose contract promises that key."""
+    """Return a project of one seed whose contract promises the key."""
     columns = [
         {"name": name, "data_type": kind} for name, kind in {"a": "int", "b": "string"}.items()
     ]
@@ -251,7 +251,7 @@ def seed_of(rows: str, key: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("rows", "key", "line"),
     [
-        ("1,x\n2,x\n,y\n,z\n", "a", None),  # a null equals nothing
+        ("1,x\n2,x\n,y\n,z\n", "a", None),  # nulls are not equal
         ("1,x\n2,x\n", "b", "one row per (b), and the file has several of (x)."),
         ("1,x\n01,y\n", "a", "one row per (a), and the file has several of (1)."),  # as integers
     ],
@@ -272,7 +272,7 @@ PROMISED = {
 
 
 def test_the_keys_of_this_project(dbt, tmp_path, schema):
-    """All are proven; without its rank, the current state of a car is refuted without a row."""
+    """All keys are proven. Without the rank filter, the key of the current state is refuted."""
     built = dbt("build", "--empty", "--exclude-resource-type", "test", schema=schema)
     assert built.success, built.text
     manifest = json.loads((dbt.target_path / "manifest.json").read_text())
@@ -286,7 +286,7 @@ def test_the_keys_of_this_project(dbt, tmp_path, schema):
     code = file.read_text()
     assert code.count('.where("rank = 1")') == 1
     file.write_text(code.replace('.where("rank = 1")', ""))
-    # With its parents: an empty build publishes nothing, so their tables do not say what they hold.
+    # With the parents: an empty build publishes nothing, so their tables store no lineage yet.
     result = project("run", "--empty", "-s", "+gold_car_current_state", schema=schema)
     assert (
         "gold_car_current_state: the contract promises one row per (car_chassis), and the query has"

@@ -41,7 +41,7 @@ def repository(tmp_path_factory):
 
 @pytest.fixture
 def branch(repository):
-    """The repository on a new branch, to be changed."""
+    """Yield the repository on a new branch, and reset it after the test."""
     main = repository.git("rev-parse", "main").strip()
     repository.begin_branch()
     yield repository
@@ -57,7 +57,7 @@ def add_version_2_without_gas_type(branch):
 
 
 def bases_kept(repository) -> set[str]:
-    """What is kept of the commits that branches began at."""
+    """Return the names of what is cached for base commits."""
     folder = repository.root / "target/pull_request/bases"
     return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
@@ -68,7 +68,7 @@ def test_what_is_kept_of_a_base_is_used_by_the_next_check(branch):
     assert first.returncode == 0, first.stdout + first.stderr
     kept = {name for name in bases_kept(branch) if name.startswith(commit)}
     (state,) = (name for name in kept if name.endswith("-state"))
-    # As if that commit had promised one column more.
+    # Change the cached manifest as if the base commit had promised another column.
     manifest = branch.root / "target/pull_request/bases" / state / "manifest.json"
     whole = manifest.read_text()
     changed = json.loads(whole)
@@ -95,20 +95,20 @@ def test_unchanged_branch_passes_though_main_went_on(branch, tmp_path):
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "Modified: nothing" in checked.stdout
     assert "- nothing that a model computes\n" in checked.stdout
-    # A line a step, and not dbt's log.
+    # The output has one line per step, without dbt's log.
     assert "Building the working tree without rows … done (" in checked.stdout
     assert "ci_gold.gold_car_current_state" not in checked.stdout + checked.stderr
     assert "OK created python incremental model ci_gold.gold_car_current_state" in (
         branch.root / "logs/dbt.log"
     ).read_text(encoding="utf-8")
-    # Nothing stays behind: no table, no work tree, no file that git sees.
+    # No table, work tree or untracked file is left.
     assert not warehouse.exists() and not (branch.root / ".lakehouse").exists()
     assert len(branch.git("worktree", "list").splitlines()) == 1
     assert branch.git("status", "--porcelain") == ""
 
 
 def test_leaks_fail_with_table_and_annotations(branch, tmp_path):
-    """One under its own name, one in another model under a new name; and rows, of a third."""
+    """A leak under its own name, a renamed leak in another model, and a refuted key in a third."""
     line = branch.change(
         CURRENT_STATE, '        "gas_type",\n', '        "event_id",\n        "gas_type",\n'
     )
@@ -161,8 +161,8 @@ def test_what_a_change_of_silver_affects_is_reported(branch, tmp_path):
     assert "stg_car_events.current_mileage_km" not in touched
     assert "fleet_dashboard (Fleet management), insurance_desk (Insurance desk)" in touched
     rows = [line.strip("| ").split(" | ") for line in touched.splitlines() if "| gold_" in line]
-    # Silver takes the newest version of an event and, of two with the same times, what they hold
-    # decides; so a column that is read in another way may let other rows win.
+    # Silver keeps the newest version of an event and breaks ties by content. A column that is
+    # parsed differently can therefore change which rows are kept.
     assert [row[:3] for row in rows] == [
         ["gold_car_current_state", "fuel_available_liters", "may differ"],
         ["gold_fuel_efficiency_monthly", "none", "may differ"],
@@ -203,7 +203,7 @@ def test_removed_and_retyped_columns_are_all_named(branch):
 
 
 def test_a_mark_that_is_taken_away_is_named(branch):
-    """It is taken from the anchor, so from both tables."""
+    """Both tables share the column through a YAML anchor."""
     yml = "models/silver/_silver__models.yml"
     marked = "        meta: {silver_only: true, pii: true}\n"
     customer = (
@@ -226,7 +226,7 @@ def test_a_mark_that_is_taken_away_is_named(branch):
     assert "not marked silver_only" not in checked.stdout
     wider = "event_day may be in path:models/gold now, and before only in schema"
     assert f"silver_car_telemetry.{wider}" in checked.stdout
-    # Its mark is the same by its other name.
+    # `stays_in: schema` is equivalent to `silver_only: true`.
     assert "event_year may be" not in checked.stdout
     assert "event_year is not marked" not in checked.stdout
 

@@ -1,5 +1,8 @@
-"""Whatever changes in a pull request is named with what it touches: on a small project, without a
-build, by dbt's graph; and by the lineage of two builds."""
+"""Each change in a pull request is reported with the models and exposures that it affects.
+
+A small project is checked without a build, through dbt's graph, and with a build, through column
+lineage.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,7 +123,7 @@ SILVER, WORTH, ALERTS = "silver_events", "gold_worth", "gold_alerts"
 
 @dataclass
 class Branch:
-    """A branch of the small project, and its check in this process."""
+    """A branch of the small project, checked in this process."""
 
     repository: Repository
     folder: Path
@@ -128,7 +131,7 @@ class Branch:
     profiles: Path = ROOT
 
     def begin_with(self, path: str, text: str) -> None:
-        """Begin anew, from a base that has this file."""
+        """Start the branch again from a base that contains this file."""
         self.repository.git("switch", "--quiet", "main")
         self.repository.write(path, text)
         self.repository.commit()
@@ -159,12 +162,12 @@ def branch(repository, dbt, module_schema, tmp_path, monkeypatch):
 
 
 def told(checked: Checked) -> dict[str, str]:
-    """The text of each change, by its kind."""
+    """Return the text of each change by its kind."""
     return {change.kind: change.text for change in checked.changes}
 
 
 def touched(checked: Checked) -> dict[str, list[str]]:
-    """The exposures that read each touched model."""
+    """Return the names of the exposures that read each affected model."""
     return {
         each.model: [exposure["name"] for exposure in each.exposures]
         for each in checked.radius.touched
@@ -236,7 +239,7 @@ def test_seed_that_has_other_rows(branch, csv, first, details):
 
 @pytest.mark.parametrize("file", ["shared/grades.py", "shared/texts.py", "shared/__init__.py"])
 def test_module_of_a_python_model(branch, file):
-    """The one that it imports, one that this one imports, and the package around them."""
+    """A module that the model imports, one that this module imports, and their package."""
     branch.repository.write(file, (branch.repository.root / file).read_text() + "# changed\n")
     checked = branch.check()
     assert told(checked) == {"import": f"the module {file} has changed: imported by gold_alerts"}
@@ -279,8 +282,8 @@ def test_import_within_a_package(tmp_path):
     [
         ("macros/own.sql", "{{ inner_of(x) }}", "{{ inner_of(x) }} ", {WORTH, ALERTS}),
         ("macros/own.sql", "as bigint)", "as  bigint)", {WORTH, ALERTS}),  # called by a macro
-        ("macros/own.sql", "after_it() %}select 1", "after_it() %}select 2", {WORTH}),  # a hook's
-        ("tools/macros/tools.sql", "{{ x }} *", "{{ x }}  *", {WORTH, ALERTS}),  # a package's
+        ("macros/own.sql", "after_it() %}select 1", "after_it() %}select 2", {WORTH}),  # by a hook
+        ("tools/macros/tools.sql", "{{ x }} *", "{{ x }}  *", {WORTH, ALERTS}),  # of a package
         ("macros/own.sql", "greet() %}select 1", "greet() %}select 2", {WORTH, ALERTS}),
         ("macros/own.sql", "unused() %}1", "unused() %}2", set()),
     ],
@@ -299,7 +302,7 @@ def test_changed_macro(branch, file, old, new, models):
 
 
 def test_macro_of_a_materialization(branch):
-    """dbt does not tell which materialization a SQL model has among its macros."""
+    """dbt does not list the materialization of a SQL model among its macros."""
     branch.begin_with("models/noted.sql", "{{ config(materialized='noted') }}\nselect 1 as x")
     branch.repository.change("macros/own.sql", "{{ return(this) }}", "{{ return( this) }}")
     checked = branch.check()
@@ -371,7 +374,7 @@ def test_setting_of_the_profile(branch, tmp_path):
     assert set(touched(checked)) == {WORTH, ALERTS}
 
 
-# What no row of a table feels, and somebody has to know.
+# Definitions that affect no rows of a table, but that a reviewer must see.
 DEFINED = """
 groups:
   - name: finance
@@ -431,7 +434,7 @@ def begin_with_definitions(branch) -> None:
 
 
 def test_every_field_of_a_definition(branch):
-    """Each field, known or not."""
+    """Known and unknown fields are both reported."""
     begin_with_definitions(branch)
     for old, new in {
         "name: Ann": "name: Bob",
@@ -477,12 +480,12 @@ def test_every_field_of_a_definition(branch):
     ):
         assert text in texts, text
     assert not checked.problems
-    # The exposure reads it by a metric, and that by a semantic model.
+    # The exposure reads a metric, which reads a semantic model on gold_ver.
     assert touched(checked)["gold_ver.v1"] == ["app"]
 
 
 def test_size_of_a_type_and_order_of_columns(branch):
-    """Of which dbt's own comparison takes no notice."""
+    """dbt's own comparison ignores both."""
     begin_with_definitions(branch)
     id_, name = (f"      - {{name: {each}" for each in ("id, data_type", "name, data_type"))
     lines = DEFINED.splitlines(keepends=True)
@@ -503,7 +506,7 @@ def test_contracts_that_are_no_longer_required(branch):
 
 
 def test_file_that_a_model_names(branch):
-    """In its code, a module, a macro or a var; all else is told as what nobody is known to read."""
+    """Files named in code, modules, macros and vars affect models. Others are listed apart."""
     branch.begin_with("shared/texts.py", 'PREFIX = open("data/prefix.txt").read()\n')
     branch.begin_with("macros/files.sql", "{% macro files() %}`data/more/*.json`{% endmacro %}")
     branch.begin_with("models/reader.sql", "select '{{ files() }}', '{{ var(\"folder\") }}'")
@@ -571,7 +574,7 @@ def test_moved_or_broken_profile(branch):
 
 
 def test_what_an_earlier_check_has_parsed_is_not_of_this_tree(branch):
-    """dbt's partial parsing takes a snapshot whose yml changes for a second one."""
+    """dbt's partial parsing reports a snapshot as a duplicate when its yml changes."""
     yml = """
 snapshots:
   - name: snap
@@ -718,7 +721,7 @@ def test_key_that_is_no_longer_promised(branch):
     keyed = "{contract: {enforced: true}}\n    constraints: [{type: primary_key, columns: [id]}]"
     old = FILES["models/gold/schema.yml"]
     branch.begin_with("models/gold/schema.yml", old.replace("{contract: {enforced: true}}", keyed))
-    # Of one model it is gone; of the other it is two columns now, which is less.
+    # One model loses its key. The other gets a wider key, which is a weaker promise.
     weaker = keyed.replace("[id]", "[id, bound]").join(
         old.rpartition("{contract: {enforced: true}}")[::2]
     )
@@ -769,7 +772,7 @@ def test_exposure_that_is_gone_or_reads_less(branch):
 
 
 def test_every_breaking_change_of_versioned_models_is_reported(branch):
-    """dbt itself stops at the first."""
+    """dbt itself stops at the first one."""
     branch.repository.git("switch", "--quiet", "main")
     versions = "    latest_version: 1\n    versions: [{v: 1, config: {alias: %s}}]\n"
     yml = FILES["models/gold/schema.yml"]
@@ -794,7 +797,7 @@ def test_every_breaking_change_of_versioned_models_is_reported(branch):
 
 
 def drop_tables(prefix: str) -> None:
-    """What a build has left: the next one is of another branch."""
+    """Drop the tables of a build, so that the next branch starts without them."""
     spark = session.get()
     for namespace in (row.namespace for row in spark.sql("show namespaces").collect()):
         if namespace.startswith(prefix):
@@ -809,7 +812,7 @@ def built(branch):
 
 
 def columns(checked: Checked) -> dict[str, tuple]:
-    """The touched columns of each model, and whether its rows may differ."""
+    """Return the affected columns of each model, and whether its rows may differ."""
     return {each.model: (each.columns, each.by_rows) for each in checked.radius.touched}
 
 
@@ -817,13 +820,13 @@ def test_threshold_of_a_seed_affects_the_columns_computed_from_it(built):
     built.repository.change("seeds/rules.csv", "low,5", "low,6")
     checked = built.check(build=True)
     assert not checked.problems
-    # The rows are joined by it.
+    # The column is part of a join condition.
     assert columns(checked) == {ALERTS: (["bound"], True)}
     assert touched(checked) == {ALERTS: ["board", "desk"]}
 
 
 def test_column_of_a_seed_that_nothing_is_joined_by(built):
-    """An exposure that says which columns it reads is named for those."""
+    """Only the column itself is affected, and not the rows of the model."""
     built.repository.change("seeds/rules.csv", "low,5", "lower,5")
     assert columns(built.check(build=True)) == {ALERTS: (["grade"], False)}
 

@@ -1,4 +1,4 @@
-"""The reports of a check for programs and for GitHub, its exit codes, and other projects."""
+"""The check's reports for programs and for GitHub, its exit codes, and other project layouts."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from tests.support.repository import Repository
 
 pytestmark = pytest.mark.quick
 
-# What SARIF 2.1.0 requires (OASIS, sections 3.13 to 3.30), of what is written here.
+# The parts of the SARIF 2.1.0 schema (OASIS, sections 3.13 to 3.30) that the report uses.
 TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
 PLACE = {
     "type": "object",
@@ -175,7 +175,7 @@ def test_annotations_are_one_line_each(checked):
 
 
 class Api(BaseHTTPRequestHandler):
-    """GitHub's comments of one pull request."""
+    """A fake of GitHub's comment API for one pull request."""
 
     comments: ClassVar[list[dict]]
     calls: ClassVar[list[tuple]]
@@ -203,13 +203,13 @@ class Api(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PATCH = _answer
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Suppress the request log."""
 
 
 @pytest.fixture
 def api(tmp_path):
     class Own(Api):
-        """With comments of its own."""
+        """A subclass with its own comments for each test."""
 
     Own.comments = [{"id": number, "body": "somebody's"} for number in range(150)]
     Own.calls = []
@@ -300,7 +300,7 @@ def other(tmp_path):
 
 
 def test_project_in_a_subfolder_of_its_repository(other, tmp_path):
-    """As the action and the hook of pre-commit call it."""
+    """The GitHub action and the pre-commit hook run the check like this."""
     line = other.change("analytics/models/schema.yml", "int", "bigint")
     done = check(other, "--json", "-", "--sarif", str(tmp_path / "x.sarif"))
     told = json.loads(done.stdout)
@@ -318,7 +318,7 @@ def test_project_in_a_subfolder_of_its_repository(other, tmp_path):
 
 
 def check(repository, *options, **variables):
-    """Run what the hook of pre-commit runs."""
+    """Run the command of the pre-commit hook."""
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     program, *entry = hook["entry"].split()
     command = [str(Path(sys.executable).parent / program), *entry]
@@ -329,7 +329,7 @@ def check(repository, *options, **variables):
 
 
 def test_files_around_a_project_below_the_root(other):
-    """A module, a lock and what is not committed, in a hook of git."""
+    """Shared modules, lock files and uncommitted files count, also within a git hook."""
     other.git("switch", "--quiet", "main")
     other.write("shared.py", "X = 1\n")
     other.write(

@@ -1,4 +1,4 @@
-"""A marked Silver column under any name fails the run, like a violated contract."""
+"""A marked Silver column fails the run under any name, like a breach of contract."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def model(dbt, spark):
     return {}
 """
 
-# What is said of a model whose one column is `reference`.
+# The errors for a model with one column, `reference`.
 RENAMED = "{}.reference is silver_t.event_id under another name"
 PERSONAL = "{}.reference is made of silver_t.policy, which is personal (pii)"
 LEAKS = {
@@ -90,7 +90,7 @@ ALLOWANCES = {
     "allowed": {"reference": "To match claims by it."},
     "allowed_copy_of_personal": {"reference": "The customer reads it."},
 }
-# In a model without a contract. Of one with a contract: tests/lineage/test_ways_in.py
+# Models without a contract. tests/lineage/test_ways_in.py tests models with one.
 WARNS = {
     "udf": PYTHON.format('t.select(F.udf(str)("car").alias("reference"))'),
     "rdd": PYTHON.format('t.select("event_id").rdd.toDF("reference string")'),
@@ -99,7 +99,7 @@ WARNS = {
 
 
 def files() -> dict[str, str]:
-    """A project: a marked Silver model, and each case as a Gold model."""
+    """Return a project with a marked Silver model, and each case as a Gold model."""
     columns = [{"name": name, "config": {"meta": meta}} for name, meta in MARKS.items()]
     models = [{"name": "silver_t", "config": {"schema": "silver"}, "columns": columns}]
     written = {"models/silver_t.sql": SILVER}
@@ -120,7 +120,7 @@ def project(dbt, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def built(project, module_schema):
-    # The one that reads Silver's table without a `ref` has to find it.
+    # One model reads the Silver table without a `ref`, so the table must exist first.
     assert project("run", "--select", "silver_t", schema=module_schema).success
     return project("run", schema=module_schema)
 
@@ -194,7 +194,7 @@ def test_leak_of_a_later_run(small_project, schema):
 
 
 def test_mark_goes_along_within_the_schema(small_project, schema):
-    """Else a column would lose it on the way, and could leave in a second step."""
+    """Otherwise a column could lose its mark in one model and leave the schema in the next."""
     marked = {"name": "event_id", "config": {"meta": MARKS["event_id"]}}
     personal = {"name": "policy", "config": {"meta": {"pii": True}}}
     copies = [

@@ -39,7 +39,7 @@ seeds: {+file_format: iceberg, +persist_docs: {relation: true, columns: true}}
 
 def test_cells_and_types(small_project, read, spark, schema):
     project = small_project(FILES)
-    for _ in range(2):  # the second finds the table there
+    for _ in range(2):  # the table exists in the second run
         result = project("seed", schema=schema)
         assert result.success, result.text
         assert read(schema, "s") == [
@@ -80,7 +80,7 @@ def test_a_column_of_another_type_stops_the_run(small_project, read, schema):
 
 
 def test_a_cell_that_has_not_its_columns_type_stops_the_run(small_project, read, schema):
-    """Where Spark's cast would make it null. A column that lacks none may be promised so."""
+    """Spark's cast would turn the cell into null. A column without nulls can be not_null."""
     contract = {"contract": {"enforced": True}, "column_types": {"id": "int", "at": "date"}}
     columns = [
         {"name": "id", "data_type": "int", "constraints": [{"type": "not_null"}]},

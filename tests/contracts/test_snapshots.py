@@ -1,4 +1,4 @@
-"""A snapshot is built like a model: staged, checked against marks, on the branch, published."""
+"""A snapshot is staged, checked against the marks, written to the branch, and published."""
 
 import shutil
 
@@ -69,7 +69,7 @@ def test_a_snapshot_is_audited_and_published(project, read, spark, schema):
     assert "3 tables are held back" in result.text
     assert history("in_yml", "policy") == first, "it is held back with the rest"
 
-    # The source has another column now, and lacks one.
+    # The source gains one column and loses another.
     result = project("build", rows=B, extra="'x' as m")
     assert result.success, result.text
     changed = [(1, "A", True), (1, "a", False), (2, "b", False), (3, "c", True)]
@@ -82,9 +82,9 @@ def test_a_snapshot_is_audited_and_published(project, read, spark, schema):
 
 
 def test_marks_go_with_a_snapshot(project):
-    """Though its yml names no column: into Gold, by whatever name and in whatever process."""
+    """Marks reach Gold even if the snapshot's yml lists no columns, and in a new process."""
     assert project("build").success
-    shutil.rmtree(project.target)  # what is known of columns is in the table
+    shutil.rmtree(project.target)  # the table stores its own lineage
     gold = "{{ config(schema='gold') }} select id, %s as x from {{ ref('%s') }}"
     for name, code in {
         "gold_yml": gold % ("policy", "in_yml"),
@@ -101,7 +101,7 @@ def test_marks_go_with_a_snapshot(project):
     assert "gold_yml.x is in_yml.policy under another name" in result.message["gold_yml"]
     assert "gold_sql.x is made of in_sql.renamed" in result.message["gold_sql"]
 
-    # A snapshot of another schema is a copy there.
+    # A snapshot in another schema copies the marked column there.
     snapshot = project.folder / "snapshots/in_yml.yml"
     snapshot.write_text(snapshot.read_text().replace("{strategy", "{schema: history, strategy"))
     result = project("snapshot", "--select", "in_yml")
@@ -129,7 +129,7 @@ def test_missing_check_column_is_reported_on_the_first_run(project):
 
 
 def test_a_key_that_two_rows_have_is_refused(project, read, schema):
-    """Spark would merge them now, and never again."""
+    """Spark would accept the duplicates once, and fail in every later merge."""
     twice = "(1, 'a'), (1, 'b'), (null, 'c'), (null, 'd')"
     line = "its unique_key promises one row per (id), and the query has several of (1)"
     assert project("run").success

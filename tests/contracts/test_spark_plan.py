@@ -1,7 +1,7 @@
-"""Columns without nulls are proven from Spark's plans, and only correctly.
+"""Columns without nulls are proven from Spark's query plans.
 
-Each case is a query on tables whose columns hold nulls wherever they may, so that a claim that does
-not follow shows in the rows.
+Each case is a query on tables whose nullable columns all hold nulls, so the rows reveal a wrong
+claim.
 """
 
 import random
@@ -28,7 +28,7 @@ insert into plans.nested values (named_struct('a', 1, 'b', null), array(1, null)
     (named_struct('a', null, 'b', null), array(), map());
 """
 
-# By what is in question: a query, and the columns that are proven, in order.
+# Each case: a query, and the columns that are proven to hold no nulls, in order.
 QUERIES = {
     # From the table
     "table": ("select * from plans.t", "id k"),
@@ -291,7 +291,7 @@ def tables(spark):
 
 
 def proven(frame) -> list[str]:
-    """The columns that the plan proves to hold no null. Fails if one of them does."""
+    """Return the columns that the plan proves to hold no nulls. Fails if a row has one."""
     claimed = never_null(frame, frame.columns)
     for row in frame.collect():
         nulls = [name for name in claimed if row[frame.columns.index(name)] is None]
@@ -301,14 +301,14 @@ def proven(frame) -> list[str]:
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_sql_view(tables, name):
-    """As a staged SQL model is: a temporary view of its text."""
+    """A staged SQL model is a temporary view of its query."""
     query, expected = QUERIES[name]
     tables.sql(f"create or replace temporary view a_plan as {query}")
     view = tables.table("a_plan")
     assert proven(view) == (view.columns if expected == "*" else expected.split())
 
 
-# By what is in question: a DataFrame of plans.t, and the columns that are proven, in order.
+# Each case: a function of the DataFrame of plans.t, and the proven columns, in order.
 FRAMES = {
     "filter": (lambda t: t.where(t.v.isNotNull() & (t.n > 1)), "id k v"),
     "two filters": (lambda t: t.where("v is not null").where("n is not null"), "id k v n"),
@@ -361,7 +361,7 @@ FRAMES = {
 
 @pytest.mark.parametrize("name", FRAMES)
 def test_a_dataframe(tables, name):
-    """As a staged Python model is: a temporary view of a DataFrame."""
+    """A staged Python model is a temporary view of its DataFrame."""
     if name == "computed per partition":
         pytest.importorskip("pandas", reason="mapInPandas needs pandas, which is not installed")
     make, expected = FRAMES[name]
@@ -385,7 +385,7 @@ def test_it_costs_no_spark_job(tables):
     assert query.jobs > 0, "this is how a job is seen"
 
 
-# Whatever is claimed holds: operations in any order, each of four string columns to four
+# Random chains of operations. Each operation maps four string columns to four string columns.
 
 
 def names(frame):
@@ -462,7 +462,7 @@ OPERATIONS = [where, swapped, nulled, filled, lagged, joined, united, grouped, i
 
 @pytest.mark.parametrize("seed", range(12))
 def test_each_claim_holds_for_random_tables(tables, seed):
-    """For each of some random chains of operations; a dozen are quick, a thousand were run."""
+    """A dozen seeds keep the test short. It has also passed with a thousand."""
     choose = random.Random(seed)
     claimed = 0
     for _ in range(5):

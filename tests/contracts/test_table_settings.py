@@ -1,4 +1,4 @@
-r"""What a table has besides its rows follows the config: types, names, partitions, properties."""
+"""Types, names, partitions and properties of a table follow the config."""
 
 import re
 
@@ -25,7 +25,7 @@ def project_yml(**settings) -> str:
 
 
 def described(spark, table: str) -> dict[str, str]:
-    """`describe extended`, without a row of the same name twice."""
+    """Return the rows of `describe extended` as a dict. The last row of a name wins."""
     spark.sql(f"refresh table {table}")
     return {row[0]: row[1] for row in spark.sql(f"describe extended {table}").collect()}
 
@@ -43,7 +43,7 @@ def yml(description: str, materialized: str = "table", **config) -> dict[str, st
 
 
 def test_changes_of_the_config_reach_the_table(small_project, spark, schema):
-    r"""Backslashes and quotes in it too, of a model and of a seed."""
+    """The values contain backslashes and quotes, for a model and for a seed."""
     files = {
         "dbt_project.yml": project_yml(),
         "models/m.sql": "select 1 as id, timestamp '2026-01-01 08:00:00' as ts",
@@ -62,7 +62,7 @@ def test_changes_of_the_config_reach_the_table(small_project, spark, schema):
         config = {"partition_by": partition_by, "tblproperties": properties}
         for path, content in yml(text, **config).items():
             (project.project_dir / path).write_text(content)
-        for _ in range(2):  # the second finds nothing to do
+        for _ in range(2):  # the second build has nothing to change
             result = project("build", schema=schema)
             assert result.success, result.text
         for name in ("m", "s"):
@@ -71,7 +71,7 @@ def test_changes_of_the_config_reach_the_table(small_project, spark, schema):
             column = spark.table(f"{schema}.{name}").schema["id"].metadata.get("comment", "")
             assert column == (f"{text} of a column").strip()
             assert {found.get("Part 0", ""), found.get("Part 1", found.get("Part 0", ""))} == told
-            # A property that the config no longer names stays.
+            # A property that is removed from the config stays in the table.
             assert "a.b=\\" in found["Table Properties"]
             assert "c=it's" in found["Table Properties"]
             history = spark.sql(f"select * from {schema}.{name}.metadata_log_entries").count()
@@ -130,7 +130,7 @@ IMPOSSIBLE = {
 
 
 def test_types_are_as_iceberg_keeps_them(small_project, spark, schema):
-    """A contract says what the model gives; the table's types are no drift from it."""
+    """Iceberg stores some types as wider ones. This is not drift from the contract."""
 
     def model(name, types):
         columns = [{"name": f"c{n}", "data_type": t} for n, t in enumerate(types)]
@@ -171,7 +171,7 @@ NAMES = ["Weird.Name", "back`tick", "it's", 'double"quote', "with space", "ünï
 
 @pytest.mark.parametrize("materialized", ["table", "incremental"])
 def test_names_of_any_kind(small_project, read, spark, schema, materialized):
-    """Create, write, merge, comment, evolve, drop: a name is never a part of a statement's text."""
+    """Covers create, write, merge, comments, schema evolution and drop, with escaped names."""
     columns = [
         {"name": name, "data_type": "int", "quote": True, "description": f"{name} \\ it's"}
         for name in ["id", *NAMES]
@@ -200,7 +200,7 @@ def test_names_of_any_kind(small_project, read, spark, schema, materialized):
     comments = {c.name: c.metadata["comment"] for c in spark.table(f"{schema}.m").schema}
     assert comments == {column["name"]: column["description"] for column in columns}
 
-    # A contract that names fewer: the others are dropped by name.
+    # The contract names one column only, so the others are stray columns and are dropped.
     model["columns"] = columns[:1]
     (project.project_dir / "models/m.yml").write_text(yaml.safe_dump({"models": [model]}))
     dropped = project("run-operation", "drop_stray_columns", "--args", "{model: m}", schema=schema)
@@ -209,7 +209,7 @@ def test_names_of_any_kind(small_project, read, spark, schema, materialized):
 
 
 def test_capitals_of_a_name_may_change(small_project, spark, schema):
-    """Spark does not tell them apart, so that they are no two columns."""
+    """Column names are case-insensitive in Spark, so this is the same column."""
     project = small_project({"models/m.sql": "select 1 as Id, 2 as n"})
     assert project("run", schema=schema).success
     (project.project_dir / "models/m.sql").write_text("select 1 as iD, 2 as n")
@@ -220,7 +220,7 @@ def test_capitals_of_a_name_may_change(small_project, spark, schema):
 
 
 def test_a_table_of_any_name_is_published(small_project, spark, schema):
-    """Where the project says that identifiers are quoted."""
+    """The project config turns on the quoting of identifiers."""
     hooks = {"on-run-start": "{{ begin_run() }}", "on-run-end": "{{ end_run() }}"}
     settings = project_yml(quoting={"identifier": True}, **hooks)
     odd = "{{ config(alias='Weird.Table 1') }} select 1 as id"
@@ -240,7 +240,7 @@ ALIASES = ["Weird.Table 1", "it's", "x-y", "2b", "back`tick", "back\\slash", "a.
 
 
 def test_names_that_need_quotes_have_them(small_project, spark, schema):
-    """Whatever the project says of quotes: of models, seeds and snapshots."""
+    """Names of models, seeds and snapshots are quoted where needed, without a `quoting` config."""
     hooks = {"on-run-start": "{{ begin_run() }}", "on-run-end": "{{ end_run() }}"}
     models = [{"name": f"m{n}", "config": {"alias": alias}} for n, alias in enumerate(ALIASES)]
     compared = {"strategy": "check", "check_cols": ["id"], "unique_key": "id"}
@@ -268,7 +268,7 @@ def test_names_that_need_quotes_have_them(small_project, spark, schema):
 
 
 def test_a_schema_may_have_any_name(small_project, spark, schema):
-    """That of the tables, of the lock and of the log: a build, one held back, operations."""
+    """Tables, lock and log share the schema. Covers a build, a held-back build and operations."""
     hooks = {"on-run-start": "{{ begin_run() }}", "on-run-end": "{{ end_run() }}"}
     files = {
         "models/a.sql": "{{ config(materialized='incremental', unique_key='id') }} select 1 as id",
@@ -295,7 +295,7 @@ def test_a_schema_may_have_any_name(small_project, spark, schema):
 
 
 def test_comments_of_views(small_project):
-    """The folder catalog has no views: the statement's text."""
+    """The folder catalog has no views, so only the statement's text is checked."""
     project = small_project({"models/m.sql": "select 1 as id"})
     asked = """get_column_comment_sql("back`tick", {"back`tick": {"description": "It's \\\\"}})"""
     assert project.render("ci", asked)[asked] == r"`back``tick` comment 'It\'s \\'"

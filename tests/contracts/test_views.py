@@ -1,4 +1,4 @@
-"""A view in a catalog with views is checked against its contract and the marks, and replaced."""
+"""Views are checked against their contracts and the marks, in a catalog that supports views."""
 
 import os
 import subprocess
@@ -48,7 +48,7 @@ models:
     columns: [{name: id, data_type: int, data_tests: [not_null]}]
   - {<<: *contracted, name: wrong}
 """,
-    # The tables of this catalog live as long as its process.
+    # The catalog is in memory, so both builds run in one process.
     "twice.py": """
 import pathlib
 

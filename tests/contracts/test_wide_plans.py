@@ -25,7 +25,7 @@ COLUMNS, STEPS = 400, 30
 
 
 def reading(frame: DataFrame) -> Work:
-    """What it takes to read the frame's plan."""
+    """Return the work that reading the frame's plan takes."""
     with counted(frame.sparkSession) as work:
         nodes.analyzed_plan(frame)
     assert work.jobs == 0
@@ -33,12 +33,12 @@ def reading(frame: DataFrame) -> Work:
 
 
 def base(spark, columns: int) -> DataFrame:
-    """That many columns."""
+    """Return a frame with this number of columns."""
     return spark.range(1).select(*[F.col("id").alias(f"c{n}") for n in range(columns)])
 
 
 def added(spark, steps: int, columns: int) -> DataFrame:
-    """Steps that each filter, and add a column."""
+    """Return a frame whose steps each filter and add a column."""
     frame = base(spark, columns)
     for step in range(steps):
         frame = frame.where(f"c{step} is not null").withColumn(f"s{step}", F.col("c0") + step)
@@ -46,7 +46,7 @@ def added(spark, steps: int, columns: int) -> DataFrame:
 
 
 def replaced(spark, steps: int, columns: int) -> DataFrame:
-    """Steps that each make one of the columns anew."""
+    """Return a frame whose steps each replace a column."""
     frame = base(spark, columns)
     for step in range(steps):
         frame = frame.withColumn(f"c{step}", F.col(f"c{step + 1}") + step)
@@ -54,7 +54,7 @@ def replaced(spark, steps: int, columns: int) -> DataFrame:
 
 
 def renamed_and_dropped(spark, steps: int, columns: int) -> DataFrame:
-    """Steps that each rename a column, and drop another."""
+    """Return a frame whose steps each rename a column and drop another."""
     frame = base(spark, columns)
     for step in range(steps // 2):
         frame = frame.withColumnRenamed(f"c{2 * step}", f"n{step}").drop(f"c{2 * step + 1}")
@@ -62,7 +62,7 @@ def renamed_and_dropped(spark, steps: int, columns: int) -> DataFrame:
 
 
 def deep_ctes(spark, steps: int) -> DataFrame:
-    """A common table expression upon another."""
+    """Return a frame of nested common table expressions, each on the one before."""
     parts = ["t0 as (select id as c0 from range(1))"]
     for step in range(1, steps):
         parts.append(f"t{step} as (select *, c0 + {step} as c{step} from t{step - 1})")
@@ -86,7 +86,7 @@ def test_what_is_read_grows_with_columns_and_steps_apart(spark, shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_it_is_the_plan_that_spark_writes(spark, shape):
-    frame = SHAPES[shape](spark, 6, 250)  # so many columns that a step says what it changes
+    frame = SHAPES[shape](spark, 6, 250)  # with this many columns, a step stores only its changes
     step = nodes.analyzed_plan(frame)
     plan = pyspark.analyzed_plan(frame)
     changes = 0
@@ -110,7 +110,7 @@ def test_lineage_of_a_wide_plan(spark):
 
 
 def test_steps_may_be_deeper_than_python_calls_go(spark):
-    """So many common table expressions upon each other, each read by the next."""
+    """The recursion limit is below the depth of these nested common table expressions."""
     deep = 40
     before = sys.getrecursionlimit()
     frame = deep_ctes(spark, deep)
@@ -137,7 +137,7 @@ def test_names_that_look_like_numbers_of_columns(spark):
 
 
 def projected(spark, steps: int, columns: int) -> DataFrame:
-    """Steps that each add a column, made of Spark's own classes: its analysis takes minutes."""
+    """Return a frame whose steps each add a column. Spark's own analysis would take minutes."""
     jvm = pyspark.java_classes(spark)
     sequence = jvm.scala.collection.immutable.Seq.canBuildFrom()
     plan = pyspark.analyzed_plan(base(spark, columns))
@@ -151,7 +151,7 @@ def projected(spark, steps: int, columns: int) -> DataFrame:
 
 @pytest.mark.full
 def test_five_thousand_columns_and_five_hundred_steps(spark):
-    """In the memory of a laptop's driver, which is that of the tests too: 2 GB."""
+    """This fits the driver memory of a laptop and of the tests, 2 GB."""
     small, large = (projected(spark, 500, columns) for columns in (1_000, 5_000))
     narrow, wide = reading(small), reading(large)
     assert wide.calls - narrow.calls < 500

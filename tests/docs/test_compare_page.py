@@ -1,4 +1,4 @@
-"""The page of `compare`, opened from disk like a reader opens it."""
+"""The page of `compare`, opened from disk in a browser."""
 
 import pytest
 from dbt_spark_contracts.cli.compare import rows
@@ -23,7 +23,10 @@ def pair(name, old, new, at=0, tolerance=""):
 
 
 def incident(text="C1"):
-    """The old Gold with a row per event, and the new one; `text` stands wherever data can."""
+    """Return a comparison of an old Gold with a row per event and a new one.
+
+    `text` is used wherever data can appear.
+    """
     columns = Columns(
         keys=[pair("car_chassis", StringType(), StringType())],
         others=[
@@ -62,7 +65,7 @@ def incident(text="C1"):
 
 @pytest.fixture
 def opened(page, tmp_path):
-    """A function that writes the page of a comparison and opens it."""
+    """Return a function that writes the page of a comparison and opens it."""
 
     def open_page(found):
         file = tmp_path / "report.html"

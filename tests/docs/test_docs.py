@@ -1,4 +1,4 @@
-"""The dbt docs, opened from disk like a reader opens them."""
+"""The dbt docs, opened from disk in a browser."""
 
 import json
 import re
@@ -12,14 +12,13 @@ from tests.support.dbt_runner import ROOT
 
 PYTHON_MODEL = "gold_car_current_state"
 
-# What a page shows, below its title.
+# The content of a page below its title.
 DETAILS = ".app-details:visible"
 
 
 @pytest.fixture(scope="module")
 def docs(browser, dbt):
-    """`dbt docs generate --static` after a build, which needs no rows: its URL, and what it
-    documents by dbt's id."""
+    """Run `dbt docs generate --static` after an empty build. Return its URL and its nodes."""
     tables = ("--resource-type", "model", "--resource-type", "seed")
     built = dbt("build", "--empty", *tables, schema="docs")
     assert built.success, built.text
@@ -40,38 +39,40 @@ def docs(browser, dbt):
 
 
 def title(node):
-    """What a node is called, on its page and in the graph."""
+    """Return a node's name on its page and in the graph."""
     if node["resource_type"] == "source":
         return f"{node['source_name']}.{node['name']}"
     return node.get("label") or node["name"]
 
 
 def plain(text):
-    """A text without Markdown's marks and line breaks."""
+    """Return a text without Markdown syntax and line breaks."""
     return re.sub(r"\s+", " ", re.sub(r"[`*]", "", text)).strip()
 
 
 def open_node(page, docs, id):
-    """Open the page of a node, and give all that it says; what it can unfold included."""
+    """Open the page of a node. Return its text, including collapsed parts."""
     node = docs.nodes[id]
     page.goto(f"{docs.url}#!/{node['resource_type']}/{id}")
     return read_node(page, node)
 
 
 def read_node(page, node):
-    """All that the open page of `node` says; what it can unfold included."""
+    """Return the text of the open page of `node`, including collapsed parts."""
     expect(page.locator("h1 .break:visible")).to_have_text(title(node))
     return plain(page.locator(DETAILS).evaluate("element => element.textContent"))
 
 
-# The lineage graph is drawn by cytoscape, which the page keeps as `window.graph`.
+# cytoscape draws the lineage graph. The page has it as `window.graph`.
 
 
 def drawn(page):
-    """The graph as it is drawn: its nodes by id, each with where it is, the colour that it has
-    there, and whether it is lit; and its edges, (from, to, whether it is lit).
+    """Return the graph as it is drawn.
+
+    It has the nodes by id, each with its position, its colour and whether it is highlighted, and
+    the edges as (from, to, whether it is highlighted).
     """
-    # It is laid out, and then fitted to the window.
+    # Wait until the layout is done and fitted to the window.
     page.wait_for_function(
         """() => {
           const places = window.graph?.nodes(":visible").map(node => node.renderedPosition())
@@ -102,7 +103,7 @@ def drawn(page):
 
 
 def click_node(page, id, **options):
-    """Click on the graph where the node is drawn."""
+    """Click on a node in the graph."""
     node = drawn(page).nodes[id]
     page.locator("#cy").click(position={"x": node["x"], "y": node["y"]}, **options)
 
@@ -111,7 +112,7 @@ def test_the_overview_explains_the_layers_and_the_gates(page, docs, screenshot):
     page.goto(docs.url)
     expect(page.get_by_role("heading", name="Car lakehouse")).to_be_visible()
     overview = page.locator(".app-content:visible")
-    # It begins with what was counted, with a picture, and with how fresh the landing folder is.
+    # It begins with the counts, the picture and the freshness of the landing folder.
     kinds = [node["resource_type"] for node in docs.nodes.values()]
     tables = kinds.count("model") + kinds.count("seed")
     counted = re.compile(rf"^{tables} tables, \d+ columns, \d+ tests, counted on")
@@ -167,7 +168,7 @@ def test_the_lineage_graph_leads_from_landing_to_the_exposures(page, docs, scree
     click_node(page, landing)
     graph = drawn(page)
     assert graph.nodes[landing]["lit"]
-    # All but the seed, which comes from nowhere.
+    # All nodes except the seed, which does not come from the landing folder.
     dark = {source for source, _, lit in graph.edges if not lit}
     assert dark == {id for id in docs.nodes if id.startswith("seed.")}
     page.mouse.move(0, 0)

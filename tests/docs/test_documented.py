@@ -10,15 +10,15 @@ pytestmark = pytest.mark.quick
 
 @pytest.fixture(scope="module")
 def manifest(dbt):
-    """What dbt knows of this project after it has parsed it."""
+    """Return the manifest of this project."""
     assert dbt("parse").success
     return json.loads((dbt.target_path / "manifest.json").read_text())
 
 
 def described(manifest):
-    """What needs a description: models, seeds, sources, exposures, and the tests in a file each."""
+    """Yield the nodes that need a description, including exposures and singular tests."""
     for node in [*manifest["nodes"].values(), *manifest["sources"].values()]:
-        # The tests of a column say what they test by their names.
+        # The names of generic tests say what they test.
         if node["resource_type"] in ("model", "seed", "source", "test") and not node.get(
             "test_metadata"
         ):
@@ -66,5 +66,5 @@ def test_every_exposure_says_whom_to_ask_and_what_it_reads(manifest):
         assert exposure["owner"]["name"] and "@" in exposure["owner"]["email"], exposure["name"]
         assert exposure["depends_on"]["nodes"], exposure["name"]
         read.update(exposure["depends_on"]["nodes"])
-    # Nobody reads what is below Gold, and each Gold table has a reader.
+    # Exposures read only Gold tables, and each Gold table has an exposure.
     assert read == {id for id in manifest["nodes"] if id.startswith("model.car_lakehouse.gold_")}

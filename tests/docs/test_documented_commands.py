@@ -1,7 +1,7 @@
-"""Each command on each page is run by a test, or has a reason why it cannot be.
+"""A test runs each documented command, or there is a reason why it cannot.
 
-A new command on a page: add it to FREE if it starts no Java, to BUILT if a copy of this project can
-run it, to TESTED with the test that runs it, or to IMPOSSIBLE with the reason.
+For a new command on a page, add it to FREE if it starts no Java, to BUILT if a copy of this project
+can run it, to TESTED with the test that runs it, or to IMPOSSIBLE with the reason.
 """
 
 import os
@@ -23,7 +23,7 @@ PAGES = [
     "python_jobs/dbt_spark_contracts/README.md",
 ]
 SHELLS = ("sh", "bash", "shell", "console")
-# An indented block is of a shell if it begins with one of these, or with a variable.
+# An indented block is shell code if it begins with one of these or with a variable.
 PROGRAMS = (
     *("cd", "cp", "dbt", "dbt-spark-contracts", "eval", "export", "find", "git", "pip"),
     *("pre-commit", "pytest", "python", "uv", "uvx"),
@@ -34,7 +34,7 @@ EXAMPLE = "plugin/test_other_project.py::test_a_project_like_everybodys"
 OPERATIONS = "publish/test_operations.py::test_each_command_by_the_names_that_history_lists"
 BRANCH = "dbt_20261124t013215_c6068ea1"
 
-# Run by this file, in this project, in the tier `quick`.
+# This file runs these in this project, in the tier `quick`.
 FREE = [
     "uv run dbt-spark-contracts --help",
     'eval "$(_DBT_SPARK_CONTRACTS_COMPLETE=bash_source dbt-spark-contracts)"',
@@ -45,7 +45,7 @@ FREE = [
 
 ARCHIVE = "uv run python -m python_jobs.archive_landing --to /data/landing_archive --older-than 30"
 
-# Run by this file one after the other, in a copy of this project, in the tier `full`.
+# This file runs these one after the other in a copy of this project, in the tier `full`.
 BUILT = [
     "uv run dbt build",
     "DBT_SPARK_POOL=off uv run dbt build",
@@ -102,7 +102,7 @@ RECORD = "publish/test_record.py::test_runs_that_were_published_held_back_or_fai
 
 PAST = "bronze_silver/test_backfill.py::test_files_are_archived_and_read_again"
 
-# Run by another test: its file, and its name.
+# Other tests run these: file and name of the test.
 TESTED = {
     "cp -a /data/landing_archive/2026-01-14/. /data/landing/": PAST,
     'find /data/landing -type f -newermt "2026-01-14 UTC" ! -newermt "2026-01-15 UTC" '
@@ -235,7 +235,7 @@ IMPOSSIBLE = {
 
 
 def commands(text: str) -> list[str]:
-    """The commands in the blocks of a page, without their comments."""
+    """Return the commands in the code blocks of a page, without their comments."""
     fence = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.M | re.S)
     blocks = [block for _, language, block in fence.findall(text) if language in SHELLS]
     indented = re.findall(r"(?:^ {4,}\S.*\n)+", fence.sub("", text), re.M)
@@ -247,8 +247,8 @@ def commands(text: str) -> list[str]:
 
 
 def run(command: str, folder: Path, **variables: str) -> str:
-    """Run a command in this environment. Return its output. Fail the test if it fails."""
-    # `uv run` would make an environment for each folder, of what this one has.
+    """Run a command in this environment and return its output. Fail the test if it fails."""
+    # `uv run` would create another environment with the same packages in each folder.
     line = re.sub(r"\buv run (--group \w+ )?", "", command)
     ours = ("LAKEHOUSE_", "DBT_", "VIRTUAL_ENV")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
@@ -334,7 +334,7 @@ def test_a_command_without_java_is_run(command):
 @pytest.mark.full
 def test_the_commands_are_run_on_a_copy(tmp_path):
     copy = Repository(tmp_path / "copy")
-    # What stands for folders of the reader's.
+    # Replacements for the reader's folders.
     folders = {
         "/tmp/landing": str(tmp_path / "landing"),
         "/data/landing": str(tmp_path / "landing"),

@@ -1,4 +1,4 @@
-"""The page of the fleet, opened from disk as a reader opens it."""
+"""The page of the fleet, opened from disk in a browser."""
 
 from datetime import date, datetime, timedelta, timezone
 
@@ -13,7 +13,7 @@ NOW = datetime(2026, 1, 15, 10, 0, tzinfo=timezone.utc)
 
 
 def made_up(text: str = "Fiat Strada") -> Fleet:
-    """A fleet; `text` stands wherever data can."""
+    """Return a made-up fleet. `text` is used wherever data can appear."""
     monday = date(2025, 11, 3)
     kinds = ("LOW_FUEL", "SPEEDING", text)
     return Fleet(
@@ -41,7 +41,7 @@ def made_up(text: str = "Fiat Strada") -> Fleet:
 
 @pytest.fixture
 def opened(page, tmp_path):
-    """A function that writes the page of a fleet and opens it."""
+    """Return a function that writes the page of a fleet and opens it."""
 
     def open_page(fleet):
         file = tmp_path / "fleet.html"
@@ -80,7 +80,7 @@ def test_the_page_tells_all_and_fits_the_screen(page, opened, screenshot, screen
     expect(page.get_by_role("row", name="gold_performance_alerts")).to_contain_text("13 days")
     assert page.get_by_role("row", name="efficiency").locator("td").last.text_content() == ""
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    # A letter of a plot can be read.
+    # The text of the plots is large enough to read.
     smallest = page.evaluate(
         "() => Math.min(...[...document.querySelectorAll('svg text')]"
         ".map(text => text.getBoundingClientRect().height))"

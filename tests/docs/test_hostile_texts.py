@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.support import hostile
 from tests.support.dbt_runner import make_project
 
-# Each page, with a description that it shows.
+# Each page with the place that its description names.
 PAGES = {
     "model/model.small.a": "model",
     "seed/seed.small.s": "seed",
@@ -25,7 +25,7 @@ DETAILS = ".app-details:visible"
 
 @pytest.fixture(scope="module")
 def target(dbt, tmp_path_factory, module_schema):
-    """The target folder of such a project, after a build and `dbt docs generate --static`."""
+    """Return the target folder of a hostile project, after a build and `dbt docs generate`."""
     project = make_project(dbt, tmp_path_factory.mktemp("hostile"), hostile.project())
     built = project("build", schema=module_schema)
     assert built.success, built.text
@@ -36,7 +36,10 @@ def target(dbt, tmp_path_factory, module_schema):
 
 @pytest.fixture
 def opened(page, target):
-    """A function that opens a part of the static page, and gives what it says in one line."""
+    """Yield a function that opens a part of the static page and returns its text in one line.
+
+    The test fails if a hostile text was executed.
+    """
 
     def open_page(part: str = "") -> str:
         page.goto("about:blank")
@@ -71,7 +74,7 @@ def test_all_of_a_model_is_shown(opened, page, screenshot):
         row = page.locator(".column-row", has_text=f"In name {number}:").first
         expect(row).to_contain_text(name)
         row.click()
-    # A column's own part shows its description as Markdown.
+    # The expanded row shows the column's description as Markdown.
     assert said(page, DETAILS).count(hostile.told("name 0")) >= 2
 
 
@@ -107,7 +110,7 @@ def test_the_search_finds_them_and_runs_none(opened, page, screenshot):
     for query in ("struct", "</script>", "&", "<img src=x onerror"):
         page.get_by_placeholder("Search").fill(query)
         expect(page.locator("h1 .break:visible")).to_have_text(query)
-        if query != "&":  # no word: dbt finds all, and shows the first 20
+        if query != "&":  # not a word: dbt finds everything and shows the first 20 results
             of_seed = page.locator(".result-body", has_text="seed")
             expect(of_seed).to_contain_text("</script> <img src=x onerror=")
             expect(of_seed.locator(".search-result-match").first).to_be_visible()
@@ -123,7 +126,7 @@ def test_the_pages_let_only_their_own_scripts_run(target):
 
 
 def test_the_page_that_is_served_shows_the_same(browser, target):
-    """As `dbt docs serve` does: it asks for manifest.json and catalog.json."""
+    """The page requests manifest.json and catalog.json, as with `dbt docs serve`."""
     context = browser.new_context()
     page = context.new_page()
 

@@ -1,4 +1,4 @@
-"""The lineage page, opened from disk like a reader opens it."""
+"""The lineage page, opened from disk in a browser."""
 
 import pytest
 from dbt_spark_contracts.cli.main import run
@@ -9,12 +9,12 @@ from tests.support import hostile, lineage_sample
 
 @pytest.fixture
 def opened(page, tmp_path):
-    """A function that writes the page of a made-up project and opens it, at a column if asked."""
+    """Return a function that writes the page of a made-up project and opens it, at a column."""
 
     def open_page(made, at: str = "") -> None:
         target = lineage_sample.write(tmp_path / "target", *made)
         assert run(["lineage", "--html", "--target-path", str(target)]) == 0
-        # It tells by motion where it goes; a test need not wait for that.
+        # Without the animations, which a test would have to wait for.
         page.emulate_media(reduced_motion="reduce")
         page.goto((target / "column_lineage.html").as_uri() + (f"#{at}" if at else ""))
 
@@ -22,11 +22,11 @@ def opened(page, tmp_path):
 
 
 def names(page, selector: str) -> set[str]:
-    """The columns of the graph that the selector finds, as model.column."""
+    """Return the columns of the graph that match the selector, as model.column."""
     return set(page.evaluate("s => lineage.nodes(s).map(node => node.data('name'))", selector))
 
 
-# What status comes from, and what comes from it.
+# The columns upstream and downstream of status.
 PATH = {
     "landing.events.value",
     "bronze_events.raw",
@@ -104,7 +104,7 @@ def test_rows_are_shown_when_asked_for(page, opened):
     shown = "() => lineage.edges('.rows').filter(edge => edge.visible()).length"
     assert page.evaluate(shown) == 0
     page.get_by_label("What chooses the rows").check()
-    # The page's policy lets no script in that would wait for it.
+    # The page's content security policy blocks the script of wait_for_function.
     for _ in range(50):
         if page.evaluate(shown):
             break
@@ -137,7 +137,7 @@ def test_no_path_is_cut(page, opened, screenshot, screen):
     )
     assert len(boxes) == 6  # landing, Bronze, Silver, Gold and two exposures
     assert all(map(all, boxes))
-    # The page is no wider than the screen, and its parts do not lie on one another.
+    # The page fits the width of the screen, and its parts do not overlap.
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     parts = [page.locator(part).bounding_box() for part in ("#graph", "#panel", "#legend")]
     for number, one in enumerate(parts):
@@ -146,7 +146,7 @@ def test_no_path_is_cut(page, opened, screenshot, screen):
                 one["x"] + one["width"] <= other["x"] + 1
                 or one["y"] + one["height"] <= other["y"] + 1
             )
-    # In its place it is lit among the rest.
+    # Without the filter, the path is highlighted among all columns.
     page.get_by_label("Only the path").uncheck()
     assert lit(page) == PATH
     assert page.evaluate("lineage.nodes('.lane.hidden').length") == 0
@@ -176,7 +176,7 @@ def test_any_text_is_shown_and_found_and_none_runs(page, opened, screenshot):
         said = " ".join(panel.text_content().split())
         if text == hostile.EVIL:
             screenshot("columns_evil")
-        if text != hostile.ESCAPES:  # that a browser draws no control character is its own affair
+        if text != hostile.ESCAPES:  # browsers do not render control characters
             # The name, the type, the mark, the description, the reason.
             assert said.count(shown) >= 5, text
         page.reload()  # the address has the name
@@ -228,7 +228,7 @@ def test_large_project_is_readable(page, opened, screenshot, models, columns):
 
 
 def overlapping(boxes: list[dict]) -> int:
-    """How many pairs of boxes lie on one another."""
+    """Return the number of pairs of boxes that overlap."""
     boxes = sorted(boxes, key=lambda box: box["y1"])
     count = 0
     for number, one in enumerate(boxes):

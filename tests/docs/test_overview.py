@@ -1,4 +1,4 @@
-"""The first page of any project's `dbt docs` begins with counts, freshness and a picture."""
+"""The overview page of any project's `dbt docs` begins with counts, freshness and a picture."""
 
 import base64
 import copy
@@ -157,7 +157,7 @@ def test_the_picture_has_a_box_for_each_layer_and_the_arrows_between(manifest, c
         "readers",
     ]
     found = layers(manifest, catalog)
-    # Through an ephemeral model, and another package's.
+    # Through an ephemeral model and a model of another package.
     assert _arrows(manifest["parent_map"], found) == {(1, 2), (0, 2), (2, 3), (0, 3)}
 
 

@@ -1,8 +1,8 @@
-"""The lines of docs/readers.md, as they stand there, but for the folders and Trino's port.
+"""The code of docs/readers.md, unchanged except for the folders and Trino's port.
 
-DuckDB's reader of Iceberg is not built in, so it comes from PyPI, into an environment of its own.
-The JDBC catalog's driver comes from Maven, as Spark fetches it; Trino's server comes from there
-too. The notebook is run on the sample, by gold/test_landing.py.
+DuckDB's Iceberg extension is not built in, so it comes from PyPI, in a separate environment. Spark
+downloads the JDBC catalog's driver from Maven, and Trino's server comes from Maven too.
+gold/test_landing.py runs the notebook on the sample.
 """
 
 import json
@@ -33,14 +33,14 @@ select 'c1' as car_chassis, 'ACTIVE' as insurance_status union all select 'c2', 
 
 
 def blocks(heading: str, language: str = "python") -> list[str]:
-    """The code below a heading."""
+    """Return the code blocks below a heading."""
     section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     return re.findall(rf"```{language}\n(.*?)```", section, re.S)
 
 
 @pytest.fixture
 def cars(small_project, schema) -> str:
-    """The prefix of a Gold with two cars."""
+    """Build a Gold with two cars. Return the prefix of its schema."""
     result = small_project({"models/gold_car_current_state.sql": CARS})("run", schema=schema)
     assert result.success, result.text
     return schema
@@ -52,7 +52,7 @@ def test_pyiceberg_reads_the_folder(dbt, cars, tmp_path):
         exec(blocks("pyiceberg")[0], names := {})
     assert {tuple(row.values()) for row in names["cars"].to_pylist()} == ROWS
 
-    # The hint at the newest metadata may be behind, or missing.
+    # The hint file may be outdated or missing.
     hint = dbt.home / f"warehouse/{cars}_gold/gold_car_current_state/metadata/version-hint.text"
     newest = hint.read_text()
     for text in ("1", None):
@@ -85,7 +85,7 @@ def test_duckdb_reads_the_folder(dbt, cars, tmp_path):
     packages = ["duckdb", "duckdb-extension-avro", "duckdb-extension-iceberg"]
     pinned = [f"{name}==1.5.5" for name in packages]
     subprocess.run([uv, "pip", "install", "-q", "-p", venv / "bin/python", *pinned], check=True)
-    # Where `install iceberg` puts what it downloads, and finds what is there.
+    # The folder that `install iceberg` downloads to. It uses extensions that are already there.
     code = "import duckdb; print(*duckdb.sql('pragma platform').fetchone())"
     asked = [venv / "bin/python", "-c", code]
     platform = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
@@ -118,7 +118,7 @@ SCHEMA_NAME = """
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """The folder of the JDBC catalog, to which Spark has written by the lines of the page."""
+    """Write to a JDBC catalog with Spark and the page's settings. Return the catalog's folder."""
     folder = tmp_path_factory.mktemp("catalog")
     data = folder / "data"
     data.mkdir()
@@ -159,7 +159,7 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.mark.full
 def test_a_catalog_is_asked_by_name(data):
-    """Python's readers, without Java."""
+    """The readers are pyiceberg and DuckDB, without Java."""
 
     def run(code: str) -> dict:
         exec(code.replace("/data/", f"{data}/"), names := {})
@@ -175,7 +175,7 @@ def test_a_catalog_is_asked_by_name(data):
 
 @pytest.fixture(scope="module")
 def trino(tmp_path_factory) -> Iterator[Trino]:
-    """Trino's server, not yet started."""
+    """Yield Trino's server, which is not started yet."""
     with TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as folder:
         yield Trino(Path(folder))
 
@@ -191,7 +191,7 @@ def test_trino_reads_by_name(trino, data):
     file = trino.home / "etc/catalog/lakehouse.properties"
     file.parent.mkdir(parents=True)
     file.write_text(catalog.replace("/data/", f"{data}/"))
-    # The driver that the page names, as Spark has fetched it.
+    # The driver that the page names, as Spark has downloaded it.
     (driver,) = data.parent.glob("ivy/jars/org.xerial_sqlite-jdbc-*.jar")
     assert f"`{driver.name.removeprefix('org.xerial_')}`" in PAGE
     shutil.copy(driver, trino.home / "plugin/iceberg")

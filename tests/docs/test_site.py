@@ -1,4 +1,4 @@
-"""The documentation site has every page, and no broken link."""
+"""The documentation site has every page and no broken links."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from tests.support.dbt_runner import ROOT
 
 pytestmark = pytest.mark.quick
 
-# Of the hook's own links, what is no page of the site.
+# The hook links to the repository for files that are not pages of the site.
 REPOSITORY = "https://github.com/owner/repository/blob/main/"
 
 

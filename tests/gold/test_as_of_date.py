@@ -1,4 +1,4 @@
-"""`as_of_date` and other vars are validated, with errors of one line."""
+"""`as_of_date` and the other vars are validated, with one-line errors."""
 
 import calendar
 from datetime import date, datetime, timezone
@@ -26,7 +26,7 @@ def refuse(message: str):
 
 @pytest.fixture(scope="module")
 def as_of_date():
-    """A function that renders the macro for a value of the var."""
+    """Return a function that renders the macro for a value of the var."""
     import re
 
     template = jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(
@@ -74,7 +74,7 @@ def test_anything_else_is_refused_in_one_line(as_of_date, given):
 
 
 def test_dbt_stops_for_it(dbt):
-    """As for a scheduler that hands over nothing."""
+    """A scheduler may pass an empty value."""
     inline = ("--inline", "{{ as_of_date() }}")
     result = dbt("compile", "--no-introspect", *inline, as_of_date="")
     assert not result.success
@@ -120,7 +120,7 @@ def test_an_unknown_or_invalid_var_stops_before_anything_is_written(dbt, variabl
 
 
 def test_known_vars_pass(dbt):
-    """All that the project and the guard read."""
+    """Every var that the project or the guard reads is known."""
     read = {"as_of_date": "2026-01-15", "landing_path": "landing", "overwrite": None}
     read["contracts_required_in"] = ["gold", "silver"]
     read["newest_event_within_days"] = 2

@@ -1,4 +1,4 @@
-"""A cluster's own defaults for Spark SQL change no results."""
+"""A cluster's own Spark SQL defaults do not change the results."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import yaml
 from tests.support.dbt_runner import ROOT
 from tests.support.events import GOLD, RUN_TIMES, SILVER, without_columns
 
-# Each changes what some expression of the models gives, or whether it is SQL at all.
+# Each setting changes the result of an expression in the models, or whether it parses.
 HOSTILE = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.session.timeZone": "America/New_York",
@@ -73,7 +73,7 @@ HOSTILE = {
     "spark.hadoop.mapreduce.input.fileinputformat.input.dir.recursive": "false",
 }
 OF_THE_RUN = (*RUN_TIMES, "ingested_at")
-# Neither good, nor rejected by its text alone.
+# Edge cases: valid events with unusual values, and invalid ones.
 ODD = """{"event_id": "odd", "carChassis": "c", "event_primary_timestamp": "2025-11-02T05:30Z"}
 {"event_id": 1.10, "carChassis": "c", "event_primary_timestamp": "2025-11-02T01:30:00,5-05"}
 {"event_id": "twice", "carChassis": "c", "carChassis": "d"}
@@ -120,7 +120,7 @@ FEWER_FOR_LITTLE_DATA = (
     "'1' if env_var('LAKEHOUSE_SIZE', 'small') == 'small' else '4') }}"
 )
 
-# What fits a laptop, and not a cluster.
+# Settings that suit a laptop but not a cluster: their values on each.
 LAPTOPS = {
     "spark.driver.memory": ("2g", "4g"),
     "spark.sql.shuffle.partitions": (FEWER_FOR_LITTLE_DATA, "200"),
@@ -132,7 +132,7 @@ LAPTOPS = {
 
 @pytest.mark.quick
 def test_a_cluster_has_the_settings_of_the_results_and_not_those_of_a_laptop():
-    """Of each target, the settings of the profile with their defaults."""
+    """Compare the settings of the targets in profiles.yml, with their defaults."""
     targets = yaml.safe_load((ROOT / "profiles.yml").read_text())["lakehouse"]["outputs"]
     default = re.compile(r"\{\{ env_var\('\w+', '([^']*)'\) \}\}")
     local, ci, cluster = (

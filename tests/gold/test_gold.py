@@ -1,4 +1,4 @@
-"""The Gold transforms, each on a few rows of Silver."""
+"""The Gold transforms on a few rows of Silver."""
 
 import importlib.util
 import itertools
@@ -14,7 +14,7 @@ RUN = "2026-01-15T12:00:00+00:00"
 
 
 def gold(name):
-    """The module of a Gold model."""
+    """Import the module of a Gold model."""
     spec = importlib.util.spec_from_file_location(name, ROOT / f"models/gold/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -23,7 +23,7 @@ def gold(name):
 
 @pytest.fixture(scope="module")
 def silver(spark):
-    """A function that makes rows of silver_car_telemetry; what a row does not name is null."""
+    """Return a function that creates rows of silver_car_telemetry. Missing values are null."""
     models = yaml.safe_load((ROOT / "models/silver/_silver__models.yml").read_text())["models"]
     columns = next(m["columns"] for m in models if m["name"] == "silver_car_telemetry")
     schema = ", ".join(f"{column['name']} {column['data_type']}" for column in columns)
@@ -37,7 +37,7 @@ def silver(spark):
 
 @pytest.fixture(scope="module")
 def rules(spark):
-    """The seed, as dbt loads it."""
+    """Return the seed alert_rules with the types that dbt gives it."""
     types = "alert_type string, metric string, comparison string, threshold double"
     types += ", alert_severity string, only_with_fuel_tank boolean"
     seed = str(ROOT / "seeds/alert_rules.csv")
@@ -132,7 +132,7 @@ class TestFuelEfficiency:
         )
 
     def test_the_sum_does_not_depend_on_the_order(self, silver):
-        # In doubles, (0.1 + 0.2) + 0.3 is not 0.1 + (0.2 + 0.3).
+        # As doubles, (0.1 + 0.2) + 0.3 differs from 0.1 + (0.2 + 0.3).
         trips = [event(at=f"2025-11-0{n} 00:00:00", trip_distance_km=n / 10) for n in (1, 2, 3)]
         sums = {
             self.months(silver(*order)).first().total_km_driven for order in (trips, trips[::-1])
@@ -216,7 +216,7 @@ class TestAlerts:
         "column", ["alert_type", "metric", "comparison", "threshold", "only_with_fuel_tank"]
     )
     def test_an_empty_cell_stops_the_build(self, silver, rules, column):
-        """It would turn the rule off, and nobody would know."""
+        """Otherwise the rule would be disabled without notice."""
         with pytest.raises(Exception, match=f"alert_rules: a cell of {column} is empty, or noth"):
             self.alerts(
                 silver(event()), rules.withColumn(column, F.expr(f"nullif({column}, {column})"))

@@ -1,4 +1,4 @@
-"""The committed sample, from landing to Gold, equals a result computed by independent code."""
+"""The committed sample, from landing to Gold, matches a result computed by independent code."""
 
 import ast
 import base64
@@ -24,13 +24,13 @@ RUN_TIME = {"gold_processing_timestamp", "processing_timestamp", "alert_generate
 
 @pytest.fixture(scope="module")
 def expected():
-    """What is stored in the repository."""
+    """Return the expected result that is stored in the repository."""
     return json.loads(EXPECTED.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def build(dbt, module_schema, expected):
-    """A function that builds the sample, data tests included."""
+    """Return a function that builds the sample, data tests included."""
 
     def run():
         command = ("build", "--exclude-resource-type", "unit_test")
@@ -43,13 +43,13 @@ def build(dbt, module_schema, expected):
 
 @pytest.fixture(scope="module")
 def built(build):
-    """The first build."""
+    """Return the result of the first build."""
     return build()
 
 
 @pytest.fixture
 def gold(built, read, module_schema):
-    """A function that gives the rows of a Gold table, without the times of the run."""
+    """Return a function that reads a Gold table without its run times."""
 
     def rows(table):
         return [
@@ -61,7 +61,7 @@ def gold(built, read, module_schema):
 
 
 def as_json(value):
-    """A value as the expectation spells it."""
+    """Return a value in the form of the expected result."""
     if isinstance(value, float):
         return round(value, 6)
     return value.isoformat().replace("+00:00", "Z") if hasattr(value, "isoformat") else value
@@ -121,7 +121,7 @@ def test_no_record_is_lost(built, read, module_schema, expected):
 
 @pytest.fixture
 def nodes(built, dbt, spark, module_schema):
-    """dbt's nodes, as the build had them."""
+    """Return the nodes of dbt's manifest for the build."""
     assert dbt("parse", schema=module_schema).success
     return json.loads((dbt.target_path / "manifest.json").read_text())["nodes"]
 
@@ -190,7 +190,7 @@ def test_a_second_build_changes_nothing(gold, build):
 
 @pytest.mark.parametrize(("days", "status"), [(0, "warn"), (1_000_000, "pass")])
 def test_a_build_can_warn_of_old_events(built, dbt, module_schema, days, status):
-    """The events of the sample are from January 2026."""
+    """The sample's newest events are from January 2026."""
     command = ("test", "-s", "silver_car_telemetry,test_name:recent")
     result = dbt(*command, schema=module_schema, newest_event_within_days=days)
     told = {name: found for name, found in result.status.items() if name.startswith("recent_")}
@@ -198,7 +198,7 @@ def test_a_build_can_warn_of_old_events(built, dbt, module_schema, days, status)
 
 
 def test_the_readme_says_how_to_look_at_a_row(built, dbt, module_schema, expected, capfd):
-    """Its code as it stands, but for the place of the tables: for any reader of Python."""
+    """The README's code runs as it is, except for the path of the tables."""
     section = README.partition("## Look at a row")[2].partition("\n## ")[0]
     code = "\n".join(re.findall(r"```python\n(.*?)```", section, re.S))
     gold = str(dbt.home / "warehouse" / f"{module_schema}_gold")
@@ -215,7 +215,7 @@ def test_the_readme_says_how_to_look_at_a_row(built, dbt, module_schema, expecte
 
 
 def test_the_notebook_reads_gold_and_draws(built, dbt, module_schema, expected, tmp_path):
-    """docs/readers.md; it is stored without what it prints."""
+    """The notebook of docs/readers.md runs. It is stored without outputs."""
     home = home_of(dbt.home, module_schema, tmp_path / "home")
     notebook = nbformat.read(ROOT / "examples/read_gold.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)

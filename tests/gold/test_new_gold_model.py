@@ -1,4 +1,4 @@
-"""A Gold model from the scaffold command, and that of the documentation, builds and passes."""
+"""Gold models from the scaffold command and from the documentation build and pass their tests."""
 
 import re
 
@@ -14,13 +14,13 @@ KEYS = ["manufacturer", "year"]
 
 @pytest.fixture
 def copy(dbt, tmp_path):
-    """dbt on a copy of this project."""
+    """Return dbt on a copy of this project."""
     return copy_project(dbt, tmp_path / "copy")
 
 
 @pytest.fixture
 def project(copy):
-    """The copy's folder, to write to."""
+    """Return the folder of the copy."""
     return copy.project_dir
 
 
@@ -29,7 +29,7 @@ def contents(project):
 
 
 def write_the_documented(project):
-    """The model that docs/contracts.md shows, with its contract and its unit test."""
+    """Write the model of docs/contracts.md, with its contract and its unit test."""
     text = (ROOT / "docs/contracts.md").read_text(encoding="utf-8")
     section = text.partition("## Writing a Gold model")[2].partition("\n### ")[0]
     (model,) = re.findall(r"```python\n(.*?)```", section, re.S)
@@ -47,7 +47,7 @@ def test_it_keeps_its_contract_and_passes_its_tests(copy, project, schema):
         ["ref('gold_events_per_model_year')"]
     ]
     assert [len(each["depends_on"]) for each in exposures] == [3, 2, 2]
-    # Without rows, and the unit tests have their own all the same.
+    # The tables are empty, but unit tests bring their own rows.
     selected = ("-s", "+gold_events_per_model_year", "+gold_trips_per_car")
     others = ("--exclude", "test_type:unit,path:models/silver")
     options = ("--empty", "--indirect-selection", "cautious")
@@ -62,9 +62,9 @@ def test_it_keeps_its_contract_and_passes_its_tests(copy, project, schema):
         "unique_gold_trips_per_car_car_chassis": "pass",
     }
     assert {name: result.status.get(name) for name in wanted} == wanted
-    # The keys are proven, so that nothing is said of them.
+    # The keys are proven, so dbt does not warn about them.
     assert "one row per" not in "\n".join(result.said)
-    # Each model of the layer is in the summary, also one that names no newest event.
+    # The summary lists every Gold model, even one without a column for its newest event.
     summary = result.said[[line.startswith("In Gold now ") for line in result.said].index(True) :]
     assert [line for line in summary if re.search(r"gold_trips_per_car +0   -$", line)], summary
 

@@ -1,4 +1,4 @@
-"""CI runs the README's commands on the Python versions named there; each installs what it needs."""
+"""CI runs the README's commands on its Python versions, and each command installs what it needs."""
 
 import ast
 import os
@@ -71,14 +71,14 @@ def test_a_workflow_runs_pinned_code_for_a_limited_time():
             assert re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
 
 
-# What is downloaded
+# Downloads
 
 
 ANYWHERE = "python_version > '3'"
 
 
 def locked(*options: str) -> list[dict]:
-    """The packages that uv.lock has for any machine, and their files."""
+    """Return the packages in uv.lock for all machines, with their files."""
     uv = os.environ.get("UV") or shutil.which("uv")
     command = [uv, "export", "--quiet", "--frozen", "--format", "pylock.toml", *options]
     exported = subprocess.run(
@@ -92,7 +92,7 @@ def tags_of(wheel: dict) -> frozenset[Tag]:
 
 
 def downloads(*options: str) -> dict[str, int]:
-    """The bytes of each package that uv.lock gives this machine."""
+    """Return the size in bytes of each package that uv.lock has for this machine."""
     return {
         package["name"]: _best_file(package)["size"]
         for package in locked(*options)
@@ -101,7 +101,7 @@ def downloads(*options: str) -> dict[str, int]:
 
 
 def _best_file(package: dict) -> dict:
-    """The wheel that fits this machine best, else the source."""
+    """Return the best wheel for this machine, or the sdist."""
     rank = {tag: number for number, tag in enumerate(sys_tags())}
     fitting = {}
     for wheel in package.get("wheels", ()):
@@ -133,18 +133,21 @@ def test_the_benchmark_imports_only_its_group_and_the_build():
         )
     }
     imported = modules - sys.stdlib_module_names - {"python_jobs", "dbt_spark_contracts", "tables"}
-    # dbt-core's package, and pyyaml's, which dbt needs.
+    # The modules of dbt-core and of pyyaml, which dbt depends on.
     installed = downloads("--group", "bench").keys() | {"dbt", "yaml"}
     assert {"matplotlib", "pyarrow", "pyiceberg"} <= imported <= installed
 
 
-# How the rest is installed
+# Installing the test dependencies
 
 
 @pytest.fixture
 def started_by_uv(tmp_path):
-    """A function: pytest on one test beside the project's conftest.py, started by a stand-in for uv
-    whose `uv sync --check` and `uv sync` end with these codes. Gives what was printed and asked."""
+    """Return a function that runs pytest on one test with the project's conftest.py and a fake uv.
+
+    `complete` is whether `uv sync --check` succeeds, and `sync` is the exit code of `uv sync`. The
+    function returns the output and the calls of uv.
+    """
     shutil.copy(ROOT / "conftest.py", tmp_path)
     (tmp_path / "test_one.py").write_text("def test_one():\n    pass\n")
     installed, asked, uv = (tmp_path / name for name in ("installed", "asked", "uv"))
@@ -198,7 +201,7 @@ def test_without_the_test_tools_no_test_runs(started_by_uv):
     assert "passed" not in said
 
 
-# On which machines it can be installed
+# Supported machines
 
 MANYLINUX = ["manylinux1", "manylinux2010", "manylinux2014"]
 MANYLINUX += [f"manylinux_2_{minor}" for minor in range(5, 29)]
@@ -212,7 +215,7 @@ MACHINES = {
 @pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
 @pytest.mark.parametrize("machine", MACHINES, ids="-".join)
 def test_no_package_needs_a_compiler(machine, python):
-    """What is built is Python; thrift leaves its C out where there is no compiler."""
+    """The only sdists are pure Python, and thrift, which skips its C code without a compiler."""
     version = tuple(map(int, python.split(".")))
     platforms = MACHINES[machine]
     fitting = {*cpython_tags(version, platforms=platforms)}

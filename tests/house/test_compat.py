@@ -12,7 +12,7 @@ pytestmark = pytest.mark.quick
 
 GUARD = ROOT / "python_jobs/dbt_spark_contracts/src/dbt_spark_contracts"
 
-# Of collections.namedtuple, where the underscore keeps them apart from the fields.
+# Public methods of namedtuples. Their underscore avoids conflicts with field names.
 PUBLIC = {"_replace", "_asdict", "_fields"}
 
 
@@ -21,7 +21,7 @@ def is_private(name: str | None) -> bool:
 
 
 def defined(tree: ast.AST) -> Iterator[str]:
-    """The private names that a file gives to something of its own."""
+    """Yield the private names that a file defines."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name
@@ -32,8 +32,7 @@ def defined(tree: ast.AST) -> Iterator[str]:
 
 
 def strangers(tree: ast.AST) -> Iterator[str]:
-    """The private names in a file that are of something else: another object's or module's, or an
-    inherited one."""
+    """Yield the private names in a file that are inherited or of other objects or modules."""
     own = set(defined(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and is_private(node.attr):

@@ -1,4 +1,4 @@
-"""Release checks, and licences."""
+"""The release check and the licences."""
 
 import shutil
 import sys
@@ -41,7 +41,7 @@ def test_the_present_version_can_be_released(capsys):
 
 @pytest.fixture
 def copy(tmp_path):
-    """What the check reads, in a folder of its own."""
+    """Copy the files that the check reads to a folder and return it."""
     for name in ("pyproject.toml", f"{GUARD}/pyproject.toml", "CHANGELOG.md", *release.EXAMPLE):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)

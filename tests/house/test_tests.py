@@ -1,4 +1,4 @@
-"""Rules for the tests themselves, so that they are easy to find and run alone."""
+"""Rules for the tests, so that they are easy to find and can run alone."""
 
 import ast
 import os
@@ -20,7 +20,7 @@ TEST_FILES = [name for name in FILES if name.rpartition("/")[2].startswith("test
 
 
 def imported_by(name: str) -> set[str]:
-    """The modules that a file imports."""
+    """Return the modules that a file imports."""
     modules = set()
     for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -45,7 +45,7 @@ def test_no_two_files_have_one_name():
     assert {name for name, number in names.items() if number > 1} <= {"__init__.py", "conftest.py"}
 
 
-# Where tests share a lakehouse.
+# The folders whose tests share a lakehouse.
 SHARED = ("bronze_silver/", "contracts/", "gold/", "plugin/", "publish/")
 
 
@@ -84,7 +84,7 @@ def test_in_ci_an_unexpected_skip_is_a_failure(tmp_path, ci, ended):
 
 
 def test_each_row_of_dbts_features_names_an_existing_test():
-    """docs/dbt_features.md: what dbt promises, what holds here, and what shows it."""
+    """docs/dbt_features.md lists dbt's features, how they work here, and the tests for them."""
     lines = (ROOT / "docs/dbt_features.md").read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if line.startswith("| ") and not line.startswith("| feature")]
     assert len(rows) > 40

@@ -1,4 +1,4 @@
-"""What a change affects, computed from the lineage before and after it."""
+"""The effects of a change, computed from the lineage before and after it."""
 
 import copy
 
@@ -54,7 +54,7 @@ MANIFEST = {
 
 @pytest.fixture
 def states():
-    """Before and after, which are the same until a test changes the latter."""
+    """Return the states before and after. They are equal until a test changes the second one."""
     return State(Manifest(MANIFEST), MODELS), State(Manifest(MANIFEST), copy.deepcopy(MODELS))
 
 
@@ -98,7 +98,7 @@ def test_rows_that_are_selected_differently(states):
 
 
 def test_column_that_is_gone(states):
-    """Who read it before the change is touched, though it does so no more."""
+    """A model that read it before the change is touched, although it no longer reads it."""
     del states[1].models[SILVER].columns["a"]
     states[1].models[GOLD].columns["a"] = column(fingerprint="2")
     told = blast_radius(*states)

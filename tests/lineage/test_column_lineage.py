@@ -1,4 +1,4 @@
-"""column_lineage.json, and what the manifest and the docs show of it."""
+"""column_lineage.json, and how the manifest and the docs show it."""
 
 import json
 from pathlib import Path
@@ -190,7 +190,7 @@ NODE = {
 
 
 def edited(path: str, value: object = None) -> dict:
-    """A file with another value at the path, or without it."""
+    """Return a file's content with another value at the path, or without the path."""
     content = json.loads(json.dumps({"metadata": METADATA, "nodes": {"m": NODE}}))
     *way, last = path.split("/")
     place = content
@@ -204,7 +204,7 @@ def edited(path: str, value: object = None) -> dict:
 
 
 def written(folder: Path, content: object) -> Path:
-    """A file with this content: a text, or what is written as JSON."""
+    """Write a file with this content, a string or a value for JSON. Return its path."""
     path = folder / FILE_NAME
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return path

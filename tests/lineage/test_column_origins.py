@@ -33,7 +33,7 @@ def tables(spark):
 
 
 def make_views(spark) -> None:
-    """The tables as views; made anew, Spark numbers their columns anew."""
+    """Create the tables' views. Each time Spark gives their columns new ids."""
     for name in ("t", "u"):
         spark.table(f"origins.{name}").createOrReplaceTempView(name)
 
@@ -42,7 +42,7 @@ MARKS = {"copy": "", "computed": "~", "aggregated": "+", "condition": "?", "wind
 
 
 def told(frame, **other) -> str:
-    """A frame's column lineage in the words of QUERIES."""
+    """Return a DataFrame's column lineage in the notation of QUERIES."""
     entry = trace(frame, MODEL | other, NODES)
     columns = []
     for name, column in entry.columns.items():
@@ -75,7 +75,7 @@ def test_query(tables, name):
 
 
 def many_columns(t):
-    """A plan of 80 steps."""
+    """Return a plan with 80 steps."""
     frame = t.withColumn("x0", F.col("a") + 1)
     for number in range(1, 80):
         frame = frame.withColumn(f"x{number}", F.col(f"x{number - 1}"))
@@ -83,7 +83,7 @@ def many_columns(t):
 
 
 def deep_condition(t):
-    """An expression of 500 levels."""
+    """Return an expression with 500 levels."""
     return t.select(reduce(or_, [F.col("a") == number for number in range(500)]).alias("x"))
 
 
@@ -96,7 +96,7 @@ def grouped_pandas_udf(t):
     return t.groupBy("b").agg(mean("a").alias("x")).select("x")
 
 
-# The same for DataFrames, which a Python model returns.
+# The same for the DataFrames of Python models.
 FRAMES = {
     "select": (lambda t: t.select(F.col("b").alias("x")), "x=t.b"),
     "withColumnRenamed": (lambda t: t.withColumnRenamed("b", "x").select("x"), "x=t.b"),
@@ -128,7 +128,7 @@ FRAMES = {
     "limit": (lambda t: t.limit(0).select("b"), "b=t.b"),
     "sample": (lambda t: t.sample(0.5, seed=1).select("b"), "b=t.b"),
     "repartition": (lambda t: t.repartition(2, "a").hint("broadcast").select("b"), "b=t.b"),
-    # All inputs of a Python function, and that it cannot be seen into
+    # Python functions: all inputs, and untraced
     "udf": (lambda t: t.select(F.udf(str)("b", "c").alias("x")), "x=~t.b,~t.c!"),
     "udf among others": (
         lambda t: t.select(F.coalesce("b", F.udf(str)("c")).alias("x"), "a"),
@@ -149,7 +149,7 @@ FRAMES = {
         lambda t: t.select("a", "b").groupBy("b").applyInPandas(lambda frame: frame, "x int"),
         "x=~t.a,~t.b!; !",
     ),
-    # Cut off
+    # Lineage cut off
     "rdd": (lambda t: t.select("b").rdd.map(lambda row: row).toDF("x string"), "x=!; !"),
     "collected": (lambda t: t.sparkSession.createDataFrame([("z",)], "x string"), "x=!; !"),
     "pandas": (
@@ -170,7 +170,7 @@ FRAMES = {
 }
 
 
-# What the functions are tried with: one column, two, and some threes.
+# The arguments to test each function with: one column, two, and some combinations of three.
 ARGUMENTS = [
     *product(("a", "b", "n", "m"), repeat=1),
     *product(("b", "a", "n", "m"), repeat=2),
@@ -180,14 +180,14 @@ ARGUMENTS = [
 
 @pytest.mark.full
 def test_no_function_loses_a_column(tables):
-    """Each of Spark's functions, with whatever columns it takes."""
+    """Test each of Spark's functions with all columns that it accepts."""
     names = [function.name for function in tables.catalog.listFunctions()]
     told_of, lost = set(), []
     for name, columns in product(names, ARGUMENTS):
         try:
             frame = tables.sql(f"select {name}({', '.join(columns)}) as x from t")
             _ = frame.columns
-        except (PySparkException, Py4JJavaError):  # it takes others, or gives what no table holds
+        except (PySparkException, Py4JJavaError):  # other arguments, or not a type of a column
             continue
         entry = trace(frame, MODEL, NODES)
         parts = [*entry.columns.values(), entry.rows]
@@ -217,7 +217,7 @@ def test_other_tables_are_named_as_they_are(tables):
 
 
 def test_branch_of_a_table_is_the_table(tables):
-    """Else a marked column could leave by it."""
+    """Otherwise a marked column could leak through a branch."""
     tables.sql("insert into origins.t select null, 'z', null, null, null, null, null")
     for state in (".branch_main", " version as of 'main'"):
         assert told(tables.sql(f"select b as x from origins.t{state}")) == "x=t.b"
@@ -234,7 +234,7 @@ def test_own_earlier_rows_are_ignored(tables):
 
 
 def test_other_column_of_own_earlier_rows_is_reported(tables):
-    """Else a mark could be lost within one table."""
+    """Otherwise a mark could be lost within one table."""
     query = "select b as c from t union all select d from u"
     assert told(tables.sql(query), unique_id="model.x.t") == "c=t.b,u.d"
 
@@ -311,13 +311,13 @@ def test_fingerprint_leaves_out_what_differs_in_each_run(tables):
 
 
 def test_what_has_no_input_is_known_or_untraced(tables):
-    """Each of Spark's functions that takes none: an unknown one is not taken for a constant."""
+    """Test each Spark function without arguments. An unknown one must not count as constant."""
     untraced = set()
     for (name,) in tables.sql("show system functions").collect():
         try:
             frame = tables.sql(f"select {name}() as x from t")
             _ = frame.schema
-        except (PySparkException, Py4JJavaError):  # it takes some, or gives what no table holds
+        except (PySparkException, Py4JJavaError):  # it needs arguments, or is no type of a column
             continue
         if trace(frame, MODEL, NODES).columns["x"].untraced:
             untraced.add(name)

@@ -1,4 +1,4 @@
-"""The lineage command, on artificial artifacts of a build."""
+"""The lineage command on made-up artifacts of a build."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ def target(tmp_path):
 
 @pytest.fixture
 def shown(target, capsys, monkeypatch):
-    """A function that runs the command, and gives what it prints."""
+    """Return a function that runs the command and returns its output."""
     monkeypatch.setenv("COLUMNS", "98")
 
     def show(*arguments: str) -> str:
@@ -105,10 +105,10 @@ def test_what_a_models_code_reads_is_a_root(tmp_path, capsys):
     assert "└── read by the model's code from landing.events  (source)\n" in told
     assert "  bronze_events: read by the model's code from landing.events  (source)\n" in told
     assert "?" not in told
-    # Of which of its columns is not known, so none of them is said to go nowhere.
+    # The code may read any of these columns, so each has a possible reader.
     down = tree("landing.events.value", "--downstream")
     assert "Possibly also" in down and "bronze_events.file" in down
-    # Without a reason, or where it reads a model as well, it is not known.
+    # Without a reason, or if the code also reads a model, the origin is unknown.
     assert "? cannot be traced completely" in tree("bronze_events.file", reason="")
     both = (lineage_sample.LANDING, lineage_sample.SILVER)
     assert "? cannot be traced completely" in tree("bronze_events.file", reads=both)
@@ -125,7 +125,7 @@ ESCAPED = r"\x1b[31mred\x1b]0;title\x07\x9b2J\x08\x7f\x00\u200f\u202e\u2066\ud83
 
 @pytest.mark.parametrize("downstream", [[], ["--downstream"]])
 def test_no_text_commands_the_terminal(tmp_path, capsys, downstream):
-    """Names, types, marks, descriptions, reasons, exposures: all are escaped; emoji are letters."""
+    """Names, types, marks, descriptions, reasons and exposures are escaped, but not emoji."""
     made = lineage_sample.evil(hostile.ESCAPES)
     target = lineage_sample.write(tmp_path / "target", *made)
     column = f"{hostile.ESCAPES}.{hostile.ESCAPES}"
@@ -133,7 +133,7 @@ def test_no_text_commands_the_terminal(tmp_path, capsys, downstream):
     told = capsys.readouterr().out
     assert [c for c in told if c != "\n" and not c.isprintable()] == []
     assert told.count(ESCAPED) >= 5
-    # The caller's own words come back in an error.
+    # The error message repeats the argument, also escaped.
     assert run(["lineage", "--column", f"no.{column}", "--target-path", str(target)]) == 2
     (said,) = capsys.readouterr().err.splitlines()
     assert ESCAPED in said and said.isprintable()
@@ -248,7 +248,7 @@ def test_page_is_one_file_without_a_network(shown, target):
     assert "open it in a browser" in shown("--html")
     text = (target / "column_lineage.html").read_text(encoding="utf-8")
     assert re.findall(r"<(?:script|link|img|iframe)[^>]* (?:src|href)=", text) == []
-    # tests/docs/test_lineage_page.py opens it, and no request is made.
+    # tests/docs/test_lineage_page.py opens the page and checks that it makes no request.
     assert "default-src 'none'" in text
     assert lineage_sample.EVIL not in text
 

@@ -1,4 +1,4 @@
-"""OpenLineage's listener for Spark, beside our column origins."""
+"""Our column origins compared with OpenLineage's Spark listener."""
 
 import re
 import subprocess
@@ -12,22 +12,22 @@ from tests.support.openlineage_spark import LISTENER
 
 pytestmark = [pytest.mark.engines, pytest.mark.full]
 
-# Where it names an input that we do not: why.
+# Where OpenLineage names an input that we do not, with the reason.
 KNOWN = {
-    # It has no fields of structs: each column counts that went into the struct, or the stack.
+    # It has no struct fields. It reports every column of the struct or the stack.
     *("field of the largest struct: x", "transform, a field: x"),
     *("inline: x", "inline: y", "stack: x", "stack: y"),
-    # The length of an array decides how many rows there are. Open: docs/lineage.md
+    # The length of an array decides the number of rows. An open point in docs/lineage.md.
     *("explode: (rows)", "explode a map: (rows)", "posexplode: (rows)", "lateral view: (rows)"),
-    # We say that it decides the column.
+    # We report it as a condition of the column.
     "scalar subquery: (rows)",
-    # There is no such column.
+    # It reports a column that does not exist.
     "count(*): x",
 }
 
 
 def test_openlineage_knows_no_input_that_we_do_not_but_for_those_listed():
-    artifact(LISTENER)  # or skipped
+    artifact(LISTENER)  # skips the test if it cannot be downloaded
     command = [sys.executable, "-m", "tests.support.openlineage_spark"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]

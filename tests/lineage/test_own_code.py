@@ -1,4 +1,4 @@
-"""A Python model's code that must not run is refused before it runs. Code that reads is allowed."""
+"""Forbidden code of a Python model is refused before it runs. Code that only reads is allowed."""
 
 import ast
 import re
@@ -34,7 +34,7 @@ def model(dbt, spark):
 """
 BRANCH = "spark.wap.branch"
 
-# By what the code does: the code, and the name of what is refused.
+# By case: the code, and a part of what the error names.
 WRITES = {
     "insert": ("spark.sql(f'insert into {schema}.t select 1, 2')", "insert into"),
     "insert_in_a_with": (
@@ -211,7 +211,7 @@ def test_a_reason_allows_it(built, spark, module_schema):
 
 @pytest.mark.quick
 def test_the_code_of_one_model_is_parsed_at_a_time(monkeypatch):
-    """Two threads that parse at once end in a SystemError now and then, in Python 3.11."""
+    """Concurrent parsing sometimes fails with a SystemError in Python 3.11."""
     parse, at_once, most = ast.parse, [], []
 
     def slowly(source):

@@ -1,4 +1,4 @@
-"""`stays_in` says where a marked column may be, in a project with one schema for all models."""
+"""`stays_in` limits where a marked column may be, in a project with one schema for all models."""
 
 import pytest
 import yaml
@@ -9,9 +9,9 @@ STAGING = "path:models/staging"
 FROM = "from {{ ref('stg_users') }}"
 USERS = "select 'e' as email, 'i' as id, 'n' as name, 'k' as key"
 
-# Of a model: its query, what its columns are marked, and what is said of it; none, if it passes.
+# By model: its query, the marks of its columns, and the error message (None if it passes).
 MODELS = {
-    # In the place, the mark goes on.
+    # Inside the place, a column needs the same mark.
     "staging/marked": (
         f"select email as mail, md5(email) as h, id {FROM}",
         {"mail": {"stays_in": STAGING}, "id": {"stays_in": ["staging", "tag:inner"]}},
@@ -29,7 +29,7 @@ MODELS = {
         "marked_for_more.mail is stg_users.email under another name, but its mark names a larger "
         f"place: mark it stays_in: {STAGING}",
     ),
-    # Out of it, in the same schema.
+    # Outside the place, in the same schema.
     "marts/renamed": (
         f"select email as mail {FROM}",
         {},
@@ -47,16 +47,16 @@ MODELS = {
     ),
     "marts/hashed": (f"select md5(email) as h, count(email) as n {FROM} group by 1", {}, None),
     "marts/by_python": (None, {}, "by_python.mail is stg_users.email under another name"),
-    # One of several words of another column.
+    # A column with several places.
     "marts/inner": (f"select id {FROM}", {"id": {"stays_in": "tag:inner"}}, None),
     "marts/outer": (f"select id {FROM}", {}, "outer.id is stg_users.id"),
-    # A place is of personal data too.
+    # Personal data may have a place too.
     "marts/personal": (
         f"select md5(name) as name {FROM}",
         {"name": {"pii": True}},
         "personal.name is made of stg_users.name, which is personal (pii)",
     ),
-    # In two steps.
+    # Through another model or a snapshot.
     "marts/of_the_marked": (
         "select mail as m from {{ ref('marked') }}",
         {},

@@ -1,6 +1,6 @@
-"""A table stores the origins of its rows. Readers apply today's marks to them.
+"""A table stores the origins of its rows. Readers apply the current marks to them.
 
-A Silver table has a column that is marked, and a model between hands it on to Gold.
+A Silver table has a marked column, and an intermediate model passes it on to Gold.
 """
 
 import shutil
@@ -54,7 +54,7 @@ def project(small_project, schema):
     project = small_project(FILES)
 
     def run(*arguments, target=True, **files):
-        """dbt with other models; without a target/, it knows the tables alone."""
+        """Run dbt with changed models. Without a target/, dbt knows only the tables."""
         for name, text in files.items():
             path = project.project_dir / "models" / name.replace("__", ".")
             path.unlink(missing_ok=True)
@@ -78,7 +78,7 @@ def test_a_mark_of_today_reaches_what_was_built_before_it(project):
 
 
 def test_table_without_rows_passes_no_origins_on(project):
-    """That of a first build which published nothing, as one with `--empty`."""
+    """Such a table is left by a first build that published nothing, for example with `--empty`."""
     (project.dir / "dbt_project.yml").write_text(AUDITED)
     assert project("run", "--empty").success
     result = project("run", "-s", "gold_x", models__yml=YML.format(silver_t=MARKED, between=CLEAN))
@@ -86,7 +86,7 @@ def test_table_without_rows_passes_no_origins_on(project):
 
 
 def test_table_without_new_rows_still_passes_its_origins_on(project):
-    """Iceberg counts the records of a new branch from 0, whatever the table holds."""
+    """Iceberg counts the records of a new branch from 0, even if the table has rows."""
     (project.dir / "dbt_project.yml").write_text(AUDITED)
     added = "{{ config(materialized='incremental', incremental_strategy='append') }}\n"
     added += FILES["models/between.sql"] + "{% if is_incremental() %} where false{% endif %}"
@@ -122,7 +122,7 @@ def test_a_table_that_does_not_know_is_refused_with_a_way_out(project, spark, sc
 
 
 def test_origins_are_remembered_through_an_older_table(project):
-    """`between` no longer reads the policy; `last` was built when it did."""
+    """`between` no longer reads the policy, but `last` was built when it did."""
     files = {
         "last__sql": "select x as z from {{ ref('between') }}",
         "gold_x__sql": "select z as reference from {{ ref('last') }}",
@@ -180,7 +180,7 @@ def test_a_deferred_table_is_asked_itself(project, spark, schema):
 
 
 def test_a_state_of_a_table_is_known_by_itself(project, schema):
-    """A roll-back, a tag, a branch: each has rows of another time."""
+    """A roll-back, a tag and a branch each have rows from another time."""
     tag = f"alter table {schema}_silver.between create or replace tag before"
     dirty = '{{ config(post_hook="' + tag + "\") }} select policy as x from {{ ref('silver_t') }}"
     assert project("run", between__sql=dirty).success
@@ -219,7 +219,7 @@ snapshots:
 
 
 def test_a_branch_remembers_what_main_does_not(project, schema):
-    """A run that is held back leaves what is published, and what is known of it, as they were."""
+    """A held-back run changes neither the published rows nor their stored origins."""
     folder = project.dir
     (folder / "dbt_project.yml").write_text(AUDITED)
     assert project("build", between__sql="select car as x from {{ ref('silver_t') }}").success

@@ -1,7 +1,7 @@
-"""Each way that data can come into a DataFrame, and what a model with a contract may do with it.
+"""All ways for data to get into a DataFrame, and what a model with a contract may do with them.
 
-Each case is a Gold model of one project, whose Silver table has a marked column, `policy`; what is
-said of its column `reference` is the promise. The table of all ways is in docs/contracts.md.
+Each case is a Gold model of one project, whose Silver table has a marked column, `policy`. The
+expected message is about the model's column `reference`. docs/contracts.md lists all ways.
 """
 
 import shutil
@@ -48,9 +48,9 @@ METADATA = (
     "snapshots"
 )
 
-# By the way in: the model, and what is said of its column.
+# By case: the model, and the expected message about its column.
 REFUSED = {
-    # Metadata tables: bounds of values, partitions, paths
+    # Metadata tables have bounds of values, partitions and paths
     "the_changes": (f"{DEPENDS}select policy as reference from {TABLE}.changes", COPY),
     **{
         f"metadata_{name}": (
@@ -68,7 +68,7 @@ REFUSED = {
         f"select input_file_name() as reference from {REF}",
         "Spark's InputFileName",
     ),
-    # States of a table
+    # Branches, tags and snapshots
     "a_branch_with_a_dash": (
         sql_hook(
             f"alter table {TABLE} create or replace branch `audit-1`",
@@ -174,7 +174,7 @@ REFUSED = {
         """),
         "files that the model reads by itself",
     ),
-    # Names that lie
+    # Forged names
     "a_forged_alias_of_a_table": (
         python("""
             return t.alias(f"lakehouse.{schema}_silver.clean").selectExpr("policy as reference")
@@ -204,7 +204,7 @@ REFUSED = {
         "select policy as reference from {{ source('spelt', 't') }}",
         COPY,
     ),
-    # Views of the session, caches, what is cut off
+    # Views of the session, caches, plans that are cut off
     "a_view_of_the_session": (
         python("""
             t.createOrReplaceTempView("ways_view")
@@ -243,7 +243,7 @@ REFUSED = {
         "-- depends_on: {{ ref('silver_t') }}\nselect reference from ways_rows",
         "rows that stand in the code or came through Python",
     ),
-    # What a program collects
+    # Rows that Python code collects
     "to_pandas": (
         python('return t.toPandas()[["policy"]].rename(columns={"policy": "reference"})'),
         "cannot be traced",
@@ -344,7 +344,7 @@ REFUSED = {
         """),
         "what the model has collected: rows of an RDD",
     ),
-    # What it reads where no API of pyspark leads
+    # Rows that it reads without pyspark's API
     **{
         f"literals_by_{name}": (
             python(f'{top}\nreturn t.select(F.lit(str({code})).alias("reference"))'),
@@ -451,7 +451,7 @@ REFUSED = {
         """),
         "what the model has collected: silver_t.",
     ),
-    # What another model has left in what all of them share
+    # Values that another model has left in shared state
     **{
         f"left_in_{name}": (
             python(
@@ -541,7 +541,7 @@ REFUSED = {
         "select '{{ found.rows | length if found else 0 }}' as reference",
         "what the model has collected: info_name (Spark's DescribeColumn)",
     ),
-    # dbt compiles it for the first of them only.
+    # dbt compiles an ephemeral model only for its first child.
     **{
         f"literals_of_an_ephemeral_model_{name}": (
             f"select reference from {{{{ ref('{parent}') }}}}",
@@ -664,7 +664,7 @@ TELLS = {
     "a_cut": "substring('abcdefgh', ascii(event_id))",
     "sum": "cast(sum(ascii(event_id)) over (partition by car) as string)",
 }
-# These do not.
+# These do not reveal it.
 PASSES = {
     "sha2": "sha2(event_id, 256)",
     "sha2_of_several": "sha2(concat_ws('|', event_id, car), 256)",
@@ -686,7 +686,7 @@ PASSES = {
     "exists": "if(exists(select 1 from {{ ref('clean') }} where policy = event_id), 'a', 'b')",
 }
 
-# What is no leak of any kind.
+# Models that leak nothing.
 CLEAN = {
     "a_column": f"select car as reference from {REF}",
     "a_join": f"select t.car as reference from {REF} t join {REF} u on t.policy = u.policy",
@@ -753,7 +753,7 @@ METAS = {
     "what_the_model_wrote": WRITES_ITSELF,
 }
 
-# Within the schema a literal of what is silver_only only may be filtered by.
+# Within the schema, a value of a silver_only column may be used as a literal only in a filter.
 WATERMARK = (
     DEPENDS
     + """
@@ -767,7 +767,7 @@ COLLECTS = """
 select '{{{{ found }}}}' as {} -- depends_on: {{{{ ref('silver_t') }}}}
 """
 
-# A model of Silver, which leaves what it has collected wherever it may.
+# A Silver model that leaves its collected values in all kinds of shared state.
 HELPER = """
 import functools
 
@@ -794,7 +794,7 @@ LEAVES = python("""
     return t.select("car")
 """)
 
-# Of Silver as well: a hook of it asks for a value, and leaves it.
+# A Silver model whose hook queries a value and leaves it in shared state.
 HOOKED = """
 {{{{ config(post_hook="{{% set found = run_query('select policy from ' ~ ref('silver_t'))
     if execute %}}{}") }}}}
@@ -874,7 +874,7 @@ def files() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def built(dbt, spark, tmp_path_factory, module_schema):
-    # Derby, for the case of JDBC, would write a log where the tests run.
+    # The JDBC case uses Derby, which would otherwise write a log to the working directory.
     log = str(tmp_path_factory.mktemp("derby") / "derby.log")
     java_classes(spark).java.lang.System.setProperty("derby.stream.error.file", log)
     rows = "select * from values ('POL-1') as given (reference)"
@@ -897,7 +897,7 @@ def build(project, module_schema):
 
 @pytest.fixture(scope="module")
 def small(dbt, tmp_path_factory):
-    """The same Silver table, and one Gold model that hands a column of it on."""
+    """Return a project with the same Silver table and one Gold model that passes a column on."""
     all_files = files()
     models = yaml.safe_load(all_files["models/models.yml"])["models"]
     kept = [model for model in models if model["name"] in ("silver_t", "gold_a_column")]

@@ -1,11 +1,11 @@
-"""What a hook writes into a table of the project is checked against the marks, like its model."""
+"""A hook's writes to a table of the project are checked against the marks, like a model's."""
 
 import pytest
 import yaml
 
 T, CLEAN = "{{ ref('t') }}", "{{ this.schema }}.clean"
 SILVER = "{{ this.schema }}_silver.t"
-# By the hook: whether it hands a marked value on.
+# By name: the hook, and whether it passes on a marked value.
 HOOKS = {
     "insert": (f"insert into {CLEAN} select policy, 1 from {SILVER}", True),
     "insert_some": (f"insert into {CLEAN} (n, x) select 1, policy from {SILVER}", True),
@@ -100,7 +100,7 @@ HOOKS = {
 }
 
 
-# A table that is a source only.
+# A table that is only a source.
 LAND = """
 {% macro branch() %}
   {%- if execute %}

@@ -1,9 +1,9 @@
-"""A mark without an effect is refused in one line: wrong place, spelling or column."""
+"""A mark without effect (wrong place, spelling or column) is refused with a one-line message."""
 
 import pytest
 import yaml
 
-# By the case: what the yml says, and what is said of it.
+# By case: the YAML, and the message.
 SAYS = {
     "at_the_model": (
         {"config": {"meta": {"pii": True}}},

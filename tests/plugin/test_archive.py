@@ -1,6 +1,6 @@
 """The archive of Java classes: who creates it, when it is used, and its failures.
 
-The archives here are real and small: of a few classes, made by the Java that Spark would run on.
+The archives here are real but small. The Java that Spark would use creates them from a few classes.
 """
 
 import os
@@ -22,7 +22,7 @@ SPARK_CLASS = "org/apache/spark/deploy/SparkSubmit"
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path):
-    """A cache folder of the test's own, on a machine that is no CI and has nothing turned off."""
+    """Return a cache folder for the test, and unset the variables that turn the archive off."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.delenv(archive.SWITCH, raising=False)
@@ -44,7 +44,7 @@ def class_path(tmp_path):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Lets an archive have one class of Spark. Returns the archives whose classes were listed."""
+    """Limit archives to one class of Spark. Return the archives whose classes were listed."""
     listed = []
 
     def list_classes(classes: Path, folder: Path, wanted: Archive) -> None:
@@ -57,14 +57,14 @@ def small(monkeypatch):
 
 @pytest.fixture
 def started(monkeypatch):
-    """The command lines that `make_later` starts, which are not run."""
+    """Return the command lines that `make_later` would start. They do not run."""
     commands = []
     monkeypatch.setattr(archive.subprocess, "Popen", lambda command, **_: commands.append(command))
     return commands
 
 
 def where_spark_is_loaded_from(java_home: Path, class_path: list[Path]) -> str:
-    """What Java says of where it found Spark's class, started as a command would start it."""
+    """Start Java as a command would. Return where Java says it loaded Spark's class from."""
     said = subprocess.run(
         [
             *(java_home / "bin" / "java", *archive.options(java_home, class_path)),
@@ -76,7 +76,7 @@ def where_spark_is_loaded_from(java_home: Path, class_path: list[Path]) -> str:
         timeout=300,
     )
     assert said.returncode == 0 and "version 3.5" in said.stderr, said.stderr
-    # Spark says its version on standard error, and Java says nothing there.
+    # Spark prints its version on stderr. Java prints no warnings there.
     assert "[warning]" not in said.stderr, said.stderr
     lines = [
         line for line in said.stdout.splitlines() if f" {SPARK_CLASS.replace('/', '.')} " in line
@@ -146,7 +146,7 @@ def test_only_the_newest_of_an_installation_is_kept(java_home, class_path, small
         os.utime(file, (time.time() - age, time.time() - age))
     make_archive.make(new)
     left = {path for path in new.folder.iterdir() if path.suffix}
-    assert left == {new.file, *others[:-1]}  # the last was not used for the longest
+    assert left == {new.file, *others[:-1]}  # the last one is the least recently used
 
 
 def test_two_at_once_make_one(java_home, class_path, small):
@@ -196,7 +196,7 @@ def test_a_full_disk_is_noted_and_tried_again_after_a_day(
 
 
 def test_a_java_that_cannot_make_one_leaves_nothing_half_made(java_home, class_path, monkeypatch):
-    """Java ends with an error, as it does where the disk gets full meanwhile."""
+    """Java ends with an error, as on a full disk."""
     monkeypatch.setattr(
         make_archive, "_list_classes", lambda classes, *_: classes.with_name("archive").mkdir()
     )
@@ -240,7 +240,7 @@ def test_it_is_not_created_automatically_in_ci(
     ],
 )
 def test_one_setting_turns_it_off(variable, settings, is_wanted, java_home, monkeypatch):
-    """Also an archive of the user's own."""
+    """The user's own archive turns it off too."""
     if variable:
         monkeypatch.setenv(archive.SWITCH, variable)
     assert archive.is_wanted(settings) == is_wanted
@@ -248,7 +248,7 @@ def test_one_setting_turns_it_off(variable, settings, is_wanted, java_home, monk
 
 
 def test_a_spare_java_older_than_the_archive_has_the_same_launch(java_home, class_path, tmp_path):
-    """The pool would not find it otherwise, and the command after the first would start cold."""
+    """Otherwise the pool would not find the spare, and the second command would start cold."""
     settings = spark_settings({}, tmp_path, tmp_path)
     before = launch.plan(settings, java_home)
     Archive(java_home, class_path).file.touch()
@@ -273,7 +273,7 @@ def test_a_class_path_with_a_missing_jar_has_no_archive(java_home, class_path, s
 
 
 def test_a_cache_that_others_can_write_to_is_not_used(java_home, class_path, cache, started):
-    """Java runs what is in an archive."""
+    """Java executes the code in an archive."""
     Archive(java_home, class_path).file.touch()
     assert archive.options(java_home, class_path) != []
     cache.chmod(0o770)
@@ -285,7 +285,7 @@ def test_a_cache_that_others_can_write_to_is_not_used(java_home, class_path, cac
 def test_without_a_cache_folder_there_is_none(
     java_home, class_path, monkeypatch, tmp_path, started
 ):
-    """The home is no folder, or may not be written to."""
+    """The cache's parent is a file or is not writable."""
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert archive.options(java_home, class_path) == []
@@ -295,7 +295,7 @@ def test_without_a_cache_folder_there_is_none(
 
 @pytest.mark.full
 def test_the_whole_archive_is_made_by_one_command(java_home, class_path, cache):
-    """Iceberg's classes are in it, those of a query, and the lambdas of Scala."""
+    """It has the classes of Iceberg, those of a query, and Scala's lambdas."""
     command = [sys.executable, "-m", "dbt_spark_contracts.spark.make_archive"]
     said = subprocess.run(command, capture_output=True, text=True, timeout=1200)
     assert said.returncode == 0, said.stderr

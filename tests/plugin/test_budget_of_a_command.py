@@ -1,7 +1,7 @@
 """The statements and jobs that the guard adds to a command depend on the tables that it touches.
 
-`dbt run -s one` of a project with many tables costs what it costs with few. Of each further table
-dbt learns the name, when it lists the schema, and no more.
+`dbt run -s one` costs the same with many tables in the project as with few. For each further table,
+dbt only reads the name when it lists the schema.
 """
 
 import pytest
@@ -11,12 +11,12 @@ from tests.support.spark_work import counted, statements
 
 FEW, MANY = 3, 18
 
-# The model's query, its write. (The lock and the publishing are commits by Iceberg's API.)
+# The model's query and its write. The lock and the publish use Iceberg's API.
 STATEMENTS = 2
-# The model's write. (The publish log and the record of runs are written by Iceberg's API.)
+# The model's write. The publish log and the record of runs use Iceberg's API.
 JOBS = 1
-# To Java, for the name of a further table in the list of its schema: py4j asks for the length, the
-# element, its member and its value. Some more may differ between two commands.
+# Calls to Java per further table in the schema's list: py4j asks for the length, the element, its
+# member and its value. A few more calls may differ between two commands.
 CALLS_A_NAME = 4
 MORE_CALLS = 10
 
@@ -32,7 +32,7 @@ on-run-end: "{{ end_run() }}"
 
 @pytest.fixture(scope="module")
 def commands(dbt, spark, tmp_path_factory):
-    """By the number of tables in the project: a `run -s m0` when all are there; its work."""
+    """Return the log and the work of `run -s m0` by the number of existing tables."""
     commands = {}
     for count in (FEW, MANY):
         files = {f"models/m{number}.sql": "select 1L as id" for number in range(count)}
@@ -63,7 +63,7 @@ def test_a_further_table_costs_its_name(commands):
 
 
 def test_missing_schema_counts_as_empty(small_project, schema):
-    """dbt lists those of all models, and makes those of the selected ones."""
+    """dbt lists the schemas of all models, and creates only those of the selected ones."""
     models = {
         "models/here.sql": "select 1L as id",
         "models/elsewhere.sql": "{{ config(schema='elsewhere') }} select 1L as id",

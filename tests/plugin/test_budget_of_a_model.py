@@ -1,7 +1,6 @@
-"""The statements and jobs that the guard adds to a model have a budget.
+"""The guard adds no statement, no Spark job and no analysis of the plan to a model.
 
 A model's own work is one analysis of its plan, its write and, for a Python model, its checkpoint.
-The guard adds no statement, no Spark job and no analysis of the model's plan.
 """
 
 import shutil
@@ -63,8 +62,7 @@ unit_tests:
 """
 WAYS = [(language, kind) for language in ("sql", "python") for kind in ("table", "incremental")]
 
-# SQL statements of the model's connection. Of them its own are, of a SQL model, its query and its
-# write, and of a Python model its write.
+# SQL statements on the model's connection: query and write of a SQL model, write of a Python model.
 STATEMENTS = {
     ("sql", "first"): 2,
     ("sql", "later"): 2,
@@ -96,7 +94,7 @@ def project(dbt, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(project, spark):
-    """The first and a later run of each model: what dbt said, and what Spark did."""
+    """Return dbt's log and Spark's work for the first and a later run of each model."""
     runs = {}
     for when in ("first", "later"):
         for language, materialized in WAYS:
@@ -112,7 +110,7 @@ def runs(project, spark):
 
 
 def jobs_by_hand(spark, language: str, materialized: str, when: str) -> int:
-    """The Spark jobs of the same model's write in plain Spark, and of its checkpoint."""
+    """Count the Spark jobs of the same write and checkpoint in plain Spark."""
     table = f"{SCHEMA}.by_hand"
     by_hand = f"{spark.conf.get('spark.checkpoint.dir')}/hand"
     source = f"(select /*+ coalesce(1) */ id, v, 1L as n from {SCHEMA}.source where id is not null)"
@@ -153,7 +151,7 @@ def test_statements(runs, language, materialized, when):
 @pytest.mark.parametrize("when", ["first", "later"])
 @pytest.mark.parametrize(("language", "materialized"), [*WAYS, ("seed", "seed")])
 def test_no_statement_but_the_models(runs, language, materialized, when):
-    """What dbt and the guard ask before and after the model is asked without SQL."""
+    """dbt and the guard send no SQL before or after the model."""
     text, _ = runs[language, materialized, when]
     assert statements(text) == STATEMENTS[language, when]
 
@@ -161,7 +159,7 @@ def test_no_statement_but_the_models(runs, language, materialized, when):
 @pytest.mark.parametrize("when", ["first", "later"])
 @pytest.mark.parametrize(("language", "materialized"), WAYS)
 def test_jobs(runs, spark, language, materialized, when):
-    """None but those that the same write costs in plain Spark."""
+    """A model has the same jobs as the same write in plain Spark."""
     _, work = runs[language, materialized, when]
     assert work.jobs == jobs_by_hand(spark, language, materialized, when) > 0
 
@@ -179,7 +177,7 @@ def test_the_models_plan_is_analyzed_once(runs, language, materialized, when):
 
 
 def test_a_unit_test_analyzes_its_model_once(project, runs, spark):
-    """And says what differs, be it expected as rows or as a query."""
+    """It also shows the difference if the expected rows are a query."""
     for name, passes in (("a_pivot", True), ("another", False)):
         with counted(spark) as work:
             result = project("test", "--select", f"test_name:{name}", schema=SCHEMA)
@@ -189,7 +187,7 @@ def test_a_unit_test_analyzes_its_model_once(project, runs, spark):
         assert (" differs from " in result.text) != passes
 
 
-# The counters count
+# The counters work
 
 
 def test_an_analysis_is_counted_each_time(spark):
@@ -222,7 +220,7 @@ def test_a_job_is_counted(spark):
 
 
 def test_a_statement_is_counted(project):
-    """One that a hook sends, and the guard does not."""
+    """The guard sends no statement here, so this one comes from a macro."""
     result = project(
         "run-operation", "run_query", "--args", "{sql: select 1 as one}", schema=SCHEMA
     )

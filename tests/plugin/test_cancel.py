@@ -1,10 +1,10 @@
 """Ctrl-C and --fail-fast cancel what runs in Spark: SQL, checkpoints and Python workers.
 
-Real dbt processes. Spark's event log tells which jobs were cancelled, and when.
+The tests start real dbt processes. Spark's event log shows which jobs were cancelled, and when.
 
-That they are within two seconds is no thing to assert on a machine that others use too. So the
-seconds are printed (`pytest -rP`) and held against a control, which a busy machine slows down as
-well: what dbt took to begin these jobs.
+On a shared machine a fixed limit of two seconds would be flaky. So the tests print the seconds
+(`pytest -rP`) and compare them with the time that dbt took to start these jobs, which grows with
+the machine's load too.
 """
 
 import json
@@ -19,13 +19,13 @@ import pytest
 
 from tests.support.dbt_runner import LOGS, ROOT, make_project
 
-# Each runs for ever, if nothing stops it.
+# Models that run forever unless something stops them.
 ENDLESS = {
-    # In Java: generated code, which looks at nothing but its rows.
+    # In Java: generated code, which only processes rows and checks nothing else.
     "models/endless_sql.sql": """
 select sum(a.id * b.id) as id from range(3000000000) as a cross join range(3000000000) as b
 """,
-    # In its checkpoint, and there in a Python worker.
+    # In a Python worker during the checkpoint.
     "models/endless_python.py": """
 import time
 from pyspark.sql.functions import udf
@@ -34,7 +34,7 @@ from pyspark.sql.functions import udf
 def model(dbt, spark):
     return spark.range(1000000).select(udf(lambda id: time.sleep(5) or str(id))("id").alias("id"))
 """,
-    # In an action of the model's own.
+    # In an action of the model itself.
     "models/endless_action.py": """
 def model(dbt, spark):
     rows = spark.range(3000000000)
@@ -42,7 +42,7 @@ def model(dbt, spark):
     return rows
 """,
 }
-# In Python, of which Spark knows nothing.
+# In Python code outside of Spark.
 STUCK = """
 import time
 from pathlib import Path
@@ -54,7 +54,7 @@ def model(dbt, spark):
     return spark.range(1)
 """
 BREAKS = {
-    # Fails when the others run. Its child keeps dbt waiting for an endless one.
+    # Fails while the others run. Its child makes dbt wait for an endless model.
     "models/breaks.py": """
 import time
 
@@ -68,13 +68,13 @@ def model(dbt, spark):
 """,
     "models/child.sql": "select * from {{ ref('endless_sql') }}",
 }
-# Generous: a busy machine. Without the cancelling it would be for ever.
+# Seconds. Generous for busy machines: without a cancel the wait would never end.
 LIMIT = 60
 
 
 @pytest.fixture
 def start(dbt, tmp_path, schema, interruptible):
-    """A function that starts a dbt process on a project of its own, with an event log."""
+    """Yield a function that starts a dbt process on a new project, with an event log."""
     started = []
     events = tmp_path / "events"
     events.mkdir()
@@ -112,14 +112,14 @@ def start(dbt, tmp_path, schema, interruptible):
 
 
 def jobs(folder: Path) -> tuple[set[int], dict[int, str]]:
-    """The jobs that an event log tells of: those that began, and how others ended."""
+    """Return the jobs in an event log: the started ones, and the results of those that ended."""
     begun, ended = set(), {}
     for file in folder.rglob("*"):
         for line in file.read_text().splitlines() if file.is_file() else ():
             try:
                 event = json.loads(line)
             except ValueError:
-                continue  # half a line, so far
+                continue  # the line is not complete yet
             if event["Event"] == "SparkListenerJobStart":
                 begun.add(event["Job ID"])
             elif event["Event"] == "SparkListenerJobEnd":
@@ -129,7 +129,7 @@ def jobs(folder: Path) -> tuple[set[int], dict[int, str]]:
 
 
 def cancelled_at(folder: Path) -> float:
-    """When the last of the jobs ended, as time.time() has it."""
+    """Return when the last job ended, on the scale of time.time()."""
     lines = [line for file in folder.rglob("*") if file.is_file() for line in file.open()]
     ended = [json.loads(line) for line in lines if "SparkListenerJobEnd" in line]
     return max(event["Completion Time"] for event in ended) / 1000
@@ -153,7 +153,7 @@ def assert_cancelled(folder: Path, count: int) -> None:
 
 
 def assert_gone(group: int) -> None:
-    """Java ends with dbt."""
+    """Check that all processes of the group end, including Java."""
     deadline = time.monotonic() + LIMIT
     while time.monotonic() < deadline:
         try:
@@ -168,7 +168,7 @@ def test_ctrl_c_stops_what_runs_in_spark(start):
     started = time.time()
     process = start(ENDLESS, "run", "--threads", "4")
     wait_for_running(start.events, 3)
-    # As a terminal does: to dbt, its Java and the Python workers.
+    # Like a terminal, send it to dbt, its Java and the Python workers.
     interrupted = time.time()
     os.killpg(process.pid, signal.SIGINT)
     said, _ = process.communicate(timeout=LIMIT)
@@ -195,7 +195,7 @@ def test_fail_fast_stops_the_siblings(start):
 
 @pytest.mark.full
 def test_a_second_ctrl_c_ends_what_cannot_be_stopped(start, tmp_path):
-    """dbt waits for its threads, and one of them is in Python code that nothing can stop."""
+    """dbt waits for its threads, and one of them is in Python code that cannot be interrupted."""
     began = tmp_path / "began"
     process = start({"models/stuck.py": STUCK.format(path=str(began))}, "run")
     deadline = time.monotonic() + 5 * LIMIT

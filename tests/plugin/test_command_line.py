@@ -1,4 +1,4 @@
-"""The command line: its help fits a screen, and imports neither dbt nor Spark."""
+"""The help of the command line fits on a screen, and imports neither dbt nor Spark."""
 
 import subprocess
 import sys

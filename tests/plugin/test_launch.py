@@ -1,4 +1,4 @@
-"""How Java is started: its settings, what is visible of it, and the message when it fails."""
+"""How Java is started: its settings, what other processes see, and the message of a failure."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ SETTINGS = {"spark.master": "local[1]", "spark.driver.memory": "1g"}
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch, tmp_path):
-    """An environment that Spark's own script is not needed for, in a working folder of its own."""
+    """Remove the variables that require Spark's own script, and use a new working folder."""
     for name in [name for name in os.environ if launch.is_for_the_script(name)]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -29,7 +29,7 @@ def plan(settings: dict[str, str] | None = None, java_home: Path | None = None) 
 
 
 class TestKey:
-    """Two launches have one key if, and only if, they start the same Java."""
+    """Two launches have the same key if and only if they start the same Java."""
 
     @pytest.mark.quick
     @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ class TestKey:
         ids=lambda settings: next(iter(settings)),
     )
     def test_settings_of_the_session_are_not_javas(self, settings):
-        """Spark reads them when a command makes its session, which none gets from another."""
+        """Spark reads them when a command creates its session, which commands do not share."""
         assert plan(settings).key == plan().key
         assert not settings.keys() & plan(settings).properties.keys()
 
@@ -122,7 +122,7 @@ class TestKey:
 
 
 class TestSparksOwnScript:
-    """What only Spark's own script understands is left to it."""
+    """Settings that only Spark's own script understands are left to the script."""
 
     @pytest.mark.quick
     @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ VALUES = {
 
 @pytest.fixture(scope="module")
 def java():
-    """A Java that is started with VALUES."""
+    """Yield a Java that was started with VALUES."""
     java = launch.start(plan(VALUES))
     yield java
     java.stdin.close()
@@ -176,7 +176,7 @@ def java():
 
 @pytest.fixture(scope="module")
 def jvm(java):
-    """What is inside of it, seen from Python."""
+    """Yield the JVM of that Java, as py4j shows it."""
     gateway = ClientServer(
         JavaParameters(port=java.port, auth_token=java.secret), PythonParameters(port=0)
     )
@@ -185,11 +185,11 @@ def jvm(java):
 
 
 class TestStart:
-    """One Java, started, looked at, and ended."""
+    """One Java is started, inspected and ended."""
 
     @pytest.mark.parametrize("name", VALUES)
     def test_settings_arrive_as_they_are(self, jvm, name):
-        # Java leaves out the blanks at the end of a value, as it does on a command line's.
+        # Java strips trailing blanks of a value, as on a command line.
         said = jvm.java.lang.System.getProperty(name)
         assert said.strip() == VALUES[name].strip()
 
@@ -252,7 +252,7 @@ class TestFailure:
 
 
 def test_pyspark_gets_the_java_through_a_separate_environment(monkeypatch):
-    """A thread that reads the process's while a variable goes would fail."""
+    """A thread that reads the process's environment would fail while a variable is removed."""
     told = []
     monkeypatch.setattr(
         SparkContext,

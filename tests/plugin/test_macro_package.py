@@ -1,7 +1,7 @@
 """The guard's macros are a package like dbt's own.
 
-What that means beside a project's own macros, in projects of other adapters and of other versions
-of dbt, and for what dbt has parsed before.
+The tests cover a project's macros with the same names, other adapters, other versions of dbt, and
+projects that dbt has parsed before.
 """
 
 import json
@@ -80,7 +80,7 @@ def test_a_projects_macros_of_the_same_names_are_its_own_and_ours_call_ours(smal
 
 @pytest.mark.quick
 def test_every_internal_macro_has_the_prefix():
-    """But those that take the place of dbt's, of dbt-spark's and of dbt-athena's."""
+    """Except for macros that override those of dbt, dbt-spark and dbt-athena."""
     source = PACKAGE / "src/dbt_spark_contracts"
     dbts = {"build_source_function", "get_column_comment_sql", "spark__comment_clause"}
     dbts |= {"spark__get_columns_in_relation", "spark__snapshot_merge_sql"}
@@ -105,7 +105,7 @@ def test_the_readme_names_every_door():
     assert all(f"`{name}`" in readme for name in PUBLIC_MACROS)
 
 
-# What has nothing to do with Spark in the process
+# Projects without Spark in the process
 
 
 @pytest.fixture
@@ -120,10 +120,10 @@ def another_dbt(monkeypatch):
 def test_a_spark_project_of_another_method_has_the_macros_that_need_sql_only(
     small_project, monkeypatch, method, tmp_path
 ):
-    """And no Spark of ours, also in a process that has had one."""
+    """They do not start our Spark, even in a process that has had one."""
     dbt_adapters.use_package("spark")
     dbt_adapters.use_adapter(SparkAdapter)
-    for name in ("ThriftState", "THttpClient", "hive"):  # of packages that are not installed here
+    for name in ("ThriftState", "THttpClient", "hive"):  # from packages that are not installed
         monkeypatch.setattr(connections, name, object())
     monkeypatch.setattr(session, "configure", lambda settings: pytest.fail("not our Spark"))
     output = {"type": "spark", "method": method, "host": "example.org", "schema": "s"}
@@ -167,7 +167,7 @@ def test_a_project_of_another_adapter_is_left_alone(another_dbt, monkeypatch, cr
     assert plugin.SparkContractsPlugin("shop").get_manifest_artifacts(None) == {}
 
 
-# What dbt has parsed before
+# Projects that dbt has parsed before
 
 
 @pytest.mark.quick
@@ -187,7 +187,7 @@ def test_a_project_that_was_parsed_without_the_package_gets_its_macros(small_pro
 
 @pytest.mark.quick
 def test_a_newer_package_brings_its_newer_macros(small_project, monkeypatch, tmp_path):
-    """dbt parses all anew when the text of a package's dbt_project.yml differs."""
+    """dbt parses everything again if the text of a package's dbt_project.yml differs."""
     folder = tmp_path / "package"
     source = PACKAGE / "src/dbt_spark_contracts"
     shutil.copytree(source / "macros", folder / "macros")
@@ -235,7 +235,7 @@ def test_a_retry_on_athena_has_athenas_macros(small_project):
 
 @pytest.mark.quick
 def test_a_retry_is_of_the_target_that_its_run_had(small_project, monkeypatch):
-    """And not of the profile's default."""
+    """It does not use the profile's default target."""
     project = small_project({"models/a.sql": "select 1 as id"})
     result = project("compile", "--no-introspect", "--target", "ci")
     assert result.success, result.text

@@ -1,7 +1,7 @@
-"""The package in another dbt project, installed like a user installs it.
+"""The package in another dbt project, installed as a user installs it.
 
-Into an environment of its own, with its dependencies, in the versions of uv.lock. The project is
-`examples/other_project`, as everybody may copy it.
+The environment is new and has the dependencies in the versions of uv.lock. The project is
+`examples/other_project`.
 """
 
 import os
@@ -23,8 +23,8 @@ PLUGIN = ROOT / "python_jobs" / "dbt_spark_contracts"
 
 EXAMPLE = ROOT / "examples" / "other_project"
 
-# Personal data under another name, which a contract promises; and a view, which a folder's catalog
-# does not keep.
+# Personal data under another name in a contract, and a view, which a catalog in a folder does not
+# support.
 CONTACTS = {
     "models/marts/contacts.sql": """
 select upper(customer_mail) as contact from {{ ref('stg_payments') }}
@@ -45,9 +45,10 @@ LEAK = r"\| customer_mail +\| string +\| +\| missing in contract"
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The folder with the sdist and the wheel, built of a copy: of nothing outside the package.
+    """Return the folder with the sdist and the wheel.
 
-    A release has built them before, and says where they are.
+    They are built from a copy, so they cannot use files outside the package. A release sets
+    DISTRIBUTIONS to the files that it has built.
     """
     if given := os.environ.get("DISTRIBUTIONS"):
         return ROOT / given
@@ -77,7 +78,7 @@ def test_wheel_and_sdist_have_every_file_of_the_package(built):
 
 
 def install(environment: Path, package: Path) -> Path:
-    """An environment with the example's requirements and this package. Returns its bin."""
+    """Create an environment with the example's requirements and this package. Return its bin."""
     uv = shutil.which("uv")
     locked = environment.with_suffix(".txt")
     export = [uv, "export", "--frozen", "--quiet", "--no-hashes", "--group", "lint"]
@@ -93,7 +94,7 @@ def install(environment: Path, package: Path) -> Path:
 
 
 def make_shop(folder: Path) -> Repository:
-    """The example as everybody's repository: a branch, and where it goes to."""
+    """Return the example as a git repository with origin/main and a branch."""
     shop = Repository(folder, source=EXAMPLE)
     shop.git("update-ref", "refs/remotes/origin/main", "HEAD")
     shop.begin_branch()
@@ -102,7 +103,7 @@ def make_shop(folder: Path) -> Repository:
 
 def run(bin: Path, shop: Repository, command: str, **variables: str) -> tuple[int, str]:
     """Run a shell command in the project. Return its exit code and output."""
-    # Less what would let the package be found here, and what is GitHub's.
+    # Remove variables that would make this checkout's package visible, and those of GitHub.
     ours = ("PYTHON", "GITHUB_", "VIRTUAL_ENV")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     path = os.pathsep.join([str(bin), clean["PATH"]])
@@ -122,7 +123,7 @@ def test_a_project_like_everybodys(built, tmp_path, kind):
     bin = install(tmp_path / "environment", next(built.glob(f"*.{kind}")))
     shop = make_shop(tmp_path / "shop")
 
-    # A leak of each language is blocked, also under another name; and so is a view.
+    # A leak in SQL or Python is blocked, also under another name. A view is refused.
     orders, revenue = "models/marts/orders.sql", "models/marts/revenue_per_day.py"
     shop.change(orders, "amount", "amount,\n    customer_mail")
     shop.change(revenue, "agg(", 'agg(F.max("customer_mail").alias("customer_mail"), ')
@@ -167,14 +168,14 @@ def test_a_project_like_everybodys(built, tmp_path, kind):
 
 
 def _run_what_the_example_documents(bin: Path, shop: Repository, folder: Path) -> None:
-    """The commands of its README, its hook, and its workflow's action; and the docs."""
+    """Run the commands of its README, `dbt docs generate`, its hook and its workflow's action."""
     block = re.search(r"## Commands\n+```sh\n(.*?)```", (EXAMPLE / "README.md").read_text(), re.S)
     for command in [*block[1].splitlines(), "dbt docs generate"]:
         code, said = run(bin, shop, command)
         assert code == 0, f"{command}\n{said}"
     assert "revenue_per_day" in (shop.root / "target/catalog.json").read_text()
 
-    # The repository that the hook is of, in this state.
+    # The repository of the hook, with the current files.
     guard = Repository(folder / "guard", {HOOKS: (ROOT / HOOKS).read_text()})
     guard.git("tag", "v" + re.search(r"==(.*)", (EXAMPLE / "requirements.txt").read_text())[1])
     instead = {
@@ -192,7 +193,7 @@ def _run_what_the_example_documents(bin: Path, shop: Repository, folder: Path) -
     (used,) = [step for step in workflow["jobs"]["check"]["steps"] if "repository@" in str(step)]
     action = yaml.safe_load((ROOT / "action.yml").read_text())
     given = {name: each["default"] for name, each in action["inputs"].items()} | used["with"]
-    # There is no GitHub here: no base branch of an event, and no comment.
+    # Without GitHub there is no base branch from an event, and no comment.
     given |= {"base": "origin/main", "github-token": ""}
     (step,) = action["runs"]["steps"]
     inputs = {

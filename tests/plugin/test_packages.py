@@ -1,6 +1,6 @@
-"""Small dbt packages do with the guard what widely used packages do and what could break.
+"""Small dbt packages imitate what widely used packages do and what the guard could break.
 
-The packages themselves are not on PyPI: docs/dbt_features.md says which were tried by hand.
+The real packages are not on PyPI. docs/dbt_features.md lists those that were tested by hand.
 """
 
 import pytest
@@ -8,8 +8,8 @@ import yaml
 
 from tests.support.dbt_runner import make_project
 
-# As elementary: tables that hooks fill, on-run-end after the project's own hooks, through a table
-# that is made without a schema and dropped again.
+# Like elementary: hooks fill tables. The on-run-end hook runs after the project's hooks and uses a
+# table that it creates without a schema and drops again.
 WATCHER = {
     "dbt_project.yml": """
 name: watcher
@@ -48,7 +48,7 @@ select * from (select cast('dummy' as string) as id, cast('dummy' as string) as 
 {% endmacro %}
 """,
 }
-# As dbt_utils: macros of dbt's that a dispatch puts in their place, and generic tests of its own.
+# Like dbt_utils: macros that override dbt's by dispatch, and generic tests.
 TOOLS = {
     "dbt_project.yml": "name: tools\nconfig-version: 2\n",
     "macros/tools.sql": """
@@ -68,7 +68,7 @@ TOOLS = {
 {% endtest %}
 """,
 }
-# As dbt_project_evaluator: tables of what the graph says, a seed, no contract and no format.
+# Like dbt_project_evaluator: tables built from the graph and a seed, without contract or format.
 EVALUATOR = {
     "dbt_project.yml": """
 name: evaluator
@@ -131,10 +131,10 @@ def test_packages_build_beside_the_guard(project, spark, module_schema):
     built = project("build", schema=module_schema)
     assert built.success, built.text
     key = spark.table(f"{module_schema}.mart").where("id = '1'").head().k
-    assert key == spark.sql("select md5('1|a') as k").head().k  # by the package's own concat
+    assert key == spark.sql("select md5('1|a') as k").head().k  # the package's own concat
     undocumented = {row.name for row in spark.table(f"{module_schema}.undocumented").collect()}
     assert undocumented == {"stg", "artifacts", "results", "base_nodes", "undocumented"}
-    # The hooks' tables hold this run, though they were written after it was published.
+    # The hooks' tables have the rows of this run, although they were written after the publish.
     rows = spark.table(f"{module_schema}.artifacts").collect()
     assert [tuple(row) for row in rows] == [("artifacts", None)]
     results = spark.table(f"{module_schema}.results").collect()

@@ -32,7 +32,7 @@ ONE_ROW = "def model(dbt, spark):\n    return spark.range(1)\n"
 
 @pytest.fixture
 def run(small_project, tmp_path, spark):
-    """A function that runs dbt on a small project: `run({"models/a.py": …}, "run", "--empty")`."""
+    """Return a function that runs dbt: `run({"models/a.py": …}, "run", "--empty")`."""
 
     def run_dbt(files, *args):
         return small_project(files)(*(args or ("run",)), schema=tmp_path.name)
@@ -42,18 +42,18 @@ def run(small_project, tmp_path, spark):
 
 @pytest.fixture
 def rows(spark, tmp_path):
-    """A function that gives the rows of a model that `run` has run, as tuples in order."""
+    """Return a function that returns the sorted rows of a model that `run` has built."""
     return lambda name: sorted(
         tuple(row) for row in spark.table(f"{tmp_path.name}.{name}").collect()
     )
 
 
 def checkpoints(dbt: Dbt) -> list[Path]:
-    """What lies in the folder that Python models are checkpointed to."""
+    """Return the files in the checkpoint folder."""
     return [*(dbt.home / "checkpoints").rglob("*")]
 
 
-# In a process of its own: the state of Spark before anything needed it, and start-up errors
+# In a new process: Spark before the first use, and start-up errors
 
 STEPS = """
 import json, os, sys
@@ -95,7 +95,7 @@ Path("ended.json").write_text(json.dumps(ended))
 
 WITHOUT_SPARK = [["parse"], ["ls"], ["docs", "serve", "--no-browser"], ["--help"], ["--version"]]
 SHOW = ["show", "--inline", "select 1 as id"]
-# By name: the command, the variables of its environment, and what the user is told.
+# By name: the command, its environment variables, and the message for the user.
 MISTAKES = {
     "target": (["parse"], {"LAKEHOUSE_TARGET": "lokal"}, "does not have a target named 'lokal'"),
     "profile": (["parse", "--profile", "x"], {}, "Could not find profile named 'x'"),
@@ -149,7 +149,7 @@ MISTAKES = {
 
 @pytest.fixture(scope="module")
 def fresh_process(dbt, tmp_path_factory):
-    """Commands in one process that has no Spark: how each ended, and the process's folder."""
+    """Run commands in a process without Spark. Return their results, the folder and the output."""
     folder = tmp_path_factory.mktemp("fresh process")
     make_project(dbt, folder / "project", {"models/a.py": ONE_ROW, "file": ""})
     steps = [
@@ -167,7 +167,7 @@ def fresh_process(dbt, tmp_path_factory):
 
 @pytest.mark.parametrize("position", range(len(WITHOUT_SPARK) + 1))
 def test_commands_that_need_no_spark_start_none(fresh_process, position):
-    """parse, ls, docs serve, --help, --version and deps: no JVM, no session, no log of Spark."""
+    """parse, ls, docs serve, --help, --version and deps start no JVM, session or log of Spark."""
     ended, _, _ = fresh_process
     assert ended[position] == {"success": True, "error": "", "started": False}
 
@@ -178,7 +178,7 @@ def test_a_mistake_in_the_set_up_is_reported_in_one_line(fresh_process, name):
     result = ended[len(WITHOUT_SPARK) + 1 + [*MISTAKES].index(name)]
     told = MISTAKES[name][2].format(folder=folder)
     assert not result["success"]
-    # The first line is the kind of error, and dbt's own list of targets comes after its line.
+    # The first line is the type of the error. dbt prints its list of targets below the message.
     assert told in result["error"].splitlines()[1]
     if name != "target":
         assert len(result["error"].splitlines()) == 2
@@ -196,7 +196,7 @@ def test_after_a_mistake_the_next_command_may_start_spark(fresh_process):
 
 
 def test_a_start_that_fails_at_once_is_reported(monkeypatch):
-    """Even if it fails before `start` returns."""
+    """This holds even if it fails before `start` returns."""
 
     def fail(settings):
         raise ValueError("no")
@@ -210,7 +210,7 @@ def test_a_start_that_fails_at_once_is_reported(monkeypatch):
     assert session._session is None
 
 
-# In a process of its own: all that a build prints
+# In a new process: the output of a build
 
 NOISY = {
     "models/a.sql": "select 1 as id",
@@ -241,7 +241,7 @@ def divide(number):
 
 @pytest.fixture(scope="module")
 def build(dbt, tmp_path_factory):
-    """`dbt build` in a process and folder of its own, with a blank in every path."""
+    """Run `dbt build` in a new process, with a blank in every path. Return it and its folder."""
     folder = tmp_path_factory.mktemp("a build")
     make_project(dbt, folder / "project", NOISY)
     command = [
@@ -253,14 +253,14 @@ def build(dbt, tmp_path_factory):
             [str(part) for part in command],
             **{"cwd": folder, "capture_output": True, "text": True, "timeout": 240},
         )
-    # dbt-core 1.12 counts what it has reused, too.
+    # dbt-core 1.12 also counts reused nodes.
     last_line = done.stdout.rstrip().replace(" REUSED=0", "")
     assert last_line.endswith("Done. PASS=2 WARN=0 ERROR=1 SKIP=0 NO-OP=0 TOTAL=3")
     return done, folder
 
 
 def test_a_build_prints_dbts_lines_only(build):
-    """Each with dbt's time before it; what follows without is the text of an error."""
+    """Each line begins with dbt's timestamp. Lines without one continue an error message."""
     done, _ = build
     assert done.stderr == ""
     text = [line for line in done.stdout.splitlines() if not re.match(r"\d\d:\d\d:\d\d  ", line)]
@@ -280,7 +280,7 @@ def test_sparks_own_lines_are_in_its_log(build):
 
 
 def test_folders_of_the_profile_are_seen_from_the_project(build):
-    """Wherever dbt is called from."""
+    """The working directory does not matter."""
     _, folder = build
     home = folder / "project" / ".lake house"
     assert {path.name for path in home.iterdir()} == {"warehouse", "checkpoints"}
@@ -292,11 +292,11 @@ def test_no_checkpoint_is_left_by_the_process(build):
     assert [*(folder / "project" / ".lake house" / "checkpoints").iterdir()] == []
 
 
-# One Spark in a process
+# One Spark per process
 
 
 def test_another_warehouse_in_the_same_process_is_refused(spark, dbt, tmp_path):
-    """Rather than quietly written to the first one."""
+    """Without this, the tables would silently be written to the first warehouse."""
     result = Dbt(tmp_path, ROOT)("parse")
     assert not result.success
     assert result.text.splitlines()[-1].strip() == (
@@ -306,7 +306,7 @@ def test_another_warehouse_in_the_same_process_is_refused(spark, dbt, tmp_path):
     )
 
 
-# What is told of columns, in dbt's own artifacts
+# Column information in dbt's artifacts
 
 
 @pytest.mark.parametrize("command", [("build",), ("compile",), ("docs", "generate")])
@@ -321,11 +321,11 @@ def test_what_is_changed_in_the_manifest_is_written(small_project, monkeypatch, 
     assert manifest["nodes"]["model.small.a"]["meta"]["changed"] == "yes"
 
 
-# What a model that fails is told
+# The error messages of models
 
 
 def test_an_error_names_the_models_own_file_and_lines(run):
-    """And no line of what dbt adds below it, of the plugin or of pyspark."""
+    """It has no frames of the code that dbt appends, of the plugin or of pyspark."""
     code = (
         "def model(dbt, spark):\n    frame = load()\n    return frame\n\n\ndef load():\n    1 / 0\n"
     )
@@ -335,7 +335,7 @@ def test_an_error_names_the_models_own_file_and_lines(run):
 
 
 def frames_of(message: str) -> list[tuple[str, int, str]]:
-    """(file in its project, line, function) of each frame that a message tells."""
+    """Return (file in its project, line, function) of each frame in a message."""
     told = re.findall(r'File ".*/((?:models|jobs\w*)/.*)", line (\d+), in (\S+)', message)
     assert len(told) == message.count("File "), message
     return [(file, int(line), function) for file, line, function in told]
@@ -343,7 +343,7 @@ def frames_of(message: str) -> list[tuple[str, int, str]]:
 
 @pytest.mark.parametrize("checkpoint", [True, False])
 def test_an_error_in_a_udf_names_its_line(run, checkpoint):
-    """Which shows when the model is computed: in the checkpoint, or in the write without one."""
+    """The error occurs in the checkpoint or, without one, in the write."""
     code = f"""
 from pyspark.sql import functions as F
 
@@ -408,7 +408,7 @@ def test_javas_error_is_one_line_without_its_stack(run, name):
     ids=" ".join,
 )
 def test_an_error_of_a_query_is_one_line_without_its_stack(run, arguments):
-    """A test's, or one that is shown: dbt fetches its rows, where Spark then runs it."""
+    """Spark runs a data test and `dbt show` when dbt fetches the rows."""
     test = "select id from {{ ref('a') }} where raise_error('bad id') is null"
     result = run({"models/a.sql": "select 1 as id", "tests/t.sql": test}, *arguments)
     assert not result.success
@@ -425,14 +425,14 @@ def test_an_analysis_error_names_the_column_and_the_line(run):
 
 
 def test_a_syntax_error_names_the_line(run):
-    """What dbt's parser sees already, what only Python's compiler sees, and one in a helper."""
+    """dbt's parser finds this error."""
     result = run({"models/a.py": "def model(dbt, spark):\n    return spark.range(1\n"})
     assert not result.success
     assert "'(' was never closed (a.py, line 2)" in result.text
 
 
 def test_a_syntax_error_that_dbt_does_not_see_names_the_line(run, tmp_path):
-    """Python's compiler refuses it, and its parser does not."""
+    """Python's compiler refuses it, but the parser accepts it."""
     message = run({"models/a.py": ONE_ROW + "\n\nreturn 1\n"}).message["a"]
     file = tmp_path / "small/models/a.py"
     assert message.splitlines()[1:] == [
@@ -455,7 +455,7 @@ def test_an_import_error_names_the_module_and_the_line(run):
 
 
 def test_a_model_that_exits_fails_like_any_other(run):
-    """SystemExit would end dbt's thread, for whose model dbt would then wait for ever."""
+    """SystemExit would end dbt's thread, and dbt would wait for its model forever."""
     code = "import sys\n\n\ndef model(dbt, spark):\n    frame = stop()\n    return frame\n\n\n"
     message = run({"models/a.py": code + "def stop():\n    sys.exit(3)\n"}).message["a"]
     assert message.splitlines()[1] == "  SystemExit: 3"
@@ -483,12 +483,12 @@ def test_an_error_in_a_packages_model_names_its_file_too(small_project, tmp_path
     project = small_project(files)
     installed = project.project_dir / "dbt_packages" / "shop"
     installed.parent.mkdir()
-    installed.symlink_to(tmp_path / "shop")  # as `dbt deps` does
+    installed.symlink_to(tmp_path / "shop")  # like `dbt deps`
     message = project("run", schema=tmp_path.name).message["b"]
     assert f'File "{tmp_path}/shop/models/b.py", line 2, in model' in message
 
 
-# What a Python model may do
+# Features of Python models
 
 
 def test_a_model_may_import_from_its_project(run, rows):
@@ -501,7 +501,7 @@ def test_a_model_may_import_from_its_project(run, rows):
 
 
 def test_a_models_session_is_the_active_one_of_its_thread(run, rows, spark):
-    """Iceberg's and Spark's own functions look there for `spark.sql.defaultCatalog`."""
+    """Functions of Iceberg and Spark read `spark.sql.defaultCatalog` from the active session."""
     code = """
 from pyspark.sql import SparkSession
 
@@ -517,7 +517,7 @@ def model(dbt, spark):
 
 
 def test_udfs_of_a_model_work(run, rows):
-    """A function, a decorated one that calls another, and one that closes over a variable."""
+    """A plain function, a decorated one that calls another, and a closure over a variable."""
     code = """
 from pyspark.sql import functions as F
 
@@ -553,7 +553,7 @@ def test_a_pandas_dataframe_becomes_a_table(run, rows, library):
 
 
 def test_models_run_at_once_on_dbts_threads(run, rows):
-    """Each of four waits until the others are there too."""
+    """Each of four models waits at a barrier for the others."""
     code = """
 from jobs_meeting import here
 
@@ -570,7 +570,7 @@ def model(dbt, spark):
         assert rows(f"m{number}") == [(number + other,) for other in range(number)]
 
 
-# Computed once, into a checkpoint, of which nothing is left
+# Computed once, into a checkpoint that is deleted afterwards
 
 COUNTED = """
 from pathlib import Path
@@ -596,7 +596,7 @@ def model(dbt, spark):
     ids=["table", "append", "merge"],
 )
 def test_a_models_plan_is_computed_once(run, rows, dbt, tmp_path, materialized, config):
-    """On the first run and on the next, however often the write reads it (a merge does twice)."""
+    """This holds for the first and later runs, even if the write reads it twice like a merge."""
     counts = tmp_path / "counts"
     contract = CONTRACT.format(name="a", materialized=materialized)
     files = {
@@ -623,7 +623,7 @@ def test_a_model_that_breaks_its_contract_is_not_computed(run, tmp_path):
 
 
 def test_no_checkpoint_is_left_by_a_model_that_fails(run, dbt):
-    """One before it was checkpointed, and half of its own rows were."""
+    """Its parent was checkpointed, and half of its own rows."""
     code = """
 from pyspark.sql import functions as F
 
@@ -639,7 +639,7 @@ def model(dbt, spark):
 
 
 def test_a_checkpoint_is_where_the_profile_says_while_it_is_needed(run, rows, dbt):
-    """A model that looks there finds those of the model before it."""
+    """A model finds the checkpoint files of its parent there."""
     code = f"""
 from pathlib import Path
 
@@ -671,7 +671,7 @@ def model(dbt, spark):
 
 
 def test_a_seed_is_written_as_it_is(run, spark, tmp_path):
-    """An empty cell is null, whatever the column's type, and a text may have any character."""
+    """An empty cell is null for every column type, and a string may have any character."""
     files = {
         "seeds/s.csv": 'id,n,t\n1,1.5,O\'Brien\n2,,\n3,2.5,"a\\b ""c"" %s é"\n',
         "seeds/s.yml": "seeds: [{name: s, config: {file_format: iceberg}}]",
@@ -690,7 +690,7 @@ def test_a_seed_is_written_as_it_is(run, spark, tmp_path):
 
 
 def test_empty_gives_python_models_no_rows(run, rows, spark, dbt, tmp_path):
-    """Of refs, sources and files alike; their columns are there for the contract's check."""
+    """Refs, sources and files have no rows but keep their columns, so contracts are checked."""
     spark.sql(f"create schema {tmp_path.name}")
     spark.sql(f"create table {tmp_path.name}.given as select 1L as id")
     (tmp_path / "landing").mkdir()
@@ -721,7 +721,7 @@ sources:
         assert len(rows(name)) == 1, name
 
 
-# The refusal of contracts that nothing would check
+# Contracts that nothing would check are refused
 
 UNCHECKED = """
 {% materialization unchecked, adapter='spark', supported_languages=['sql', 'python'] %}
@@ -732,7 +732,7 @@ UNCHECKED = """
 
 @pytest.mark.parametrize("materialized", ["unchecked", "view", "nonsense"])
 def test_a_contract_is_refused_where_nothing_checks_it(run, dbt, tmp_path, materialized):
-    """On a Python model, that is; without a contract it is none of the plugin's business."""
+    """The model is in Python. Without a contract, the plugin accepts the materialization."""
     files = {
         "models/a.py": ONE_ROW,
         "models/a.yml": CONTRACT.format(name="a", materialized=materialized),
@@ -749,7 +749,7 @@ def test_a_contract_is_refused_where_nothing_checks_it(run, dbt, tmp_path, mater
 def test_it_is_refused_too_once_a_materialization_that_does_not_check_takes_its_place(
     small_project, tmp_path, spark, command
 ):
-    """dbt parses what has changed only, and the model has not."""
+    """dbt parses only changed files, and the model has not changed."""
     contract = CONTRACT.format(name="a", materialized="table")
     project = small_project({"models/a.py": ONE_ROW, "models/a.yml": contract})
     assert project("parse", schema=tmp_path.name).success

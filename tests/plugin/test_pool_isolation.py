@@ -8,7 +8,7 @@ from dbt_spark_contracts.spark import pool
 from tests.support.dbt_runner import ROOT, environment, make_project
 from tests.support.pool import own_pool, processes, wait_until
 
-# A model that says what it finds in its session, and then leaves something of each kind behind.
+# A model that prints the state of its session, and then leaves state of each kind behind.
 PROBE = """
 import json
 import os
@@ -58,7 +58,7 @@ def seen_by_worker(_):
 
 @pytest.fixture
 def run(dbt, tmp_path):
-    """A function that runs the probe as a command of its own; what it found, and all it said."""
+    """Return a function that runs the probe as a separate command and returns what it found."""
     project = make_project(dbt, tmp_path, {"models/probe.py": PROBE})
 
     def run(schema: str, worth: int, today: str) -> dict:
@@ -76,7 +76,7 @@ def run(dbt, tmp_path):
 
 
 def test_a_command_finds_nothing_of_others(run):
-    # Where Spark's own catalog would be by default: in the folder of the command.
+    # By default Spark's own catalog is in the working directory of the command.
     was_there = (ROOT / "spark-warehouse").exists()
     with own_pool() as runtime:
         first = run("isolated_one", worth=1, today="monday")
@@ -92,7 +92,7 @@ def test_a_command_finds_nothing_of_others(run):
     assert (first.pop("is spare"), second.pop("is spare")) == (False, True)
     assert first.pop("java") != (java := second.pop("java"))
     assert java == spare["java"]
-    # Modules of the project and variables are those of today.
+    # The project's modules and the environment variables are those of the current command.
     assert first.pop("worker") == "1, monday, isolated_one"
     assert second.pop("worker") == "2, tuesday, isolated_two"
     assert second == first, "apart from that, a spare is like a new one"

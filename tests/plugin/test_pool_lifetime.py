@@ -1,4 +1,4 @@
-"""Spare Javas: who gets one, when it ends, and who can use it."""
+"""Spare Javas: who gets one, who can use it, and when it ends."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def plan(runtime, tmp_path):
 
 
 def leave_spare(plan, **options) -> Path:
-    """Leave a spare. Returns its place, where its keeper listens and Java runs."""
+    """Leave a spare. Return its place when its keeper listens and its Java runs."""
     pool.leave_spare(plan, **options)
     place = pool.folder() / plan.key
     wait_until(lambda: pool.is_kept(place), "a keeper listens")
@@ -45,7 +45,7 @@ def wait_for_the_end(runtime: Path) -> None:
 
 class TestClaim:
     def test_one_gets_it_and_nobody_knows_its_secret(self, plan, runtime, tmp_path):
-        """Of many commands at once; none of those that would start another Java."""
+        """One of many concurrent commands gets it. A command with other settings does not."""
         place = leave_spare(plan)
         other = local_plan(tmp_path, **{"spark.driver.memory": "2g"})
         assert pool.claim(other) is None
@@ -87,7 +87,7 @@ class TestClaim:
         assert processes(runtime, JAVA) == java
 
     def test_what_java_says_is_passed_on(self, plan, runtime, tmp_path):
-        """As of a Java that the command has started itself."""
+        """The output is the same as that of a Java that the command has started itself."""
         leave_spare(plan)
         says = "jvm.java.lang.System.out.println('out loud'); time.sleep(3600)"
         claimer = start_claimer(plan, tmp_path, says)
@@ -100,7 +100,7 @@ class TestClaim:
         processes(runtime, KEEPER)[0].kill()
         wait_for_the_end(runtime)
         assert pool.claim(plan) is None
-        leave_spare(plan)  # and what it has left is in nobody's way
+        leave_spare(plan)  # the files of the dead keeper do not block a new one
         assert len([*pool.folder().glob(f"*{keeper.FILES}")]) == 1
 
 
@@ -147,13 +147,13 @@ class TestEnd:
         assert "stop: end all of them" in capsys.readouterr().out
 
     def test_of_the_oldest_when_there_are_too_many(self, runtime, tmp_path):
-        """No Java is needed for that: keepers that only listen."""
+        """The keepers here only listen, so the test needs no Java."""
         plans = [local_plan(tmp_path, **{"spark.driver.memory": f"{n}g"}) for n in (1, 2, 3)]
         keepers = [keeper.Keeper(plan, idle_seconds=60) for plan in plans]
         assert keepers[0].take_place()
 
         def be_stopped():
-            while True:  # the others only look whether somebody listens
+            while True:  # the other keepers also connect to check whether it listens
                 connection, _ = keepers[0].listener.accept()
                 with connection:
                     if json.loads(connection.makefile().readline() or "{}").get("ask") == "stop":
@@ -163,7 +163,7 @@ class TestEnd:
 
         oldest = threading.Thread(target=be_stopped)
         oldest.start()
-        # A file system's clock may tick slower than two keepers start.
+        # The file system's clock may be too coarse to order the keepers.
         os.utime(keepers[0].place, (0, 0))
         assert keepers[1].take_place()
         assert keepers[2].take_place()
@@ -202,7 +202,7 @@ class TestFolder:
 
 
 def start_claimer(plan, folder: Path, then: str) -> subprocess.Popen:
-    """A process that claims the spare and then does `then`, with Java's `jvm` at hand."""
+    """Start a process that claims the spare and then runs the code `then`, which has `jvm`."""
     program = f"""
 import json, sys, time
 from pyspark import SparkContext

@@ -47,13 +47,13 @@ def test_a_variable_leaves_it_on(monkeypatch, variable, value):
     ids=lambda settings: next(iter(settings)),
 )
 def test_a_setting_turns_it_off(settings):
-    """Also one that has Spark fetch something, which may be another thing the next time."""
+    """So does a setting with remote files, because their content may change between commands."""
     assert not pool.is_wanted(SETTINGS | settings)
 
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What a command does about Javas, by name; no Java is started."""
+    """Return the names of the calls that manage Javas. No Java is started."""
     calls = []
     for module, name in ((pool, "claim"), (launch, "start"), (launch, "use")):
         monkeypatch.setattr(module, name, lambda *_, name=name: calls.append(name))
@@ -78,6 +78,6 @@ def test_command_with_the_pool_off_does_neither(calls, monkeypatch, tmp_path):
 
 @pytest.mark.quick
 def test_a_cluster_has_none(calls, tmp_path):
-    """Its driver is started by Spark's own script."""
+    """Spark's own script starts its driver."""
     session._use_java({"spark.master": "spark://host:7077"}, tmp_path)
     assert calls == []

@@ -1,6 +1,6 @@
-"""dbt's unit tests of Python models: `unit_tests:` in YAML, as in dbt's documentation.
+"""dbt unit tests for Python models: `unit_tests:` in YAML, as in dbt's documentation.
 
-dbt itself has none for Python (dbt-core issue 8293).
+dbt itself does not support them for Python models (dbt-core issue 8293).
 """
 
 import inspect
@@ -16,7 +16,7 @@ from tests.support.dbt_runner import make_project
 
 CONTRACT = "config: {contract: {enforced: true}}"
 FILES = {
-    # Of the parents, only `by_table` has a table.
+    # Of the parents, only `by_table` is built.
     "models/orders.sql": """
 select 1L as order_id, 1.5BD as amount, array('a') as tags, date'2026-01-01' as day
 """,
@@ -236,6 +236,6 @@ def test_dbt_creates_unit_tests_where_the_guard_replaces_them():
 
 @pytest.mark.quick
 def test_dbt_takes_python_for_sql_by_itself():
-    """When it no longer does, there is nothing to lift."""
+    """If this fails, the guard's patch may no longer be needed."""
     source = inspect.getsource(UnitTestManifestLoader)
     assert "language" not in source and "python" not in source.lower()

@@ -1,4 +1,4 @@
-"""From a profile's parameters to Spark's settings."""
+"""The conversion of a profile's parameters to Spark's settings."""
 
 import shlex
 import sys
@@ -22,7 +22,7 @@ FOLDERS = (
 
 
 def made_of(**parameters: str) -> dict[str, str]:
-    """The settings made of the parameters, spelled with __ for a dot."""
+    """Return the settings for the parameters, whose names have __ instead of dots."""
     named = {name.replace("__", "."): value for name, value in parameters.items()}
     return spark_settings(named, PROJECT, LOGS)
 
@@ -40,7 +40,7 @@ def made_of(**parameters: str) -> dict[str, str]:
     ],
 )
 def test_a_folder_is_seen_from_the_project(name, folder, meant):
-    """Wherever dbt is called from; a URL and an empty setting stay as they are."""
+    """The working directory does not matter. URLs and empty settings are unchanged."""
     assert spark_settings({name: folder}, PROJECT, LOGS)[name] == meant
 
 
@@ -49,7 +49,7 @@ def test_a_folder_is_seen_from_the_project(name, folder, meant):
 )
 @pytest.mark.parametrize("scheme", ["s3a", "S3", "gs", "abfss", "unknown"])
 def test_a_catalog_in_a_folder_is_refused_on_an_object_store(type, scheme):
-    """Its commit is a rename, which may replace another writer's commit there."""
+    """A commit is a rename. On an object store it can overwrite another writer's commit."""
     key, _, kind = type.partition(": ")
     parameters = {
         f"spark.sql.catalog.lake.{key}": kind,
@@ -114,7 +114,7 @@ def test_icebergs_jar_is_sent_to_executors_that_are_other_processes(master):
 
 @pytest.mark.parametrize("name", ["PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK_HOME"])
 def test_icebergs_jar_is_beside_those_that_are_named_elsewhere(name, monkeypatch):
-    """Such a variable may bring iceberg-aws-bundle, whose classes Iceberg has to find."""
+    """Such a variable may add iceberg-aws-bundle, and Iceberg must see its classes."""
     monkeypatch.setenv(name, "x")
     assert made_of()["spark.jars"] == str(bundled_iceberg_jar())
 
@@ -130,7 +130,7 @@ def test_icebergs_jar_is_beside_the_profiles_own_class_path():
     [
         {"spark__jars": "/jars/a.jar", "spark__jars__packages": ""},
         {"spark__jars": "/jars/a.jar", "spark__jars__packages": "org.postgresql:postgresql:42.7.4"},
-        # Neither is Iceberg's Spark runtime.
+        # Neither of these is Iceberg's Spark runtime.
         {"spark__jars": "/iceberg-spark/a.jar"},
         {
             "spark__jars": "/j/a.jar",
@@ -153,8 +153,8 @@ def test_icebergs_jar_comes_after_the_users_own(parameters):
     ],
 )
 def test_no_second_iceberg_is_added(parameters, monkeypatch):
-    """Two versions of it on one class path fail in ways that are hard to read."""
-    monkeypatch.setattr(settings, "find_spec", lambda name: None)  # nor is one needed
+    """Two versions of Iceberg on one class path fail with confusing errors."""
+    monkeypatch.setattr(settings, "find_spec", lambda name: None)  # the wheel is not needed
     made = made_of(**parameters)
     assert made.get("spark.jars") == parameters.get("spark__jars")
     assert made.get("spark.driver.extraClassPath") == parameters.get(
@@ -164,7 +164,7 @@ def test_no_second_iceberg_is_added(parameters, monkeypatch):
 
 @pytest.mark.parametrize("name", ["snowpark_connect_deps_iceberg", None])
 def test_no_iceberg_jar_is_one_line_with_the_way_out(name, monkeypatch, tmp_path):
-    """The wheel is absent, or of a version that carries the jar elsewhere."""
+    """The wheel is not installed, or has the jar in another place."""
     package = type("Spec", (), {"origin": str(tmp_path / "__init__.py")}) if name else None
     monkeypatch.setattr(settings, "find_spec", lambda _: package)
     with pytest.raises(FileNotFoundError) as error:
@@ -176,7 +176,7 @@ def test_no_iceberg_jar_is_one_line_with_the_way_out(name, monkeypatch, tmp_path
 
 
 def test_spark_logs_to_a_file_beside_dbts_own():
-    """Both options survive a blank in their path, as the shell-like split that Spark does shows."""
+    """Both options work with a blank in their path. Spark splits the options like a shell."""
     configuration, log = shlex.split(made_of()["spark.driver.extraJavaOptions"])
     name, _, value = configuration.partition("=")
     assert name == "-Dlog4j2.configurationFile"
@@ -210,7 +210,7 @@ SMALL = ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseS
         ({"spark__dbt__size": "small"}, SMALL),
         ({"spark__dbt__size": "small", "spark__master": "local[2]"}, SMALL),
         ({"spark__dbt__size": "small", "spark__master": "spark://host:7077"}, []),
-        # Java takes one collector only.
+        # Java accepts only one garbage collector.
         (
             {
                 "spark__dbt__size": "small",

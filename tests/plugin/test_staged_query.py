@@ -1,4 +1,4 @@
-"""A SQL model can be any single query that Spark accepts. Nothing else runs."""
+"""A SQL model can be any single query that Spark accepts, and nothing else."""
 
 import pytest
 
@@ -31,7 +31,7 @@ OTHERS = {
 
 @pytest.fixture(scope="module")
 def result(dbt, spark, tmp_path_factory, module_schema):
-    """One run of a model of each text, after the table that they name."""
+    """Run one model per text, after the table that the texts use. Return the result."""
     files = {"models/target.sql": TARGET}
     for number, text in enumerate([*QUERIES.values(), *OTHERS.values()]):
         files[f"models/m{number}.sql"] = f"-- depends_on: {{{{ ref('target') }}}}\n{text}"

@@ -1,7 +1,7 @@
 """A command without Spark starts no Java and loads no more than dbt-spark does.
 
-dbt imports the plugin in each of its commands, in projects of any adapter. The commands run in
-processes of their own here, as what is imported stays so.
+dbt imports the plugin in every command, in projects of any adapter. The tests run the commands in
+separate processes, because a process keeps its imports.
 """
 
 import json
@@ -14,8 +14,8 @@ import pytest
 
 from tests.support.dbt_runner import ROOT
 
-# Runs dbt commands one after the other, without any plugin if asked to, and tells of each which
-# modules are then imported and which programs it has started.
+# Runs dbt commands one after the other, with or without plugins. Reports for each command the
+# imported modules and the started programs.
 STEPS = """
 import json, sys
 from pathlib import Path
@@ -73,9 +73,9 @@ def project(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(project):
-    """A function that runs dbt commands in one process: `run("local", commands, plugin=False)`.
+    """Return a function that runs dbt commands in one process.
 
-    It returns by name what each has imported and started.
+    `run("local", commands, plugin=False)` returns what each command has imported and started.
     """
 
     def run_commands(target: str, commands: dict[str, list[str]], plugin: bool = True) -> dict:
@@ -84,7 +84,7 @@ def run(project):
             "DBT_PROFILES_DIR": str(ROOT),
             "LAKEHOUSE_TARGET": target,
             "LAKEHOUSE_HOME": str(project / "lakehouse"),
-            # One Java and no more, for the commands that start one.
+            # Start no spare Java.
             "CI": "true",
         }
         has_plugin = "yes" if plugin else "no"
@@ -113,7 +113,7 @@ def with_plugin(run) -> dict:
 
 
 def java(started: list[str]) -> list[str]:
-    """Which of the programs started are Java, or start it: Spark's script, or a shell."""
+    """Return the started programs that are Java, or that start it: Spark's script or a shell."""
     return [name for name in started if Path(name).name in ("java", "spark-submit", "sh")]
 
 
@@ -122,13 +122,13 @@ def test_without_spark_no_more_of_it_is_loaded_than_by_dbt_spark(
     command, without_plugin, with_plugin
 ):
     added = {*with_plugin[command]["modules"]} - {*without_plugin[command]["modules"]}
-    own = ("dbt_spark_contracts", "dbt.adapters.spark.")  # a small file of the adapter, and no more
+    own = ("dbt_spark_contracts", "dbt.adapters.spark.")  # only one small file of the adapter
     assert [name for name in added if not name.startswith(own)] == []
     assert java(with_plugin[command]["started"]) == []
 
 
 def test_project_of_another_adapter_loads_nothing_of_spark(run):
-    """Athena's, whose Spark is elsewhere."""
+    """The adapter is Athena's, whose Spark runs in AWS."""
     modules = run("athena", {"parse": ["parse"]})["parse"]["modules"]
     assert "dbt_spark_contracts.plugin" in modules
     assert "dbt_spark_contracts.spark.session" not in modules
@@ -137,7 +137,7 @@ def test_project_of_another_adapter_loads_nothing_of_spark(run):
 
 
 def test_a_command_with_spark_is_seen_to_start_it(run):
-    """What the tests above look for is there when Spark is needed."""
+    """The checks of the tests above find Java and Spark when a command needs them."""
     shown = run("local", {"show": ["show", "--inline", "select 1 as id"]})["show"]
     assert java(shown["started"]) != []
     assert "dbt_spark_contracts.spark.session" in shown["modules"]

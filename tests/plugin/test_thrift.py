@@ -1,4 +1,4 @@
-"""What is enforced of a contract if Spark is in another process: Spark's own Thrift server."""
+"""Contracts are enforced if Spark runs in another process, here Spark's own Thrift server."""
 
 import re
 from contextlib import closing
@@ -11,7 +11,7 @@ from pyhive import hive
 from tests.support.dbt_runner import LOGS
 from tests.support.thrift_server import thrift_server
 
-# It starts a Java of its own, and dbt-spark sends it a statement at a time.
+# The server starts another Java, and dbt-spark sends one statement at a time.
 pytestmark = pytest.mark.full
 
 CONTRACT = {"contract": {"enforced": True}}
@@ -28,12 +28,12 @@ QUERY = "select {} as id, cast({} as decimal(10,2)) as amount, named_struct('a',
 GOOD = QUERY.format("1L", "1.5")
 MODELS = {
     "good": GOOD,
-    "null_amount": QUERY.format("1L", "null"),  # a row for which a check is null passes
+    "null_amount": QUERY.format("1L", "null"),  # a check constraint accepts null
     "seen": "{{ config(materialized='view') }} " + GOOD,
     "bit_by_bit": "{{ config(materialized='incremental', on_schema_change=var('on', 'fail')) }} "
     "select * {{ var('more', '') }} from (" + QUERY.format("{{ var('id', '1L') }}", "1.5") + ")",
     "free": "select 1 as x",
-    # By what they break.
+    # Named after the breach.
     "retyped": GOOD.replace("decimal(10,2)", "decimal(12,2)"),
     "retyped_view": "{{ config(materialized='view') }} " + GOOD.replace("'a'", "'b'"),
     "one_more": GOOD + ", 2 as stray",
@@ -115,7 +115,7 @@ def project(tmp_path_factory, port):
 
 @pytest.fixture(scope="module")
 def query(port):
-    """Asks Spark, as any client would."""
+    """Yield a function that runs SQL with a Thrift client."""
     with closing(hive.connect("127.0.0.1", port)) as connection:
         cursor = connection.cursor()
 
@@ -149,7 +149,7 @@ def test_a_table_that_has_drifted_stops_an_incremental_run(project, query):
     table = "lake.shop.bit_by_bit"
     assert project(*of_it)[0] == {"bit_by_bit": "success"}
     count = query(f"select count(*) from {table}")
-    # A contract is held on later runs too.
+    # Later runs enforce the contract too.
     _, messages, _ = project(*of_it, more=", 2 as stray")
     assert re.search(BREACHES["one_more"], messages["bit_by_bit"])
     _, messages, _ = project(*of_it, id="if(rand() > 2, 1L, null)")
@@ -179,7 +179,7 @@ def test_an_operation_on_branches_is_refused(project, operation):
 
 
 def test_marks_are_not_lost_in_silence(project):
-    """Nobody sees a plan, so what a contract promises of a marked project cannot be promised."""
+    """Plans are not visible, so contracts in a project with marks cannot be enforced."""
     text = (project.folder / "models/all.yml").read_text()
     models = yaml.safe_load(text)["models"]
     marked = {"name": "free", "columns": [{"name": "x", "config": {"meta": {"pii": True}}}]}

@@ -1,4 +1,4 @@
-"""Which tables a command touches, according to dbt's graph."""
+"""The tables that a command touches, according to dbt's graph."""
 
 import pytest
 from dbt_spark_contracts.nodes import touched_tables
@@ -39,5 +39,5 @@ NODES = {
     ids=str,
 )
 def test_a_table_is_touched_that_a_selected_node_writes_or_reads(selected, touched):
-    """Through views and ephemeral models, which have none of their own, and no further."""
+    """Views and ephemeral models have no table, so the search continues to their parents."""
     assert touched_tables(NODES, selected) == set(touched.split())

@@ -1,4 +1,4 @@
-"""dbt-spark writes tables that are not Iceberg, and no promise is lost."""
+"""dbt-spark writes tables of other formats than Iceberg. Their contracts are not silently lost."""
 
 import pytest
 import yaml
@@ -55,7 +55,7 @@ MODELS = {
     + "file_format='delta') }} select * from {{ ref('silver_t') }}{% endsnapshot %}",
     "snapshots/of_parquet.sql": SNAPSHOT.replace("NAME", "of_parquet")
     + "file_format='parquet') }} select id from {{ ref('silver_t') }}{% endsnapshot %}",
-    # A contracted model knows of such a table only what it cannot know.
+    # A contracted model cannot trace the columns of such a table.
     "models/reads_it.sql": "select id from {{ ref('plain') }}",
     "models/knows_why.sql": "select id from {{ ref('plain') }}",
 }

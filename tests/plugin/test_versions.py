@@ -1,4 +1,4 @@
-"""Which versions of Spark and Iceberg are known, and the line about any other."""
+"""The known versions of Spark and Iceberg, and the message for other versions."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.quick
 
 @pytest.fixture
 def pyspark(monkeypatch):
-    """A function that lets this version of pyspark be installed."""
+    """Yield a function that fakes the installed version of pyspark."""
 
     def install(version: str) -> None:
         monkeypatch.setattr(versions.metadata, "version", lambda name: version)
@@ -54,7 +54,7 @@ def test_each_spark_has_its_java(pyspark):
 
 
 def test_the_wheels_iceberg_is_for_another_spark(pyspark, tmp_path):
-    """Whoever has Spark 4 is told what to name."""
+    """With Spark 4, the message names the jar to set."""
     pyspark("4.0.5")
     with pytest.raises(FileNotFoundError) as error:
         bundled_iceberg_jar()

@@ -1,4 +1,4 @@
-"""A run publishes every table that it has written, in whatever way."""
+"""A run publishes every table that it has written, however it was written."""
 
 import pytest
 from dbt_spark_contracts.publish.written_rows import Written, in_words

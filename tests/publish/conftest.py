@@ -1,4 +1,4 @@
-"""The toy project, and the command line on it. A file with a `project` of its own has that."""
+"""The toy project and the command line on it. Some files override `project`."""
 
 import pytest
 
@@ -7,13 +7,13 @@ from tests.support.toy import Toy
 
 @pytest.fixture
 def project(dbt, tmp_path, schema):
-    """The toy."""
+    """Return the toy project."""
     return Toy(dbt, tmp_path / "project", schema)
 
 
 @pytest.fixture
 def tool(project, capsys):
-    """A function that runs a command, and gives its exit code and what it printed."""
+    """Return a function that runs a command and returns its exit code, stdout and stderr."""
 
     def run(*args):
         capsys.readouterr()

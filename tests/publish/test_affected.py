@@ -1,4 +1,4 @@
-"""`dbt.affected`: a Python model makes only the rows of changed keys anew."""
+"""`dbt.affected`: a Python model rebuilds only the rows of changed keys."""
 
 import random
 
@@ -20,7 +20,7 @@ def model(dbt, spark):
     rows = totals.crossJoin(factors)
     total = F.expr("plain * factor").alias("total")
     is_large = F.expr(f"total > {limit}").alias("is_large")
-    run = F.lit(dbt.config.get("run")).alias("run")
+    run = F.lit(f"{dbt.config.get('run')} {dbt.config.meta_get('note')}").alias("run")
     return rows.select("name", total).select("name", "total", is_large, run)
 """
 FILES = {
@@ -56,6 +56,7 @@ models:
       unique_key: name
       on_schema_change: fail
       contract: {enforced: true}
+      meta: {note: "{{ var('note', '') }}"}
     columns:
       - {name: name, data_type: string}
       - {name: total, data_type: bigint}
@@ -70,7 +71,7 @@ select 1 as one where {{ var('fails', false) }}
 
 
 class House:
-    """The project, what has landed in it, and its table as another client than Spark reads it."""
+    """The project, its landed rows, and its table as a client other than Spark reads it."""
 
     def __init__(self, project, read, spark, schema) -> None:
         self.project, self._read, self.spark, self.schema = project, read, spark, schema
@@ -82,7 +83,7 @@ class House:
         self.factor = 1
 
     def land(self, numbers: dict[int, tuple[str, int]]) -> None:
-        """Let these numbers, and nothing else, lie in the source."""
+        """Replace the source's rows with these numbers."""
         self.numbers |= numbers
         rows = ", ".join(f"({id}, '{name}', {number})" for id, (name, number) in numbers.items())
         self.spark.sql(f"insert overwrite {self.source} values {rows}")
@@ -91,7 +92,7 @@ class House:
         self.spark.sql(f"truncate table {self.source}")
 
     def delete(self, number: int) -> None:
-        """Delete a number from the parent, with all that has landed."""
+        """Delete a number from the parent and empty the source."""
         del self.numbers[number]
         self.land_nothing()
         self.spark.sql(f"delete from {self.schema}.numbers where id = {number}")
@@ -101,7 +102,7 @@ class House:
         (self.project.project_dir / "seeds/factors.csv").write_text(f"factor\n{factor}\n")
 
     def build(self, *arguments: str, says: str | None = "", **variables) -> None:
-        """Build. All rows are made anew only if a line says so. (None: either is right.)"""
+        """Build. Check whether a line says that all rows are rebuilt (None: do not check)."""
         result = self.project("build", *arguments, schema=self.schema, **variables)
         assert result.success is not variables.get("fails", False), result.text
         told = [line for line in result.said if "all rows anew" in line or "made anew" in line]
@@ -149,19 +150,22 @@ def test_only_the_rows_of_changed_keys_are_made_anew(house):
     step({"a", "b", "c"})
     house.land({3: ("b", 6)})
     step({"b"})
-    house.land({3: ("a", 6)})  # b has no rows any more
+    house.land({3: ("a", 6)})  # now b has no rows
     step({"a"})
     assert "b" not in before
     house.land_nothing()
     snapshots = house.snapshots()
     step(set())
     assert house.snapshots() == snapshots  # nothing is written
-    step({"c"}, limit=10)  # as of another limit
+    step({"c"}, limit=10)  # the limit has changed
     step({"a", "c"}, limit=10, other=2, says="its code, its contract or its config has changed")
+    step({"a", "c"}, limit=10, other=2, note="x", says="its code, its contract or its config")
     house.multiply(2)
+    step({"a", "c"}, limit=10, other=2, says="its code, its contract or its config")
+    house.multiply(1)
     step({"a", "c"}, limit=10, other=2, says="factors has changed")
     house.land({5: ("d", 1)})
-    step(set(), limit=10, other=2, fails=True)  # held back, with its note
+    step(set(), limit=10, other=2, fails=True)  # held back together with its note
     step({"d"}, limit=10, other=2)
     house.delete(2)
     step({"a"}, limit=10, other=2)
@@ -182,7 +186,7 @@ def test_only_the_rows_of_changed_keys_are_made_anew(house):
 
 
 def random_builds(house, chance: random.Random, builds: int) -> None:
-    """Build after random changes, and compare with all rows made from scratch in Python."""
+    """Build after random changes. Compare the table with rows computed in Python."""
     for _ in range(builds):
         numbers = {
             chance.randrange(12): (chance.choice("abcdef"), chance.randrange(60))

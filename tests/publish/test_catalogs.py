@@ -1,6 +1,6 @@
-"""What is promised of a run holds on each catalog: Iceberg's REST, Hive's metastore, PostgreSQL.
+"""A run's guarantees hold on each catalog: Iceberg REST, Hive metastore and JDBC (PostgreSQL).
 
-The table in docs/operations.md says so.
+docs/operations.md has a table of these guarantees.
 """
 
 import os
@@ -25,7 +25,7 @@ DRIVER = "org.postgresql:postgresql:42.7.4:jar"
 
 @pytest.fixture(scope="module", params=["rest", "hive", "jdbc"])
 def place(request, tmp_path_factory):
-    """The environment of a catalog, and the folder of its lakehouse."""
+    """Yield the environment variables of a catalog and the folder of its lakehouse."""
     home = tmp_path_factory.mktemp(request.param)
     with ExitStack() as servers:
         settings = {"LAKEHOUSE_CATALOG": request.param}
@@ -40,14 +40,14 @@ def place(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def own(place):
-    """dbt on that catalog, in a process of its own."""
+    """Yield dbt on that catalog, in a separate process."""
     settings, home = place
     with own_spark(home, settings) as own:
         yield own
 
 
 class House:
-    """The toy on a catalog."""
+    """The toy project on a catalog."""
 
     def __init__(self, own, place, folder, schema: str) -> None:
         self.settings, home = place
@@ -95,7 +95,7 @@ def test_builds_roll_back_and_maintenance(house, place):
     for name in TABLES:
         query = f"select * from {house.schema}.{name} version as of '{tag}'"
         assert house.own.sql(query) == first[name]
-    # What fails is held back.
+    # A failed build is held back.
     second = house.toy.expected()
     house.toy.land({-1: 5})
     assert not house.dbt("build").success
@@ -112,7 +112,10 @@ def test_builds_roll_back_and_maintenance(house, place):
 
 
 def test_killed_while_it_publishes(house, place):
-    """One by one: when the first table has moved. In one commit: when all have, before the log."""
+    """The kill comes after the first table has moved, or after a commit of all tables.
+
+    In the second case the publish log is not written yet.
+    """
     is_rest = place[0]["LAKEHOUSE_CATALOG"] == "rest"
     before = house.rows()
     house.toy.land({1: 11, 3: 30})
@@ -136,7 +139,7 @@ def test_killed_while_it_publishes(house, place):
 
 
 def test_two_at_once(house):
-    """The other one is refused, and what the first one writes is complete."""
+    """The second build is refused, and the first one's tables are complete."""
     goes_on = house.folder / "goes_on"
     house.toy.land({2: 22})
     with environment(**{WAITS_FOR: str(goes_on)}):
@@ -163,7 +166,7 @@ def _is_locked(house: House) -> bool:
 
 
 def wait_for(condition) -> None:
-    """Wait until the condition is true. Fails when it is not in five minutes."""
+    """Wait until the condition is true. Fail after five minutes."""
     deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline

@@ -1,6 +1,7 @@
-"""A hook's `delete`, `update` or `merge` goes to the run's branch, and is published with it.
+"""A hook's `delete`, `update` or `merge` is written to the run's branch and published with it.
 
-Iceberg asks main's files whether a delete is one of whole files, and then deletes the branch's.
+Iceberg checks main's files to decide whether a delete drops whole files, and then deletes from the
+branch.
 """
 
 FILES = {
@@ -36,7 +37,7 @@ def test_a_hooks_delete_goes_to_the_branch(small_project, read, spark, schema):
     def rules():
         return spark.conf.get("spark.sql.optimizer.excludedRules", "")
 
-    # The first run, whose main is empty; one that is held back; and one whose main has rows.
+    # A held-back run and a published one, first with an empty main and then with rows in main.
     for fails in (True, False, True, False):
         before = [] if not spark.catalog.tableExists(f"{schema}.kept") else ids()
         result = project("build", schema=schema, fails=fails)
@@ -45,7 +46,7 @@ def test_a_hooks_delete_goes_to_the_branch(small_project, read, spark, schema):
         assert ids() == (before if fails else LEFT)
         assert rules() == "", "the session is as it was"
     assert sum(row["part"] == "zero" for row in read(schema, "kept")) == 1
-    # And without a branch.
+    # Without a branch.
     result = project("run", schema=schema, write_audit_publish=False)
     assert result.success, result.text
     assert ids() == LEFT

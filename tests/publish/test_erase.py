@@ -1,4 +1,4 @@
-"""`erase`: who holds a value, taking it out of everything, and the second look."""
+"""`erase`: find a value in all tables and files, remove it, and check again."""
 
 import io
 import json
@@ -37,7 +37,7 @@ on-run-end: "{{ end_run() }}"
 select cast(visit as bigint) as visit, to_json(named_struct('guest', guest, 'room', room)) as body
 from {{ ref('visits') }}
 """,
-    # Iceberg hides rows here, and leaves them in their files.
+    # With merge-on-read, deleted rows remain in their data files.
     "models/stays.sql": """
 {{ config(materialized='incremental', unique_key='visit', tblproperties={
     'write.update.mode': 'merge-on-read', 'write.delete.mode': 'merge-on-read'}) }}
@@ -69,13 +69,13 @@ sources:
 """,
 }
 
-# A guest, and another whose name begins alike.
+# A guest, and another one whose name has the same prefix.
 GUEST, OTHER = "guest-1", "guest-10"
 NAMED = re.compile("guest-1(?!0)")
 
 
 class Hotel:
-    """The project above, and the command on it."""
+    """The project above and the `erase` command on it."""
 
     def __init__(self, dbt, folder, schema, capsys):
         self.dbt, self.schema, self.capsys = make_project(dbt, folder, PROJECT), schema, capsys
@@ -83,13 +83,13 @@ class Hotel:
         self.warehouse = dbt.home / "warehouse"
 
     def build(self, *guests, **variables):
-        """Build with one visit of each guest."""
+        """Build with one visit per guest."""
         lines = [f"{number},{guest},sea\n" for number, guest in enumerate(guests)]
         self.seed.write_text("visit,guest,room\n" + "".join(lines))
         return self.dbt("build", schema=self.schema, **{"fails": False, **variables})
 
     def erase(self, *options, column="guests.guest", value=GUEST):
-        """The exit code, and what it tells a program; or the line that says why it cannot."""
+        """Run `erase`. Return the exit code and the JSON, or the last line of an error."""
         self.capsys.readouterr()
         arguments = ("erase", "--column", column, "--value", value, *options)
         arguments = (*arguments, "--vars", "{fails: false}", "--json")
@@ -99,7 +99,7 @@ class Hotel:
         return code, json.loads(out) if code < 2 else err.splitlines()[-1]
 
     def files(self):
-        """The data files on disk."""
+        """Return the data files on disk."""
         return [*self.warehouse.glob(f"{self.schema}*/*/data/**/*.parquet")]
 
 
@@ -127,14 +127,14 @@ def test_a_guest_is_erased_from_everything(hotel, spark, monkeypatch):
     held = hotel.build(GUEST, OTHER, GUEST, fails=True)
     assert not held.success
     spark.sql(f"alter table {visits} create tag audit")
-    # What a run left that was killed, with a column that is gone and one of another type since; and
-    # why a node failed.
+    # An orphan file of a killed run with a dropped column and one of another type, and a node's
+    # error message.
     left = hotel.warehouse / hotel.schema / "raw/data/left.parquet"
     spark.createDataFrame([(GUEST, "x")], "gone string, visit string").toPandas().to_parquet(left)
     nodes = f"{hotel.schema}_ops.dbt_nodes"
     spark.sql(f"update {nodes} set message = 'no number: {GUEST}.' where node = 'model.small.raw'")
 
-    # A look tells of all that, and changes nothing.
+    # Without --rewrite, erase reports all of that and changes nothing.
     before = {name: snapshots(spark, name) for name in (raw, stays, guests, visits, nodes)}
     code, told = hotel.erase()
     assert code == 1
@@ -151,7 +151,7 @@ def test_a_guest_is_erased_from_everything(hotel, spark, monkeypatch):
         ("dbt_nodes", "message", "inside a text"),
     }
     by_column = {(row["table"], row["column"]): row for row in tables_of(told)}
-    assert by_column[raw, "body"]["rows"] == 1  # of what readers see
+    assert by_column[raw, "body"]["rows"] == 1  # only published rows count
     assert by_column[raw, "gone"]["unnamed_files"] == 1
     assert len(by_column[visits, "guest"]["snapshots"]) == 2
     assert "audit" in by_column[visits, "guest"]["refs"]
@@ -163,7 +163,7 @@ def test_a_guest_is_erased_from_everything(hotel, spark, monkeypatch):
     assert told["beside"] == [{"table": "guests", "columns": ["mail"]}]
     assert {name: snapshots(spark, name) for name in before} == before
 
-    # It breaks off when it has rewritten the rows. The next one goes on.
+    # The command fails after it has rewritten the rows. The next one continues.
     with monkeypatch.context() as patched:
         patched.setattr(rewrite, "expire", broken_off)
         code, line = hotel.erase("--rewrite")
@@ -172,7 +172,7 @@ def test_a_guest_is_erased_from_everything(hotel, spark, monkeypatch):
     assert code == 1
     assert [row["kind"] for row in told["left"]] == ["seed file"]
 
-    # By another reader: no file on disk has it, nor has a manifest in its bounds.
+    # No data file on disk has the value, and no manifest has it in its bounds.
     assert hotel.files()
     for file in hotel.files():
         assert not NAMED.search(str(pq.read_table(file).to_pylist())), file
@@ -183,7 +183,7 @@ def test_a_guest_is_erased_from_everything(hotel, spark, monkeypatch):
         assert not NAMED.search(str(entries))
         refs = {row.name for row in spark.table(f"{name}.refs").collect()}
         assert tag not in refs and {ref for ref in refs if not is_tag(ref)} == {"main"}
-    # What was there before the guest came is kept, and so are the others.
+    # Earlier snapshots and the other guests' rows are kept.
     for name in (raw, stays, guests, visits):
         assert clean[name] - snapshots(spark, name) == set()
     assert spark.table(raw).orderBy("visit").collect() == [
@@ -195,10 +195,11 @@ def test_a_guest_is_erased_from_everything(hotel, spark, monkeypatch):
         (None, True, b'{"guest":null,"room":"sea"}'),
         (OTHER, False, f'{{"guest":"{OTHER}","room":"sea"}}'.encode()),
     ]
-    assert [row.guest for row in spark.table(guests).collect()] == [OTHER]  # its key: the row goes
+    # The value is the key of this table, so the whole row is deleted.
+    assert [row.guest for row in spark.table(guests).collect()] == [OTHER]
     message = spark.table(nodes).where("message like 'no number%'").select("message").distinct()
     assert message.collect() == [("no number: erased.",)]
-    # The publish log says where readers are, for a roll back.
+    # The publish log has the new snapshots, so a roll back knows the current state.
     logged = spark.sql(
         f"select table_name, to_snapshot_id from {hotel.schema}_ops.publish_log "
         "where run like 'erase_%' and status = 'published'"
@@ -207,7 +208,7 @@ def test_a_guest_is_erased_from_everything(hotel, spark, monkeypatch):
         (name, tables.newest_snapshot(spark, name, None)) for name in (raw, guests)
     }
 
-    # The seed file is the user's: it would bring it back.
+    # The seed file belongs to the user. The value would come back from it.
     assert hotel.build(OTHER, OTHER).success
     code, told = hotel.erase()
     assert (code, told) == (0, {"holds": False, "held": [], "derived": hash_of(), "beside": []})
@@ -261,10 +262,10 @@ def test_what_cannot_be_done_is_one_line_and_2(hotel, spark, tmp_path, monkeypat
     ):
         code, line = hotel.erase(**options)
         assert (code, words in line) == (2, True), line
-    # Too short to be told from anything else in a text.
+    # A value this short also matches unrelated text.
     code, line = hotel.erase("--rewrite", value="ab")
     assert (code, "erase a longer value" in line) == (2, True), line
-    # A build runs.
+    # Another build is running.
     other = Lease(
         LeaseTable(spark, f"{hotel.schema}_ops.build_lease"),
         "dbt_20260101t000000_00000000", "2026-01-01", 90.0, {"host": "another"}, lambda _: False,
@@ -275,15 +276,15 @@ def test_what_cannot_be_done_is_one_line_and_2(hotel, spark, tmp_path, monkeypat
     finally:
         other.give_back()
     assert (code, "Another build of these tables runs" in line) == (2, True), line
-    # Tables of others, and checkpoints, are listed only.
+    # Tables outside the project and checkpoints are only listed.
     spark.sql(f"create table {hotel.schema}.by_hand using iceberg as select 'for {GUEST}' as note")
     people = f"spark_catalog.default.{hotel.schema}_people"
     spark.sql(f"create table {people} using parquet as select '{GUEST}' as guest")
     checkpoint = tmp_path / "checkpoints/dbt_20260101t000000_00000000"
     checkpoint.mkdir(parents=True)
-    # From stdin, so that no shell remembers it; of a column that several tables have.
+    # The value comes from stdin, so no shell history has it. Several tables have the column.
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{GUEST}\n"))
-    # dbt also logs the command line of the process, which names the value without `--value -`.
+    # dbt logs the command line of the process, which has the value if `--value -` is not used.
     monkeypatch.setattr("sys.argv", ["dbt-spark-contracts", "erase", "--value", GUEST])
     code, told = hotel.erase("--rewrite", column="guest", value="-")
     spark.sql(f"drop table {people}")
@@ -295,7 +296,7 @@ def test_what_cannot_be_done_is_one_line_and_2(hotel, spark, tmp_path, monkeypat
         (str(hotel.seed), None),
         (str(checkpoint), None),
     ]
-    # dbt keeps what it is told, in its log and artifacts: the value is not among it.
+    # dbt's log and artifacts do not have the value.
     kept = [*hotel.dbt.project_dir.glob("logs/*"), *hotel.dbt.target_path.glob("*.json")]
     assert kept
     assert [file for file in kept if NAMED.search(file.read_text(errors="replace"))] == []
@@ -336,7 +337,7 @@ def test_a_number_is_compared_as_its_column_has_it(spark):
 
 
 def replaced(spark, value, texts):
-    """Each text without the value; None where it does not have it."""
+    """Return each text without the value, or None if the text does not have it."""
     spark.createDataFrame([(text,) for text in texts], "text string").createOrReplaceTempView(
         "ways"
     )
@@ -356,13 +357,13 @@ ERASED = [("e1", None), ("e2", NEIGHBOUR), ("e3", None)]
 
 
 class Fleet:
-    """A copy of this project with some events of a customer, who was erased after a build.
+    """A copy of this project with events of a customer that was erased after a build.
 
     Attributes:
-        lines: A landing file with an event, and a rejected record.
-        cells: Another one.
-        code: How the command ended.
-        told: What it said.
+        lines: A JSON Lines landing file with events and rejected records.
+        cells: A CSV landing file with an event.
+        code: The exit code of the command.
+        told: The output of the command.
     """
 
     def __init__(self, dbt, spark, folder, schema, capsys):
@@ -373,7 +374,7 @@ class Fleet:
         self.landing.mkdir()
         self.variables = {"landing_path": str(self.landing), "as_of_date": "2026-01-15"}
         events = [event("e1", {RENTED_BY: CUSTOMER}), event("e2", {RENTED_BY: NEIGHBOUR})]
-        # Alike, when the customer is erased.
+        # These two are equal after the customer is erased.
         events += [json.dumps({"event_id": "r1", "who": who}) for who in (CUSTOMER, None)]
         self.lines, self.cells = self.landing / "a.jsonl", self.landing / "b.csv"
         self.lines.write_text("\n".join(events))
@@ -385,12 +386,12 @@ class Fleet:
         self.code, self.told = self.erase("--rewrite")
 
     def build(self, *arguments):
-        """Build, with the data tests: no_record_is_lost is one of them."""
+        """Build with the data tests, which include no_record_is_lost."""
         result = self.dbt(*BUILD, *arguments, schema=self.schema, **self.variables)
         assert result.success, result.text
 
     def erase(self, *options):
-        """The exit code of the command, and what it said."""
+        """Run `erase`. Return its exit code and output."""
         self.capsys.readouterr()
         arguments = ("erase", "--column", "rental_customer_id", "--value", CUSTOMER, *options)
         variables = yaml.safe_dump(self.variables)
@@ -422,7 +423,7 @@ def test_a_customer_of_this_project(fleet):
     assert "also have insurance_policy_number, rental_agreement_id, marked pii." in fleet.told
     assert fleet.rows(*WHO_RENTED) == ERASED
 
-    # Files that did not change are not read again; one without the value brings nothing back.
+    # Bronze does not read unchanged files again. The changed file no longer has the value.
     records = len(fleet.rows("bronze.bronze_car_events", "record_id"))
     fleet.lines.write_text(fleet.lines.read_text().replace(f'"{CUSTOMER}"', "null"))
     fleet.build()
@@ -438,7 +439,7 @@ def test_bronze_makes_silver_again_and_a_file_brings_the_customer_back(fleet):
     fleet.build("--full-refresh", "--select", "stg_car_events+")
     assert fleet.rows(*WHO_RENTED, "car_chassis", "event_timestamp", "source_file") == before
 
-    # The same file by another name is another file.
+    # A renamed file is a new file, so Bronze reads it again.
     fleet.lines.unlink()
     renamed = fleet.cells.rename(fleet.landing / "c.csv")
     fleet.build()

@@ -1,4 +1,4 @@
-"""`dbt build` may be killed at any moment: readers see the last build; the next one recovers."""
+"""`dbt build` may be killed at any time. Readers see the last build, and the next one recovers."""
 
 import os
 import random
@@ -18,7 +18,14 @@ from tests.support.toy import TABLES, Toy
 
 
 class Moment(NamedTuple):
-    """When a build is killed: at which part of a phase's statements, how much later, and who."""
+    """When and how a build is killed.
+
+    Attributes:
+        phase: The phase of the build.
+        part: The fraction of the phase's statements that are sent before.
+        delay: Seconds after the statement.
+        whom: "dbt" or "all", as in tests/support/killed_dbt.py.
+    """
 
     phase: str
     part: float
@@ -27,7 +34,7 @@ class Moment(NamedTuple):
 
 
 def moments(phases: Iterable[str], chance: random.Random) -> list[Moment]:
-    """A moment of each phase: a part of its statements, a delay in seconds, whom to kill."""
+    """Return a random moment in each phase."""
     return [
         Moment(phase, chance.random(), chance.choice([0, 0.05, 0.3]), chance.choice(["all", "dbt"]))
         for phase in phases
@@ -35,7 +42,7 @@ def moments(phases: Iterable[str], chance: random.Random) -> list[Moment]:
 
 
 def kill(start: Callable, statements: list[str], moment: Moment) -> bool:
-    """Start a build, kill it at a moment, and tell whether it was killed before it ended."""
+    """Start a build that is killed at a moment. Return whether the kill came before its end."""
     number = int(moment.part * count(statements)[moment.phase])
     run = ("tests.support.killed_dbt", moment.phase, str(number), str(moment.delay), moment.whom)
     process = start(run=(*run, "--"))
@@ -45,12 +52,20 @@ def kill(start: Callable, statements: list[str], moment: Moment) -> bool:
 
 
 def check_what_readers_see(moment: Moment, killed: bool, before: dict, after: dict, expected: dict):
-    """`before` and `after` the kill, as `versions_of` tells; the `expected` rows of this build."""
+    """Check that readers see the last build, or a published one.
+
+    Args:
+        moment: The moment of the kill.
+        killed: Whether the build was killed before it ended.
+        before: The result of `versions_of` before the build.
+        after: The result of `versions_of` after the build.
+        expected: The rows of each table after this build.
+    """
     rows = {name: table for name, (_, table) in after.items()}
     if not killed:
         assert rows == expected, moment
     elif moment.phase == "publish":
-        # A table at a time: each is the one before, or the new one, whole.
+        # Tables are published one by one: each table has all rows of the old or the new build.
         for name, table in rows.items():
             assert table in (before[name][1], expected[name]), (moment, name)
     else:
@@ -58,7 +73,7 @@ def check_what_readers_see(moment: Moment, killed: bool, before: dict, after: di
 
 
 def check_nothing_is_left(dbt, spark, ops: str, tables: Iterable[str]) -> None:
-    """No branch, lock, checkpoint or orphan file."""
+    """Check that no branch, lock, checkpoint or orphan file is left."""
     assert LeaseTable(spark, f"{ops}.build_lease").read()[1] is None
     assert not list((dbt.home / "checkpoints").glob("dbt_*"))
     for table in tables:
@@ -72,7 +87,7 @@ def check_nothing_is_left(dbt, spark, ops: str, tables: Iterable[str]) -> None:
 
 
 def grow_old(dbt, tables: Iterable[str]) -> None:
-    """Make the tables' files so old that `maintain` deletes the orphan files."""
+    """Set the files' times so far back that `maintain` deletes orphan files."""
     four_days_ago = time.time() - 4 * 24 * 3600
     for table in tables:
         for file in (dbt.home / "warehouse" / table.replace(".", "/") / "data").rglob("*"):
@@ -83,7 +98,7 @@ def test_killed_before_while_and_after_it_writes(dbt, spark, tmp_path, schema):
     toy = Toy(dbt, tmp_path / "toy", schema)
     toy.land({1: 10, 2: 20})
     assert toy.build().success
-    built = toy.build()  # it makes no tables, as those that are killed
+    built = toy.build()  # like the killed builds, it creates no tables
     assert built.success, built.text
     assert toy.rows() == toy.expected()
     phases = ("begin", "seed", "gold", "test", "publish")
@@ -109,7 +124,7 @@ def test_killed_before_while_and_after_it_writes(dbt, spark, tmp_path, schema):
 
 @pytest.fixture
 def lots(tmp_path):
-    """Lots of lines that are to land one after the other."""
+    """Return an iterator over batches of landing lines."""
     pool = tmp_path / "pool"
     arguments = "--events 400 --cars 5 --seed 7 --format jsonl --duplicates 0.1 --corrupt 0.1"
     generate_landing([*arguments.split(), "--out", str(pool)])
@@ -119,7 +134,7 @@ def lots(tmp_path):
 
 @pytest.mark.full
 def test_this_project_killed_at_many_moments(dbt, spark, lots, tmp_path, schema, seed):
-    """Against a lakehouse whose builds are never killed."""
+    """Compare with a lakehouse whose builds are never killed."""
     landing = tmp_path / "landing"
     landing.mkdir()
     variables = {"landing_path": str(landing), "as_of_date": "2026-01-15"}

@@ -1,7 +1,7 @@
-"""The lease has one owner at a time, whatever clocks and processes do. Independent of Spark.
+"""The lease has one owner at a time, whatever clocks and processes do. Needs no Spark.
 
-The real code runs on a store in memory, in a world of one thread: whenever the code sleeps, time
-goes on, and the other processes do what they would do meanwhile.
+The real code runs on an in-memory store in a single-threaded simulation. Whenever the code sleeps,
+simulated time passes and the other processes renew their leases.
 """
 
 import json
@@ -29,7 +29,11 @@ TERM = 30.0
 
 
 class Memory:
-    """A store that counts its changes. `meanwhile`: whose swap, and what is done before it."""
+    """A store that counts its changes.
+
+    Attributes:
+        meanwhile: A run, and an action that is done before that run's next swap.
+    """
 
     def __init__(self) -> None:
         self.version, self.text = 0, ""
@@ -50,7 +54,7 @@ class Memory:
 
 
 class World:
-    """Time, and processes that beat as long as they run."""
+    """Simulated time, and processes that renew their leases while they run."""
 
     def __init__(self) -> None:
         self.time = 1000.0
@@ -67,7 +71,7 @@ class World:
 
 
 class Machine:
-    """A machine with a clock of its own, on which at most one build runs."""
+    """A machine with its own clock and at most one build."""
 
     def __init__(self, world: World, name: str) -> None:
         self.world, self.name = world, name
@@ -78,7 +82,7 @@ class Machine:
         self.must_not_lose = False
 
     def start(self, wait: float = 0.0) -> bool:
-        """Begin a build; whether it has the lease."""
+        """Start a build. Return whether it has the lease."""
         clock = Clock(lambda: self.world.time, lambda: self.world.time + self.skew, self.sleep)
         lease = Lease(self.world.store, self.name, "now", TERM, {"host": self.name}, clock=clock)
         try:
@@ -97,7 +101,7 @@ class Machine:
             self.renew()
 
     def renew(self) -> bool:
-        """Whether the lease is (still) its own, as it has to be to publish."""
+        """Renew the lease. Return whether the machine still owns it, as a publish requires."""
         try:
             self.lease.renew()
         except Lost:
@@ -128,7 +132,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(number=machines, other=machines)
     def start_together(self, number, other):
-        """The other one takes the lease between a look and a swap."""
+        """The rival takes the lease between this machine's read and swap."""
         machine, rival = self.at(number), self.at(other)
         if machine.lease is None and rival.lease is None and machine is not rival:
             self.world.store.meanwhile = machine.name, rival.start
@@ -142,7 +146,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(number=machines)
     def stop(self, number):
-        """SIGSTOP, or a pause of the machine."""
+        """SIGSTOP, or the machine is suspended."""
         self.at(number).is_stopped = True
         self.at(number).must_not_lose = False
 
@@ -159,7 +163,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(number=machines, other=machines)
     def be_taken_for_dead(self, number, other):
-        """It is stopped, another one takes over, and it wakes up."""
+        """The process is stopped, a rival takes over, and the process continues."""
         machine, rival = self.at(number), self.at(other)
         if machine.lease and machine is not rival and rival.lease is None:
             self.stop(number)
@@ -173,7 +177,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(number=machines)
     def publish(self, number):
-        """Who may publish is the one whose record is stored."""
+        """A machine may publish only if its record is the stored one."""
         machine = self.at(number)
         if machine.lease and not machine.is_stopped and machine.renew():
             assert self.world.store.read()[1].owner == machine.lease.owner
@@ -192,7 +196,7 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: not any(m.lease and not m.is_stopped for m in self.world.machines))
     @rule(number=machines)
     def nobody_is_locked_out_for_ever(self, number):
-        """Where no build runs, one that is patient gets the lease, whatever the clocks say."""
+        """If no build runs, a build that waits gets the lease, whatever the clocks say."""
         machine = self.at(number)
         if machine.lease is None:
             assert machine.start(wait=3 * TERM)
@@ -214,7 +218,7 @@ def test_a_dead_lease_of_another_host_is_taken_when_it_was_seen_unchanged_for_it
     here, there, _ = world.machines
     assert there.start()
     there.lease = None  # SIGKILL
-    assert not here.start()  # it may be alive: it was renewed just now
+    assert not here.start()  # the owner may be alive, because the lease was renewed just now
     world.pass_time(TERM + 1)
     begun = world.time
     assert here.start()
@@ -241,7 +245,7 @@ def test_who_takes_over_learns_of_all_that_is_not_cleared_up():
     assert one.start()
     one.lease = None
     world.pass_time(2 * TERM)
-    assert other.start()  # and is killed before it has cleared up
+    assert other.start()  # killed before it has cleaned up
     other.lease = None
     world.pass_time(2 * TERM)
     assert third.start()
@@ -250,19 +254,19 @@ def test_who_takes_over_learns_of_all_that_is_not_cleared_up():
     assert world.store.read()[1].left == ()
 
 
-# Which process has certainly ended.
+# Processes that have certainly ended
 
 
 @pytest.fixture
 def other_process():
-    """A process that runs."""
+    """Yield a running process."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         yield process
         process.kill()
 
 
 def told_of(pid: int) -> dict:
-    """What a dbt and a Java of that number would tell."""
+    """Return the description of a dbt process and a Java process, both with this PID."""
     start = process_module._start(pid)
     return {**this_process(pid), "dbt": [pid, start], "java": [pid, start]}
 
@@ -270,7 +274,7 @@ def told_of(pid: int) -> dict:
 def test_a_process_that_is_gone_has_ended(other_process):
     process = told_of(other_process.pid)
     assert not has_ended(process)
-    other_process.kill()  # dead, and not yet buried
+    other_process.kill()  # it becomes a zombie
     deadline = time.monotonic() + 10
     while psutil.Process(other_process.pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
@@ -293,7 +297,7 @@ def test_of_a_process_elsewhere_nothing_is_certain(other_process):
 
 
 def test_java_is_waited_for(other_process):
-    """dbt is dead, its Java not yet: it may still be writing."""
+    """dbt has ended. Its Java process is still alive and may be writing."""
     process = {**told_of(other_process.pid), "dbt": [other_process.pid, -1]}
     subprocess.Popen(["sh", "-c", f"sleep 1; kill -9 {other_process.pid}"])
     begun = time.monotonic()
@@ -302,7 +306,7 @@ def test_java_is_waited_for(other_process):
 
 
 def test_container_with_the_same_host_name_is_a_different_place():
-    """Its process numbers are its own, and say nothing here."""
+    """The container has its own PIDs, which mean nothing outside of it."""
     code = (
         "import json, os; from dbt_spark_contracts.publish.process import this_process; "
         "print(json.dumps(this_process(os.getpid())))"
@@ -312,5 +316,5 @@ def test_container_with_the_same_host_name_is_a_different_place():
     )
     inside = json.loads(said.stdout)
     assert inside["host"] == platform.node()
-    assert inside["dbt"][0] < 10  # here it is another process, or none
+    assert inside["dbt"][0] < 10  # outside the container this PID is another process, or unused
     assert not has_ended(inside)

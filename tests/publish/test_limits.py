@@ -1,4 +1,4 @@
-"""A publish is held back when rows fall, or rejected records rise, by more than a model allows."""
+"""A run is held back if rows fall, or rejected records rise, by more than a model allows."""
 
 import json
 
@@ -64,7 +64,7 @@ def test_a_run_beyond_its_limits_is_held_back_until_someone_publishes_it(
     assert build(4, 2).said[-1] == "Published 3 tables one by one."  # the first
     assert build(2, 3).said[-1] == "Published 3 tables one by one."  # each at its limit
     for table, columns in (("dbt_runs", "reason"), ("dbt_nodes", "rejected, null_counts")):
-        spark.sql(f"alter table {schema}_ops.{table} drop columns ({columns})")  # as they once were
+        spark.sql(f"alter table {schema}_ops.{table} drop columns ({columns})")  # the old schema
     held = build(0, 5)
     assert not held.success and set(held.status.values()) <= {"success", "pass", "error"}
     branch = held.said[-2].rpartition(" ")[2].rstrip(".")
@@ -81,7 +81,7 @@ def test_a_run_beyond_its_limits_is_held_back_until_someone_publishes_it(
     assert retried.said[-1].startswith("`dbt retry` had nothing left to do.")
     assert branch in retried.said[-1]
 
-    # What is written down of it.
+    # The record of the runs.
     run, second, first = told("report")
     assert (run["status"], run["errors"], run["reason"]) == ("held back", 0, reason)
     assert second["reason"] is None and second["status"] == "published"
@@ -97,7 +97,7 @@ def test_a_run_beyond_its_limits_is_held_back_until_someone_publishes_it(
     ]
     assert {node["rejected"] for node in first["nodes"]} == {None}
 
-    # A snapshot tells of its run, and of nothing that another thread builds.
+    # A snapshot's summary names its own run and contract, not those of a model in another thread.
     for node in second["nodes"]:
         if node["table_name"]:
             name = node["table_name"].rpartition(".")[2]
@@ -109,7 +109,7 @@ def test_a_run_beyond_its_limits_is_held_back_until_someone_publishes_it(
             assert {key: value for key, value in summary.items() if key[:4] == "dbt."} == expected
     assert any(node["contract_checksum"] for node in second["nodes"])
 
-    # It is a person's decision.
+    # A person decides to publish it.
     done = project("run-operation", "publish", "--args", f"{{branch: {branch}}}", schema=schema)
     assert done.said[-1] == "Published 3 tables one by one."
     assert len(read(schema, "events")) == 0
@@ -177,18 +177,18 @@ BOTH = {"rows_fall_by": 0.29, "rejected_rise_by": 0.1}
 @pytest.mark.parametrize(
     ("of", "before", "after", "is_held"),
     [
-        (None, 100, 71, False),  # as much as is allowed
+        (None, 100, 71, False),  # within the limit
         (None, 100, 70, True),
         (None, 100, 500, False),
         (None, 0, 0, False),
         ("b", 100, 110, False),
         ("b", 100, 111, True),
-        ("b", 0, 1, True),  # no share of none is one
-        ("b", 100, 0, False),  # fewer rejected records are no harm
+        ("b", 0, 1, True),  # any rise from zero is above the limit
+        ("b", 100, 0, False),  # fewer rejected records are fine
     ],
 )
 def test_which_change_is_held_back(of, before, after, is_held):
-    """The two limits may come from the folder of both kinds of tables."""
+    """Both limits may be set for a folder that has both kinds of tables."""
     meta = {"hold_back": BOTH} | ({"holds_rejects_of": of} if of else {})
     nodes = graph(node("a", meta), node("b", {}), node("off", {"hold_back": {}}))
     found = limits.exceeded(nodes, ["s.off", "s.a", "elsewhere"], lambda table: (before, after))

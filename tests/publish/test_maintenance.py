@@ -1,4 +1,4 @@
-"""Maintenance acts by what it measures, and removes nothing that someone still needs."""
+"""Maintenance acts on what it measures, and removes nothing that is still needed."""
 
 import os
 import time
@@ -15,14 +15,17 @@ from dbt_spark_contracts.publish import branches, operations
 from dbt_spark_contracts.publish.command import Command
 from dbt_spark_contracts.publish.maintenance import job
 from dbt_spark_contracts.publish.maintenance.wanted import Wanted
+from dbt_spark_contracts.publish.ownership import Ownership
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
+from tests.support.operations import operate
+
 FOUR_DAYS = 4 * 24 * 3600
-# A table whose deletes are written as delete files, one for each statement.
+# Deletes are written as delete files, one per statement.
 ON_READ = "'write.delete.mode' = 'merge-on-read', 'write.delete.granularity' = 'partition'"
-# Nothing is due, but for what a test declares.
+# Turns all actions off. Each test declares those that it needs.
 OFF = {
     "keep_days": False,
     "small_file_ratio": False,
@@ -36,7 +39,7 @@ OFF = {
 
 
 class House:
-    """Tables with settings, and the commands on them."""
+    """Tables with maintenance settings, and the commands on them."""
 
     def __init__(self, spark, schema: str, folder: Path) -> None:
         self.spark, self.schema = spark, schema
@@ -46,7 +49,7 @@ class House:
         spark.sql(f"create namespace if not exists {schema}")
 
     def table(self, name: str, properties: str = "", **settings) -> str:
-        """An empty table whose meta declares these settings."""
+        """Create an empty table whose meta declares these settings. Return its name."""
         full = f"{self.schema}.{name}"
         told = ", ".join(filter(None, ["'write.wap.enabled' = 'true'", properties]))
         self.spark.sql(f"create table {full} (id bigint) using iceberg tblproperties ({told})")
@@ -64,7 +67,7 @@ class House:
         return full
 
     def append(self, table: str, times: int, rows: int = 10) -> None:
-        """Append as many small files, with other ids each."""
+        """Append this number of small files, each with new ids."""
         for _ in range(times):
             first = next(self.numbers) * 1000
             self.spark.range(first, first + rows, 1, 1).writeTo(table).append()
@@ -83,7 +86,11 @@ class House:
 
     @contextmanager
     def building(self, *written: str, row: int = 7, fails: bool = False):
-        """A build that has written a row to its branch of each table, and ends afterwards."""
+        """Run a build that has written a row to its branch of each table. It ends with the block.
+
+        Yields:
+            The build's branch.
+        """
         run, command = Run(lambda: f"{self.schema}_ops"), self.command()
         run.begin(command, {"sources": {}, "nodes": self.nodes}, [])
         try:
@@ -99,19 +106,18 @@ class House:
             run.complete()
 
     def operate(self, operation, *args):
-        run = Run(lambda: f"{self.schema}_ops", checkpoints=Checkpoints(str(self.checkpoints)))
-        try:
-            return operation(run, self.command("run-operation"), self.nodes, *args)
-        finally:
-            run.complete()
+        run = Run(
+            lambda: f"{self.schema}_ops", ownership=Ownership(Checkpoints(str(self.checkpoints)))
+        )
+        return operate(run, operation, self.command("run-operation"), self.nodes, *args)
 
     def maintain(self, *only: str, **options) -> dict[str, dict]:
-        """The rows of these tables, or of those with settings, by name."""
+        """Maintain these tables, or all with settings. Return the rows of the report by table."""
         own = [node["relation_name"] for node in self.nodes.values()]
         return self.maintain_all(only=[*only] or own, **options)
 
     def maintain_all(self, keep_days=None, only=(), **options) -> dict[str, dict]:
-        """The same, of the log and the lock too, with their branches and checkpoints."""
+        """Maintain all tables including the log and the lock, with branches and checkpoints."""
         rows = self.operate(job.maintain, Wanted(keep_days, [*only], **options))
         return {row["table"]: row for row in rows}
 
@@ -122,12 +128,12 @@ def house(spark, schema, tmp_path):
 
 
 def steps(row: dict) -> dict[str, str]:
-    """What was done, and why."""
+    """Return the reason of each action that was done."""
     assert all(step["done"] for step in row["actions"])
     return {step["action"]: step["why"] for step in row["actions"]}
 
 
-# It acts by what it measures.
+# It acts on what it measures
 
 
 def test_small_files_are_merged_from_their_share_on(house):
@@ -151,7 +157,7 @@ def test_small_files_are_merged_from_their_share_on(house):
 
 
 def test_a_share_below_the_setting_is_left_alone(house):
-    """Small files beside others that are as large as they should be."""
+    """Some files are small, and others have the target size."""
     table = house.table("t", **OFF | {"small_file_ratio": 0.5, "target_file_size_mb": 0.0018})
     house.append(table, 6, rows=1000)
     house.append(table, 5, rows=1)
@@ -178,12 +184,12 @@ def test_deletes_are_applied_by_their_number_and_share(house, version):
     assert steps(done[tables_of["share"]]) == {
         "apply deletes": "1 of 2 files have 30% of their rows deleted"
     }
-    if version == 2:  # later formats have one delete vector a file
+    if version == 2:  # format 3 has one deletion vector per file
         assert steps(done[tables_of["number"]]) == {
             "apply deletes": "1 of 2 files have 2 delete files"
         }
     assert done[tables_of["low"]]["actions"] == []
-    # The other file has not been rewritten.
+    # The file below the limit is not rewritten.
     row = done[tables_of["share"]]
     assert row["files_before"] == row["files_after"] == 2 and row["delete_files_after"]
     assert house.maintain(tables_of["share"])[tables_of["share"]]["actions"] == []
@@ -223,7 +229,7 @@ def test_manifests_are_merged_and_old_metadata_goes(house, dbt):
         assert (counted["metadata_files_before"], counted["metadata_files_after"]) == (6, 4)
     assert len([*folder.glob("*.metadata.json")]) == 5
     assert house.rows(tidy) == before
-    house.append(tidy, 3)  # from now on each commit deletes the oldest
+    house.append(tidy, 3)  # now each commit deletes the oldest metadata file
     assert len([*folder.glob("*.metadata.json")]) == 5
     assert house.maintain()[few]["actions"] == []
 
@@ -256,7 +262,7 @@ def test_snapshots_expire_by_age_but_for_the_newest(house):
     assert after == {newest: 2, by_property: 1, never: 4, young: 4}
 
 
-# It removes nothing that someone needs.
+# It removes nothing that is needed
 
 HARD = {
     "keep_days": 0,
@@ -290,7 +296,10 @@ def test_what_a_tag_holds_is_kept(house):
 
 
 def test_a_held_back_branch_can_be_published_afterwards(house):
-    """Though main was compacted, and all that is not needed is gone. Old enough, it goes."""
+    """This holds after main was compacted and unneeded files were deleted.
+
+    A branch that is old enough is dropped.
+    """
     hard = HARD | {"keep_days": 5}
     one, other = house.table("one", **hard), house.table("other", **HARD)
     house.append(one, 6)
@@ -304,7 +313,7 @@ def test_a_held_back_branch_can_be_published_afterwards(house):
     assert done[one]["branches_dropped"] == done[other]["branches_dropped"] == 0
     assert house.rows(one) == before
     assert house.rows(f"{one}.branch_{branch}") == [7]
-    # What the log remembers of it is kept as long, though the log declares nothing.
+    # The log's snapshot for the branch is kept as long, although the log has no settings.
     log = f"{house.schema}_ops.publish_log"
     assert [row["summary"]["publish.run"] for row in snapshots(house, log)] == [branch]
     would = house.operate(operations.publish, branch, True)
@@ -314,11 +323,14 @@ def test_a_held_back_branch_can_be_published_afterwards(house):
 
     with house.building(one, other, row=8, fails=True) as branch:
         pass
-    # A branch goes from all of its tables, or from none.
+    # A branch is dropped from all of its tables or from none.
     assert {branch} <= {*branches.refs(house.spark, [other])[other]}
     assert house.maintain(other)[other]["branches_dropped"] == 0
+    would = house.maintain_all(keep_days=0, dry_run=True)
     done = house.maintain_all(keep_days=0)
     assert done[one]["branches_dropped"] == done[other]["branches_dropped"] == 1
+    for table in (one, other):  # the dropped branch no longer keeps snapshots
+        assert would[table]["snapshots_after"] == done[table]["snapshots_after"] == 1
     assert {*branches.refs(house.spark, [one])[one]} == {"main"}
     assert house.rows(one) == [7]
 
@@ -335,11 +347,11 @@ def test_a_running_build_is_left_alone(house):
         assert all_files(house, table) == files
         assert house.rows(table) == before
     assert house.rows(table) == [7]
-    assert house.maintain()[table]["snapshots_after"] == 1  # the previous ones were kept till then
+    assert house.maintain()[table]["snapshots_after"] == 1  # the earlier ones were kept until now
 
 
 def test_a_reader_of_a_retained_snapshot_reads_on(house):
-    """It has read some files when maintenance begins, and the others afterwards."""
+    """The reader reads some files before maintenance and the others after it."""
     table = house.table("t", **HARD | {"keep_snapshots": 3})
     house.append(table, 8, rows=100)
     retained, expected = house.snapshot(table), house.rows(table)
@@ -373,7 +385,8 @@ def test_checkpoints_of_dead_runs_go(house):
         (house.checkpoints / name / "inner" / "part").write_text("")
     for path in (house.checkpoints, *house.checkpoints.rglob("*")):
         os.utime(path, (time.time() - FOUR_DAYS,) * 2)
-    os.utime(house.checkpoints / names[1] / "inner" / "part")  # another project's build may run
+    # A recent file: the build of another project may be running.
+    os.utime(house.checkpoints / names[1] / "inner" / "part")
     house.table("t")
     dead = {"table": "checkpoints", "folders": [names[0]]}
     assert house.maintain_all(dry_run=True)["checkpoints"] == dead
@@ -382,7 +395,7 @@ def test_checkpoints_of_dead_runs_go(house):
     assert sorted(path.name for path in house.checkpoints.iterdir()) == [*names[1:]]
 
 
-# Its time.
+# Its time budget
 
 
 def test_the_worst_table_comes_first_and_the_rest_is_named(house, monkeypatch, capsys):
@@ -407,7 +420,7 @@ def test_the_worst_table_comes_first_and_the_rest_is_named(house, monkeypatch, c
 def test_the_command_shows_before_and_after_and_ends_with_1_when_its_time_is_over(
     project, tool, spark
 ):
-    """Its progress is on stderr, a line an action."""
+    """Progress is printed on stderr, one line per action."""
     project.land({1: 10})
     assert project.build().success
     table = f"{project.schema}.silver_merged"
@@ -440,7 +453,7 @@ def test_a_wrong_setting_of_any_node_stops_before_a_change(house):
 
 
 def all_files(house: House, table: str) -> int:
-    """The data files of all snapshots."""
+    """Return the number of data files of all snapshots."""
     tables.forget(house.spark, table)
     return house.spark.table(f"{table}.all_data_files").select("file_path").distinct().count()
 
@@ -452,7 +465,7 @@ def snapshots(house: House, table: str) -> list:
 
 
 def grow_old(house: House, *names: str) -> None:
-    """Make the files of tables so old that they would be deleted as orphans, if they were."""
+    """Set the files' times so far back that orphan files would be deleted."""
     for name in names:
         folder = Path(tables.load(house.spark, name).location().removeprefix("file:"))
         for path in folder.rglob("*"):

@@ -1,4 +1,4 @@
-"""The meta `maintenance`: merged from layer to layer, and wrong settings stop any command."""
+"""The meta `maintenance` is merged from layer to layer, and wrong settings stop any command."""
 
 import json
 from datetime import timedelta
@@ -54,7 +54,7 @@ def test_a_layers_own_keys_win_and_the_others_are_kept(small_project, schema):
         "b": layer,
         "c": Settings(keep_days=90, keep_snapshots=2, small_files=8, orphan_days=False),
     }
-    # What is not the guard's, dbt merges as ever.
+    # dbt merges all other meta as usual.
     assert {n["name"]: n["config"]["meta"]["other"] for n in nodes}["b"] == {"b": 2}
 
 

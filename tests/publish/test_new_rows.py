@@ -1,6 +1,7 @@
-"""A SQL model reads the rows that came since the snapshots it was built from: none is lost.
+"""A SQL model reads the rows since the snapshots that it was built from, and loses none.
 
-Its table notes the snapshots with its rows, so the note is right after whatever happens to a run.
+The table stores a note of these snapshots together with its rows, so the note is correct however a
+run ends.
 """
 
 import shutil
@@ -33,7 +34,7 @@ select 1 as one where {{ var('fails', false) }}
 
 
 class Copy:
-    """The project, its source, and what its builds have read."""
+    """The project, its source, and the rows that its builds have read."""
 
     def __init__(self, project, read, spark, schema) -> None:
         self.project, self._read, self.spark, self.schema = project, read, spark, schema
@@ -42,7 +43,7 @@ class Copy:
         spark.sql(f"create table {self.source} (id bigint) using iceberg")
 
     def land(self, *numbers: int) -> int:
-        """Append numbers to the source. Return the snapshot."""
+        """Append numbers to the source. Return the new snapshot id."""
         self.spark.sql(f"insert into {self.source} values {', '.join(f'({n})' for n in numbers)}")
         return self.newest(self.source)
 
@@ -59,7 +60,7 @@ class Copy:
         self.call("rewrite_data_files", f"table => '{table}', options => {options}")
 
     def build(self, *arguments: str, says: str = "", **variables) -> None:
-        """Build. A table is compared with its whole parent only if a line says so."""
+        """Build. Check whether a line says that the table is compared with its whole parent."""
         result = self.project("build", *arguments, schema=self.schema, **variables)
         assert result.success is not variables.get("fails", False), result.text
         told = [line for line in result.said if "compared with all" in line]
@@ -75,7 +76,7 @@ def copy(small_project, read, spark, schema):
 
 
 def new(before: dict, after: dict) -> set[int]:
-    """The numbers that were read between two states."""
+    """Return the numbers that were read between two states."""
     return {number for number, read_by in after.items() if before.get(number) != read_by}
 
 
@@ -93,31 +94,31 @@ def test_each_row_is_read_once(copy):
     copy.land(3)
     copy.land(4)
     copy.compact(copy.source)
-    step({3, 4})  # a compaction of the parent is no news
+    step({3, 4})  # the compaction of the parent adds no rows
     before = copy.newest(f"{copy.schema}.copied")
     step(set())
     assert copy.newest(f"{copy.schema}.copied") == before  # nothing is written
     copy.compact(f"{copy.schema}.copied")
     copy.land(5)
-    step(set(), fails=True)  # held back, with its note
-    step({5})  # its own compaction hides no note
-    # What lands after the rows are chosen is read by the next build.
+    step(set(), fails=True)  # held back together with its note
+    step({5})  # the note is found although the table was compacted
+    # Rows that land after the selection are read by the next build.
     step(set(), before=f"insert into {copy.source} values (6)")
     step({6})
-    # The parent is rolled back, and goes another way.
+    # The parent is rolled back, and then gets other rows.
     copy.call("rollback_to_snapshot", f"'{copy.source}', {first}")
     copy.land(7)
     step({1, 2, 7}, says="was expired, or rolled back")
     copy.spark.sql(f"delete from {copy.source} where id = 1")
     step({2, 7}, says="replaced or deleted")
-    # The table is rolled back with its note.
+    # The table is rolled back, and its note with it.
     before = copy.newest(f"{copy.schema}.copied")
     copy.land(8)
     step({8})
     copy.call("rollback_to_snapshot", f"'{copy.schema}.copied', {before}")
     states.append(copy.numbers())
     step({8})
-    # Somebody else takes rows out.
+    # Another writer deletes rows.
     copy.spark.sql(f"delete from {copy.schema}.copied where id = 2")
     step({2, 7, 8}, says="something else has written")
     copy.land(9)
@@ -132,7 +133,7 @@ def test_each_row_is_read_once(copy):
 
 
 def test_two_builds_that_overlap(copy, dbt, spark, tmp_path, monkeypatch):
-    """The lock is gone: one reads, the other reads more and writes, and then the first writes."""
+    """The lock is lost: one build reads, another reads more and writes, then the first writes."""
     copy.land(1)
     at_once = {"write_audit_publish": False}
     copy.build(**at_once)
@@ -152,7 +153,7 @@ def test_two_builds_that_overlap(copy, dbt, spark, tmp_path, monkeypatch):
             )
             said, _ = others[0].communicate(timeout=300)
             assert others[0].returncode == 0, said
-            # Otherwise Iceberg refuses the write, because it was planned before the other one.
+            # Without this, Iceberg refuses the write, because it was planned before the other one.
             spark.catalog.refreshTable(str(table))
 
     monkeypatch.setattr(IncrementMethods, "note_what_is_read", late)

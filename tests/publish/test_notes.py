@@ -1,6 +1,6 @@
-"""The note on a snapshot describes its own rows, or is missing: no file is lost or read twice.
+"""A snapshot's note describes its own rows or is missing, so no file is lost or read twice.
 
-As Bronze does, a Python model reads the files that neither its note nor its rows know.
+Like Bronze, the Python model reads the files that neither its note nor its rows know.
 """
 
 from datetime import datetime, timezone
@@ -48,7 +48,7 @@ select 1 as one where {{ var('fails', false) }}
 
 
 class House:
-    """The project, its landing folder, and its table as another client than Spark reads it."""
+    """The project, its landing folder, and its table as a client other than Spark reads it."""
 
     def __init__(self, project, read, schema, folder) -> None:
         self.project, self._read, self.schema, self.folder = project, read, schema, folder
@@ -59,7 +59,7 @@ class House:
         return self.project(*arguments, schema=self.schema, **self.variables, **variables)
 
     def build(self, *names: str, **variables):
-        """Let files of these names land, and build."""
+        """Create files with these names in the landing folder and build."""
         for name in names:
             (self.folder / name).touch()
         return self.run("build", **variables)
@@ -74,7 +74,7 @@ def house(small_project, read, schema, tmp_path):
 
 
 def test_a_note_that_is_not_written(house, monkeypatch):
-    """An error between the rows and their note; what is held back, retried and rolled back."""
+    """The write of the note fails after the rows. Runs are held back, retried and rolled back."""
 
     def no_room(*_) -> None:
         raise OSError("no room")
@@ -94,7 +94,7 @@ def test_a_note_that_is_not_written(house, monkeypatch):
     assert not house.build("d", fails=True).success
     assert house.read() == "abc"
     published_at = datetime.now(timezone.utc)
-    for name in ("e", ""):  # what is held back, or was rolled back, is not known
+    for name in ("e", ""):  # files of a held back or rolled back run are read again
         result = house.build(*name)
         assert result.success and "Known by a note." in result.text
         assert house.read() == "abcde"
@@ -125,7 +125,7 @@ def test_killed_between_the_rows_and_their_note(house, tmp_path, audits):
 
 
 def test_a_note_is_of_its_own_command(house, spark, schema):
-    """One that a model handed over, and that was not written, is none of the next command's."""
+    """The next command does not write the note of a model that has failed."""
     model = house.project.project_dir / "models/reads.py"
     fails = "dbt.notes.keep('of a command that failed')\n    raise ValueError"
     model.write_text(READS.replace("return", f"{fails}\n    return"))

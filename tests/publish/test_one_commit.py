@@ -1,8 +1,8 @@
-"""On a REST catalog that offers it, all tables of a run are published by one commit.
+"""On a REST catalog with transactions, one commit publishes all tables of a run.
 
 The server is Iceberg's own. A reader without Spark reads two tables in a loop while they are
-published. It reads the second one between two looks at the first: what did not change meanwhile is
-one moment of the catalog.
+published. It reads the second table between two reads of the first one. If the first one has not
+changed, the reads show one state of the catalog.
 """
 
 import threading
@@ -35,7 +35,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def uri(tmp_path_factory):
-    """The server's, whose tables are in a folder."""
+    """Yield the URI of the server."""
     with rest_catalog(tmp_path_factory.mktemp("rest")) as uri:
         yield uri
 
@@ -48,7 +48,7 @@ def uri(tmp_path_factory):
     ]
 )
 def server(uri, request):
-    """The server's URI with transactions, without them, and where it claims to have them."""
+    """Yield the URI of a server that has transactions, lacks them, or only claims to have them."""
     if request.param is None:
         yield uri
     else:
@@ -58,7 +58,7 @@ def server(uri, request):
 
 @pytest.fixture
 def project(dbt, tmp_path, server, schema):
-    """dbt on that catalog, in a process of its own."""
+    """Yield a function that runs dbt on that catalog, in a separate process."""
     files = make_project(dbt, tmp_path / "project", FILES)
     place = {"LAKEHOUSE_CATALOG": "rest", "LAKEHOUSE_CATALOG_URI": server}
     with own_spark(tmp_path, place) as own:
@@ -66,7 +66,7 @@ def project(dbt, tmp_path, server, schema):
 
 
 class Reader(threading.Thread):
-    """Reads both tables until it has been told to stop, and counts the runs that it saw."""
+    """Reads both tables until it is stopped, and counts whole and mixed states."""
 
     def __init__(self, uri: str, schema: str) -> None:
         super().__init__(daemon=True)
@@ -88,12 +88,16 @@ class Reader(threading.Thread):
         )
 
 
-# How many publishes end a test that does not see what it waits for.
+# The test gives up after this number of publishes.
 MOST = 200
 
 
 def read_while_published(project, uri: str, schema: str, reads: int, wanted: str) -> Counter:
-    """Publish until there were as many reads, and one of the wanted kind. Return what was read."""
+    """Publish until there are enough reads, including one of the wanted kind.
+
+    Returns:
+        The number of reads by kind.
+    """
     first = project("run")
     assert first.success, first.text
     reader = Reader(uri, schema)

@@ -1,4 +1,4 @@
-"""The maintenance commands: their reports, and that a dry run changes nothing."""
+"""The operation commands: their reports, and dry runs, which change nothing."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from tests.support.toy import TABLES
 
 @pytest.fixture
 def built(project):
-    """The toy, built twice, and then held back with other worths."""
+    """Return the toy project after two published builds and one that is held back."""
     for worths in ({1: 10}, {1: 11, 2: 20}, {1: 12, -1: 5}):
         project.land(worths)
         result = project.build()
@@ -21,7 +21,7 @@ def built(project):
 
 @pytest.fixture
 def told(tool):
-    """A function that runs a command with --json, and gives what it tells."""
+    """Return a function that runs a command with --json and returns the parsed output."""
 
     def run(*args):
         code, out, err = tool(*args, "--json")
@@ -46,7 +46,7 @@ def test_each_command_by_the_names_that_history_lists(built, tool, told):
     assert [row["run"] for row in told("history", "--limit", "1")] == [held]
     seen = built.versions()
 
-    # A dry run tells what the command then does, and changes nothing.
+    # A dry run reports what the command would do, and changes nothing.
     would = told("roll-back", first, "--dry-run")
     assert built.versions() == seen
     assert [row["table"] for row in would] == names(built)
@@ -60,7 +60,7 @@ def test_each_command_by_the_names_that_history_lists(built, tool, told):
     assert built.versions() == seen
     assert second != first
 
-    # What a failed test held back, as a reviewer wants it.
+    # Publish a branch that a failed test held back.
     would = told("publish", held, "--dry-run")
     assert built.versions() == seen
     assert [row["table"] for row in would] == names(built)
@@ -85,7 +85,7 @@ def test_maintenance_reports_what_it_would_remove_and_then_removes_it(built, tol
     (would,) = told("maintain", "--table", table, "--keep-days", "0", "--dry-run")
     assert orphan.exists()
     counted = {"branches_dropped": 1, "files_before": 1, "files_after": 1, "snapshots_before": 4}
-    # Those of the held-back branch and of a run's tag too: these have not gone yet.
+    # The dry run also counts the snapshots of the held-back branch and of a tag, which still exist.
     counted |= {"snapshots_after": 3, "orphan_files": 1}
     assert counted.items() <= would.items()
     steps = ["expire snapshots", "delete orphans"]

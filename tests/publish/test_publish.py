@@ -1,4 +1,4 @@
-"""Write, audit, publish: readers see all tables of a run after it has passed, or none."""
+"""Write-audit-publish: readers see all tables of a run after it has passed, or none."""
 
 import os
 import time
@@ -6,7 +6,7 @@ import time
 import pytest
 from dbt_spark_contracts.publish.tags import is_tag
 
-# A seed, a SQL and a Python model; `worth` is tested, and the test fails or warns as a var says.
+# A seed, a SQL and a Python model. A var decides whether the data test of `worth` fails or warns.
 FILES = {
     "seeds/s.csv": "id,worth\n1,10\n2,20\n",
     "models/a.sql": "select id, worth, '{{ var(\"build\", 1) }}' as build from {{ ref('s') }}",
@@ -43,7 +43,7 @@ SPOILED = "id,worth\n1,11\n2,20\n"
 
 @pytest.fixture
 def project(small_project, schema):
-    """The project above, its commands in namespaces of the test's own."""
+    """Return a function that runs dbt on the project above, in the test's own namespaces."""
     dbt = small_project(FILES)
 
     def command(*args, **variables):
@@ -56,7 +56,7 @@ def project(small_project, schema):
 
 @pytest.fixture
 def seen(read, schema):
-    """What a reader that is not Spark sees of each table."""
+    """Return a function that returns the rows of each table as a reader without Spark sees them."""
 
     def tables():
         return {name: sorted(tuple(row.values()) for row in read(schema, name)) for name in TABLES}
@@ -66,7 +66,7 @@ def seen(read, schema):
 
 @pytest.fixture
 def refs(spark, schema):
-    """The names of the branches of each table, without the tags of what was published."""
+    """Return a function that returns the branches of each table, without the runs' tags."""
 
     def names():
         for name in TABLES:
@@ -84,7 +84,7 @@ def refs(spark, schema):
 
 
 def log_of(spark, schema) -> list[tuple[str, str]]:
-    """The publish log's (status, table), in order."""
+    """Return (status, table) of each entry of the publish log, in order."""
     spark.sql(f"refresh table {schema}_ops.publish_log")
     rows = spark.table(f"{schema}_ops.publish_log").orderBy("logged_at", "table_name").collect()
     return [(row.status, row.table_name.rpartition(".")[2]) for row in rows]
@@ -124,14 +124,14 @@ def test_a_failed_test_holds_everything_back(project, seen, refs, spark, schema)
         "Nothing was published: readers see what they saw before. "
         f"3 tables are held back on the branch {branch}."
     )
-    # What readers see is what the next build goes on from.
+    # The next build starts from the published rows.
     project.seed(FILES["seeds/s.csv"])
     assert project("build", build=2).success
     assert seen()["a"] == [(1, 10, "2"), (2, 20, "2")]
 
 
 def told(result) -> list[str]:
-    """What was said below dbt's own last line."""
+    """Return the messages below dbt's own last line."""
     last = next(i for i, line in enumerate(result.said) if line.startswith("Done. PASS"))
     return [line for line in result.said[last + 1 :] if line]
 
@@ -166,7 +166,7 @@ def test_a_first_build_that_fails_leaves_empty_tables(project, seen):
 def test_retry_publishes_what_the_failed_run_wrote(project, seen, refs):
     project.seed(SPOILED)
     assert not project("build").success
-    assert not project("retry").success  # a retry of a retry goes on too
+    assert not project("retry").success  # a retry of a retry continues the same run
     result = project("retry", severity="warn")
     assert result.success, result.text
     assert set(result.status) == {"b_is_worth_it", "small-on-run-start-0", "small-on-run-end-0"}
@@ -192,7 +192,7 @@ def test_retry_of_what_readers_are_past_is_refused(project, seen):
 
 
 def test_retry_of_an_interrupted_run_goes_on_with_its_branch(project, seen, spark, schema):
-    """It logged nothing, and dbt kept its results."""
+    """The run has logged nothing, but dbt has kept its results."""
     project.seed(SPOILED)
     assert not project("build").success
     spark.sql(f"delete from {schema}_ops.publish_log")
@@ -201,7 +201,7 @@ def test_retry_of_an_interrupted_run_goes_on_with_its_branch(project, seen, spar
 
 
 def test_retry_of_what_is_gone_is_refused(project, seen, spark, schema):
-    """Else it would publish the half that it builds, of what was published before."""
+    """Without its branch, a retry would publish only the nodes that it builds."""
     project.seed(SPOILED)
     assert not project("build").success
     results = project.folder / "target/run_results.json"
@@ -246,7 +246,7 @@ def test_a_var_turns_it_off(project, seen, spark, schema):
     assert not project("build", write_audit_publish=False).success
     assert seen()["b"] == [(1, 22), (2, 40)]
     assert not spark.catalog.tableExists(f"{schema}_ops.publish_log")
-    # What was written so is opened to branches by the first audited run.
+    # The first audited run enables branches for tables that were written without them.
     assert not project("build", build=2).success
     assert seen()["a"] == [(1, 11, "1"), (2, 20, "1")]
 
@@ -261,11 +261,11 @@ def test_a_seed_keeps_its_history(project, spark, schema):
     assert spark.sql(f"select * from {schema}.s version as of {first}").count() == 2
 
 
-# What a run that was killed leaves.
+# After a killed run
 
 
 def broken_off(spark, schema, forwarded: str) -> None:
-    """A publish of what is held back, killed when it had moved main of one table."""
+    """Simulate a publish of a held-back run that was killed after one table had moved."""
     log = f"{schema}_ops.publish_log"
     spark.sql(f"refresh table {log}")
     held = spark.table(log).where("status = 'held back'")
@@ -303,7 +303,7 @@ def test_a_publish_that_cannot_be_finished_is_taken_back(project, seen, spark, s
     assert seen() == {**before, "b": [(0, 0), *before["b"]]}
 
 
-# By hand.
+# Operations by hand
 
 
 def held_branch(result) -> str:
@@ -348,7 +348,7 @@ def test_roll_back(project, seen, spark, schema):
     assert result.success, result.text
     assert f"3 tables are as they were published on {to}." in result.text
     assert seen() == builds[0]
-    # And forward again; before the first build, there was nothing.
+    # Then forward again, then to a time before the first build.
     assert project("run-operation", "roll_back", "--args", f'{{to: "{at(1)}"}}').success
     assert seen() == builds[1]
     assert project("run-operation", "roll_back", "--args", '{to: "2000-01-01"}').success
@@ -377,7 +377,7 @@ def test_maintain(project, seen, refs, spark, schema, dbt):
     result = project("run-operation", "maintain", "--args", "{keep_days: 7}")
     assert result.success, result.text
     assert not orphan.exists() and younger.exists()
-    assert refs() != ONLY_MAIN  # what is held back may still be published
+    assert refs() != ONLY_MAIN  # the held-back branch can still be published
     assert spark.table(f"{schema}.a.snapshots").count() > 1
     assert seen() == before
     assert project("run-operation", "maintain", "--args", "{keep_days: 0}").success

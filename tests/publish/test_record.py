@@ -1,4 +1,4 @@
-"""Each run is recorded with its nodes, including failed runs, and the report shows it."""
+"""Each run is recorded with its nodes, even if it fails, and the report shows it."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ def test_runs_that_were_published_held_back_or_failed(project, tool, tmp_path):
     model.write_text(text.replace("worth as bigint", "no_such as bigint"))
     assert not project.dbt("run", "-s", "silver_merged", schema=project.schema).success
     model.write_text(text)
-    assert project.dbt("build", "--empty", schema=project.schema).success  # for a try
+    assert project.dbt("build", "--empty", schema=project.schema).success  # is not recorded
 
     code, out, err = tool("report", "--json")
     assert code == 0, err
@@ -47,7 +47,7 @@ def test_runs_that_were_published_held_back_or_failed(project, tool, tmp_path):
     (broken,) = stopped["nodes"]
     assert broken["status"] == "error" and "no_such" in broken["message"]
 
-    # History has what is on record of each.
+    # The history shows the recorded numbers.
     code, out, err = tool("history", "--json")
     assert code == 0, err
     assert [(row["status"], row["rows"], row["files"]) for row in json.loads(out)] == [
@@ -55,7 +55,7 @@ def test_runs_that_were_published_held_back_or_failed(project, tool, tmp_path):
         ("published", *(sum(node[of] or 0 for node in first["nodes"]) for of in WRITTEN)),
     ]
 
-    # For people.
+    # The report as text and HTML.
     code, out, err = tool("report")
     assert (code, err) == (0, "")
     assert held["run"] in out and "no_such" in out

@@ -1,7 +1,7 @@
-"""A run, an operation or a recovery may end at any step: all of it is published, or none.
+"""A run, an operation or a recovery may be killed at any step: all of it is published, or none.
 
-The room `publish` is tried without dbt, so that each step of each can be the last one. What a
-process that is killed does not do any more, a test forbids by an error in all later steps.
+The package `publish` is tested without dbt, so that a test can stop it at each step. To simulate a
+kill, every later step raises an error.
 """
 
 from contextlib import suppress
@@ -13,26 +13,28 @@ from types import SimpleNamespace
 import pytest
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.publish import branches, lease, operations, tell
-from dbt_spark_contracts.publish import run as run_module
+from dbt_spark_contracts.publish import branches, lease, operations, ownership, tell
 from dbt_spark_contracts.publish.command import Command
 from dbt_spark_contracts.publish.lease_table import LeaseTable
 from dbt_spark_contracts.publish.maintenance import job
 from dbt_spark_contracts.publish.maintenance.wanted import Wanted
+from dbt_spark_contracts.publish.ownership import Ownership
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.publish.tags import is_tag
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
+from tests.support.operations import operate
+
 TABLES = ("a", "b")
 
 
 class Killed(BaseException):
-    """What stands for SIGKILL."""
+    """Simulates SIGKILL."""
 
 
 class House:
-    """Two tables, and runs that write to both."""
+    """Two tables, and runs that write to both of them."""
 
     def __init__(self, spark, schema: str, monkeypatch) -> None:
         self.spark, self.schema, self.monkeypatch = spark, schema, monkeypatch
@@ -66,12 +68,12 @@ class House:
         return Command(which, False, f"{number:08x}", started_at, f"{self.schema}_ops", True, 60, 0)
 
     def run(self) -> Run:
-        folder = Checkpoints(self.checkpoints)
-        self.runs.append(Run(lambda: f"{self.schema}_ops", checkpoints=folder))
+        owner = Ownership(Checkpoints(self.checkpoints))
+        self.runs.append(Run(lambda: f"{self.schema}_ops", ownership=owner))
         return self.runs[-1]
 
     def write(self, number: int) -> Run:
-        """A run that has written `number` to its branch of both tables."""
+        """Start a run that writes `number` to its branch of both tables."""
         run = self.run()
         run.begin(self.command(), self.graph, [])
         for name in self.names:
@@ -82,7 +84,7 @@ class House:
         node = SimpleNamespace(name="n", resource_type="model", unique_id="model.n")
         result = SimpleNamespace(status="error", node=node, failures=None)
         try:
-            run.end(run.command, [result] if failed else [])
+            run.end(run.ownership.command, [result] if failed else [])
         finally:
             run.complete()
 
@@ -92,14 +94,11 @@ class House:
         return run
 
     def operate(self, operation, *args) -> None:
-        run = self.run()
-        try:
-            operation(run, self.command("run-operation"), self.graph["nodes"], *args)
-        finally:
-            run.complete()
+        command = self.command("run-operation")
+        operate(self.run(), operation, command, self.graph["nodes"], *args)
 
     def kill_at(self, step: int, action) -> bool:
-        """Do `action`, killed before its step of that number; whether it had so many."""
+        """Run `action` and kill it before a step. Return whether it reached that step."""
         steps = count()
         with self.monkeypatch.context() as patch:
 
@@ -115,22 +114,22 @@ class House:
         return next(steps) > step
 
     def bury(self) -> None:
-        """Let the processes of all runs be dead."""
+        """Mark the processes of all runs as ended."""
         session.use_branch(None)
         for run in self.runs:
-            if run.lease:
-                run.lease._stop.set()
-                lease._ended.add(run.lease.owner)
+            if own := run.ownership.lease:
+                own._stop.set()
+                lease._ended.add(own.owner)
 
     def seen(self) -> set[int]:
-        """What readers see: the build of each table's rows."""
+        """Return the build numbers that readers see in the two tables."""
         for name in self.names:
             tables.forget(self.spark, name)
         one, other = map(self.spark.table, self.names)
         return {row.build for row in one.union(other).collect()}
 
     def recover(self, held: str = "main") -> set[int]:
-        """Recover as the next build does first. Return what readers see then."""
+        """Recover as the next build does. Return the build numbers that readers see then."""
         self.operate(operations.unlock)
         one, other = branches.refs(self.spark, self.names).values()
         assert set(one) == set(other)  # the tags, too
@@ -148,7 +147,7 @@ def house(spark, schema, monkeypatch):
 
 
 def test_a_build_that_is_killed_at_any_step(house):
-    """Also the first one ever."""
+    """This includes the first build."""
     before, outcomes = 0, []
     for step in count():
         if not house.kill_at(step, lambda step=step: house.build(step + 1)):
@@ -164,7 +163,7 @@ def test_a_build_that_is_killed_at_any_step(house):
 
 @pytest.mark.parametrize("foreign", [True, pytest.param(False, marks=pytest.mark.full)])
 def test_a_recovery_that_is_killed_at_any_step(house, foreign):
-    """And one that cannot finish, because of a write by something else."""
+    """This includes a recovery that cannot finish because of a foreign write."""
     house.build(0)
     for step in count():
         before = max(house.seen())
@@ -196,14 +195,14 @@ def test_operations_that_are_killed_at_any_step(house):
         house.end(house.runs[-1], failed=True)
         if not house.kill_at(step, lambda held=held: house.operate(operations.publish, held)):
             break
-        # What is not published is held back as before.
+        # If the publish fails, the branch is held back as before.
         assert house.recover(held) in ({before}, {before + 1})
     assert step >= 4 and house.seen() == {before + 1}
 
 
 @pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.full)])
 def test_maintenance_that_is_killed_at_any_step(house, every):
-    """Readers see what they saw, and the next build and maintenance are as ever."""
+    """Readers see the same rows, and the next build and maintenance run normally."""
 
     def maintain() -> None:
         house.operate(job.maintain, Wanted(0, []))
@@ -211,11 +210,11 @@ def test_maintenance_that_is_killed_at_any_step(house, every):
     house.build(1)
     for step in count(0, every):
         (before,) = house.seen()
-        house.build(-1, failed=True)  # what is held back goes
+        house.build(-1, failed=True)  # maintenance drops its branch
         if not house.kill_at(step, maintain):
             break
         assert house.seen() == {before}
-        assert house.build(before + 1).lease and house.seen() == {before + 1}
+        assert house.build(before + 1).ownership.lease and house.seen() == {before + 1}
     assert step >= 12
     maintain()
     assert house.seen() == {before}
@@ -225,7 +224,7 @@ def test_maintenance_that_is_killed_at_any_step(house, every):
 
 
 def test_who_was_taken_for_dead_publishes_nothing(house):
-    """It is stopped before any step of its end, and wakes up when another build has ended."""
+    """The run stops before a step of its end, and continues after another build has ended."""
     for step in count():
         stopped = house.write(-step - 1)
         steps = count()
@@ -233,7 +232,7 @@ def test_who_was_taken_for_dead_publishes_nothing(house):
 
             def change(what: str, step=step, steps=steps, patch=patch) -> None:
                 if next(steps) == step:
-                    patch.setattr(run_module, "has_ended", lambda process: True)
+                    patch.setattr(ownership, "has_ended", lambda process: True)
                     house.build(step + 1)
 
             patch.setattr(tell, "change", change)
@@ -258,7 +257,7 @@ def test_each_command_that_writes_takes_the_lock(house):
         lambda: house.operate(operations.publish, "dbt_20260102t000100_00000009"),
         lambda: house.operate(operations.roll_back, "2026-01-02"),
         lambda: house.operate(job.maintain, Wanted(7, [])),
-        lambda: house.operate(operations.unlock),  # which sees it renewed
+        lambda: house.operate(operations.unlock),  # refused, because the lease is renewed
     ]
     for command in commands:
         with pytest.raises(DbtRuntimeError, match="Another build of these tables runs: dbt_2026"):

@@ -1,4 +1,4 @@
-"""Rows written by Iceberg's own writer are unchanged, and need no Spark job."""
+"""Rows that are written with Iceberg's Java writer are unchanged, and need no Spark job."""
 
 from datetime import datetime, timedelta, timezone
 

@@ -1,6 +1,6 @@
-"""Each table of a run has its tag: readers name the run, and see all of its tables as it left them.
+"""Each run tags its tables, so readers can read all tables as of a run.
 
-Beside the build, the tag costs nothing. It expires with the snapshots.
+The tag needs no extra commit, and expires with the snapshots.
 """
 
 from datetime import timedelta
@@ -14,7 +14,7 @@ from dbt_spark_contracts.publish.tags import is_tag, tag_of
 from tests.support.dbt_runner import ROOT
 from tests.support.toy import TABLES, Toy
 
-# The metadata that a build commits to a table: its rows, and main with its tag and branch.
+# The commits of a build to a table: one for the rows, one for main, the tag and the branch.
 COMMITS = 2
 
 
@@ -25,7 +25,7 @@ def toy(dbt, tmp_path_factory, module_schema):
 
 @pytest.fixture(scope="module")
 def runs(toy, spark):
-    """Two builds and a run of one table: the rows and the commits of each, by the run's name."""
+    """Run two builds and one seed. Return the rows and the number of commits by the run's tag."""
     runs = {}
     toy.land({1: 10, 2: 20})
     for worths, command in (({}, "build"), ({2: 21}, "build"), ({2: 22}, "seed")):
@@ -45,7 +45,7 @@ def tags(spark, toy, name: str) -> list[str]:
 
 
 def commits(spark, toy, name: str) -> int:
-    """How many times the table's metadata were written."""
+    """Return how many times the table's metadata was written."""
     current = tables.load_anew(spark, f"{toy.schema}.{name}").operations().current()
     return current.previousFiles().size() + 1
 
@@ -61,13 +61,13 @@ def test_a_run_is_read_by_its_name(toy, spark, runs):
         for name, expected in runs[tag][0].items():
             assert rows(spark, f"{toy.schema}.{name}", f"'{tag}'") == expected, (tag, name)
     assert runs[first][0] != runs[second][0]
-    # What a run has not written has no tag of it.
+    # A table that a run has not written has no tag of that run.
     assert tags(spark, toy, "events") == [first, second, seed]
     assert tags(spark, toy, "gold_doubled") == [first, second]
 
 
 def test_every_table_as_of_a_run_by_the_log(toy, spark, runs):
-    """The query of docs/operations.md, for the tables that a run has not written too."""
+    """The query of docs/operations.md also covers tables that the run has not written."""
     page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
     query = page.partition("```sql\n")[2].partition("```")[0]
     for tag, (expected, _) in runs.items():
@@ -100,7 +100,7 @@ def test_it_is_kept_as_long_as_the_snapshots(toy, spark, runs):
     refs = spark.table(f"{toy.schema}.gold_doubled.refs").where("type = 'TAG'").collect()
     week = timedelta(days=7) // timedelta(milliseconds=1)
     assert {row.max_reference_age_in_ms for row in refs} == {week}
-    # Whoever expires snapshots takes the old tags away, too.
+    # Expiring snapshots with any tool also removes the old tags.
     table = f"{toy.schema}.silver_merged"
     spark.sql(f"alter table {table} set tblproperties ('history.expire.max-snapshot-age-ms' = 1)")
     assert toy.dbt("run", "--select", "silver_merged", schema=toy.schema).success

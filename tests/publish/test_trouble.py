@@ -1,4 +1,4 @@
-"""A full disk or a missing permission is one clear line, and main is unchanged."""
+"""A full disk or a missing permission gives one clear message, and main is unchanged."""
 
 import json
 import os
@@ -14,7 +14,7 @@ SMALL_DISK = "mount -t tmpfs -o size=24m,mode=777 tmpfs "
 
 
 def report_of(process: subprocess.CompletedProcess) -> list[dict]:
-    """What tests/support/trouble.py reports."""
+    """Return the report of tests/support/trouble.py."""
     assert "REPORT" in process.stdout, process.stdout + process.stderr
     return json.loads(process.stdout.partition("REPORT")[2])
 
@@ -35,7 +35,7 @@ def check(report: list[dict], line: str) -> None:
 
 
 def test_disk_full(tmp_path):
-    """On small disks of the test's own, in a mount namespace."""
+    """Use small disks in a mount namespace."""
     alone = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
     disks = [tmp_path / name for name in ("warehouse", "checkpoints")]
     for disk in disks:
@@ -55,7 +55,7 @@ def test_disk_full(tmp_path):
 
 
 def test_no_permission(tmp_path):
-    """Without root's right to write everywhere."""
+    """Run without root's right to write everywhere."""
     bound = []
     if os.geteuid() == 0:
         if not shutil.which("setpriv"):

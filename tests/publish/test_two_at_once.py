@@ -1,4 +1,4 @@
-"""Two builds at the same time, and readers during a build: no mix, and no lost record."""
+"""Concurrent builds, and readers during a build: no mixed states and no lost records."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ STOPPED = "Another build of these tables runs: dbt_"
 
 @pytest.fixture
 def toy(dbt, tmp_path, schema):
-    """A small project in a lakehouse that has no tables yet."""
+    """Return a small project in a lakehouse without tables."""
     return Toy(dbt, tmp_path / "toy", schema)
 
 
@@ -48,7 +48,7 @@ def test_of_two_builds_started_together_one_is_stopped(toy, tmp_path):
 
 
 def test_a_task_of_a_scheduler_waits_for_another(dbt, toy, tmp_path, schema):
-    """With lock_wait_seconds, a build waits for a running one, and builds on what it published."""
+    """With lock_wait_seconds, a build waits for a running one and starts from its tables."""
     toy.land({1: 10})
     goes_on = tmp_path / "goes_on"
     with environment(**{WAITS_FOR: str(goes_on)}):
@@ -71,7 +71,7 @@ def test_a_task_of_a_scheduler_waits_for_another(dbt, toy, tmp_path, schema):
 
 
 def test_a_build_that_was_stopped_for_longer_than_its_lock_lasts(dbt, toy, tmp_path, schema):
-    """It is alive, on this host; another one waits, takes over, and it publishes nothing."""
+    """The stopped build is alive on this host. Another one takes over, and it publishes nothing."""
     toy.land({1: 10})
     goes_on = tmp_path / "goes_on"
     with environment(**{WAITS_FOR: str(goes_on)}):
@@ -100,7 +100,7 @@ def test_a_build_that_was_stopped_for_longer_than_its_lock_lasts(dbt, toy, tmp_p
 
 @pytest.mark.full
 def test_two_containers(dbt, toy, tmp_path, schema):
-    """Each has process numbers and a network of its own: neither sees whether the other lives."""
+    """Each container has its own PIDs and network, so it cannot see whether the other is alive."""
     before = alone()
     toy.land({1: 10})
     local = {"SPARK_LOCAL_IP": "127.0.0.1"}
@@ -128,7 +128,7 @@ def test_two_containers(dbt, toy, tmp_path, schema):
 
 
 def wait_for(condition) -> None:
-    """Wait until the condition is true. Fails when it is not in five minutes."""
+    """Wait until the condition is true. Fail after five minutes."""
     deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline
@@ -136,7 +136,7 @@ def wait_for(condition) -> None:
 
 
 def first_to_end(builds):
-    """The first of these processes that ends. Fails when none does in five minutes."""
+    """Return the first of these processes that ends. Fail after five minutes."""
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         for build in builds:
@@ -147,7 +147,7 @@ def first_to_end(builds):
 
 
 def test_a_reader_sees_whole_builds_only(toy):
-    """Ten builds, of which one fails, beside a reader that never stops."""
+    """A reader reads continuously during ten builds, one of which fails."""
     toy.land({0: 0})
     assert toy.build().success
     published = [toy.versions()]

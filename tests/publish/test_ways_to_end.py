@@ -50,7 +50,7 @@ HOOKS = {
 
 @pytest.fixture
 def project(small_project, schema):
-    """The project above, its commands in namespaces of the test's own."""
+    """Return a function that runs dbt on the project above, in the test's own namespaces."""
     dbt = small_project(HOOKS)
 
     def command(*args, **variables):
@@ -62,7 +62,7 @@ def project(small_project, schema):
 
 @pytest.fixture
 def worth(read, schema):
-    """What a reader sees of `a`."""
+    """Return a function that returns the `worth` of `a` as a reader sees it."""
     return lambda: [row["worth"] for row in read(schema, "a")]
 
 
@@ -72,16 +72,16 @@ def held_branch(result) -> str:
 
 def test_hooks_that_fail(project, worth, spark, schema):
     assert project("build").success
-    # Before begin_run: dbt skips it, and builds on.
+    # A hook before begin_run fails: dbt skips begin_run and builds on.
     result = project("build", worth=11, fails="start")
     assert f"{schema}.a is not written: this run has no lock and no branch" in result.message["a"]
     assert "\n" not in result.message["a"].strip().partition("Error")[2].strip().partition("\n")[2]
     assert result.said[-1] == "Nothing was published: begin_run did not run."
     assert worth() == [10]
-    # Who wants no audit gets none, and has the lock.
+    # A run without an audit has the lock.
     assert not project("build", worth=12, fails="start", write_audit_publish=False).success
     assert worth() == [12]
-    # Before end_run: dbt skips that.
+    # A hook before end_run fails: dbt skips end_run.
     result = project("build", "--exclude", "a_is_10", worth=13, fails="end")
     branch = held_branch(result)
     assert f"2 tables are held back on the branch {branch}." in result.text
@@ -94,14 +94,14 @@ def test_hooks_that_fail(project, worth, spark, schema):
         published.text
     )
     assert worth() == [13]
-    # After end_run: nothing is lost.
+    # A hook after end_run fails: the tables are already published.
     result = project("build", fails="after")
     assert not result.success and result.said[-1] == "Published 2 tables one by one."
     assert worth() == [10]
 
 
 def test_a_publish_that_is_refused_keeps_the_results(project, worth, schema):
-    """Something else has written to main meanwhile, past the lock."""
+    """Another writer has written to main during the run, without the lock."""
     assert project("build").success
     (project.folder / "models/b.sql").unlink()
     (project.folder / "models/b.py").write_text(f"""
@@ -127,7 +127,7 @@ def model(dbt, spark):
 
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c(project, worth):
-    """Of what was not begun, `dbt retry` does not know: it must not publish the rest."""
+    """`dbt retry` does not know the nodes that were not started, so it must not publish."""
     assert project("build").success
     (project.folder / "models/b.py").write_text("""
 import _thread
@@ -166,10 +166,10 @@ def test_what_no_test_has_seen_is_said(project, worth):
         project("run", "--select", "b").said[-1] == "Published 1 tables in one commit."
     )  # it has no test
     assert not project("build", worth=11).success
-    # Without its branch, what ran before a retry would be missing.
+    # Without its branch, the tables of the first attempt would be missing.
     result = project("retry", severity="warn", write_audit_publish=False)
     assert not result.success and "would go on from main without them" in result.text
-    # What ran before a retry has run.
+    # A retry does not repeat what has already run.
     assert project("retry", worth=10).said[-1].startswith("Nothing was published")
     assert project("retry", severity="warn").said[-1] == "Published 2 tables one by one."
     assert worth() == [11]
@@ -184,7 +184,7 @@ def test_a_part_is_never_published(project, worth, spark, schema, part):
     assert worth() == [10]
     spark.sql(f"refresh table {schema}.a")
     assert spark.table(f"{schema}.a.refs").where("type = 'BRANCH'").count() == 1
-    # Nor without a branch, where readers would see it at once.
+    # Without a branch readers would see the rows at once, so the run is refused.
     result = project("run", *part, worth=11, write_audit_publish=False)
     assert not result.success
     assert "leave one of the two out. Nothing was written." in result.text
@@ -195,7 +195,7 @@ def test_a_part_is_never_published(project, worth, spark, schema, part):
 
 
 def test_what_others_do_meanwhile(project, worth, spark, schema):
-    """A compaction on main changes no row; a table may be dropped; a name may not be understood."""
+    """Others compact main, which changes no row, drop a table, or write to an unknown name."""
     assert project("build").success
     for id in range(2, 8):
         spark.sql(f"insert into {schema}.b values ({id})")
@@ -224,14 +224,14 @@ def test_a_written_table_that_cannot_be_told_stops_the_publish(spark, monkeypatc
         monkeypatch.setattr(branches, "_committed", {committed})
         with pytest.raises(branches.NotUnderstood, match=committed):
             branches.written(spark, [])
-    # One without a schema, of a package that has dropped it: no catalog has it.
+    # Tables that a package has created and dropped are in no catalog.
     for committed in (f"{catalog}.not_there.gone", "gone__tmp_1"):
         monkeypatch.setattr(branches, "_committed", {committed})
         assert branches.written(spark, []) == []
 
 
 def test_hooks_that_are_configured_twice(small_project, schema):
-    """Of a package and of the project, say. An operation takes no lock from a build's own hook."""
+    """For example in a package and in the project. An operation is refused in a build's hook."""
     twice = project_yml('["{{ begin_run() }}", "{{ begin_run() }}"]', '["{{ end_run() }}"]')
     calls = "{% do maintain(3) %}{% do roll_back('2999-01-01') %}"
     again = f"{{% macro nightly() %}}{calls}{{% endmacro %}}"
@@ -291,7 +291,7 @@ def test_a_hook_that_resets_the_branch_stops_the_run(project, worth, hook, told)
     (project.folder / "models/c.sql").write_text("select * from {{ ref('b') }}")
     for audits in (True, False):
         result = project("run", worth=11, write_audit_publish=audits)
-        # Without a branch there is none to go past.
+        # Without a branch the statement bypasses none.
         assert result.success is (not audits and hook == "reset")
         assert result.success or told in result.message["b"]
         assert result.success or str(result.status["c"]) in ("skipped", "error")
@@ -308,7 +308,7 @@ def test_only_branches_of_runs_are_published(project, worth):
 
 
 def test_snapshot_with_changed_columns_is_reported(spark, schema):
-    """`roll_back` to it is refused: a column of then would be missing."""
+    """`roll_back` to it is refused, because a column of that time would be missing."""
     spark.sql(f"create schema if not exists {schema}")
     table = f"{schema}.t"
     spark.sql(f"create table {table} (id int, gone int, kept int) using iceberg")
@@ -321,7 +321,7 @@ def test_snapshot_with_changed_columns_is_reported(spark, schema):
 
 
 def test_a_branch_of_a_table_that_only_a_hook_wrote_goes(project, spark, schema, monkeypatch):
-    """By `maintain`, and by the build that comes after a kill. A branch of a person's stays."""
+    """`maintain` and the build after a kill drop it. They keep branches that people created."""
     assert project("build").success
     table = f"{schema}.`of.hooks`"
     told = "tblproperties ('write.wap.enabled' = 'true')"
@@ -344,7 +344,7 @@ def test_a_branch_of_a_table_that_only_a_hook_wrote_goes(project, spark, schema,
     maintained = project("run-operation", "maintain", "--args", "{keep_days: 0}")
     assert maintained.success, maintained.text
     assert branches_of() == {"main", "dbt_my_own"}
-    # It is not the project's: nothing else of it goes.
+    # The table is not part of the project, so maintenance changes nothing else of it.
     assert spark.table(f"{table}.all_data_files").count() == data
 
     with monkeypatch.context() as killed:
@@ -359,6 +359,6 @@ def test_a_branch_of_a_table_that_only_a_hook_wrote_goes(project, spark, schema,
 
 
 def end_without_a_word(run: Run, settle) -> None:
-    """As a process that is killed: what it has done stays, its lease too, which is not renewed."""
-    run.lease._stop.set()
-    lease._ended.add(run.lease.owner)
+    """End like a killed process: its writes and its lease remain, and nobody renews the lease."""
+    run.ownership.lease._stop.set()
+    lease._ended.add(run.ownership.lease.owner)

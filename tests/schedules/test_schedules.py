@@ -1,6 +1,6 @@
-"""The examples of schedules: each is loaded and run by its scheduler, on a copy of this project.
+"""Each example schedule is loaded and run by its scheduler, on a copy of this project.
 
-The schedulers come from PyPI, each into an environment of its own. dbt is that of the tests.
+The schedulers come from PyPI, each in a separate environment. dbt is the one of the tests.
 """
 
 import json
@@ -26,12 +26,12 @@ pytestmark = pytest.mark.full
 
 SECONDS = 900
 
-# A model of Gold that a build fails at.
+# A model that makes a build fail.
 BROKEN = "{{ config(contract={'enforced': false}) }} select raise_error('broken') as id"
 
 
 class Copy(Repository):
-    """A copy of this project that has been parsed, as after `uv run dbt parse`."""
+    """A copy of this project, after `uv run dbt parse`."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -41,7 +41,7 @@ class Copy(Repository):
         assert done.returncode == 0, done.stdout
 
     def variables(self, **more: str) -> dict[str, str]:
-        """The environment of a scheduler. `uv run` takes the environment of the tests as it is."""
+        """Return a scheduler's environment variables. `uv run` uses the tests' environment."""
         ours = ("LAKEHOUSE_", "DBT_", "AIRFLOW", "DAGSTER", "VIRTUAL_ENV")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         uv = Path(os.environ.get("UV") or shutil.which("uv") or "uv")
@@ -55,12 +55,12 @@ class Copy(Repository):
         }
 
     def published(self) -> set[str]:
-        """The tables that have published rows."""
+        """Return the names of the published tables."""
         names = {f"{layer}.{name}" for layer, tables in TABLES.items() for name in tables}
         return {name for name in names if published(name, self.home).current_snapshot()}
 
     def runs(self) -> int:
-        """How many runs are on record that may have written tables."""
+        """Return the number of recorded runs."""
         return published("ops.dbt_runs", self.home).scan().to_arrow().num_rows
 
 
@@ -73,7 +73,7 @@ def copy(tmp_path) -> Copy:
 
 
 def install(folder: Path, example: str) -> Path:
-    """Install what the first lines of an example name. Return the folder of its commands."""
+    """Install the packages in an example's docstring. Return the folder of their commands."""
     text = Path(example).read_text(encoding="utf-8")
     wanted = re.findall(r'"([^"]+)"', re.search(r"^ +pip install (.*?)#", text, re.M)[1])
     uv = os.environ.get("UV") or shutil.which("uv")
@@ -99,7 +99,7 @@ def test_cron(copy):
     assert copy.published() == ALL
     assert {file.suffix for file in archive.rglob("*") if file.is_file()} == {".jsonl"}
     assert "2 moved" in log.read_text()
-    # One that fails is told of in one line.
+    # A failed build is reported in one line.
     copy.write("models/silver/broken.sql", BROKEN)
     with environment(**copy.variables()):
         done = job.run()
@@ -129,7 +129,7 @@ def test_dagster(copy, tmp_path):
     told = set(re.findall(r"ASSET_MATERIALIZATION - Materialized value (\w+) (\w+)\.", said))
     assert {".".join(key) for key in told} == ALL
     assert copy.published() == ALL and copy.runs() == 1
-    # What is held back is not materialized.
+    # Tables that are held back are not reported as materialized.
     copy.write("models/silver/broken.sql", BROKEN)
     code, said = run("job", "execute", "-j", "nightly")
     assert code != 0 and "ASSET_MATERIALIZATION" not in said
@@ -138,7 +138,7 @@ def test_dagster(copy, tmp_path):
 
 @pytest.fixture
 def airflow(copy, tmp_path) -> Iterator:
-    """A function that runs `airflow *arguments` beside a scheduler of its own, on SQLite."""
+    """Yield a function that runs `airflow *arguments` beside a running scheduler on SQLite."""
     folder = copy.root / "examples/schedules/airflow"
     commands = install(tmp_path / "venv", folder / "car_lakehouse.py")
     with socket.socket() as free:
@@ -184,7 +184,7 @@ def wait_until(condition) -> None:
 
 
 def test_airflow(copy, airflow, tmp_path):
-    """By its schedule: once it is not paused, Airflow makes up for last night."""
+    """The run is scheduled: once the DAG is unpaused, Airflow starts the run of last night."""
 
     def listed(*arguments: str) -> list[dict]:
         told = airflow(*arguments, "--output", "json")
@@ -205,7 +205,7 @@ def test_airflow(copy, airflow, tmp_path):
     failed = {task: state for task, state in ended.items() if state != "success"}
     logs = [log for task in failed for log in (tmp_path / "home/logs").rglob(f"task_id={task}/*")]
     assert failed == {}, [log.read_text()[-3000:] for log in logs]
-    # A task for each table, and its tests; and one dbt command.
+    # There is a task for each table and its tests, but only one dbt command.
     models = {name.partition(".")[2] for name in ALL} - {"alert_rules"}
     assert ended.keys() >= {f"{name}.run" for name in models} | {"dbt_producer_watcher"}
     assert copy.published() == ALL

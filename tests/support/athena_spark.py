@@ -1,9 +1,9 @@
-"""What dbt-athena asks of AWS when it builds Python models, answered by the Spark of the tests.
+"""Answers the calls that dbt-athena makes to AWS for Python models, with the Spark of the tests.
 
-It shows the code that dbt-athena sends to StartCalculationExecution, and runs it as it is, on an
-Iceberg catalog whose tables have locations, as Glue's have. It is no Athena: the Spark is a newer
-one, and what SQL it gets is only what dbt-athena needs around a Python model. A call or a statement
-that it does not know is an error.
+It records the code that dbt-athena sends to StartCalculationExecution and runs it unmodified. The
+Iceberg catalog's tables have locations, as in Glue. This is not Athena: Spark is newer, and only
+the SQL that dbt-athena needs around a Python model is accepted. Any other call or statement is an
+error.
 """
 
 import re
@@ -20,8 +20,13 @@ CATALOG = "athena_spark"
 
 
 class AthenaSpark:
-    """The service: its tables and, by the model's name, the code that it was sent, the names that
-    the code has defined, and the error that it ended with."""
+    """The service and its tables.
+
+    Attributes:
+        code: The code that was sent for each model.
+        names: The names that the code of each model has defined.
+        errors: The error of each model that failed.
+    """
 
     def __init__(self, spark, folder: Path) -> None:
         self.spark = spark
@@ -34,7 +39,8 @@ class AthenaSpark:
         self.names: dict[str, dict] = {}
         self.errors: dict[str, Exception] = {}
         self._failed: dict[str, bool] = {}
-        self._lock = threading.RLock()  # Spark has one current catalog, and dbt has threads
+        # dbt has several threads, and Spark has only one current catalog.
+        self._lock = threading.RLock()
         name = f"spark.sql.catalog.{CATALOG}"
         spark.conf.set(name, "org.apache.iceberg.spark.SparkCatalog")
         spark.conf.set(f"{name}.catalog-impl", "org.apache.iceberg.inmemory.InMemoryCatalog")
@@ -42,7 +48,7 @@ class AthenaSpark:
 
     @contextmanager
     def current(self):
-        """Its catalog as Spark's current one, as it is in Athena."""
+        """Make its catalog Spark's current catalog, as in Athena."""
         with self._lock:
             before = self.spark.sql("select current_catalog()").first()[0]
             self.spark.sql(f"use {CATALOG}")
@@ -52,14 +58,14 @@ class AthenaSpark:
                 self.spark.sql(f"use {before}")
 
     def make_table(self, name: str, query: str) -> None:
-        """A table of a query's rows, made anew, where the models look for it."""
+        """Create or replace a table from a query, where the models look for it."""
         with self.current() as spark:
             spark.sql(f"create namespace if not exists {name.split('.')[0]}")
             spark.sql(f"drop table if exists {name}")
             spark.sql(f"create table {name} using iceberg as {query}")
 
     def table(self, name: str):
-        """A table's DataFrame; None if it is not there."""
+        """Return a table's DataFrame, or None if the table does not exist."""
         names = self._tables(name.split(".")[0])
         return self.spark.table(f"{CATALOG}.{name}") if name.split(".")[1] in names else None
 
@@ -69,7 +75,7 @@ class AthenaSpark:
 
     @contextmanager
     def answers(self):
-        """Lets boto3 ask this in place of AWS."""
+        """Make boto3 call this service instead of AWS."""
         with patch.object(
             BaseClient, "_make_api_call", lambda client, name, asked: self(name, asked)
         ):
@@ -112,7 +118,7 @@ class AthenaSpark:
         return {}
 
     def _ListObjectsV2(self, Bucket, Prefix):
-        return {}  # nothing lies where a new table is about to
+        return {}  # the location of a new table is empty
 
     def _StartSession(self, **asked):
         return {"SessionId": str(uuid.uuid4()), "State": "IDLE"}
@@ -137,7 +143,7 @@ class AthenaSpark:
         return {"Status": {"State": state}, "Result": {"ResultType": "text"}}
 
     def _StartQueryExecution(self, QueryString, **asked):
-        # dbt's comment, Trino's quotes, and the catalog that Spark has as its current one.
+        # Remove dbt's comment and the catalog, which is Spark's current one. Use Spark's quotes.
         statement = re.sub(r"(?s)^-- /\*.*?\*/\s*", "", QueryString).rstrip(" ;\n")
         statement = statement.replace('"awsdatacatalog".', "").replace('"', "`")
         assert re.match(

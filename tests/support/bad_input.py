@@ -1,4 +1,4 @@
-"""What a landing folder should not hold, and does: all kinds of bad input, a file each."""
+"""Landing files with all kinds of bad input, and the expected result for each file."""
 
 import bz2
 import gzip
@@ -13,21 +13,27 @@ CSV_HEADER = f"event_id,carChassis,event_primary_timestamp,{COLOR},{MILEAGE}\n"
 
 
 def without(event_id, key):
-    """One event as JSON text that lacks `key`."""
+    """Return an event as JSON without `key`."""
     return json.dumps(
         {name: value for name, value in json.loads(event(event_id)).items() if name != key}
     )
 
 
 def row(event_id, color="Red", mileage="12.5"):
-    """One event as a row under CSV_HEADER."""
+    """Return an event as a CSV row for CSV_HEADER."""
     return f"{event_id},car,2025-11-04T14:30:00Z,{color},{mileage}\n"
 
 
 @dataclass
 class Case:
-    """A file and what becomes of it: Silver rows, as values by event_id and column; rejected texts,
-    each with words of its reason; and how many records more there are, duplicates all."""
+    """A landing file and its expected result.
+
+    Attributes:
+        content: The file's content.
+        silver: The expected values in Silver by event_id and column.
+        rejected: The rejected texts, each with a part of its reason.
+        duplicates: The number of further records, all of them duplicates.
+    """
 
     content: str | bytes
     silver: dict[str, dict] = field(default_factory=dict)
@@ -36,22 +42,22 @@ class Case:
 
 
 def accepted(event_id, changes=None, **silver):
-    """A file of one good event, and values of its Silver row."""
+    """Return a file with one valid event, and values of its Silver row."""
     return Case(event(event_id, changes), {event_id: silver})
 
 
 def rejected(text, reason):
-    """A file whose whole text is one rejected record."""
+    """Return a file whose whole text is one rejected record."""
     return Case(text, rejected={text.strip(): reason})
 
 
 def wrong(event_id, path, value, reason):
-    """A file of one event in which the value at `path` is wrong."""
+    """Return a file with one event whose value at `path` is wrong."""
     return rejected(event(event_id, {path: value}), f"{path} {reason}")
 
 
 def at(event_id, text, *utc):
-    """A file of one good event of the time `text`, which is `utc`."""
+    """Return a file with one valid event whose time `text` is parsed to `utc`."""
     utc = datetime(*utc, tzinfo=timezone.utc)
     return Case(
         event(event_id, event_primary_timestamp=text),
@@ -66,25 +72,25 @@ def at(event_id, text, *utc):
 
 
 def not_a_time(text):
-    """A file of one event whose time cannot be read."""
+    """Return a file with one event whose time cannot be parsed."""
     return wrong(
         f"time {text}", "event_primary_timestamp", text, "cannot be read as a timestamp like"
     )
 
 
 def encoded(text, encoding, event_id):
-    """A file in an encoding, of one event whose colour is not ASCII."""
+    """Return a file in an encoding, with one event whose colour is not ASCII."""
     return Case(text.encode(encoding), {event_id: {"color": "Citroën"}})
 
 
 def shown(text):
-    """A text whose `@` is a byte that is no UTF-8: its bytes, and what they are shown as."""
+    """Replace `@` with a byte that is invalid in UTF-8. Return the bytes and the text shown."""
     content = text.encode().replace(b"@", b"\xfc")
     return content, content.decode("latin-1")
 
 
 def not_utf_8(name, *good):
-    """Files of good events, by id, around one with a byte that is no UTF-8."""
+    """Return a file with two valid events, and between them one that is invalid UTF-8."""
     around = [event(key, {COLOR: "Citroën"}) for key in good]
     bad, told = shown(event(f"bad {name}", {COLOR: "Citroën Gr@n"}))
     before, after = (text.encode() for text in around)
@@ -94,24 +100,27 @@ def not_utf_8(name, *good):
 
 
 def sent(event_id, color):
-    """A file of one event whose id and colour, texts, are numbers, as they are written."""
+    """Return a file with one event whose id and colour are JSON numbers instead of strings.
+
+    The text columns keep each number as it is written.
+    """
     text = event("@id", {COLOR: "@color"}).replace('"@id"', event_id).replace('"@color"', color)
     return Case(text, {event_id: {"color": color}})
 
 
 def version(number, color, minute):
-    """A version of one event, put together at `minute`; at an unknown time, if that is None."""
+    """Return a version of an event, processed at `minute`, or without that time if it is None."""
     processed = minute and f"2025-11-04T14:{minute}:00Z"
     return event(f"newest-{number}", {COLOR: color}, processing_timestamp=processed)
 
 
 def lines(*texts):
-    """Texts, each on a line of its own."""
+    """Return the texts, one per line."""
     return "".join(text + "\n" for text in texts)
 
 
 def nested(depth):
-    """Arrays in arrays."""
+    """Return nested arrays of that depth."""
     return json.loads("[" * depth + "]" * depth)
 
 
@@ -123,7 +132,7 @@ OUTER_KEYS = event("outer-keys", {YEAR: 2024}).replace(
     "}}}", '}}, "vehicle_static_info": {"source_system": "fleet_db"}}'
 )
 SPELLED_KEYS = event("spelled-keys", {COLOR: "@"}).replace('"@"', 'null, "\\u0063olor": "Red"')
-# What holds what looks like a key, and what is no key that is read.
+# Values that look like keys, and keys that no column reads.
 NO_KEYS = {
     COLOR: '": ": "color":',
     "color": "x",
@@ -136,7 +145,7 @@ LONG_NUMBER = event("long-number").replace("}", ', "extra": ' + "9" * 5000 + "}"
 PACKED = gzip.compress(event("torn-gz").encode(), mtime=0)
 TWICE = event("twice", {COLOR: "Red"})
 
-# What a name may hold, for a file that is read whole and one that is read by line.
+# Unusual file names, for a format that is read whole and one that is read by line.
 KINDS = ("json", "jsonl")
 NAMES = (
     *("with space", "per%cent", "per%2Bcent", "plus+", "#1", "{a,b}", "}", "[ab]", "[a-", "*", "?"),
@@ -145,7 +154,7 @@ NAMES = (
 )
 
 CASES = {
-    # ---- JSON that is torn, or no event
+    # ---- JSON that is truncated or not an event
     "torn/object.json": rejected('{"event_id": "torn", "carChas', "not valid JSON"),
     "torn/array.json": Case(
         f'[{event("torn-1")},\n {event("torn-2")},\n {{"event_id": "torn-3", "carCh',
@@ -270,7 +279,7 @@ CASES = {
         f"[{event('long-1')}, {LONG_NUMBER}, {event('long-2')}]",
         {"long-1": {}, "long-2": {}, "long-number": {}},
     ),
-    # ---- numbers as texts
+    # ---- numbers in text columns
     "sent/a.json": sent("12345678901234567890.10", "1.10"),
     "sent/b.jsonl": sent("12345678901234567890.1", "1E5"),
     "sent/c.json": sent("1" * 1500, "-0"),
@@ -337,7 +346,7 @@ CASES = {
         {"half-1": {}, "half-2": {}},
         {event("\ud83d").replace("\ud83d", "\\ud83d"): "not UTF-16"},
     ),
-    # Without a mark: by the zeros beside its first two characters.
+    # No byte order mark: the encoding is detected from the zero bytes of the first two characters.
     **{
         f"text/{encoding}.{kind}": encoded(
             CSV_HEADER + row(f"{encoding} {kind}", "Citroën")
@@ -400,7 +409,7 @@ CASES = {
     "text/bom_inside.json": Case(
         f"\ufeff{event('bom-i-1')}\n\ufeff{event('bom-i-2')}", {"bom-i-1": {}, "bom-i-2": {}}
     ),
-    # ---- packed
+    # ---- compressed
     "packed/a.json.gz": Case(gzip.compress(f"[{event('gz')}]".encode()), {"gz": {}}),
     "packed/a.jsonl.GZ": Case(
         gzip.compress(lines(event("gz-1"), event("gz-2")).encode()), {"gz-1": {}, "gz-2": {}}
@@ -429,7 +438,7 @@ CASES = {
         gzip.compress(lines(event("gz-16", {COLOR: "Citroën"})).encode("utf-16")),
         {"gz-16": {"color": "Citroën"}},
     ),
-    # ---- nothing, and too much
+    # ---- empty files and blank lines
     **{
         f"empty/{name}": Case("", rejected={"": "the file is empty"})
         for name in ("file.json", "file.jsonl", "file.ndjson", "file.csv", "a+b %20 é[1].json")
@@ -528,7 +537,7 @@ CASES = {
     "csv/quoted.csv": Case(
         CSV_HEADER + row("quoted", '"Red,\n""dark"""'), {"quoted": {"color": 'Red,\n"dark"'}}
     ),
-    # ---- the same more than once
+    # ---- duplicates and versions
     "twice/a.json": Case(f"[{TWICE}, {TWICE}]", {"twice": {"color": "Red"}}, duplicates=1),
     "twice/b.jsonl": Case(lines(TWICE), duplicates=1),
     "twice/c.csv": Case(CSV_HEADER + row("twice", mileage=""), duplicates=1),
@@ -546,7 +555,7 @@ CASES = {
     "year=2025/month=11/part.jsonl": accepted("sub-folder-1"),
     "day=4/part.jsonl": accepted("sub-folder-2"),
     "a.json/b.csv/c.json": accepted("sub-folder-3"),
-    # ---- files of another kind, which are left alone
+    # ---- files with other extensions, which are ignored
     **{
         name: Case(event("not-read"))
         for name in ("a.txt", "json", "a.json.zst", "a.gz", "_a.json", ".a.json")
@@ -554,17 +563,17 @@ CASES = {
 }
 
 
-# Two versions of an event that differ in nothing but what they hold: which wins is left to Silver.
+# Two versions of an event with the same times and different values. Silver may choose either.
 TIE = {f"tie/{color}.json": event("tie", {COLOR: color}) for color in ("Blue", "Red")}
-# A byte more than is read whole; on disk it is a hole, which takes no room.
+# One byte above the limit for files that are read whole. It is a sparse file and uses no disk.
 LARGE = "large.json"
 LARGE_BYTES = 128 * 1024 * 1024 + 1
-# What comes with the second build, where the files land in two lots: versions new and old.
+# The files of the second build, where the files land in two batches: newer and older versions.
 LATE = ("csv/", "torn/", "tie/Blue", "twice/a", "newest/a", "newest/c", "newest/d", LARGE)
 
 
 def land(folder, names=lambda name: True):
-    """Write the bad input into `folder`, or those files of it whose names `names` is true for."""
+    """Write the bad input to `folder`: all files, or those whose names the predicate accepts."""
     contents = {name: case.content for name, case in CASES.items()} | TIE | {LARGE: ""}
     for name in filter(names, contents):
         file = folder / name

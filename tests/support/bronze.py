@@ -1,4 +1,4 @@
-"""This project's Bronze, as a project of its own."""
+"""Bronze of this project as a dbt project of its own."""
 
 import yaml
 
@@ -6,13 +6,13 @@ from tests.support.dbt_runner import ROOT
 
 
 def bronze_files() -> dict[str, str]:
-    """The files of this project that Bronze needs, by their paths, less the hooks of a run."""
+    """Return the files that Bronze needs, by path, without the `on-run-*` hooks."""
     settings = yaml.safe_load((ROOT / "dbt_project.yml").read_text(encoding="utf-8"))
     settings = {key: value for key, value in settings.items() if not key.startswith("on-run-")}
     files = {"dbt_project.yml": yaml.safe_dump(settings)}
     for folder in ("models/bronze", "macros/project", "tests/generic"):
         for file in (ROOT / folder).rglob("*.*"):
-            if file.suffix != ".pyc":  # of a test that has imported a model
+            if file.suffix != ".pyc":  # left by a test that imports a model
                 files[str(file.relative_to(ROOT))] = file.read_text(encoding="utf-8")
     files["models/_groups.yml"] = (ROOT / "models/_groups.yml").read_text(encoding="utf-8")
     return files

@@ -1,4 +1,4 @@
-"""Pages in a headless Chromium that is already there; without one, these tests are skipped."""
+"""Fixtures for a headless Chromium. Without an installed one the tests are skipped."""
 
 import shutil
 
@@ -8,7 +8,7 @@ from tests.support.dbt_runner import ROOT
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
-# As root, without a screen, and without what a browser does for itself in the background.
+# Allow to run as root and without a display, and disable the browser's background requests.
 FLAGS = [
     *("--no-sandbox", "--headless", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -17,14 +17,14 @@ FLAGS = [
 # Kept by CI.
 SCREENSHOTS = ROOT / "target" / "screenshots"
 
-# What a page from disk may ask for without a network.
+# The URLs that a page may request without a network.
 LOCAL = ("file:", "data:", "blob:")
 
 
-# For one file at a time: while Playwright runs, the main thread has an event loop.
+# Per module, because the main thread has an event loop while Playwright runs.
 @pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium. Skips the test if none is installed: none is ever downloaded."""
+    """Yield a headless Chromium. Skip the test if none is installed; none is downloaded."""
     path = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if not path:
         pytest.skip(f"none of {', '.join(CHROMIUMS)} is on the PATH; .ci/run installs chromium")
@@ -38,7 +38,10 @@ def browser():
 
 @pytest.fixture
 def page(browser):
-    """An empty page without a network. The test fails if it asks for one, or if a script fails."""
+    """Yield an empty page without a network.
+
+    The test fails if the page requests a remote URL or if a script fails.
+    """
     context = browser.new_context(offline=True, viewport={"width": 1600, "height": 1000})
     context.set_default_timeout(10_000)
     page = context.new_page()
@@ -53,5 +56,5 @@ def page(browser):
 
 @pytest.fixture
 def screenshot(page):
-    """A function that keeps what the page shows as a picture for people: `screenshot("name")`."""
+    """Return a function that saves a screenshot of the page: `screenshot("name")`."""
     return lambda name: page.screenshot(path=SCREENSHOTS / f"{name}.png")

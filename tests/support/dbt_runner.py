@@ -1,4 +1,4 @@
-"""dbt in this process on the Spark of the tests, or in a process of its own."""
+"""Runs dbt in this process on the Spark of the tests, or in a separate process."""
 
 import os
 import shutil
@@ -16,14 +16,14 @@ from dbt_spark_contracts.cli.main import run as run_tool
 
 ROOT = Path(__file__).parents[2]
 
-# dbt's log, and Spark's: of each of pytest's processes. CI keeps them of a run that failed.
+# The logs of dbt and Spark for each pytest worker. CI keeps them when a run fails.
 LOGS = ROOT / "logs" / "tests" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 
-# dbt's own command line, as a module.
+# The module of dbt's command line.
 DBT = ("dbt.cli.main",)
 
-# As dbt's own test fixtures do: Jinja that one project has parsed is not parsed again for the next.
-# All have the macros of dbt and of its adapters, which are most of what a small one has.
+# Share parsed Jinja between projects, as dbt's own test fixtures do. Most Jinja of a small project
+# is the macros of dbt and its adapters.
 enable_test_caching()
 
 
@@ -32,13 +32,13 @@ class DbtResult:
     """How a dbt command ended.
 
     Attributes:
-        success: Whether dbt calls it a success.
-        text: All that it logged.
-        said: What of it stands on the terminal.
-        status: Each node's status, by its name; so are the two below.
-        message: Each node's message.
-        code: Each node's compiled code.
-        statements: The connection of each statement that dbt sent to Spark, in order.
+        success: Whether dbt reports success.
+        text: All log messages.
+        said: The messages that dbt prints on the terminal.
+        status: The status of each node, by name.
+        message: The message of each node, by name.
+        code: The compiled code of each node, by name.
+        statements: The connection name of each statement that dbt sent to Spark, in order.
     """
 
     success: bool
@@ -52,7 +52,7 @@ class DbtResult:
 
 @contextmanager
 def environment(**variables: str) -> Iterator[None]:
-    """The process environment with these variables, for the time being."""
+    """Set environment variables for the duration of the block."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -63,7 +63,7 @@ def environment(**variables: str) -> Iterator[None]:
 
 
 class Dbt:
-    """Runs dbt commands on a project; each schema prefix is a lakehouse of its own."""
+    """Runs dbt commands on a project. Each schema prefix is a separate lakehouse."""
 
     def __init__(
         self, home: Path, project_dir: Path = ROOT, target_path: Path | None = None
@@ -73,7 +73,7 @@ class Dbt:
         self.target_path = target_path or home / "target"
 
     def __call__(self, *args: str, schema: str = "ci", **variables) -> DbtResult:
-        """`dbt *args` with `--vars variables`, in the namespaces <schema>_bronze …"""
+        """Run `dbt *args --vars variables` in the namespaces `<schema>_bronze` and so on."""
         events = []
         runner = dbtRunner(callbacks=[events.append])
         with environment(**self._environment(schema)):
@@ -93,7 +93,7 @@ class Dbt:
         )
 
     def render(self, target: str, *expressions: str) -> dict[str, str]:
-        """What these Jinja expressions render on a target of the profile, without its engine."""
+        """Render Jinja expressions for a target of the profile, without its engine."""
         inline = "\x1f".join(f"{{{{ {expression} if execute }}}}" for expression in expressions)
         result = self("compile", "--no-introspect", "--target", target, "--inline", inline)
         assert result.success, result.text
@@ -106,9 +106,18 @@ class Dbt:
             return run_tool([*args, *options])
 
     def start(self, *args: str, schema: str, target_path: Path, run=DBT, before=(), **variables):
-        """The same, in a process of its own: subprocess.Popen.
+        """Start dbt in a separate process.
 
-        `run` is what to run for dbt, `before` the command that runs all that.
+        Args:
+            args: dbt's arguments.
+            schema: The prefix of the namespaces.
+            target_path: dbt's target folder.
+            run: The module to run instead of dbt's command line, with its first arguments.
+            before: A command that runs the process, such as `unshare`.
+            variables: dbt's vars.
+
+        Returns:
+            The subprocess.Popen.
         """
         return subprocess.Popen(
             [*before, sys.executable, "-m", *run, *args, *self._options(variables, target_path)],
@@ -139,7 +148,7 @@ class Dbt:
 
 
 def make_project(dbt: Dbt, project_dir: Path, files: dict[str, str]) -> Dbt:
-    """A dbt project of the given files, on the same Spark."""
+    """Create a dbt project from files. It runs on the same Spark."""
     settings = {
         "name": "small",
         "profile": "lakehouse",
@@ -158,7 +167,7 @@ def make_project(dbt: Dbt, project_dir: Path, files: dict[str, str]) -> Dbt:
 
 
 def copy_project(dbt: Dbt, folder: Path) -> Dbt:
-    """This project's files that dbt reads, copied to a folder to be changed there."""
+    """Copy this dbt project to a folder, so that a test can change it."""
     for name in ("models", "macros", "seeds", "tests/generic", "tests/singular"):
         shutil.copytree(ROOT / name, folder / name)
     for name in ("dbt_project.yml", "selectors.yml"):

@@ -1,4 +1,4 @@
-"""Environments with other versions than the project locks, made by uv. Each has this guard."""
+"""Creates virtual environments with this guard and other package versions than the lock file's."""
 
 import os
 import shutil
@@ -10,16 +10,16 @@ from tests.support.dbt_runner import ROOT
 
 PLUGIN = ROOT / "python_jobs" / "dbt_spark_contracts"
 
-# A package that downloads from GitHub while it is built. dbt calls its program when asked to.
+# Its build downloads from GitHub. dbt uses it only on request.
 LEFT_OUT = "dbt-core-experimental-parser; python_version < '3'"
 
 
 def make(folder: Path, *packages: str) -> Path:
-    """Make an environment with these packages and the guard.
+    """Create an environment with these packages and the guard.
 
     Args:
-        folder: Where.
-        packages: Their requirements. All others are as the project locks them.
+        folder: The folder to create it in.
+        packages: Requirements. All other packages have the versions of the lock file.
 
     Returns:
         The environment's Python.

@@ -1,4 +1,4 @@
-"""Events as JSON text, and the tables that a build of them ends in."""
+"""Events as JSON, and the names of the tables that a build creates from them."""
 
 import json
 
@@ -8,7 +8,7 @@ TELEMETRY = "trip_data.vehicle_telemetry_snapshot.data"
 COLOR, YEAR, MILEAGE = f"{STATIC}.color", f"{STATIC}.year", f"{TELEMETRY}.currentMileage"
 VALID_UNTIL = "vehicle_dynamic_state.insurance_info.data.validUntil"
 
-# The unit tests say nothing about what lands.
+# Unit tests do not depend on the landing files.
 BUILD = ("build", "--exclude-resource-type", "unit_test")
 AS_OF = {"as_of_date": "2026-01-15"}
 GOLD = ("gold_car_current_state", "gold_fuel_efficiency_monthly", "gold_performance_alerts")
@@ -17,7 +17,13 @@ RUN_TIMES = ("gold_processing_timestamp", "processing_timestamp", "alert_generat
 
 
 def event(event_id, changes=None, **top_level):
-    """One event as JSON text; `changes` are values by dotted path, `top_level` by key."""
+    """Return an event as JSON.
+
+    Args:
+        event_id: The event's id.
+        changes: Values by dotted path.
+        top_level: Values by top-level key.
+    """
     made = {
         "event_id": event_id,
         "carChassis": "car",
@@ -34,6 +40,6 @@ def event(event_id, changes=None, **top_level):
 
 
 def without_columns(rows, *names):
-    """Rows without some columns, in an order that does not depend on those."""
+    """Return the rows without some columns, sorted by the others."""
     kept = [{name: value for name, value in row.items() if name not in names} for row in rows]
     return sorted(kept, key=str)

@@ -1,10 +1,10 @@
-"""What Gold must hold of the committed `landing/`, worked out without any code of this project.
+"""Computes Gold's expected content for the committed `landing/`, without any code of this project.
 
-    python tests/support/expected_landing.py          prints it, as JSON
-    python tests/support/expected_landing.py --write  puts it into tests/gold/landing.expected.json
+    python tests/support/expected_landing.py          prints it as JSON
+    python tests/support/expected_landing.py --write  writes tests/gold/landing.expected.json
 
-It needs Python alone: no Spark, no dbt, no SQL. What it knows of events and of Gold is written down
-here once more, on purpose. Two things that agree, and share no code, are likely to be right.
+It needs only Python: no Spark, dbt or SQL. It repeats the rules for events and Gold on purpose. Two
+implementations that share no code and agree are likely to be correct.
 """
 
 import csv
@@ -60,7 +60,7 @@ NUMBERS = [
 
 
 def records(file: Path) -> list[dict | str]:
-    """The events of a landing file as dicts by dotted path; what is no event as text."""
+    """Return the events of a landing file as dicts by dotted path, and other records as text."""
     content = file.read_text(encoding="utf-8-sig")
     if file.suffix == ".csv":
         header, *rows = filter(None, csv.reader(io.StringIO(content)))
@@ -75,14 +75,14 @@ def records(file: Path) -> list[dict | str]:
     for text in texts:
         try:
             value = json.loads(text)
-        except ValueError:  # torn
+        except ValueError:  # truncated
             value = text
         found += value if isinstance(value, list) and file.suffix == ".json" else [value]
     return [flat(value) if isinstance(value, dict) else str(value) for value in found]
 
 
 def flat(value: dict, prefix: str = "") -> dict:
-    """A nested object as one dict by dotted path, without nulls."""
+    """Flatten a nested object to one dict by dotted path, without nulls."""
     paths = {}
     for name, inner in value.items():
         if isinstance(inner, dict):
@@ -93,10 +93,10 @@ def flat(value: dict, prefix: str = "") -> dict:
 
 
 def typed(event: dict) -> dict:
-    """The event with times, dates and numbers in place of texts.
+    """Convert the event's strings to times, dates and numbers.
 
     Raises:
-        ValueError: If a required value is missing, or one cannot be read.
+        ValueError: If a required value is missing or a value cannot be parsed.
     """
     values = dict(event)
     for path in REQUIRED:
@@ -115,7 +115,7 @@ def typed(event: dict) -> dict:
 
 
 def to_time(value) -> datetime:
-    """A moment, UTC."""
+    """Parse a timestamp and convert it to UTC."""
     time = datetime.fromisoformat(re.sub(r"Z$", "+00:00", str(value)))
     if time.tzinfo is None:
         raise ValueError(f"{value} has no zone")
@@ -123,21 +123,21 @@ def to_time(value) -> datetime:
 
 
 def to_date(value) -> date:
-    """A day."""
+    """Parse a date."""
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(value)):
         raise ValueError(f"{value} is no date")
     return date.fromisoformat(value)
 
 
 def to_number(value) -> float:
-    """A number."""
+    """Parse a number."""
     if isinstance(value, bool):
         raise ValueError(f"{value} is no number")
     return float(value)
 
 
 def to_whole_number(value) -> int:
-    """A number without a fraction."""
+    """Parse an integer."""
     number = to_number(value)
     if number != int(number):
         raise ValueError(f"{value} is no whole number")
@@ -145,7 +145,7 @@ def to_whole_number(value) -> int:
 
 
 def newest_versions(events: list[dict]) -> list[dict]:
-    """Of each event_id, the version of the latest event time, then of the latest processing."""
+    """Return the newest version of each event_id, by event time and then processing time."""
     never = datetime.min.replace(tzinfo=timezone.utc)
     newest: dict[str, dict] = {}
     for event in events:
@@ -162,14 +162,14 @@ def newest_versions(events: list[dict]) -> list[dict]:
 
 
 def text(value):
-    """A value as JSON can hold it."""
+    """Convert a value to a JSON type."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     return value.isoformat() if isinstance(value, date) else value
 
 
 def current_state(events: list[dict]) -> dict[str, dict]:
-    """Of each car: what its latest event says."""
+    """Return the state of each car by its latest event."""
     latest: dict[str, dict] = {}
 
     def rank(event: dict) -> tuple:
@@ -183,7 +183,7 @@ def current_state(events: list[dict]) -> dict[str, dict]:
 
 
 def state(event: dict) -> dict:
-    """The row of gold_car_current_state, without its key and the time of the run."""
+    """Return the row of gold_car_current_state without its key and the time of the run."""
     valid_until = event.get(f"{INSURANCE}.data.validUntil")
     left = (valid_until - AS_OF).days if valid_until else None
     if left is None:
@@ -210,7 +210,7 @@ def state(event: dict) -> dict:
 
 
 def months(events: list[dict]) -> dict[str, dict]:
-    """Of each car and month of the event, UTC: its trips' distance and fuel."""
+    """Return the distance and fuel of the trips for each car and month (UTC)."""
     trips = defaultdict(list)
     for event in events:
         trips[f"{event['carChassis']}|{event['event_primary_timestamp']:%Y-%m}"].append(event)
@@ -218,7 +218,7 @@ def months(events: list[dict]) -> dict[str, dict]:
 
 
 def efficiency(events: list[dict]) -> dict:
-    """The row of gold_fuel_efficiency_monthly, without its key and the time of the run."""
+    """Return the row of gold_fuel_efficiency_monthly without its key and the time of the run."""
     distance, fuel = total(events, DISTANCE), total(events, FUEL_BURNT)
     ratio = distance / fuel if distance is not None and fuel else None
     latest = max(events, key=lambda event: (event["event_primary_timestamp"], event["event_id"]))
@@ -233,18 +233,18 @@ def efficiency(events: list[dict]) -> dict:
 
 
 def total(events: list[dict], path: str) -> Decimal | None:
-    """The exact sum of what the events have there; none if no event has anything."""
+    """Return the exact sum of the values at a path, or None if no event has a value."""
     values = [Decimal(str(event[path])) for event in events if path in event]
     return sum(values, Decimal()) if values else None
 
 
 def rounded(number: Decimal | None) -> float | None:
-    """To six decimal places."""
+    """Round to six decimal places."""
     return None if number is None else round(float(number), 6)
 
 
 def alerts(events: list[dict]) -> list[list]:
-    """Each alert: car, day of the event, its time of telemetry, type, severity, value."""
+    """Return each alert: car, day of the event, time of the telemetry, type, severity, value."""
     found = []
     for event in events:
         for kind, severity, value in broken_rules(event):
@@ -255,7 +255,7 @@ def alerts(events: list[dict]) -> list[list]:
 
 
 def broken_rules(event: dict):
-    """The type, severity and value of each alert of an event."""
+    """Yield the type, severity and value of each alert of an event."""
     for kind, severity, path, threshold in (
         ("OVERHEAT_ENGINE", "CRITICAL", ENGINE, 100),
         ("OVERHEAT_OIL", "WARNING", OIL, 110),
@@ -272,7 +272,7 @@ def broken_rules(event: dict):
 
 
 def expected(landing: Path) -> dict:
-    """What a build of this folder has to end in."""
+    """Return the expected tables of a build of this folder."""
     landed = [
         (file.relative_to(landing).as_posix(), record)
         for file in sorted(landing.rglob("*.*"))

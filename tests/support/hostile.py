@@ -1,4 +1,4 @@
-"""Texts that harm a page or a terminal which runs them, and a project that is full of them."""
+"""Texts that attack a page or a terminal that interprets them, and a project full of them."""
 
 import yaml
 
@@ -13,7 +13,7 @@ LETTERS = (
     "emoji \U0001f469\u200d\U0001f680 \u202eeht flipped\u202c"
 )
 PLACEHOLDERS = '"MANIFEST.JSON INLINE DATA" "CATALOG.JSON INLINE DATA" $& $1 \\1'
-# One text, in which Markdown sees no mark of its own.
+# All in one text that has no Markdown syntax.
 EVIL = " ".join([SCRIPT, IMAGE, COMMENT, TEMPLATE, TYPE, LETTERS, PLACEHOLDERS])
 
 MARKDOWN = f"""A table:
@@ -33,8 +33,8 @@ select '{SCRIPT}' {COMMENT}
 <iframe srcdoc="<script>parent.harmed=1</script>"></iframe>
 """
 
-# What a terminal takes for commands: colours, a window's title, one letter over another; and what
-# turns the order of letters, or begins a line.
+# Control characters of terminals: colours, the window's title, overwriting, bidirectional controls
+# and line breaks.
 ESCAPES = "\x1b[31mred\x1b]0;title\x07\x9b2J\x08\x7f\x00\u200f\u202e\u2066\ud83d end"
 
 NAMES = (
@@ -44,17 +44,17 @@ NAMES = (
 
 
 def evil(where: str) -> str:
-    """A description that says where it is, as Jinja leaves it alone."""
+    """Return a description that names its place. Jinja does not render it."""
     return f"{{% raw %}}In {where}: {EVIL}{{% endraw %}}"
 
 
 def told(where: str) -> str:
-    """The same as a reader sees it, in one line."""
+    """Return the description of that place as a reader sees it, in one line."""
     return " ".join(f"In {where}: {EVIL}".split())
 
 
 def project() -> dict[str, str]:
-    """The files of a project that has such texts wherever dbt takes a text."""
+    """Return the files of a project with such texts wherever dbt accepts text."""
     meta = {"keeper": IMAGE, f"key {SCRIPT}": SCRIPT, "__proto__": "prototype"}
     columns = ", ".join(f"{n} as `{name}`" for n, name in enumerate(NAMES))
     code = EVIL.replace(TEMPLATE, "")  # dbt allows no Jinja in Python

@@ -2,10 +2,10 @@
 
     python -m tests.support.killed_dbt PHASE NUMBER DELAY WHOM -- ARGS
 
-DELAY seconds after dbt has sent the statement of that NUMBER (from 0) in PHASE (begin, seed,
-bronze, silver, gold, test or publish) to Spark, SIGKILL comes, to dbt alone or to its Java too
-(WHOM: dbt, all). A PHASE of several words is all that has these words. Without a delay the
-statement is not even begun.
+SIGKILL is sent DELAY seconds after dbt has sent statement NUMBER (from 0) of PHASE to Spark.
+Without a delay the statement does not start. PHASE is begin, seed, bronze, silver, gold, test or
+publish. A PHASE of several words means the statements that contain these words. WHOM is `dbt` for
+dbt alone, or `all` for dbt and its Java process.
 """
 
 import os
@@ -19,7 +19,7 @@ from dbt.cli.main import dbtRunner
 
 
 def phase_of(connection: str, seen: Counter) -> str:
-    """The phase that a statement on a dbt connection is part of, after those that were `seen`."""
+    """Return the phase of a statement by its dbt connection and the phases `seen` before."""
     kind, _, name = connection.partition(".")
     if kind == "model":
         name = name.rpartition(".")[2]
@@ -32,7 +32,7 @@ def phase_of(connection: str, seen: Counter) -> str:
 
 
 def count(statements: Iterable[str]) -> Counter:
-    """How many statements each phase has, from the connections of all, in order."""
+    """Count the statements of each phase from their connections, in order."""
     seen: Counter = Counter()
     for connection in statements:
         seen[phase_of(connection, seen)] += 1
@@ -43,7 +43,7 @@ def main() -> int:
     """Run dbt with the arguments.
 
     Returns:
-        Its exit code, if it lives that long.
+        The exit code, if dbt ends before the kill.
     """
     phase, number, delay, whom, _, *args = sys.argv[1:]
     seen: Counter = Counter()

@@ -1,4 +1,4 @@
-"""A lakehouse on an S3 server, by the settings and the command of docs/clusters.md."""
+"""A lakehouse on an S3 server, with the settings and the command of docs/clusters.md."""
 
 import os
 import re
@@ -17,14 +17,17 @@ from tests.support.published import RUN_TIME, TABLES
 
 PAGE = (ROOT / "docs/clusters.md").read_text(encoding="utf-8")
 SECTION = PAGE.partition("\n## Landing files, tables and checkpoints on S3\n")[2]
-# A file's time is that of its copy.
+# `file_modified_at` is the time of the copy.
 NOT_COMPARED = {*RUN_TIME["gold"], *RUN_TIME["bronze"], "file_modified_at"}
 
 AS_OF = "2026-01-15"
 
 
 def landings() -> list[dict[str, bytes]]:
-    """The files that land before each of two builds: the sample; then one new and one changed."""
+    """Return the files that land before each of two builds.
+
+    First the sample, then a new file and a changed one.
+    """
     folder = ROOT / "landing"
     files = (file for file in sorted(folder.rglob("*")) if file.is_file())
     sample = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
@@ -35,23 +38,23 @@ def landings() -> list[dict[str, bytes]]:
 
 
 def block(language: str) -> str:
-    """The first block of that language in the page's section."""
+    """Return the first code block of that language in the page's section."""
     found = re.search(rf"```{language}\n(.*?)```", SECTION, re.S)
     assert found
     return found[1]
 
 
 class LakehouseOnS3:
-    """A bucket, a catalog, and dbt with a profile of its own."""
+    """A bucket, a catalog, and dbt with a separate profile."""
 
     def __init__(self, url: str, bucket: str, folder: Path, master: str) -> None:
-        """Make the bucket.
+        """Create the bucket and the profile.
 
         Args:
-            url: The server.
-            bucket: A new bucket.
-            folder: An empty folder for the catalog, the profile and dbt's results.
-            master: Spark's master.
+            url: The URL of the S3 server.
+            bucket: The name of the new bucket.
+            folder: An empty folder for the catalog, the profile and dbt's target.
+            master: The URL of Spark's master.
         """
         self.url, self.bucket, self.folder, self.master = url, bucket, folder, master
         self.s3 = client(url)
@@ -67,16 +70,16 @@ class LakehouseOnS3:
         (folder / "profiles.yml").write_text(yaml.safe_dump(profiles))
 
     def land(self, name: str, content: bytes) -> None:
-        """Put a file into the landing folder."""
+        """Upload a file to the landing folder."""
         self.s3.put_object(Bucket=self.bucket, Key=f"landing/{name}", Body=content)
 
     def keys(self, prefix: str) -> list[str]:
-        """The names of the objects that begin like this."""
+        """Return the keys of the objects with this prefix."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return [each["Key"] for page in pages for each in page.get("Contents", ())]
 
     def build(self, *options: str, succeeds: bool = True, **variables: object) -> str:
-        """Run the command of the page. Return its output."""
+        """Run the page's command and return its output."""
         command = shlex.split(block("sh").replace("\\\n", "").replace("bucket", self.bucket))
         vars_at = command.index("--vars") + 1
         command[vars_at] = yaml.safe_dump(yaml.safe_load(command[vars_at]) | variables)
@@ -86,7 +89,7 @@ class LakehouseOnS3:
         return self.run("dbt.cli.main", *words, *options, succeeds=succeeds)
 
     def run(self, module: str, *words: str, succeeds: bool = True) -> str:
-        """Run a program with the environment of the page's command. Return its output."""
+        """Run a module with the environment of the page's command and return its output."""
         ours = ("LAKEHOUSE_", "DBT_", "AWS_")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         done = subprocess.run(
@@ -111,7 +114,7 @@ class LakehouseOnS3:
         return done.stdout
 
     def rows(self) -> dict[str, list[tuple]]:
-        """The published rows of each of this project's tables, as pyiceberg reads them by name."""
+        """Return the published rows of each table of this project, as pyiceberg reads them."""
         catalog = load_catalog(
             "lakehouse",
             **{
@@ -131,7 +134,7 @@ class LakehouseOnS3:
 
 
 def comparable(table) -> list[tuple]:
-    """The rows of a table, without what depends on the run and on the copies of files."""
+    """Return a table's rows without the columns that depend on the run or on file copies."""
     rows = table.scan().to_arrow()
     rows = rows.drop_columns(list(NOT_COMPARED & set(rows.column_names)))
     return sorted((tuple(row.values()) for row in rows.to_pylist()), key=repr)

@@ -1,4 +1,4 @@
-"""Made-up column lineage, with the manifest that would lie beside it."""
+"""Made-up column lineage with a matching manifest."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ EVIL = "</script><img src=x onerror=\"document.title='harmed'\"><!--<script>"
 
 
 def write(folder: Path, recorded: dict, manifest: dict) -> Path:
-    """Writes both as dbt would, into a target folder."""
+    """Write both files to a target folder, as dbt would. Return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in {"column_lineage": recorded, "manifest": manifest}.items():
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
@@ -16,7 +16,13 @@ def write(folder: Path, recorded: dict, manifest: dict) -> Path:
 
 
 def of_dbt(key: str, columns: dict[str, dict], **more) -> dict:
-    """A node of the manifest; `columns` by their names, what is told of each."""
+    """Return a node of the manifest.
+
+    Args:
+        key: The node's unique id.
+        columns: The properties of each column, by name.
+        more: Further properties of the node.
+    """
     kind, _, *names = key.split(".")
     schema = more.pop("schema", None)
     return {
@@ -36,7 +42,7 @@ def of_dbt(key: str, columns: dict[str, dict], **more) -> dict:
 
 
 def manifest(nodes: list[dict], exposures: dict[str, list[str]] | None = None) -> dict:
-    """A manifest of these nodes; of each exposure, what it reads."""
+    """Return a manifest of these nodes. `exposures` lists the nodes that each one reads."""
     return {
         "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"},
         "nodes": {each["unique_id"]: each for each in nodes if each["resource_type"] != "source"},
@@ -55,7 +61,7 @@ def manifest(nodes: list[dict], exposures: dict[str, list[str]] | None = None) -
 
 
 def recorded(nodes: dict[str, dict]) -> dict:
-    """A column_lineage.json of these nodes."""
+    """Return a column_lineage.json of these nodes."""
     return {
         "metadata": {
             "schema_version": 1,
@@ -68,7 +74,7 @@ def recorded(nodes: dict[str, dict]) -> dict:
 
 
 def record(relation: str, columns: dict[str, dict], rows: dict | None = None) -> dict:
-    """What is recorded of a model."""
+    """Return the record of a model."""
     return {
         "relation_name": relation,
         "checksum": "1",
@@ -78,7 +84,7 @@ def record(relation: str, columns: dict[str, dict], rows: dict | None = None) ->
 
 
 def derived(data_type: str, *origins: str, untraced: tuple[str, ...] = ()) -> dict:
-    """What is recorded of a column; an origin as "kind node column", or with a field at the end."""
+    """Return the record of a column. An origin is "kind node column" or "… column field"."""
     return {
         "data_type": data_type,
         "origins": [origin(each) for each in origins],
@@ -88,7 +94,7 @@ def derived(data_type: str, *origins: str, untraced: tuple[str, ...] = ()) -> di
 
 
 def rows(*origins: str, untraced: tuple[str, ...] = ()) -> dict:
-    """What is recorded of a model's rows."""
+    """Return the record of a model's rows."""
     return {
         "origins": [origin(each) for each in origins],
         "untraced": list(untraced),
@@ -97,7 +103,7 @@ def rows(*origins: str, untraced: tuple[str, ...] = ()) -> dict:
 
 
 def origin(text: str) -> dict:
-    """ "kind node column" or "kind node column field" as an origin."""
+    """Parse an origin: "kind node column" or "kind node column field"."""
     return dict(zip(("kind", "node", "column", "field"), text.split(), strict=False))
 
 
@@ -110,7 +116,7 @@ ALERTS = f"model.{PROJECT}.gold_alerts"
 
 
 def small() -> tuple[dict, dict]:
-    """A record and a manifest with one of everything."""
+    """Return a record and a manifest with one of each kind."""
     personal = {"config": {"meta": {"silver_only": True, "pii": True}}}
     nodes = [
         of_dbt(LANDING, {"value": {"description": "A line."}}),
@@ -195,7 +201,10 @@ def small() -> tuple[dict, dict]:
 
 
 def read_by_code(reads: tuple[str, ...] = (LANDING,), reason: str = "Python splits the files."):
-    """The small project, whose Bronze reads these nodes by code, and says why that may pass."""
+    """Return the small project with a Bronze that reads these nodes in Python code.
+
+    Bronze allows the untraced rows for that reason, unless the reason is empty.
+    """
     record_, manifest_ = small()
     bronze = manifest_["nodes"][BRONZE]
     bronze["depends_on"] = {"nodes": list(reads)}
@@ -205,7 +214,7 @@ def read_by_code(reads: tuple[str, ...] = (LANDING,), reason: str = "Python spli
 
 
 def evil(text: str) -> tuple[dict, dict]:
-    """A record and a manifest of one model, in which all texts are this one."""
+    """Return a record and a manifest of one model in which every text is this one."""
     key, root = f"model.{PROJECT}.evil", f"source.{PROJECT}.evil"
     told = {"description": text, "data_type": text, "config": {"meta": {text: True}}}
     model = of_dbt(key, {text: told}, schema=text, description=text, name=text)
@@ -223,7 +232,7 @@ def evil(text: str) -> tuple[dict, dict]:
 
 
 def made_up(models: int, columns: int) -> tuple[dict, dict]:
-    """A record and a manifest of so many models with so many columns, in three layers and more."""
+    """Return a record and a manifest with these numbers of models, and of columns per model."""
     layers = ["bronze", "silver", "silver", "gold"]
     kinds = ["copy", "computed", "aggregated", "condition", "window"]
     nodes, records = [], {}
@@ -250,7 +259,10 @@ def made_up(models: int, columns: int) -> tuple[dict, dict]:
 
 
 def plausible(manifest: dict) -> dict:
-    """A record for a project's manifest: a column comes from the one of its name, or the first."""
+    """Return a record for a project's manifest.
+
+    A column comes from the parents' columns of the same name, else from their first columns.
+    """
     records = {}
     known = {**manifest["nodes"], **manifest["sources"]}
     for key, node in manifest["nodes"].items():

@@ -1,6 +1,6 @@
-"""Files from Maven for the tests of real engines. Their checksums are in the repository.
+"""Downloads artifacts from Maven for the tests of real engines, with checksums in the repository.
 
-Maven keeps what it has downloaded, so an artifact is fetched once for each machine.
+Maven's local repository caches them, so each machine downloads an artifact once.
 """
 
 import os
@@ -14,20 +14,20 @@ from dbt_spark_contracts.spark.java import find_java_home
 
 from tests.support.skips import NO_MAVEN
 
-# Lines of sha256sum, with coordinates instead of a file.
+# In the format of sha256sum, with coordinates instead of file names.
 CHECKSUMS = Path(__file__).with_name("maven.sha256")
 GET = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:get"
 
 
 def artifact(coordinates: str) -> Path:
-    """Fetch a file from Maven, if it is not here yet.
+    """Return an artifact, and download it if it is not in the local repository.
 
     Args:
-        coordinates: `group:artifact:version:extension`, and `:classifier` if it has one. They are
-            listed in `maven.sha256`.
+        coordinates: `group:artifact:version:extension`, with `:classifier` if there is one. They
+            must be listed in `maven.sha256`.
 
     Returns:
-        The file, in Maven's own folder of what it has downloaded. Do not change it.
+        The file in Maven's local repository. Do not change it.
     """
     expected = checksums()[coordinates]
     group, name, version, extension, *classifier = coordinates.split(":")
@@ -52,15 +52,15 @@ def checksums() -> dict[str, str]:
 
 
 def _download(coordinates: str, repository: Path) -> None:
-    """Let Maven download an artifact. It compares the file with the published checksum."""
+    """Download an artifact with Maven, which verifies the published checksum."""
     if not shutil.which("mvn"):
         pytest.skip(f"{NO_MAVEN}: mvn is not on the PATH, and {coordinates} is not here yet")
-    # With --update-snapshots it also tries again what it could not download the last time.
+    # With --update-snapshots Maven also retries downloads that have failed before.
     options = ["--batch-mode", "--quiet", "--strict-checksums", "--update-snapshots"]
     what = [f"-Dartifact={coordinates}", "-Dtransitive=false", f"-Dmaven.repo.local={repository}"]
     done = subprocess.run(
         ["mvn", *options, GET, *what],
-        # Not the engine's Java, which does not know the machine's own certificates.
+        # The engine's Java does not know the certificates of this machine.
         env=os.environ | {"JAVA_HOME": str(find_java_home())},
         **{"capture_output": True, "text": True},
     )

@@ -1,4 +1,4 @@
-"""Processes that share files and a host name with this one and nothing else, as two containers."""
+"""Processes in namespaces of their own, like two containers with shared files and a host name."""
 
 import os
 import shutil
@@ -8,9 +8,9 @@ import pytest
 
 
 def alone() -> list[str]:
-    """What to put before a command: it has process numbers and a network of its own.
+    """Return a command prefix that gives a command its own PID and network namespaces.
 
-    Skips the test where the machine does not let it.
+    Skips the test if the machine does not allow that.
     """
     command = ["unshare", "--net", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"]
     if os.geteuid() != 0:

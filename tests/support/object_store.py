@@ -1,4 +1,4 @@
-"""An S3 server: SeaweedFS, whose program comes from PyPI."""
+"""An S3 server: SeaweedFS, installed from PyPI."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def object_store(folder: Path) -> Iterator[str]:
         **{"dir": "data", "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3": "true"},
         **{"s3.config": "s3.json", "s3.port.iceberg": "0", "s3.port.lance": "0"},
         **{"master.volumeSizeLimitMB": "64", "volume.max": "100", "master.telemetry": "false"},
-        # Its default is 1 % of the disk, with less it refuses to write.
+        # The server is read-only below this limit. The default is 1 % of the disk.
         "volume.minFreeSpace": "100MiB",
         **ports,
     }
@@ -60,18 +60,18 @@ def object_store(folder: Path) -> Iterator[str]:
             time.sleep(0.2)
         yield url
     finally:
-        server.kill()  # its data goes too
+        server.kill()  # no clean shutdown: the data is temporary
         server.wait()
 
 
 def client(url: str):
-    """A client of the server that is neither Spark's nor Iceberg's."""
+    """Return a boto3 client, which is independent of Spark and Iceberg."""
     known = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET}
     return boto3.client("s3", endpoint_url=url, region_name="us-east-1", **known)
 
 
 def _is_up(url: str) -> bool:
-    """Whether it takes requests."""
+    """Return whether the server accepts requests."""
     try:
         with urllib.request.urlopen(f"{url}/healthz", timeout=10):
             return True

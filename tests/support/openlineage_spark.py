@@ -1,9 +1,9 @@
-"""OpenLineage's listener for Spark beside our column origins, for the queries of their tests.
+"""Compares our column origins with OpenLineage's Spark listener, for the queries of our tests.
 
     python -m tests.support.openlineage_spark
 
-prints each column for which the two differ. The listener comes from Maven. It sees each query when
-a table is written with its rows.
+prints each column for which the two differ. The listener comes from Maven. It reports each query
+when the result is written to a table.
 """
 
 import json
@@ -32,12 +32,12 @@ MODEL = {
     "checksum": {"checksum": "1"},
 }
 
-# The rows of a model, beside its columns.
+# Stands for the rows of a model, beside its columns.
 ROWS = "(rows)"
 
 
 class Difference(NamedTuple):
-    """A column of a query, and the inputs of it that one of the two alone has."""
+    """A column of a query, and the inputs that only one of the two reports."""
 
     query: str
     column: str
@@ -46,7 +46,7 @@ class Difference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """How many columns are the same, and which differ. `unseen` queries have no event."""
+    """The number of equal columns, the differences, and the queries without an event (`unseen`)."""
 
     same: int
     differences: list[Difference]
@@ -54,10 +54,10 @@ class Comparison(NamedTuple):
 
 
 def compare(folder: Path) -> Comparison:
-    """Write a table with each query in a Spark with the listener, and compare the inputs.
+    """Write each query to a table in a Spark with the listener, and compare the inputs.
 
     Args:
-        folder: For the tables and the events.
+        folder: The folder for the tables and the events.
     """
     from pyspark.sql import SparkSession
 
@@ -92,7 +92,7 @@ def compare(folder: Path) -> Comparison:
         frame = spark.sql(query)
         ours[f"q{number}"] = dict(_ours(frame))
         frame.writeTo(f"origins.q{number}").createOrReplace()
-    spark.stop()  # the listener has written all
+    spark.stop()  # flushes the listener's events
     theirs = _theirs(events)
     return _compared(dict(zip(ours, QUERIES, strict=True)), ours, theirs)
 
@@ -105,12 +105,12 @@ def _ours(frame) -> Iterator[tuple[str, frozenset[str]]]:
 
 
 def _inputs(found) -> frozenset[str]:
-    """The inputs that are known: `table.column`."""
+    """Return the known inputs as `table.column`."""
     return frozenset(f"{each.node.rpartition('.')[2]}.{each.column}" for each in found.origins)
 
 
 def _theirs(events: Path) -> dict[str, dict[str, frozenset[str]]]:
-    """Of each written table, the inputs of its columns by OpenLineage's events."""
+    """Return the inputs of each written table's columns from OpenLineage's events."""
     found: dict[str, dict[str, frozenset[str]]] = {}
     for line in events.read_text().splitlines():
         for output in json.loads(line)["outputs"]:
@@ -144,7 +144,7 @@ def _compared(queries: dict[str, str], ours: dict, theirs: dict) -> Comparison:
 
 
 def lines(found: Comparison) -> Iterator[str]:
-    """The comparison as lines of text."""
+    """Yield the comparison as lines of text."""
     kinds = Counter(
         "both" if each.ours and each.theirs else "we" if each.ours else "OpenLineage"
         for each in found.differences

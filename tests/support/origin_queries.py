@@ -1,4 +1,4 @@
-"""Queries, and where their columns come from."""
+"""Queries with the expected origins of their columns and rows."""
 
 TABLES = """
 create schema if not exists origins;
@@ -7,8 +7,9 @@ create or replace table origins.t (a int, b string, c string, s struct<p: int, q
 create or replace table origins.u (a int, d string);
 """
 
-# Each is a query, and where its columns come from: a letter is a plain copy, `~` computed, `+`
-# aggregated, `?` the condition of a choice, `w` a window's; `?!` cannot be traced. Then the rows.
+# Each query has the origins of its columns, then of its rows. The prefix of an origin is its kind:
+# none for a copy, `~` for computed, `+` for aggregated, `?` for a condition, `w` for a window. `?!`
+# means untraced.
 QUERIES = {
     # Plain copies
     "column": ("select a, b from t", "a=t.a b=t.b"),
@@ -249,6 +250,6 @@ QUERIES = {
         "with v as (with w as (select b as z from t) select z as y from w) select y as x from v",
         "x=t.b",
     ),
-    # What dbt does with --empty
+    # dbt's --empty
     "empty": ("select b from (select * from t where false limit 0) as t", "b=t.b"),
 }

@@ -1,8 +1,8 @@
-"""dbt, and SQL of Spark's, in a process of its own: a process has one catalog.
+"""Runs dbt and Spark SQL in a separate process, because a process has only one catalog.
 
     python -m tests.support.own_spark HOME
 
-It reads a request of JSON from each line, and answers with a line.
+It reads one JSON request per line and answers each with one line.
 """
 
 import json
@@ -19,7 +19,7 @@ from tests.support.dbt_runner import LOGS, ROOT, Dbt
 
 @dataclass
 class Ended:
-    """How a dbt command ended, what it logged, and what of it stands on the terminal."""
+    """The result of a dbt command: its success, its log, and its messages on the terminal."""
 
     success: bool
     text: str
@@ -27,13 +27,13 @@ class Ended:
 
 
 class OwnSpark:
-    """The process, as the one that has started it asks it."""
+    """The client of the process."""
 
     def __init__(self, process: subprocess.Popen) -> None:
         self._process = process
 
     def dbt(self, project: Dbt, schema: str, *args: str, **variables) -> Ended:
-        """Run a dbt command on a project, in namespaces of that prefix."""
+        """Run a dbt command on a project, in the namespaces with that prefix."""
         folder = str(project.project_dir)
         asked = {"project": folder, "schema": schema, "args": args, "variables": variables}
         return Ended(**self._ask(asked))
@@ -52,7 +52,7 @@ class OwnSpark:
 
 @contextmanager
 def own_spark(home: Path, variables: dict[str, str]) -> Iterator[OwnSpark]:
-    """Start the process with these environment variables, on the tables of `home`."""
+    """Start the process with these environment variables and the tables of `home`."""
     LOGS.mkdir(parents=True, exist_ok=True)
     with (LOGS / f"{home.name}.log").open("w") as log:
         process = subprocess.Popen(
@@ -75,7 +75,7 @@ def main() -> None:
     """Answer until there are no more requests."""
     home = Path(sys.argv[1])
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what dbt and Java print
+    os.dup2(2, 1)  # keep the output of dbt and Java out of the answers
     for line in sys.stdin:
         request = json.loads(line)
         try:

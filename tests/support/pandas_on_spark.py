@@ -1,4 +1,4 @@
-"""Where pyspark's pandas API can be imported."""
+"""Whether pyspark's pandas API can be imported."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Spare Javas for tests: a pool of the test's own, and who takes part in it."""
+"""A pool of spare Java processes for one test, and the processes in it."""
 
 import shutil
 import tempfile
@@ -14,17 +14,18 @@ from dbt_spark_contracts.spark.settings import spark_settings
 
 from tests.support.dbt_runner import environment
 
-# What a machine with many other things to do may take; nothing waits for it where all is well.
+# A limit for busy machines. A passing test does not wait this long.
 SECONDS = 600
 
 
 @contextmanager
 def own_pool() -> Iterator[Path]:
-    """A pool that is turned on and that no other process knows. Its folder's parent.
+    """Enable a pool that no other process uses, and stop all its processes at the end.
 
-    What is left of it at the end is ended.
+    Yields:
+        The parent of the pool's folder.
     """
-    # The path of a Unix socket may have 100 characters, and pytest's folders are long.
+    # The path of a Unix socket is limited to 100 characters, and pytest's paths are long.
     runtime = Path(tempfile.mkdtemp(prefix="pool-"))
     with environment(XDG_RUNTIME_DIR=str(runtime), DBT_SPARK_POOL="on", CI="false"):
         try:
@@ -33,20 +34,20 @@ def own_pool() -> Iterator[Path]:
             for place in pool.places():
                 pool.ask(place, "stop")
             for process in processes(runtime):
-                # One that ends by itself in this moment is what the kill is for.
+                # It may end by itself at this moment.
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
             shutil.rmtree(runtime)
 
 
 def local_plan(folder: Path, **settings: str) -> launch.Launch:
-    """What dbt would start with a small local profile whose project is `folder`."""
+    """Return the launch that dbt would plan for a small local profile and project `folder`."""
     profile = {"spark.master": "local[2]", "spark.driver.memory": "1g", **settings}
     return launch.plan(spark_settings(profile, folder, folder), find_java_home())
 
 
 def processes(runtime: Path, name: str = "") -> list[psutil.Process]:
-    """The processes started in that pool whose command line has `name`: keepers, Javas, others."""
+    """Return the pool's processes whose command line contains `name`."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -57,7 +58,7 @@ def processes(runtime: Path, name: str = "") -> list[psutil.Process]:
 
 
 def wait_until(holds: Callable[[], object], what: str):
-    """Wait for what has to happen, however slow the machine is. Returns what `holds` returned."""
+    """Wait until `holds` returns a true value, even on a slow machine, and return that value."""
     ends_at = time.monotonic() + SECONDS
     while time.monotonic() < ends_at:
         if found := holds():

@@ -1,11 +1,11 @@
-"""Ports for servers that cannot choose one by themselves."""
+"""Free ports for servers that cannot choose one themselves."""
 
 import socket
 from contextlib import ExitStack
 
 
 def free_ports(number: int) -> list[int]:
-    """Return so many ports of this machine that nothing listens on."""
+    """Return this number of local ports that nothing listens on."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for each in sockets:

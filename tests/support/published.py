@@ -1,4 +1,4 @@
-"""What a reader that is not Spark sees of tables."""
+"""Reads published tables with a client other than Spark: pyiceberg."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,16 +7,16 @@ from pyiceberg.table import StaticTable
 
 from python_jobs.current_metadata import current_metadata
 
-# This project's.
+# The tables of this project.
 TABLES = {
     "bronze": ["bronze_car_events"],
     "silver": ["stg_car_events", "silver_car_telemetry", "silver_rejected_events", "alert_rules"],
     "gold": ["gold_car_current_state", "gold_fuel_efficiency_monthly", "gold_performance_alerts"],
 }
-# `dbt build` without its tests, which do not change the tables.
+# `dbt build` without the tests, which do not change tables.
 BUILD_TABLES = ("build", "--resource-type", "model", "--resource-type", "seed")
-# What a run says of itself; Silver's processing_timestamp is the event's. The number of a line says
-# in which order the lines of a file are, and depends on which files a run reads.
+# Columns that differ between runs. Silver's processing_timestamp is the event's own and does not.
+# `record_number` orders the lines of a file, and depends on which files a run reads.
 RUN_TIME = {
     "bronze": {"ingested_at", "record_id", "record_number"},
     "silver": {"ingested_at", "record_id"},
@@ -25,18 +25,18 @@ RUN_TIME = {
 
 
 def tables_of(schema: str) -> list[str]:
-    """The names of this project's tables, in namespaces of that prefix."""
+    """Return the names of this project's tables in the namespaces with that prefix."""
     return [f"{schema}_{layer}.{name}" for layer, names in TABLES.items() for name in names]
 
 
 def rows_of(home: Path, schema: str) -> dict[str, list[tuple]]:
-    """The rows of each of this project's tables, without the times of the run."""
+    """Return the rows of each of this project's tables, without the times of the run."""
     versions = versions_of(home, tables_of(schema))
     return {name: rows for name, (_, rows) in versions.items()}
 
 
 def versions_of(home: Path, tables: Iterable[str]) -> dict[str, tuple]:
-    """The published snapshot of each table, and its rows, without the times of the run."""
+    """Return the published snapshot id of each table and its rows without the run's times."""
     versions = {}
     for table in tables:
         namespace, _, name = table.partition(".")
@@ -53,12 +53,12 @@ def versions_of(home: Path, tables: Iterable[str]) -> dict[str, tuple]:
 
 
 def published(table: str, home: Path) -> StaticTable:
-    """A table of a lakehouse, by its newest metadata."""
+    """Return a table of a lakehouse by its newest metadata."""
     return StaticTable.from_metadata(current_metadata(table, home / "warehouse"))
 
 
 def home_of(home: Path, schema: str, folder: Path) -> str:
-    """A LAKEHOUSE_HOME in which Gold is the one of that prefix: for code that names no prefix."""
+    """Create a LAKEHOUSE_HOME whose Gold is that of a prefix, for code without prefixes."""
     (folder / "warehouse").mkdir(parents=True)
     gold = home / "warehouse" / f"{schema}_gold"
     (folder / "warehouse/gold").symlink_to(gold, target_is_directory=True)

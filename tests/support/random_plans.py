@@ -1,4 +1,4 @@
-"""Random plans on tables that hold each combination of a few values, each with several keys."""
+"""Random Spark plans on small tables with known keys."""
 
 import random
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-# Whatever a table's key lets be equal is equal in two rows at least; nulls included, so that what
-# counts them as equal, or as no value, shows.
+# Each combination of the columns outside the key occurs in at least two rows, including nulls. So a
+# wrong assumption about duplicates or nulls shows.
 TABLES = """
 create schema if not exists {schema};
 create or replace table {schema}.t using iceberg as
@@ -23,17 +23,17 @@ create or replace table {schema}.w using iceberg as
     (select explode(sequence(1, 18)) as a);
 """
 
-# What these tables promise.
+# The keys of these tables.
 KEYS = {"t": [{"id"}], "u": [{"a", "b"}], "w": [{"a"}]}
 
 
 class RandomPlans:
-    """Makes one plan after another.
+    """Generates random plans.
 
     Args:
         spark: The session.
-        schema: Where TABLES are.
-        chance: What decides.
+        schema: The schema of TABLES.
+        chance: The random number generator.
     """
 
     def __init__(self, spark: SparkSession, schema: str, chance: random.Random) -> None:
@@ -41,18 +41,18 @@ class RandomPlans:
         self.schema = schema
         self.chance = chance
         self.number = 0
-        # Whether a step asks for no row, as `dbt build --empty` does.
+        # Whether a step selects no rows, as `dbt build --empty` does.
         self.is_empty = False
 
     def plan(self, depth: int = 4) -> DataFrame:
-        """A plan of up to that many steps upon a table."""
+        """Return a plan with up to `depth` steps on a table."""
         frame = self._table()
         for _ in range(self.chance.randint(1, depth)):
             frame = self._step(frame, depth)
         return frame
 
     def key(self, frame: DataFrame) -> list[int]:
-        """The positions of some of its columns."""
+        """Return the positions of a few random columns."""
         return sorted(
             self.chance.sample(
                 range(len(frame.columns)), self.chance.randint(1, min(3, len(frame.columns)))
@@ -65,7 +65,7 @@ class RandomPlans:
         )
 
     def _renamed(self, frame: DataFrame) -> DataFrame:
-        """With names that no other has. (A join of a table with itself can be told apart.)"""
+        """Give the columns unique names, so that a self join can tell its sides apart."""
         self.number += 1
         return frame.toDF(*[f"c{self.number}_{at}" for at in range(len(frame.columns))])
 

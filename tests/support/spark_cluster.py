@@ -1,4 +1,4 @@
-"""A standalone cluster of Spark: a master and two workers, from pyspark's own package."""
+"""A standalone Spark cluster with a master and two workers, from the pyspark package."""
 
 import json
 import os
@@ -22,7 +22,7 @@ DEPLOY = "org.apache.spark.deploy"
 
 @contextmanager
 def spark_cluster(folder: Path) -> Iterator[str]:
-    """Run the cluster, with a Python environment that has pyspark alone, and folders of its own.
+    """Run the cluster in a Python environment that has only pyspark.
 
     Yields:
         The master's URL.
@@ -33,7 +33,8 @@ def spark_cluster(folder: Path) -> Iterator[str]:
     package = f"pyspark=={pyspark.__version__}"
     subprocess.run([uv, "pip", "install", "-q", "-p", venv / "bin/python", package], check=True)
     (spark_home,) = venv.glob("lib/python*/site-packages/pyspark")
-    # Nothing of the driver's environment: a worker's executors and their Pythons inherit it.
+    # Executors and their Python workers inherit this, so nothing comes from the driver's
+    # environment.
     environment = {
         "JAVA_HOME": str(find_java_home()),
         "PATH": f"{venv}/bin:/usr/bin:/bin",
@@ -70,7 +71,7 @@ def spark_cluster(folder: Path) -> Iterator[str]:
 
 
 def _workers(page: str) -> int:
-    """The number of workers that the master has."""
+    """Return the number of workers that have registered with the master."""
     try:
         with urllib.request.urlopen(page, timeout=10) as answer:
             return len(json.load(answer)["workers"])

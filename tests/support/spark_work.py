@@ -1,4 +1,4 @@
-"""Counts what is asked of Spark: SQL statements, jobs, analyses of a plan, and calls to Java."""
+"""Counts Spark's work: SQL statements, jobs, analyses of plans, and calls to Java."""
 
 import re
 from collections.abc import Iterator
@@ -8,28 +8,34 @@ from dataclasses import dataclass
 from py4j.protocol import MEMORY_COMMAND_NAME
 from pyspark.sql import SparkSession
 
-# dbt's comment at the head of every statement that it sends, after the connection's name.
+# The log line of a statement: the connection's name, then dbt's query comment.
 STATEMENT = re.compile(r'^On (\S+): /\* {"app": "dbt"', re.MULTILINE)
 
-# The rule of Spark's analyzer that resolves a `pivot`. It changes a plan once in each analysis of a
-# query that holds one, and never one that is analyzed already.
+# The analyzer rule that resolves a `pivot`. It is effective once per analysis of a query with a
+# pivot, and never on an analyzed plan.
 PIVOT_RULE = "org.apache.spark.sql.catalyst.analysis.Analyzer$ResolvePivot"
 
 
 def statements(text: str, connection: str | None = None) -> int:
-    """How many SQL statements a dbt command has sent, by all that it logged.
+    """Count the SQL statements that a dbt command has sent.
 
     Args:
-        text: The log.
-        connection: Count those of this dbt connection only: a node's unique id.
+        text: The command's log.
+        connection: Count only this dbt connection: a node's unique id.
     """
     return sum(connection in (None, name) for name in STATEMENT.findall(text))
 
 
 @dataclass
 class Work:
-    """Spark jobs that were started, analyses of queries with a `pivot`, and calls to Java with the
-    length of the answers."""
+    """Counters of Spark's work.
+
+    Attributes:
+        jobs: Started Spark jobs.
+        pivots: Analyses of queries with a `pivot`.
+        calls: Calls to Java.
+        characters: The total length of Java's answers.
+    """
 
     jobs: int = 0
     pivots: int = 0
@@ -39,14 +45,14 @@ class Work:
 
 @contextmanager
 def counted(spark: SparkSession) -> Iterator[Work]:
-    """The work of all threads inside the block, known when it has ended."""
+    """Count the work of all threads inside the block. The counters are set when it ends."""
     work = Work()
     before = _jobs(spark), _pivots(spark)
     client = spark.sparkContext._gateway._gateway_client
     send = client.send_command
 
     def counting(command, *arguments, **options):
-        # Python tells Java of each object that it has forgotten, whenever it collects garbage.
+        # Python's garbage collector also sends memory commands to Java. Do not count them.
         work.calls += not command.startswith(MEMORY_COMMAND_NAME)
         answer = send(command, *arguments, **options)
         work.characters += len(answer) if isinstance(answer, str) else 0
@@ -66,7 +72,7 @@ def _jobs(spark: SparkSession) -> int:
 
 
 def _pivots(spark: SparkSession) -> int:
-    """By the meter that Spark keeps of its rules: `<rule>  <times>  <effective runs> / <runs>`."""
+    """Read Spark's metrics of its rules: `<rule>  <times>  <effective runs> / <runs>`."""
     report = spark._jvm.org.apache.spark.sql.catalyst.rules.RuleExecutor.dumpTimeSpent()
     runs = re.search(rf"{re.escape(PIVOT_RULE)}\s+\d+ / \d+\s+(\d+) / \d+", report)
     return int(runs[1]) if runs else 0

@@ -1,4 +1,4 @@
-"""Spark's own Thrift server, which pyspark brings: a Spark in another process."""
+"""Spark's Thrift server from the pyspark package: Spark in another process."""
 
 import os
 import socket
@@ -26,7 +26,11 @@ SETTINGS = {
 
 @contextmanager
 def thrift_server(folder: Path) -> Iterator[int]:
-    """Its port. Its catalog is Iceberg's `lake`, beside Spark's own; both are in the folder."""
+    """Run the server with Spark's catalog and the Iceberg catalog `lake`, both in the folder.
+
+    Yields:
+        Its port.
+    """
     (folder / "lake" / "default").mkdir(parents=True)  # each session begins with `use default`
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -37,7 +41,7 @@ def thrift_server(folder: Path) -> Iterator[int]:
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
     }
     submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
-    # Not --jars, whose classes the server's own threads do not see.
+    # The server's threads do not see the classes of --jars.
     options = [
         "--class",
         SERVER,
@@ -50,7 +54,7 @@ def thrift_server(folder: Path) -> Iterator[int]:
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
             [submit, *options, "spark-internal"],
-            cwd=folder,  # where its metastore is made
+            cwd=folder,  # the metastore is created here
             env=os.environ | {"JAVA_HOME": str(find_java_home())},
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -1,7 +1,7 @@
 """A small project with a seed, an incremental SQL model, a Python model and a data test.
 
-What its tables hold is worked out here too, so no reference lakehouse is built. It shows what
-concerns any project: publishing, locks, kills, full disks. A build takes seconds.
+This module also computes the expected rows, so the tests build no reference lakehouse. The tests
+cover what concerns any project: publishing, locks, kills, full disks. A build takes seconds.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.support.published import versions_of
 
 TABLES = ("events", "silver_merged", "gold_doubled")
 
-# Set: the Python model waits until this file is there.
+# If set, the Python model waits until this file exists.
 WAITS_FOR = "TOY_WAITS_FOR"
 
 FILES = {
@@ -55,7 +55,7 @@ on-run-end: "{{ end_run() }}"
 
 
 class Toy:
-    """The project in a folder and a schema of its own, and the rows that have landed in it."""
+    """The project in its own folder and schema, and the rows that have landed in it."""
 
     def __init__(self, dbt: Dbt, folder: Path, schema: str) -> None:
         self.dbt = make_project(dbt, folder, FILES)
@@ -64,7 +64,7 @@ class Toy:
         self.merged: dict[int, int] = {}
 
     def land(self, worths: dict[int, int]) -> None:
-        """Let the seed hold these worths by id, and nothing else. An id below 0 fails the test."""
+        """Replace the seed's rows with these worths by id. An id below 0 fails the data test."""
         self.newest = worths
         if min(worths) >= 0:
             self.merged |= worths
@@ -72,23 +72,23 @@ class Toy:
         (self.dbt.project_dir / "seeds/events.csv").write_text(f"id,worth\n{text}")
 
     def build(self) -> DbtResult:
-        """Build all of it in this process."""
+        """Build the project in this process."""
         return self.dbt("build", schema=self.schema)
 
     def start(self, target: Path, **options):
-        """Build all of it in a process of its own: a subprocess.Popen."""
+        """Start a build in a separate process. Return the subprocess.Popen."""
         return self.dbt.start("build", schema=self.schema, target_path=target, **options)
 
     def versions(self) -> dict[str, tuple]:
-        """The published snapshot of each table, and its rows."""
+        """Return the published snapshot id of each table and its rows."""
         return versions_of(self.dbt.home, [f"{self.schema}.{name}" for name in TABLES])
 
     def rows(self) -> dict[str, list[tuple]]:
-        """The rows of each table, as another client than Spark reads them."""
+        """Return the rows of each table, as a client other than Spark reads them."""
         return {name: rows for name, (_, rows) in self.versions().items()}
 
     def expected(self) -> dict[str, list[tuple]]:
-        """The rows of each table after a build of all that has landed."""
+        """Return the expected rows of each table after a build of everything landed so far."""
         doubled = {id: worth * 2 for id, worth in self.merged.items()}
         rows = zip(TABLES, (self.newest, self.merged, doubled), strict=True)
         return {name: sorted(values.items(), key=repr) for name, values in rows}

@@ -1,9 +1,9 @@
-"""Renews the gate's list of functions from the real server.
+"""Updates the gate's list of functions from a real Trino server.
 
     uv run --group test python -m tests.support.trino_functions
 
-Needs Maven. Athena's engine is older than the server. A function that the list does not know yet
-is written as refused: whoever knows that Athena has it may allow it, by removing the `!`.
+It needs Maven. Athena's engine is older than the server, so new functions are written as refused.
+To allow a function that Athena has, remove its `!`.
 """
 
 from collections.abc import Iterable
@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 from python_jobs.athena_gate.trino_sql import FUNCTIONS, REFUSED, listed_functions
 from tests.support.trino_server import Trino
 
-# The plugins with the functions that Athena has, too.
+# The plugins whose functions Athena has too.
 PLUGINS = ("geospatial",)
 SHOW = "show functions"
-# What the server does not list: most are words of the grammar. An example of each.
+# Functions that the server does not list, mostly keywords of the grammar, with an example each.
 UNLISTED = {
     "cast": "cast('1' as integer)",
     "coalesce": "coalesce(null, 1)",
@@ -40,15 +40,15 @@ UNLISTED = {
 
 
 def functions_of(shown) -> set[str]:
-    """Return the names that SHOW, an executed cursor, gives.
+    """Return the names from an executed cursor of SHOW.
 
-    Without the functions that return a table: catalogs bring such, too.
+    Table functions are left out, because connectors add some of their own.
     """
     return {name.lower() for name, _, _, kind, *_ in shown.fetchall() if kind != "table"}
 
 
 def renewed(names: Iterable[str]) -> str:
-    """Return the text of the list for a server with these functions."""
+    """Return the new content of the list for a server with these functions."""
     allowed, _ = listed_functions()
     known = UNLISTED.keys() | set(names)
     comments = [line for line in FUNCTIONS.read_text("utf-8").splitlines() if line[:1] == "#"]

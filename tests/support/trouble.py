@@ -1,10 +1,10 @@
-"""Builds in trouble: a full disk, or no permission, in the warehouse or the checkpoint folder.
+"""Builds with a full disk or without permission in the warehouse or the checkpoint folder.
 
     python -m tests.support.trouble full FOLDER       warehouse/ and checkpoints/ are small disks
     python -m tests.support.trouble forbidden FOLDER  run without root's right to write everywhere
 
-Prints JSON: for each kind of trouble what the build said, and whether readers
-see what they are to see: the build before, or at last the new one.
+It prints JSON. For each build it has the messages, and whether readers see the expected rows: those
+of the build before after a failure, and the new ones after the last build.
 """
 
 import json
@@ -19,7 +19,7 @@ from tests.support.toy import Toy
 
 @contextmanager
 def full(folder: Path, left: int = 0):
-    """Let the disk that `folder` lies on have no more than `left` bytes."""
+    """Fill the disk of `folder` so that at most `left` bytes are free."""
     filler = folder / "filler"
     free = shutil.disk_usage(folder).free
     with filler.open("wb") as file:
@@ -32,7 +32,7 @@ def full(folder: Path, left: int = 0):
 
 @contextmanager
 def forbidden(folder: Path, left: int = 0):
-    """Let nobody write into `folder`, nor into those in it."""
+    """Remove the write permission of `folder` and its subfolders."""
     inside = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
     for path in inside:
         path.chmod(0o555)
@@ -44,7 +44,7 @@ def forbidden(folder: Path, left: int = 0):
 
 
 def main(kind: str, home: Path) -> None:
-    """Build once, then in each trouble, then once more."""
+    """Build once, then with each fault, then once more."""
     toy = Toy(Dbt(home), home / "toy", "trouble")
     numbers = iter(range(100))
 

@@ -1,11 +1,11 @@
-"""An Airflow DAG of this project: one dbt command, and a task for each of its nodes.
+"""An Airflow DAG for this project: one dbt command, and a task for each of its nodes.
 
 Cosmos's watcher mode runs `dbt build` once, in the task `dbt_producer_watcher`. The other tasks
-wait for their node of that command and start no dbt of their own, so the build is published as a
-whole. What reads the tables comes after the producer: a node's task ends when its rows are on the
-branch of the build, and the producer when they are published.
+wait for their node of that command and do not start dbt, so the build is published as a whole.
+Tasks that read the tables must depend on the producer. A node's task ends when its rows are on the
+branch of the build, and the producer ends when the tables are published.
 
-    pip install "apache-airflow>=3,<4" "astronomer-cosmos>=1.15,<2"    # an environment of its own
+    pip install "apache-airflow>=3,<4" "astronomer-cosmos>=1.15,<2"    # in a separate environment
     CAR_LAKEHOUSE=/srv/car-lakehouse                                   # where this project is
 """
 
@@ -24,14 +24,14 @@ car_lakehouse = DbtDag(
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
     catchup=False,
     max_active_runs=1,
-    # A second try of a node's task would run dbt for that node alone, and publish it alone.
+    # A retry of a node's task would run dbt for that node alone, and publish it alone.
     default_args={"retries": 0},
     project_config=ProjectConfig(
         PROJECT,
         manifest_path=PROJECT / "target" / "manifest.json",  # `uv run dbt parse` writes it
         project_name="car_lakehouse",
         install_dbt_deps=False,
-        # Cosmos runs dbt in a copy of the project, so each path is a whole one.
+        # Cosmos runs dbt in a copy of the project, so paths must be absolute.
         dbt_vars={"landing_path": str(PROJECT / "landing"), "lock_wait_seconds": 600},
         env_vars={"LAKEHOUSE_HOME": os.environ.get("LAKEHOUSE_HOME", str(PROJECT / ".lakehouse"))},
     ),
@@ -42,7 +42,7 @@ car_lakehouse = DbtDag(
     ),
     execution_config=ExecutionConfig(
         execution_mode=ExecutionMode.WATCHER,
-        # dbt is in the project's environment, and Airflow in another.
+        # dbt is in the project's environment and Airflow in another one.
         invocation_mode=InvocationMode.SUBPROCESS,
         dbt_executable_path=PROJECT / ".venv" / "bin" / "dbt",
     ),

@@ -1,9 +1,9 @@
-"""Dagster definitions of this project: an asset a table, and one dbt command for all of them.
+"""Dagster definitions for this project: one asset per table, and one dbt command for all of them.
 
-A table is materialized when the build is published, and not when its model has run: a build that
-fails is held back, and leaves no event. Each event has the name of the build, to roll back to.
+A table is reported as materialized when the build is published, not when its model has run. A build
+that fails is held back and reports no event. Each event has the build's name, for a roll-back.
 
-    pip install "dagster>=1.13,<2"          # an environment of its own
+    pip install "dagster>=1.13,<2"          # in a separate environment
     CAR_LAKEHOUSE=/srv/car-lakehouse        # where this project is; `uv run dbt parse` there first
 """
 
@@ -31,7 +31,7 @@ PARENTS = {
 
 
 def asset(name: str) -> dg.AssetSpec:
-    """Return a table of the project as an asset."""
+    """Return the asset of a table."""
     return dg.AssetSpec(
         key_of(name),
         deps=[key_of(parent) for parent in PARENTS[name]],
@@ -47,12 +47,12 @@ def key_of(name: str) -> dg.AssetKey:
 
 @dg.multi_asset(specs=[asset(name) for name in TABLES])
 def lakehouse() -> Iterator[dg.MaterializeResult]:
-    """Build all tables by one dbt command, and tell of each that it is published."""
+    """Build all tables with one dbt command, and report each of them as materialized."""
     build = ["uv", "run", "dbt", "build", "--vars", "{lock_wait_seconds: 600}"]
     subprocess.run(build, cwd=PROJECT, check=True)
     history = ["uv", "run", "dbt-spark-contracts", "history", "--limit", "1", "--json"]
     (published,) = json.loads(subprocess.check_output(history, cwd=PROJECT))
-    for name in TopologicalSorter(PARENTS).static_order():  # as Dagster wants them
+    for name in TopologicalSorter(PARENTS).static_order():  # Dagster requires this order
         yield dg.MaterializeResult(asset_key=key_of(name), metadata=published)
 
 

@@ -48,7 +48,7 @@ class Contestant:
         environment: Environment variables of all its commands.
         steps: The measured steps, in order.
         read_gold: Reads its Gold tables.
-        prepare: Untimed commands for what is kept between runs.
+        prepare: Untimed commands that create what is kept between runs.
     """
 
     key: str

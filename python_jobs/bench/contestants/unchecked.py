@@ -16,7 +16,7 @@ from python_jobs.bench.contestants.ours import POOL_OFF, options, ours
 FOLDERS = ("models", "macros", "seeds", "tests/generic", "tests/singular")
 FILES = ("dbt_project.yml", "selectors.yml", "profiles.yml")
 
-# The keys for contracts and marks in a yml.
+# The keys for contracts and marks in YAML.
 PROMISES = ("contract", "+contract", "constraints", "access", "+access")
 MARKS = ("stays_in", "silver_only", "pii", "pii_allowed", "untraced_allowed", "unproven_keys")
 
@@ -50,7 +50,7 @@ def copy(folder: Path) -> None:
 
 
 def without(described: Any, is_left_out: Callable[[str], bool]) -> Any:
-    """Return the content of a yml without those keys, at any depth."""
+    """Return the content of a YAML file without those keys, at any depth."""
     if isinstance(described, list):
         return [without(each, is_left_out) for each in described]
     if isinstance(described, dict):

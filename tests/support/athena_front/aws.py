@@ -1,7 +1,7 @@
-"""Glue, S3 and STS: moto's, but for the calls that dbt-athena and the engines make and no others.
+"""moto's Glue, S3 and STS, limited to the calls that dbt-athena and the engines make.
 
-moto answers some calls that it does not know as if they were others. Glue's requests and answers
-are held to botocore's model.
+The limit is needed because moto answers some unknown calls as if they were other calls. Requests to
+Glue and its responses are validated against botocore's model.
 """
 
 import io
@@ -28,7 +28,7 @@ GLUE = {
     *("GetTable", "GetTables", "CreateTable", "UpdateTable", "DeleteTable"),
     *("GetTableVersions", "DeleteTableVersion"),
 }
-# Of a bucket or an object there is more. These list, delete, and upload in parts.
+# The query parameters of listing, deleting and multipart uploads. Other S3 features are refused.
 S3_ARGUMENTS = {
     *("list-type", "prefix", "encoding-type", "max-keys", "marker", "continuation-token"),
     *("delete", "delimiter", "start-after", "fetch-owner"),
@@ -39,7 +39,7 @@ STS = {"GetCallerIdentity"}
 
 
 class Gate(DomainDispatcherApplication):
-    """moto's server behind a list of the calls that it lets through."""
+    """moto's server behind an allowlist of calls."""
 
     def __init__(self) -> None:
         super().__init__(create_backend_app)
@@ -67,7 +67,7 @@ class Gate(DomainDispatcherApplication):
 
 
 def refuse(start_response, service: str, message: str) -> list[bytes]:
-    """Answer with an error, as the service's clients read it. None of them tries again."""
+    """Answer with an error in the service's format. It is one that clients do not retry."""
     message = f"The tests' front of AWS: {message}"
     if service == "glue":
         start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.1")])
@@ -78,7 +78,7 @@ def refuse(start_response, service: str, message: str) -> list[bytes]:
 
 
 def unknown_call(environ: dict) -> str | None:
-    """What is asked for, if moto is not to answer it; else None. In: a request, as WSGI has it."""
+    """Return a description of the call in a WSGI request, or None if the call is allowed."""
     signed = re.search(r"/(\w+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
     service = signed[1] if signed else "unsigned"
     if service == "glue":
@@ -100,12 +100,12 @@ def unknown_call(environ: dict) -> str | None:
 
 
 def glue_call(environ: dict) -> str:
-    """The call's name."""
+    """Return the name of the Glue call."""
     return environ.get("HTTP_X_AMZ_TARGET", "").removeprefix("AWSGlue.")
 
 
 def body_of(environ: dict) -> bytes:
-    """A request's body, which moto can then read again."""
+    """Return the body of a request, and rewind it so that moto can read it again."""
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     return body
@@ -113,7 +113,7 @@ def body_of(environ: dict) -> bytes:
 
 @contextmanager
 def serve() -> Iterator[str]:
-    """Answer on this machine.
+    """Run the server on localhost.
 
     Yields:
         The URL.

@@ -1,7 +1,7 @@
-"""Runs the code blocks of Python models, as they are, on a Spark in a process of its own.
+"""Runs the unmodified code blocks of Python models on Spark in a separate process.
 
-Athena's own is Spark 3.2, which differs in one thing that every model meets: it has no timestamp
-without time zone. `AthenaSpark` stands for that.
+Athena has Spark 3.2. One difference affects every model: Spark 3.2 has no timestamp type without
+time zone. `AthenaSpark` emulates that.
 """
 
 import ast
@@ -30,7 +30,7 @@ HANDLE = "spark.sql.iceberg.handle-timestamp-without-timezone"
 USE_IN_NEW_TABLES = "spark.sql.iceberg.use-timestamp-without-timezone-in-new-tables"
 
 CATALOG = "spark.sql.catalog.spark_catalog"
-# What a session must ask for: dbt-athena's settings. The process has them from its start.
+# The settings that a session must request, as dbt-athena does. The process is started with them.
 ICEBERG = {
     CATALOG: "org.apache.iceberg.spark.SparkSessionCatalog",
     f"{CATALOG}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
@@ -39,7 +39,7 @@ ICEBERG = {
 }
 SETTABLE = {HANDLE, USE_IN_NEW_TABLES, "spark.sql.session.timeZone"}
 
-# What Athena's Spark has beside Iceberg's own jar: AWS's clients for it, and Hadoop's S3.
+# The jars of Athena's Spark besides Iceberg's runtime: Iceberg's AWS clients and Hadoop's S3A.
 MAVEN = (
     "org.apache.iceberg:iceberg-aws-bundle:1.10.1:jar",
     "org.apache.hadoop:hadoop-aws:3.3.4:jar",
@@ -49,18 +49,21 @@ CREATES = re.compile(r"(?is)(?P<create>\s*create\s+table\b.*?\s+as)\s+(?P<query>
 
 
 class SparkProcess:
-    """A Spark that runs one code block at a time. Each session has its own names and settings."""
+    """A Spark process that runs one code block at a time.
+
+    Each session has its own Python names and Spark settings.
+    """
 
     def __init__(self, executor: ProcessPoolExecutor, bucket: str) -> None:
         self._executor = executor
-        # Where the output of the code blocks goes.
+        # Receives the output of the code blocks.
         self.bucket = bucket
 
     def open(self, session: str, properties: dict[str, str]) -> None:
         """Open a session.
 
         Raises:
-            InvalidRequest: If it asks for settings that are not known here.
+            InvalidRequest: If it requests unknown settings.
         """
         unknown = {
             name: value
@@ -72,7 +75,7 @@ class SparkProcess:
         self._executor.submit(_open, session, properties)
 
     def run(self, session: str, code: str) -> Future:
-        """Run a code block. The result is its output, and the traceback if it failed."""
+        """Run a code block. The future returns its output, and the traceback if it failed."""
         return self._executor.submit(_run, session, code)
 
 
@@ -80,13 +83,13 @@ class SparkProcess:
 def spark_process(
     url: str, bucket: str, environment: dict[str, str], folder: Path
 ) -> Iterator[SparkProcess]:
-    """Start Spark, with its tables in the Glue and its files in the S3 that answer at a URL.
+    """Start Spark with its tables in Glue and its files in S3.
 
     Args:
-        url: Where both answer.
-        bucket: Where the output of code blocks goes.
-        environment: AWS's variables.
-        folder: Spark's own, for tables that are not Iceberg's. There are none.
+        url: The endpoint of Glue and S3.
+        bucket: The bucket for the output of the code blocks.
+        environment: AWS's environment variables.
+        folder: Spark's warehouse for tables of other formats than Iceberg. It stays empty.
     """
     (package,) = find_spec("snowpark_connect_deps_iceberg").submodule_search_locations
     (iceberg,) = Path(package).glob("jars/iceberg-spark-runtime-3.5_2.12-*.jar")
@@ -105,12 +108,12 @@ def spark_process(
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(folder),
         "spark.ui.enabled": "false",
-        # Each query is another, and its rows are few: compiling it takes longer than running it.
+        # No query runs twice and each has few rows, so compiling takes longer than running.
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     }
     executor = ProcessPoolExecutor(1, get_context("spawn"), _start, (settings, environment))
-    # Spark starts while others do.
+    # Starts Spark now, while the other servers start.
     executor.submit(len, "")
     try:
         yield SparkProcess(executor, bucket)
@@ -118,7 +121,7 @@ def spark_process(
         executor.shutdown(cancel_futures=True)
 
 
-# ---- In the process of Spark
+# ---- In the Spark process
 
 _SESSIONS: dict[str, "Session"] = {}
 
@@ -142,7 +145,7 @@ def _run(session: str, code: str) -> tuple[str, str | None]:
 
 
 class Session:
-    """A Spark session of Athena's: settings, and the names that its calculations have defined."""
+    """A Spark session of Athena: its settings, and the names that its calculations define."""
 
     def __init__(self, properties: dict[str, str]) -> None:
         self.has_iceberg = ICEBERG.items() <= properties.items()
@@ -167,7 +170,7 @@ class Session:
 
 
 class AthenaSpark:
-    """`spark` as a code block has it: the session, with Iceberg's timestamps as in Spark 3.2."""
+    """The `spark` of a code block: the session, with Iceberg's timestamps as in Spark 3.2."""
 
     def __init__(self, session: SparkSession) -> None:
         self._session = session
@@ -177,17 +180,17 @@ class AthenaSpark:
 
     @property
     def read(self):
-        """Spark's reader, of files."""
+        """Return Spark's reader, whose `table` is the emulated one."""
         reader = self._session.read
         reader.table = self.table
         return reader
 
     def table(self, name: str) -> DataFrame:
-        """A table, its timestamps without time zone as timestamps, if a setting says so."""
+        """Return a table. A setting decides whether its `timestamp_ntz` become `timestamp`."""
         return self._with_time_zone(self._session.table(name))
 
     def sql(self, query: str) -> DataFrame:
-        """A query, or a `create table … as` one, whose timestamps become what a setting says."""
+        """Run a query or a `create table … as`. Settings decide the types of its timestamps."""
         if re.match(r"\s*(select|with)\b", query, re.IGNORECASE):
             return self._with_time_zone(self._session.sql(query))
         creates = CREATES.fullmatch(query)
@@ -213,7 +216,11 @@ class AthenaSpark:
 
 
 def _retyped(frame: DataFrame, from_type: type, to_type: str) -> DataFrame:
-    """The frame, its columns of one type cast to another. Raises NotInTheFront for nested ones."""
+    """Cast the columns of one type to another.
+
+    Raises:
+        NotInTheFront: If a nested type contains a timestamp.
+    """
     for one in frame.schema:
         if "<" in (kind := one.dataType.simpleString()) and "timestamp" in kind:
             raise NotInTheFront(f"timestamps within {one.name}, which is {kind}")
@@ -228,12 +235,12 @@ def _retyped(frame: DataFrame, from_type: type, to_type: str) -> DataFrame:
 
 
 def _newer(code: str, spark: SparkSession) -> list[str]:
-    """What a code block uses that Spark has only since after Athena's, one line for each."""
+    """Return one line for each thing in a code block that is newer than Spark 3.2."""
     with tempfile.TemporaryDirectory() as folder:
         block = Path(folder) / "calculation.py"
         block.write_text(code, encoding="utf-8")
         newer = [*newer_api(block), *newer_sql(spark, block)]
-    # Spark's hidden column, which neither looks for.
+    # Neither of the two checks looks for Spark's hidden metadata column.
     nodes = ast.walk(ast.parse(code))
     texts = [str(node.value) for node in nodes if isinstance(node, ast.Constant)]
     return [*newer, *re.findall(r"\b_metadata\b", "\n".join(texts))]

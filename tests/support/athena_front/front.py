@@ -1,4 +1,4 @@
-"""The front as a whole: Athena's endpoint, with moto's Glue, S3 and STS, and dbt on them."""
+"""The complete front: Athena's endpoint with moto's Glue, S3 and STS, and dbt configured for it."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -24,7 +24,8 @@ REGION = "us-east-1"
 BUCKET = "lake"
 KEY = "testing"
 
-# Athena's name of Glue's catalog. A table that is not Iceberg's is read by Hive's connector.
+# `awsdatacatalog` is Athena's name for Glue. The Hive connector reads tables of other formats than
+# Iceberg.
 CATALOGS = {
     "awsdatacatalog": "connector.name=iceberg\niceberg.catalog.type=glue\n"
     "iceberg.hive-catalog-name=hive\n",
@@ -42,22 +43,22 @@ s3.aws-access-key={KEY}
 s3.aws-secret-key={KEY}
 s3.path-style-access=true
 """
-# Trino counts the partitions of each writer, and Athena those of a query: 100.
+# Both have a limit of 100 partitions. Trino counts them per writer and Athena per query.
 ONE_WRITER = {"task_min_writer_count": "1", "task_max_writer_count": "1"}
 
 
 @dataclass
 class Athena:
-    """What a test has of it."""
+    """The front as a test uses it."""
 
-    # A function: a statement and a database give an executed cursor of Trino's client.
+    # Runs a statement in a database and returns the cursor of Trino's client.
     trino: Callable
-    # What lets AWS's clients find it, and nothing else.
+    # Points AWS's clients to the front.
     environment: dict[str, str]
     bucket: str = BUCKET
 
     def client(self, name: str):
-        """A client of boto3's for one of AWS's services."""
+        """Return a boto3 client for a service of AWS."""
         return _client(name, self.environment)
 
     def put(self, key: str, body: bytes) -> None:
@@ -65,15 +66,15 @@ class Athena:
         self.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
 
     def dbt(self, project: Dbt, *arguments: str, **options) -> DbtResult:
-        """Run dbt on a project, whose target `athena` is then this one."""
-        # dbt-athena keeps the Spark sessions of a process: these may be of another one.
+        """Run dbt on a project with the target `athena`, which points to this front."""
+        # dbt-athena caches Spark sessions per process. They may belong to another front.
         session.spark_session_list.clear()
         session.spark_session_load.clear()
         with environment(**self.environment):
             return project(*arguments, "--target", "athena", **options)
 
     def sql(self, query: str, database: str = "default") -> list[tuple]:
-        """The rows of a query, as dbt-athena reads them. Raises its error if the query fails."""
+        """Return the rows of a query as dbt-athena reads them. Raises its error on a failure."""
         credentials = AthenaCredentials(
             database="awsdatacatalog",
             schema=database,
@@ -90,7 +91,7 @@ class Athena:
 
 @contextmanager
 def athena(folder: Path) -> Iterator[Athena]:
-    """Start the engines, and what is before them. Their installation goes to a folder."""
+    """Start the engines and the front. The engines are installed in the folder."""
     with aws.serve() as url:
         variables = {
             "AWS_ACCESS_KEY_ID": KEY,
@@ -101,7 +102,7 @@ def athena(folder: Path) -> Iterator[Athena]:
             **{f"AWS_ENDPOINT_URL_{name}": url for name in ("GLUE", "S3", "STS")},
             "LAKEHOUSE_ATHENA_RESULTS": f"s3://{BUCKET}/results/",
             "LAKEHOUSE_ATHENA_DATA": f"s3://{BUCKET}/warehouse/",
-            # No profile or role of this machine's.
+            # Ignore the profiles and roles of this machine.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -117,13 +118,13 @@ def athena(folder: Path) -> Iterator[Athena]:
             with server_of_trino.running() as port:
                 trino = _runs(server_of_trino, port)
                 with server.serve(Service(trino, spark, glue, s3)) as endpoint:
-                    # Also any service that is not named: it is refused there.
+                    # The endpoint also receives calls to all other services and refuses them.
                     found = {"AWS_ENDPOINT_URL_ATHENA": endpoint, "AWS_ENDPOINT_URL": endpoint}
                     yield Athena(trino, variables | found)
 
 
 def _runs(server_of_trino: Trino, port: int) -> Callable:
-    """A function: a statement and a database give an executed cursor, whose values are texts."""
+    """Return a function that runs a statement in a database. Its cursor returns strings."""
     client = server_of_trino.client()
 
     def run(statement: str, database: str):
@@ -147,7 +148,7 @@ def _runs(server_of_trino: Trino, port: int) -> Callable:
 
 def _client(name: str, variables: dict[str, str]):
     url = variables.get(f"AWS_ENDPOINT_URL_{name.upper()}") or variables["AWS_ENDPOINT_URL"]
-    # A call that is refused is refused for good.
+    # A retry would not change a refusal.
     return boto3.client(
         name,
         region_name=REGION,

@@ -1,4 +1,4 @@
-"""The statements that Athena reads as Hive's, and Trino does not: run by Trino, or by Glue."""
+"""Statements that Athena parses as Hive's dialect. They are translated for Trino or for Glue."""
 
 import re
 
@@ -10,7 +10,7 @@ from tests.support.athena_front.errors import NotInTheFront, QueryFailed
 
 STARTS = re.compile(r"(?i)\s*(create\s+(external|schema|database)\b|alter\s+table\b|drop\b|msck\b)")
 
-# What dbt-athena uploads a seed as.
+# The SerDe of the table that dbt-athena uploads a seed to.
 CSV_SERDE = "org.apache.hadoop.hive.serde2.OpenCSVSerde"
 
 
@@ -19,14 +19,14 @@ def execute(sql: str, trino, glue) -> str:
 
     Args:
         sql: The statement.
-        trino: A function that runs one of Trino's statements.
+        trino: A function that runs a statement in Trino's dialect.
         glue: Glue's client.
 
     Returns:
-        Its kind.
+        The statement's type.
 
     Raises:
-        QueryFailed: If Trino refuses it, or it is unknown here.
+        QueryFailed: If Trino refuses it, or if the front does not know it.
     """
     try:
         statement = sqlglot.parse_one(sql, dialect="hive")
@@ -42,7 +42,7 @@ def execute(sql: str, trino, glue) -> str:
         ):
             trino(_quoted(statement))
         case exp.Alter(args={"kind": "TABLE", "actions": [exp.Schema() as added]}):
-            # Hive adds several at once.
+            # Hive adds several columns at once, Trino one at a time.
             for column in added.expressions:
                 one = statement.copy()
                 one.set("actions", [column])
@@ -53,12 +53,12 @@ def execute(sql: str, trino, glue) -> str:
 
 
 def _quoted(statement: exp.Expression) -> str:
-    """A statement in Trino's words, its names in Trino's quotes."""
+    """Return a statement in Trino's dialect with quoted identifiers."""
     return statement.sql("trino", identify=True)
 
 
 def _create_external(statement: exp.Create, glue) -> None:
-    """Of CSV files, all texts: Glue's entry, by which Trino's Hive connector reads them."""
+    """Create Glue's entry for CSV files with string columns. Trino's Hive connector reads it."""
     columns = [
         {"Name": column.name.lower(), "Type": column.kind.sql("hive").lower()}
         for column in statement.this.expressions

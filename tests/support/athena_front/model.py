@@ -1,4 +1,4 @@
-"""Requests and answers are held to botocore's models of the services."""
+"""Validates requests and responses against botocore's service models."""
 
 from functools import cache
 
@@ -16,10 +16,10 @@ def service_model(service: str):
 
 
 def hold_to(shape: Shape, value, what: str) -> None:
-    """Check a request or an answer.
+    """Validate a request or a response.
 
     Raises:
-        InvalidRequest: If it is not as the model says, or a text in it is too long.
+        InvalidRequest: If it does not match the model, or if a string is too long.
     """
     report = ParamValidator().validate(value, shape)
     problems = report.has_errors() and [report.generate_report()]
@@ -28,7 +28,7 @@ def hold_to(shape: Shape, value, what: str) -> None:
 
 
 def _too_long(shape: Shape, value, path: str):
-    # botocore looks at the shortest length alone, and leaves the longest to the service.
+    # botocore checks only the minimum length. The service checks the maximum.
     if shape.type_name == "structure":
         for name, inner in value.items():
             yield from _too_long(shape.members[name], inner, f"{path}.{name}")

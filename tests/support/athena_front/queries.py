@@ -1,4 +1,4 @@
-"""Athena's SQL, as dbt-athena sends it, run by Trino."""
+"""Runs Athena's SQL, as dbt-athena sends it, on Trino."""
 
 import base64
 import re
@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from tests.support.athena_front import hive
 from tests.support.athena_front.errors import NotInTheFront, QueryFailed
 
-# What Athena and Trino both read. Others are Athena's own, or dbt-athena does not send them.
+# The statements that Athena and Trino share.
 TRINOS = re.compile(
     r"(?i)(?:[\s(]|--.*\n)*(select|with|values|insert|merge|delete|update|create\s+(or\s+replace\s+)?view)\b"
 )
-# `create table … with (…) as …`: its properties have no brackets but in quotes.
+# `create table … with (…) as …`. The properties contain parentheses only inside quotes.
 CREATES = re.compile(
     r"(?is)(?P<create>\s*create\s+table\s+\S+\s+)"
     r"with\s*\((?P<properties>(?:[^()']|'[^']*')*)\)\s*as\s+(?P<query>.*)"
 )
 PROPERTY = re.compile(r"(?is)\s*(\w+)\s*=\s*('[^']*'|array\s*\[[^]]*\]|\w+)\s*(?:,|$)")
 
-# The properties that Trino has too. Athena's others say that it is an Iceberg table.
+# Trino has the properties in KEPT too. Athena's other properties declare an Iceberg table.
 KEPT = ("location", "format", "partitioning")
 ICEBERG = {"table_type": "'iceberg'", "is_external": "false"}
 
@@ -27,7 +27,7 @@ TIMESTAMP = re.compile(r"timestamp\((\d+)\)")
 
 @dataclass
 class Result:
-    """What a query gives: its kind in Athena's words and, of a select, its columns and rows."""
+    """The result of a query: its type in Athena's terms and, for a select, columns and rows."""
 
     kind: str
     statement: str
@@ -41,14 +41,14 @@ def execute(sql: str, database: str, trino, glue) -> Result:
 
     Args:
         sql: The statement.
-        database: Where tables without one are looked for.
-        trino: A function: a statement and a database give an executed cursor.
+        database: The default database.
+        trino: A function that runs a statement in a database and returns the cursor.
         glue: Glue's client.
 
     Raises:
         QueryFailed: With the error's name and message.
     """
-    # dbt's own, at the start or end; Hive's statements have none within.
+    # Remove the comment that dbt adds at the start or the end.
     sql = re.sub(r"(?m)^-- /\*.*\*/$", "", sql).strip().removesuffix(";")
 
     def run(statement: str):
@@ -80,10 +80,10 @@ def execute(sql: str, database: str, trino, glue) -> Result:
 
 
 def _properties(creates: re.Match) -> str:
-    """The properties of `create table` in Trino's words.
+    """Return the properties of `create table` in Trino's dialect.
 
     Raises:
-        NotInTheFront: If it is not an Iceberg table, or has properties that are not known here.
+        NotInTheFront: If it is not an Iceberg table, or if a property is unknown.
     """
     given = {name.lower(): value for name, value in PROPERTY.findall(creates["properties"])}
     others = {name: value.lower() for name, value in given.items() if name not in KEPT}
@@ -93,10 +93,12 @@ def _properties(creates: re.Match) -> str:
 
 
 def _check_columns(query) -> None:
-    """Athena refuses a precision that Trino, since version 425, makes to be six digits.
+    """Check the precision of timestamps, as Athena does.
+
+    Trino has converted other precisions to six digits since version 425. Athena refuses them.
 
     Raises:
-        QueryFailed: If a column has such a type.
+        QueryFailed: If a timestamp column has another precision than six digits.
     """
     for column in query.description:
         for digits in TIMESTAMP.findall(column.type_code):
@@ -109,7 +111,7 @@ def _check_columns(query) -> None:
 
 
 def _info(column: str, kind: str) -> dict:
-    """A result's column, as GetQueryResults tells it.
+    """Return the description of a result's column, as in GetQueryResults.
 
     Raises:
         NotInTheFront: For a nested type.
@@ -125,7 +127,7 @@ def _info(column: str, kind: str) -> dict:
 
 
 def _text(value, kind: str) -> str:
-    """A value, not null, as the text that GetQueryResults has."""
+    """Return a non-null value as a string, as in GetQueryResults."""
     if kind == "varbinary":
         return base64.b64decode(value).hex(" ")
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -12,10 +12,10 @@ from tests.support.athena_front.model import hold_to, service_model
 
 @contextmanager
 def serve(service) -> Iterator[str]:
-    """Answer Athena's calls on this machine.
+    """Serve Athena's calls on localhost.
 
     Args:
-        service: It has a method for each call.
+        service: An object with a method for each call.
 
     Yields:
         The endpoint's URL.
@@ -31,7 +31,7 @@ def serve(service) -> Iterator[str]:
             except InvalidRequest as error:
                 status, answer = 400, {"__type": "InvalidRequestException", "Message": str(error)}
             except Exception as error:
-                # Not retried, as a server's error would be.
+                # Status 400, because clients would retry a server error.
                 status, answer = 400, {"__type": "FrontFailed", "Message": repr(error)}
             data = json.dumps(answer).encode()
             self.send_response(status)
@@ -53,7 +53,7 @@ def serve(service) -> Iterator[str]:
 
 @contextmanager
 def serving(server: HTTPServer) -> Iterator[str]:
-    """Start a server on this machine in its own thread.
+    """Run a server in a thread of its own.
 
     Yields:
         Its URL.
@@ -70,7 +70,7 @@ def answer_call(service, headers, body: bytes) -> dict:
     """Return the answer to a call.
 
     Raises:
-        InvalidRequest: For a call that is not known here.
+        InvalidRequest: For an unknown call.
     """
     prefix, _, name = headers.get("X-Amz-Target", "").partition(".")
     model = service_model("athena")
@@ -83,7 +83,7 @@ def answer_call(service, headers, body: bytes) -> dict:
     try:
         answer = getattr(service, name)(**request)
     except TypeError as error:
-        # The methods take what dbt-athena gives.
+        # The methods accept only the arguments that dbt-athena passes.
         raise InvalidRequest(f"The tests' front of Athena: {error}") from error
     hold_to(operation.output_shape, answer, f"the answer to {name}")
     return answer

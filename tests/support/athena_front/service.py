@@ -1,4 +1,4 @@
-"""Athena's calls, as far as dbt-athena makes them."""
+"""The calls of Athena's API that dbt-athena makes."""
 
 import traceback
 import uuid
@@ -13,7 +13,7 @@ from tests.support.athena_front.errors import InvalidRequest, QueryFailed
 
 WORK_GROUPS = {"primary": "Athena engine version 3", "spark": "PySpark engine version 3"}
 
-# How long an answer waits for a query to end, so that nobody need ask twice.
+# How many seconds a call waits for a query to end, so that clients rarely poll again.
 PATIENCE = 20
 
 PAGE = 1000
@@ -21,7 +21,7 @@ PAGE = 1000
 
 @dataclass
 class Query:
-    """A query execution: what was asked for, and what becomes of it."""
+    """A query execution: the request and its future result."""
 
     request: dict
     result: Future
@@ -29,20 +29,20 @@ class Query:
 
 @dataclass
 class Calculation:
-    """A calculation execution: the session it is in, and what becomes of it."""
+    """A calculation execution: its session and its future result."""
 
     session: str
     result: Future
 
 
 class Service:
-    """One method for each call, by its name; what it takes and gives is boto3's."""
+    """One method per call, named like it. Arguments and results are those of boto3."""
 
     def __init__(self, trino: Callable, spark: SparkProcess, glue, s3) -> None:
         """
         Args:
-            trino: A function: a statement and a database give an executed cursor.
-            spark: It runs the code blocks.
+            trino: A function that runs a statement in a database and returns the cursor.
+            spark: Runs the code blocks.
             glue: Glue's client.
             s3: S3's client.
         """
@@ -171,7 +171,7 @@ class Service:
             urls[name] = f"s3://{self.spark.bucket}/{key}"
         if failure is None:
             return answer | {"Status": {"State": "COMPLETED"}, "Result": urls}
-        # What Athena says here is not known; all of it is in the file.
+        # Athena's format is not known. The file has the full traceback.
         reason = failure.strip().splitlines()[-1]
         return answer | {"Status": {"State": "FAILED", "StateChangeReason": reason}, "Result": urls}
 

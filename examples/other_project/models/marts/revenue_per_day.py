@@ -1,4 +1,4 @@
-"""What was paid on each day."""
+"""The revenue of each day."""
 
 from pyspark.sql import functions as F
 
@@ -8,7 +8,7 @@ def model(dbt, spark):
 
 
 def per_day(payments):
-    """One row per day on which something was paid."""
+    """Return one row per day with payments."""
     days = payments.where("paid_on is not null").groupBy("paid_on")
     revenue = days.agg(F.sum("amount").cast("decimal(18,2)").alias("revenue"))
     return revenue.select("paid_on", "revenue")

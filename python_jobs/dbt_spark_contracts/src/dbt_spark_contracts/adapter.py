@@ -53,15 +53,15 @@ class SparkAdapter(
 ):
     """The adapter `spark`, which runs Python models in the dbt process.
 
-    dbt finds the module of an adapter by the name of its class, so that has to be this one.
+    dbt finds an adapter's module by the name of its class, so the class must have this name.
     """
 
     ConnectionManager = SessionConnectionManager
     connections: SessionConnectionManager
     Relation = ContractRelation
     Column = ContractColumn
-    # The materializations refuse nulls, and rows that break a check: to take one away breaks a
-    # promise. Of the others nothing reaches a table.
+    # The materializations enforce these two, so removing one breaks a promise. The others have no
+    # effect on a table.
     CONSTRAINT_SUPPORT: ClassVar = {
         ConstraintType.not_null: ConstraintSupport.ENFORCED,
         ConstraintType.check: ConstraintSupport.ENFORCED,
@@ -97,10 +97,10 @@ class SparkAdapter(
         return {**super().python_submission_helpers, "session": helper}
 
     def _open(self) -> None:
-        """Open this thread's connection, which dbt leaves to its first statement."""
+        """Open this thread's connection. dbt would open it with the first statement."""
         _ = self.connections.get_thread_connection().handle
 
-    # What dbt asks of the warehouse. dbt-spark has a statement for it, and one more for each table.
+    # dbt's questions about the warehouse. dbt-spark runs a statement for each, and one per table.
 
     def list_schemas(self, database):
         return tables.list_schemas(session.get())
@@ -173,11 +173,12 @@ class SparkAdapter(
         return catalog, exceptions
 
     def pre_model_hook(self, config):
-        """Called by dbt before each model, seed and snapshot: refuse what no step would check.
+        """Refuse a model, seed or snapshot that no step would check. dbt calls this before each.
 
-        `config` is what a macro has of that name.
+        Args:
+            config: The object that macros know by this name.
         """
-        # What a Python model or a seed does before its first statement can be cancelled too.
+        # A Python model or a seed can then be cancelled before its first statement, too.
         self._open()
         manifest = self.get_macro_resolver()
         macro = find_materialization(manifest, self.config.project_name, config.model)
@@ -185,22 +186,23 @@ class SparkAdapter(
         materializations.check(config.model, macro, manifest.macros, is_audited)
         return super().pre_model_hook(config)
 
-    # A staged model: what macros/materializations and macros/contract ask.
+    # Staged models: the methods for macros/materializations and macros/contract.
 
     @available
     def require_query(self, sql: str) -> None:
-        """Raises DbtRuntimeError, in Spark's words, if `sql` is anything but one query.
+        """Check that a text is one query. Spark would run any other statement before all checks.
 
-        What is no query (an `insert`, a `drop`) Spark would run at once, before any check.
+        Raises:
+            DbtRuntimeError: If it is not. The message is Spark's.
         """
         with explained():
             spark_plan.require_query(session.get(), sql.strip().removesuffix(";"))
 
     @available
     def stage_query(self, view) -> None:
-        """Let the temporary view `view` stand for the rows of this thread's last query.
+        """Create a temporary view of this thread's last query.
 
-        The view keeps the analyzed plan. One made by SQL keeps the text, and Spark analyzes that
+        The view keeps the analyzed plan. A view created by SQL keeps the text, which Spark analyzes
         again for each use.
         """
         with explained():
@@ -208,31 +210,35 @@ class SparkAdapter(
 
     @available
     def run_python(self, model: dict, code: str) -> None:
-        """Run the compiled code of a Python model, called from any macro.
+        """Run the compiled code of a Python model.
 
-        dbt lets a `statement` do that in a materialization's own body only.
+        dbt's `statement` does this too, but only in the body of a materialization.
         """
         self.submit_python_job(model, code)
 
     @available
     def checkpoint(self, view) -> None:
-        """Compute the staged view once, into a reliable checkpoint, which takes its name."""
+        """Compute the staged view once, and replace it by a reliable checkpoint."""
         tell.change(f"checkpoint {view}")
-        self.invocation.run.checkpoints.use()
+        self.invocation.run.ownership.checkpoints.use()
         with explained():
             self.invocation.rows_of(str(view)).checkpoint().createOrReplaceTempView(str(view))
         self.invocation.staged.pop(str(view))
 
     @available
     def create_view(self, relation, sql: str) -> None:
-        """Create a view. Raises DbtRuntimeError, in one line, if the catalog can have none."""
+        """Create a view.
+
+        Raises:
+            DbtRuntimeError: If the catalog does not support views. The message is one line.
+        """
         tell.change(f"{relation}: create the view\n{sql}")
         with explained():
             session.get().sql(sql)
 
     @available
     def drop_stage(self, view) -> None:
-        """Drop a staged view, if it is there."""
+        """Drop a staged view, if it exists."""
         for by_view in (self.invocation.staged, self.invocation.notes):
             by_view.pop(str(view), None)
         if affected := self.invocation.affected.pop(str(view), None):
@@ -241,18 +247,18 @@ class SparkAdapter(
 
     @available
     def keep_note(self, view) -> None:
-        """Let the table, which is written, carry the note that the staged model has handed over."""
+        """Store the note of the staged model in its table, which has just been written."""
         if str(view) in self.invocation.notes:
             with explained():
                 self.invocation.notes[str(view)].write()
 
     @available.parse_list
     def get_schema(self, relation) -> list[dict]:
-        """The columns of a table or staged view, in order: see `spark_plan.columns`."""
+        """Return the columns of a table or staged view, in order: see `spark_plan.columns`."""
         with explained():
             return spark_plan.columns(session.get().table(str(relation)))
 
-    # What a strategy of `incremental` writes: what macros/materializations/strategies.sql asks.
+    # Incremental strategies: the methods for macros/materializations/strategies.sql.
 
     @available
     def overwrite_partitions(self, relation, view) -> None:
@@ -310,7 +316,7 @@ class SparkAdapter(
 
     @available
     def settle(self, view) -> None:
-        """Compute a staged view once, if its rows may differ the next time (uuid(), rand(), …).
+        """Compute a non-deterministic staged view once (uuid(), rand(), …).
 
         A merge reads its source twice, and Spark refuses a non-deterministic one.
         """
@@ -321,7 +327,7 @@ class SparkAdapter(
 
     @available
     def skips_batches(self, relation, begin, batch: dict) -> bool:
-        """Has the table never been written, and is this not the first of all batches?"""
+        """Return whether the table was never written and this is not the first batch."""
         is_first = batches.instant(batch["event_time_start"]) <= batches.instant(begin)
         with explained():
             table = str(relation)
@@ -329,7 +335,11 @@ class SparkAdapter(
 
     @available
     def require_lines(self, model: dict) -> None:
-        """Raises CompilationError, in one line, if a seed's file has none: dbt would stop there."""
+        """Check that a seed's file is not empty. dbt would fail with a traceback.
+
+        Raises:
+            CompilationError: If it is. The message is one line.
+        """
         path = Path(model["root_path"], model["original_file_path"])
         with path.open(encoding="utf-8-sig", errors="replace") as lines:
             if not any(line.strip() for line in lines):
@@ -340,6 +350,6 @@ class SparkAdapter(
 
     @available.parse_none
     def stage_seed(self, view, rows, types: dict[str, str]) -> None:
-        """Let the temporary view `view` stand for a seed's rows, as columns of `types`."""
+        """Create a temporary view of a seed's rows, with columns of these types."""
         with explained():
             tables.stage_seed(session.get(), str(view), rows, types)

@@ -16,6 +16,7 @@ from dbt_spark_contracts.compat import dbt_adapters
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.publish.ownership import Ownership
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from dbt_spark_contracts.lineage.project import Project
     from dbt_spark_contracts.snapshot_notes import Notes
 
-# The attribute of dbt's credentials that holds it.
+# The attribute of dbt's credentials that holds the invocation.
 _ATTRIBUTE = "dbt_spark_contracts_invocation"
 
 
@@ -40,18 +41,18 @@ class Invocation:
     """One dbt command.
 
     Attributes:
-        run: What it does to tables.
-        column_lineage: Where the columns of its models come from.
-        staged: The rows of staged views, by name.
-        project: What its graph tells of tables, once a model has asked.
-        prepared: What was promised of the tables that it has prepared.
-        made: What the rows of staged views are made of, until their tables remember it.
-        notes: What the Python models of staged views ask of notes, until their tables have them.
-        affected: What the Python models of staged views ask of `dbt.affected`.
-        new_rows: What the models of these tables read of their parents.
-        with_known_columns: The nodes whose marks were found to be on columns that are there.
-        told: What an operation tells of tables, a row each, for the command line.
-        left_at: Of those whose promise was found to be kept, the snapshot that the model left.
+        run: Locks, writes and publishes the tables.
+        column_lineage: The origins of the columns of its models.
+        staged: The DataFrames of staged views, by name.
+        project: The nodes of dbt's graph, by table. It is created when a model needs it.
+        prepared: The promise of each table that it has prepared.
+        made: The origins of the rows of staged views, until they are stored in their tables.
+        notes: The notes of Python models, by staged view, until they are stored in their tables.
+        affected: The calls of `dbt.affected`, by staged view.
+        new_rows: What each model reads of its parents, by table.
+        with_known_columns: The nodes whose marks were checked to be on existing columns.
+        told: The result of an operation for the command line, one row per table.
+        left_at: The snapshot of each table whose contract was checked after the model wrote it.
     """
 
     run: "Run"
@@ -68,7 +69,7 @@ class Invocation:
     left_at: "dict[str, int | None]" = field(default_factory=dict)
 
     def rows_of(self, view: str) -> "DataFrame":
-        """The rows of a staged view: one DataFrame for all checks, which read its plan once."""
+        """Return the DataFrame of a staged view. All checks share it, so its plan is read once."""
         if view not in self.staged:
             self.staged[view] = session.get().table(view)
         return self.staged[view]
@@ -77,32 +78,33 @@ class Invocation:
     def begin(
         cls, credentials: Any, target: Path, project: str, retried: dict | None = None
     ) -> "Invocation":
-        """A new one, which the credentials of the command's profile carry from now on.
+        """Create the invocation of a command, and attach it to the profile's credentials.
 
         Args:
             credentials: The credentials.
             target: dbt's target folder.
             project: The project's name.
-            retried: The run that a `dbt retry` takes up.
+            retried: The run that a `dbt retry` continues, from dbt_core.retried_run.
         """
         run = Run(
             lambda: dbt_adapters.call_macro("contracts__operations_schema"),
             retried,
-            Checkpoints(credentials.server_side_parameters.get(CHECKPOINT_DIR)),
+            Ownership(Checkpoints(credentials.server_side_parameters.get(CHECKPOINT_DIR))),
         )
         invocation = cls(run, ColumnLineage(target, project))
         setattr(credentials, _ATTRIBUTE, invocation)
         return invocation
 
     def __deepcopy__(self, memo: dict) -> "Invocation":
-        """The same: dbt copies its config, credentials and all, for a unit test."""
+        """Return the same object. dbt copies its config and the credentials for a unit test."""
         return self
 
     @classmethod
     def of(cls, config: Any) -> "Invocation":
-        """That of the command with this config of dbt's.
+        """Return the invocation that is attached to a config of dbt.
 
-        A program may make an adapter without a command, as dbt's own tests do: then a new one.
+        A program may create an adapter without a command, as dbt's own tests do. Then the
+        invocation is created here.
         """
         known = getattr(config.credentials, _ATTRIBUTE, None)
         target = Path(config.project_root, config.target_path)
@@ -110,23 +112,23 @@ class Invocation:
 
     @classmethod
     def last(cls) -> "Invocation | None":
-        """That of the dbt command that ran last in this process; None if there was none."""
+        """Return the invocation of the last dbt command in this process, or None."""
         return getattr(dbt_adapters.last_credentials(), _ATTRIBUTE, None)
 
     def complete(self, settle: "Callable[[Invocation], None]") -> None:
-        """The command ends, however it does. Raises nothing: what went wrong is said.
+        """Clean up when the command ends, also after a failure. Never raises: errors are printed.
 
-        Nothing is left of it: its checkpoints go, and Spark goes back to main.
+        Checkpoints are deleted, and Spark's session reads and writes main again.
 
         Args:
-            settle: Called while the lease of the run is still its own.
+            settle: Called while the run still has the lease.
         """
         self.run.complete(lambda: settle(self))
         lines = self.run.last_lines
         try:
             if session.is_running():
                 session.use_branch(None)
-                self.run.checkpoints.delete()
+                self.run.ownership.checkpoints.delete()
         except Exception as error:
             lines.append(f"Not all was cleared up, the next run will: {explain(error)}")
         for line in lines:

@@ -1,4 +1,4 @@
-"""What dbt calls: once for each command, after profile and project are read, before it parses."""
+"""The plugin that dbt calls for each command, after it has read profile and project."""
 
 import sys
 from functools import partial
@@ -17,19 +17,22 @@ from dbt_spark_contracts.lineage import wrong_marks
 if TYPE_CHECKING:
     from dbt_spark_contracts.invocation import Invocation
 
-# The commands that need Spark for certain. Others (compile, debug) get it when they ask.
+# The commands that always need Spark. For others (compile, debug), it starts at the first query.
 SPARK_COMMANDS = {
     *("build", "run", "test", "seed", "snapshot", "clone", "retry", "show", "run-operation"),
     *("freshness", "generate"),
 }
-# Of those, the ones that stage models, whose plans are read.
+# The commands that stage models. The guard reads the plans of these.
 STAGING_COMMANDS = {"build", "run", "snapshot", "retry"}
 
 
 def refuse_wrong_marks(manifest: Any) -> None:
-    """Raises CompilationError, with a line for each mark that marks nothing, by the manifest alone.
+    """Check by the manifest alone that each mark is on a column that exists.
 
-    For an engine that shows no plan. On Spark they are told with the marks of a model's columns.
+    This is for an engine without readable plans. On Spark, the check is part of that of a model.
+
+    Raises:
+        CompilationError: With one line for each wrong mark.
     """
     found = [*manifest.nodes.values(), *manifest.sources.values()]
     nodes = [node.to_dict(omit_none=False) for node in found]
@@ -39,17 +42,22 @@ def refuse_wrong_marks(manifest: Any) -> None:
 
 
 class SparkContractsPlugin(dbtPlugin):
-    """Sets dbt up for Python models on Spark under contracts."""
+    """Sets dbt up for Python models on Spark, and for contracts.
 
-    # None where the profile is none of ours.
+    Attributes:
+        invocation: The state of the command. None for a profile that is not for Spark in process.
+        is_on_athena: Whether the profile is for Athena.
+    """
+
     invocation: "Invocation | None" = None
     is_on_athena = False
 
     def initialize(self) -> None:
         """Prepare this command.
 
-        Raises DbtRuntimeError, in one line, if dbt-core is not of a known version or the profile
-        cannot be used.
+        Raises:
+            DbtRuntimeError: If the version of dbt-core is not known, or the profile cannot be used.
+                The message is one line.
         """
         patches.undo()  # a program may run commands of several projects
         if getattr(get_flags(), "WHICH", None) == "retry":
@@ -60,7 +68,16 @@ class SparkContractsPlugin(dbtPlugin):
             self.set_up(dbt_core.current_credentials(), project)
 
     def set_up(self, credentials: Any, project: Any, retried: dict | None = None) -> None:
-        """Prepare for a profile's `credentials` and a project; `retried`: see `retried_run`."""
+        """Prepare dbt for a profile and a project.
+
+        Args:
+            credentials: The profile's credentials.
+            project: dbt's project.
+            retried: The run that a `dbt retry` continues, from dbt_core.retried_run.
+
+        Raises:
+            DbtRuntimeError: As in `initialize`.
+        """
         adapter_type = getattr(credentials, "type", "")
         in_process = adapter_type == "spark" and credentials.method == "session"
         if adapter_type not in ("spark", "athena"):
@@ -104,7 +121,8 @@ class SparkContractsPlugin(dbtPlugin):
         )
         session.configure(credentials.server_side_parameters)
         if flags.WHICH in SPARK_COMMANDS:
-            session.start(reads_plans=flags.WHICH in STAGING_COMMANDS)  # beside all that follows
+            # Java starts in parallel with everything that follows.
+            session.start(reads_plans=flags.WHICH in STAGING_COMMANDS)
             dbt_core.keep_results_when_a_last_hook_is_refused()
         from dbt_spark_contracts.adapter import SparkAdapter
         from dbt_spark_contracts.invocation import Invocation

@@ -172,10 +172,13 @@ def _on_event(name: str, call) -> None:
 
 @contextmanager
 def painted_on_terminal(paint: Callable[[str], str]) -> Iterator[None]:
-    """Meanwhile the terminal shows each line as `paint` gives it, if dbt uses colours there.
+    """Color the lines that are logged in this context, on the terminal only.
 
-    The log file and the callbacks of a program have the line as it is. dbt has no event whose text
-    differs between them: its own lines keep their colours in all.
+    The log file and the callbacks of a program get the plain line. dbt has no event whose text
+    differs between them: its own lines keep their colors everywhere.
+
+    Args:
+        paint: Returns a line with colors. It is not called if dbt uses no colors.
     """
     shown = [
         logger
@@ -327,7 +330,7 @@ _unwritten_are_allowed = False
 
 @contextmanager
 def unwritten_contracts_allowed() -> Iterator[None]:
-    """Let dbt parse, for the time being, an enforced contract that names no column yet.
+    """Let dbt parse an enforced contract without columns, in this context.
 
     dbt-core refuses it when it parses (ModelPatchParser._validate_constraint_prerequisites).
     """
@@ -392,17 +395,18 @@ PLACES = ("fqn", "path", "file", "tag", "group", "package", "config", "access", 
 
 
 def selected(manifest, root, word: str) -> set[str]:
-    """The unique ids of what a word of dbt's node selection names, as `--select` has it.
-
-    Of models, seeds, snapshots and sources: what a table is made of.
+    """Return the models, seeds, snapshots and sources that a selector names.
 
     Args:
-        manifest: dbt's.
+        manifest: dbt's manifest.
         root: The project's folder.
-        word: The word: one method, without graph operators.
+        word: The selector, as for `--select`: one method, without graph operators.
+
+    Returns:
+        Their unique ids.
 
     Raises:
-        DbtRuntimeError: In one line, if it is another word.
+        DbtRuntimeError: If it is not such a selector. The message is one line.
     """
     # Not at the top: few projects need it.
     from dbt.graph.selector_methods import MethodManager
@@ -423,12 +427,12 @@ def selected(manifest, root, word: str) -> set[str]:
 
 
 def stock_materialization(manifest, name: str, context: dict):
-    """dbt-spark's own materialization of this name, or dbt's, to be called in a node's context.
+    """Return dbt-spark's own materialization of this name, or else dbt's.
 
     Args:
-        manifest: dbt's.
+        manifest: dbt's manifest.
         name: The name.
-        context: What its code finds by name.
+        context: The context of the node in which it is called.
     """
     from dbt.clients.jinja import MacroGenerator
 

@@ -185,7 +185,7 @@ class ContractMethods(metaclass=AdapterMeta):
         branch = session.branch()
         with explained():
             names = table.prepare(session.get(), drift, branch)
-            self.invocation.run.unpublished.show(session.get(), made.table, branch)
+            self.invocation.run.ownership.unpublished.show(session.get(), made.table, branch)
         self.invocation.prepared[plain(made.table)] = made
         return names
 
@@ -287,10 +287,10 @@ class ContractMethods(metaclass=AdapterMeta):
     def settle_changes(invocation: "Invocation") -> None:
         """Hold back unpublished columns at the end of the command: see `Unpublished.settle`."""
         try:
-            if invocation.run.unpublished or invocation.prepared:
+            if invocation.run.ownership.unpublished or invocation.prepared:
                 with explained():
                     _put_back(invocation)
-                    invocation.run.unpublished.settle(session.get())
+                    invocation.run.ownership.unpublished.settle(session.get())
         except DbtRuntimeError as error:
             line = f"Columns of a branch may be seen, empty, until it is dropped: {error.msg}"
             fire_event(Note(msg=line), EventLevel.WARN)

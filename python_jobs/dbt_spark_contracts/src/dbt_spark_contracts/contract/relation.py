@@ -45,7 +45,7 @@ class ContractRelation(SparkRelation):
         # dbt passes a limit only for relations that are read.
         if "limit" in kwargs:
             # For a source, `quoting` is not the command's config and lacks its profile.
-            unpublished = get_adapter_by_type("spark").invocation.run.unpublished
+            unpublished = get_adapter_by_type("spark").invocation.run.ownership.unpublished
             if view := unpublished.views.get(plain(relation.render())):
                 return relation.replace(view=view)
         return relation

@@ -3,7 +3,6 @@
 import ast
 import hashlib
 import json
-import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -11,14 +10,20 @@ from typing import TYPE_CHECKING, Any
 from dbt_spark_contracts.compat import pyspark
 from dbt_spark_contracts.increments.history import Unknown
 from dbt_spark_contracts.lineage.relations import relations_of
+from dbt_spark_contracts.plan.tree import names
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from dbt_spark_contracts.lineage.watch import Collected
 
-# Modules of Python whose answers differ from run to run.
-_VARY = {"datetime", "random", "secrets", "time", "uuid"}
+# Modules of Python whose answers depend on their arguments only. Others may ask the clock, the
+# environment or a file.
+_PURE = names("""
+    __future__ abc base64 bisect collections colorsys copy dataclasses decimal difflib enum
+    fractions functools hashlib heapq html itertools json keyword math numbers operator re
+    string textwrap types typing unicodedata
+""")
 
 # Leaves of a plan without rows of a table, which the code itself says.
 _IN_THE_CODE = ("LocalRelation", "OneRowRelation", "Range")
@@ -28,7 +33,8 @@ def checksum(model: dict, values: dict[str, Any]) -> str:
     """Return a checksum of a model's code, its contract, and these values of its config."""
     packages = {name: version(name) for name in ("dbt-spark-contracts", "pyspark")}
     contract = (model.get("contract") or {}).get("checksum")
-    told = [model["raw_code"], contract, model["config"].get("unique_key"), values, packages]
+    unique_key, constraints = model["config"].get("unique_key"), model.get("constraints")
+    told = [model["raw_code"], contract, unique_key, constraints, values, packages]
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -47,7 +53,7 @@ def require_known(
         Unknown: If something else may decide, too.
     """
     for root in sorted({name.partition(".")[0] for name in _imported(source)}):
-        if root != "pyspark" and (root in _VARY or root not in sys.stdlib_module_names):
+        if root != "pyspark" and root not in _PURE:
             raise Unknown(f"the model imports {root}, which may change unseen")
     if collected.frames or collected.others:
         raise Unknown("the model uses values that it has collected, or read elsewhere")

@@ -29,6 +29,9 @@ _GROUPED = names("""
     string tinyint smallint int bigint date timestamp timestamp_ntz boolean binary
 """)
 
+# Spark's JSON has milliseconds, unless it is told otherwise.
+_TIMES = dict.fromkeys(("timestampFormat", "timestampNTZFormat"), "yyyy-MM-dd'T'HH:mm:ss.SSSSSS")
+
 
 class Difference:
     """The difference of two snapshots of a table."""
@@ -119,4 +122,6 @@ def _comparable(name: str, kind: str) -> "Column":
     column = F.col(quoted(name))
     if kind in _GROUPED or kind.startswith("decimal"):
         return column
-    return column.cast("string") if kind in ("double", "float") else F.to_json(F.struct(column))
+    if kind in ("double", "float"):
+        return column.cast("string")
+    return F.to_json(F.struct(column), _TIMES)

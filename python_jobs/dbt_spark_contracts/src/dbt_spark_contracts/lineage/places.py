@@ -1,27 +1,27 @@
-"""Where a marked column may be: `stays_in` in its meta, in words of dbt's node selection."""
+"""The places where a marked column may be: `stays_in` in its meta, as dbt selectors."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
 STAYS_IN = "stays_in"
-# `silver_only: true` is `stays_in: schema`: the models of the schema of the column's own table.
+# `silver_only: true` means `stays_in: schema`: all models in the schema of the column's table.
 SILVER_ONLY = "silver_only"
 SCHEMA = "schema"
 
-# In a column: the unique ids of the nodes that may hold its values.
+# The key of a column in the graph: the unique ids of the nodes that may hold its values.
 PLACE = "place"
 Place = frozenset[str]
 
-# What may hold values. A test's stored failures are in a schema of their own.
+# The resource types that hold values. Stored failures of tests are in a separate schema.
 HOLDERS = ("model", "seed", "snapshot", "source")
 
 
 class Places:
-    """Where the marked columns of a project may be. Made once for a command.
+    """Finds the places of the marked columns of a project. Created once per command.
 
     Args:
         nodes: dbt's nodes and sources, by unique id.
-        select: The unique ids of the nodes that a word of dbt's node selection names.
+        select: Returns the unique ids of the nodes that a selector names.
     """
 
     def __init__(self, nodes: Mapping[str, dict], select: Callable[[str], Iterable[str]]) -> None:
@@ -30,9 +30,9 @@ class Places:
         self._of_schema = cache(self._find_schema)
 
     def of(self, node: dict, column: dict) -> Place:
-        """The nodes in which a marked column of a node may be; its own is one of them.
+        """Return the nodes that may hold a marked column of a node, including that node.
 
-        A column that names no place may be in the schema of its table.
+        A column without `stays_in` may be in the schema of its table.
         """
         found = Place({node["unique_id"]})
         for word in words(column) or [SCHEMA]:
@@ -48,12 +48,12 @@ class Places:
 
 
 def schema(node: dict) -> tuple:
-    """The database and the schema of a node's table."""
+    """Return the database and the schema of a node's table."""
     return node.get("database"), node["schema"]
 
 
 def words(column: dict) -> list[str]:
-    """The words of a column's `stays_in`; none, if it has none."""
+    """Return the selectors in a column's `stays_in`. Empty if it has none."""
     told = column["meta"].get(STAYS_IN)
     if isinstance(told, str):
         return [told]
@@ -61,19 +61,19 @@ def words(column: dict) -> list[str]:
 
 
 def said(column: dict) -> str:
-    """How a column is marked to stay, as its yml says it; none, if that does not."""
+    """Return a column's `stays_in` or `silver_only` as in its yml. Empty if it has neither."""
     if named := words(column):
         return f"{STAYS_IN}: {', '.join(named)}"
     return SILVER_ONLY if column["meta"].get(SILVER_ONLY) is True else ""
 
 
 def told(node: dict, column: str) -> str:
-    """The same of a node's column and its fields; of a mark that no yml says, its name."""
+    """Return the same for a node's column and its fields. For an inherited mark, its name."""
     return next(filter(None, map(said, with_fields(node, column))), STAYS_IN)
 
 
 def place_of(node: dict, column: str) -> Place | None:
-    """The nodes in which a column of a project's node may be, and its fields; None if in any."""
+    """Return the nodes that may hold a node's column and its fields. None if all may."""
     found: Place | None = None
     for each in with_fields(node, column):
         if PLACE in each:
@@ -82,7 +82,7 @@ def place_of(node: dict, column: str) -> Place | None:
 
 
 def with_fields(node: dict, column: str) -> Iterator[dict]:
-    """A node's column and the fields of it that its yml names."""
+    """Yield a node's column, and those of its fields that its yml names."""
     wanted = column.lower()
     for each in node["columns"].values():
         name = each["name"].lower()

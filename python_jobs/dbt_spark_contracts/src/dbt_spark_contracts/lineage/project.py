@@ -13,7 +13,7 @@ from dbt_spark_contracts.lineage.places import (
     with_fields,
 )
 
-# How dbt calls what an ephemeral model becomes in the query of another.
+# The prefix of the CTE that an ephemeral model becomes in the query of another model.
 EPHEMERAL = "__dbt__cte__"
 
 PII = "pii"
@@ -95,7 +95,7 @@ class Project:
         return name if name.count(".") > 1 else f"{self.catalog}.{name}"
 
     def _add_places(self, places: Places) -> None:
-        """Let each marked column say in which nodes it may be."""
+        """Add to each marked column the nodes that may hold it."""
         for unique_id, node in self.nodes.items():
             if any(map(marked, node["columns"].values())):
                 columns = {
@@ -116,7 +116,7 @@ class Project:
 
 
 def marked(column: dict) -> set[str]:
-    """The marks that a column's yml says."""
+    """Return the marks of a column in its yml."""
     meta = column["meta"]
     found = {PII} if meta.get(PII) is True else set()
     if meta.get(SILVER_ONLY) is True or meta.get(STAYS_IN) not in (None, False):
@@ -125,7 +125,7 @@ def marked(column: dict) -> set[str]:
 
 
 def meta_of_marks(column: dict) -> dict[str, object]:
-    """The marks that a column's yml says, as its meta has them."""
+    """Return the marks of a column as in its meta."""
     meta = column["meta"]
     names = [PII if meta.get(PII) is True else ""]
     if STAYS_IN in marked(column):
@@ -134,7 +134,7 @@ def meta_of_marks(column: dict) -> dict[str, object]:
 
 
 def marks_of(node: dict, column: str) -> set[str]:
-    """The marks of a node's column, which are those of its fields too."""
+    """Return the marks of a node's column and of its fields."""
     return {mark for each in with_fields(node, column) for mark in marked(each)}
 
 
@@ -150,13 +150,13 @@ def with_marks(
     places: Mapping[str, Place],
     made_of: Mapping[str, Iterable[str]] = MappingProxyType({}),
 ) -> dict:
-    """The node with marks by column, besides those that it has.
+    """Return the node with additional marks.
 
     Args:
         node: The node.
         marks: The marks, by column.
-        places: Where these columns may be: nowhere else, whatever the node's own say.
-        made_of: The columns that they have the marks of.
+        places: The nodes that may hold these columns, in addition to the limits of the node itself.
+        made_of: The columns from which they inherit the marks.
     """
     columns = {column["name"].lower(): column for column in node["columns"].values()}
     for name, more in marks.items():

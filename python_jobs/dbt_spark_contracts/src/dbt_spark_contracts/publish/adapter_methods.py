@@ -24,7 +24,8 @@ from dbt_spark_contracts.publish import (
 )
 from dbt_spark_contracts.publish.command import WRITES, Command
 from dbt_spark_contracts.publish.hooks import calls_any
-from dbt_spark_contracts.publish.run import MATERIALIZED, Run
+from dbt_spark_contracts.publish.ownership import MATERIALIZED
+from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
 
@@ -96,7 +97,7 @@ class PublishMethods(metaclass=AdapterMeta):
 
     def _checked_run(self) -> Run:
         """Return the run, set up to check contracts again before it publishes."""
-        self.invocation.run.check_contracts = self.check_before_publish
+        self.invocation.run.publishing.check_contracts = self.check_before_publish
         return self.invocation.run
 
     @available
@@ -162,8 +163,8 @@ class PublishMethods(metaclass=AdapterMeta):
 
     def _audits(self) -> bool:
         """Return whether this command should write to branches."""
-        if self.invocation.run.command:
-            return self.invocation.run.command.audits
+        if command := self.invocation.run.ownership.command:
+            return command.audits
         if self.get_macro_resolver() is None or not self._has_hooks(self._graph()):
             return False
         return _command(dbt_adapters.call_macro("contracts__command")).audits
@@ -201,7 +202,7 @@ class PublishMethods(metaclass=AdapterMeta):
     @available
     def lock_tables(self, command: dict, graph: dict, kind: str) -> None:
         """Take the lease until the command ends, for an operation called `kind`."""
-        self.invocation.run.lock(_command(command), graph["nodes"], kind)
+        self.invocation.run.ownership.lock(_command(command), graph["nodes"], kind)
 
     @available
     def publish(self, command: dict, graph: dict, branch: str, dry_run: bool) -> None:
@@ -212,8 +213,8 @@ class PublishMethods(metaclass=AdapterMeta):
     @available
     def roll_back(self, command: dict, graph: dict, to: object, dry_run: bool) -> None:
         """See `operations.roll_back`."""
-        run, nodes = self.invocation.run, graph["nodes"]
-        self._tell(operations.roll_back(run, _command(command), nodes, to, dry_run))
+        publishing, nodes = self.invocation.run.publishing, graph["nodes"]
+        self._tell(operations.roll_back(publishing, _command(command), nodes, to, dry_run))
 
     @available
     def maintain(
@@ -228,29 +229,29 @@ class PublishMethods(metaclass=AdapterMeta):
         """See `maintenance.job.maintain`."""
         from dbt_spark_contracts.publish.maintenance import job, wanted  # no other command needs it
 
-        run, nodes = self.invocation.run, graph["nodes"]
+        owner, nodes = self.invocation.run.ownership, graph["nodes"]
         asked = wanted.Wanted(keep_days, only, dry_run, budget)
-        self._tell(job.maintain(run, _command(command), nodes, asked))
+        self._tell(job.maintain(owner, _command(command), nodes, asked))
 
     @available
     def history(self, command: dict, graph: dict, limit: int) -> None:
         """See `operations.history`."""
-        run, nodes = self.invocation.run, graph["nodes"]
-        self._tell(operations.history(run, _command(command), nodes, limit))
+        owner, nodes = self.invocation.run.ownership, graph["nodes"]
+        self._tell(operations.history(owner, _command(command), nodes, limit))
 
     @available
     def recorded_runs(self, command: dict, graph: dict, limit: int) -> None:
         """See `operations.recorded`."""
-        run, nodes = self.invocation.run, graph["nodes"]
-        self._tell(operations.recorded(run, _command(command), nodes, limit))
+        owner, nodes = self.invocation.run.ownership, graph["nodes"]
+        self._tell(operations.recorded(owner, _command(command), nodes, limit))
 
     @available
     def erase(self, command: dict, graph: dict) -> None:
         """See `erase.operation.erase`."""
         from dbt_spark_contracts.publish.erase import asked, operation  # only here is it needed
 
-        told = operation.erase(self.invocation.run, _command(command), graph, asked.current())
-        self._tell(told)
+        owner = self.invocation.run.ownership
+        self._tell(operation.erase(owner, _command(command), graph, asked.current()))
 
     def _tell(self, rows: list[dict]) -> None:
         """Keep the result rows for the command line, which may have called the operation."""
@@ -259,4 +260,4 @@ class PublishMethods(metaclass=AdapterMeta):
     @available
     def unlock(self, command: dict, graph: dict) -> None:
         """See `operations.unlock`."""
-        operations.unlock(self.invocation.run, _command(command), graph["nodes"])
+        operations.unlock(self.invocation.run.ownership, _command(command), graph["nodes"])

@@ -1,6 +1,6 @@
 """Branches of Iceberg tables, and the tables that a run has written, with Iceberg's own API."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -322,8 +322,17 @@ def drop(session: "SparkSession", table: str, *names: str) -> None:
     there = {name: loaded.refs().get(name) for name in names} if loaded is not None else {}
     if not any(there.values()):
         return
-    change = loaded.manageSnapshots()
-    for name, ref in there.items():
+    without(loaded.manageSnapshots(), there)
+
+
+def without(change: Any, refs: Mapping[str, Any]) -> None:
+    """Remove branches and tags in one commit.
+
+    Args:
+        change: Iceberg's ManageSnapshots of a table or of a transaction.
+        refs: Iceberg's SnapshotRef by name, or None for a name that is not there.
+    """
+    for name, ref in refs.items():
         if ref is not None:
             change = change.removeBranch(name) if ref.isBranch() else change.removeTag(name)
     change.commit()

@@ -13,6 +13,8 @@ from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.publish import branches, log, record, tell
 from dbt_spark_contracts.publish.branches import MAIN, Move
 from dbt_spark_contracts.publish.command import Command, is_run_name
+from dbt_spark_contracts.publish.ownership import Ownership
+from dbt_spark_contracts.publish.publishing import Publishing
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.publish.sizes import rows_of_move
 from dbt_spark_contracts.spark import session
@@ -41,29 +43,34 @@ def publish(
     """
     if not is_run_name(branch):
         raise DbtRuntimeError(f"{branch!r} is not a branch of a run: a failed run says its branch.")
-    _open(run, command, nodes, "publish", dry_run)
+    owner, publishing = run.ownership, run.publishing
+    _open(owner, command, nodes, "publish", dry_run)
     with explained():
-        held = run.log.tables_of(branch) if run.has_log() else []
-        found = run.moves(branch, {*run.project_tables(), *held})
-        run.check_can_be_published(branch, found, held)
+        held = owner.log.tables_of(branch) if owner.has_log() else []
+        found = publishing.moves(branch, {*owner.project_tables(), *held})
+        publishing.check_can_be_published(branch, found, held)
         rows = [_row(move) for move in sorted(found, key=lambda move: move.table_name)]
         if dry_run:
-            run.check_contracts(nodes, [move.table_name for move in found], branch)
+            publishing.check_contracts(nodes, [move.table_name for move in found], branch)
             tell.line(f"{len(found)} tables would be published. Nothing was changed.")
         else:
-            run.publish(branch, found, run.log.facts(branch).get("ran", []))
+            run.publish(branch, found, owner.log.facts(branch).get("ran", []))
     return rows
 
 
 def roll_back(
-    run: Run, command: Command, nodes: dict[str, dict], to: object, dry_run: bool = False
+    publishing: Publishing,
+    command: Command,
+    nodes: dict[str, dict],
+    to: object,
+    dry_run: bool = False,
 ) -> list[dict]:
     """Set main of every table to the snapshot that was current at a time.
 
     All tables roll back, or none. Nothing is deleted.
 
     Args:
-        run: This command's run.
+        publishing: What publishes for this command.
         command: This command.
         nodes: dbt's nodes.
         to: The time, in UTC unless it names a zone, or the name of a published run.
@@ -77,18 +84,19 @@ def roll_back(
             expired.
     """
     then = None if is_run_name(to) else _micros(_time(to))
-    _open(run, command, nodes, "roll_back", dry_run)
+    owner = publishing.ownership
+    _open(owner, command, nodes, "roll_back", dry_run)
     spark, name = session.get(), command.run_name("roll_back")
     with explained():
         if then is None:
-            then = run.log.published_when(str(to)) if run.has_log() else None
+            then = owner.log.published_when(str(to)) if owner.has_log() else None
             if then is None:
                 raise DbtRuntimeError(
                     f"No run {to} was published: see `dbt-spark-contracts history`."
                 )
-        published = run.log.published_at(then) if run.has_log() else {}
+        published = owner.log.published_at(then) if owner.has_log() else {}
         found = []
-        for table, refs in branches.refs(spark, {*run.project_tables(), *published}).items():
+        for table, refs in branches.refs(spark, {*owner.project_tables(), *published}).items():
             main = refs.get(MAIN)
             if main is not None and published.get(table, main) != main:
                 found.append(Move(table, main, published[table]))
@@ -108,19 +116,19 @@ def roll_back(
         for move in found:
             # The branch proves that this command still owns the lease: see move_main.
             if not branches.add(spark, move.table_name, name, move.to_snapshot_id):
-                run.drop_branch(name, [each.table_name for each in found])
+                owner.drop_branch(name, [each.table_name for each in found])
                 _check_is_kept(move)
-        run.move(name, found, log.ROLLED_BACK)
+        publishing.move(name, found, log.ROLLED_BACK)
     preposition = "by" if is_run_name(to) else "on"
     tell.line(f"{len(found)} tables are as they were published {preposition} {to}.")
     return rows
 
 
-def history(run: Run, command: Command, nodes: dict[str, dict], limit: int) -> list[dict]:
+def history(owner: Ownership, command: Command, nodes: dict[str, dict], limit: int) -> list[dict]:
     """Print what was published, held back and rolled back, newest first.
 
     Args:
-        run: This command's run.
+        owner: What this command owns.
         command: This command.
         nodes: dbt's nodes.
         limit: The maximum number of rows.
@@ -132,12 +140,12 @@ def history(run: Run, command: Command, nodes: dict[str, dict], limit: int) -> l
         DbtRuntimeError: If `limit` is not a valid number.
     """
     _check_limit(limit)
-    run.look(command, nodes)
+    owner.look(command, nodes)
     with explained():
-        rows = run.log.history(limit) if run.has_log() else []
+        rows = owner.log.history(limit) if owner.has_log() else []
         by_run: dict[str, dict] = {}
         names = {row["run"] for row in rows}
-        for found in record.read(session.get(), run.record_tables, only=names) if rows else ():
+        for found in record.read(session.get(), owner.record_tables, only=names) if rows else ():
             by_run.setdefault(found["run"], found)  # a retry goes on with the name: its newest
     for row in rows:
         row.update(_recorded(by_run.get(row["run"])))
@@ -145,11 +153,11 @@ def history(run: Run, command: Command, nodes: dict[str, dict], limit: int) -> l
     return rows
 
 
-def recorded(run: Run, command: Command, nodes: dict[str, dict], limit: int) -> list[dict]:
+def recorded(owner: Ownership, command: Command, nodes: dict[str, dict], limit: int) -> list[dict]:
     """The newest runs on record, with their nodes: see `record.read`.
 
     Args:
-        run: This command's run.
+        owner: What this command owns.
         command: This command.
         nodes: dbt's nodes.
         limit: How many runs at most.
@@ -158,25 +166,25 @@ def recorded(run: Run, command: Command, nodes: dict[str, dict], limit: int) -> 
         DbtRuntimeError: `limit` is no number of runs.
     """
     _check_limit(limit)
-    run.look(command, nodes)
+    owner.look(command, nodes)
     with explained():
-        return record.read(session.get(), run.record_tables, limit)
+        return record.read(session.get(), owner.record_tables, limit)
 
 
-def unlock(run: Run, command: Command, nodes: dict[str, dict]) -> None:
+def unlock(owner: Ownership, command: Command, nodes: dict[str, dict]) -> None:
     """Take the lease from a dead build and recover what it left, as the next build would do.
 
     Waits until the build is certainly dead.
 
     Args:
-        run: This command's run.
+        owner: What this command owns.
         command: This command.
         nodes: dbt's nodes.
 
     Raises:
         DbtRuntimeError: If that build renews its lease.
     """
-    if not run.lock(command, nodes, "unlock", watch=True):
+    if not owner.lock(command, nodes, "unlock", watch=True):
         tell.line("No build has the lock.")
 
 
@@ -202,16 +210,18 @@ def _recorded(found: dict | None) -> dict:
     }
 
 
-def _open(run: Run, command: Command, nodes: dict[str, dict], kind: str, dry_run: bool) -> None:
+def _open(
+    owner: Ownership, command: Command, nodes: dict[str, dict], kind: str, dry_run: bool
+) -> None:
     """Take the lease, or only look in a dry run.
 
     Raises:
         DbtRuntimeError: If a build runs.
     """
     if dry_run:
-        run.look(command, nodes)
+        owner.look(command, nodes)
     else:
-        run.lock(command, nodes, kind)
+        owner.lock(command, nodes, kind)
 
 
 def _row(move: Move) -> dict:

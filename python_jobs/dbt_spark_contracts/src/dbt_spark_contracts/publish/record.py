@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.publish import commits
+from dbt_spark_contracts.publish import commits, limits
 from dbt_spark_contracts.publish.rows import append
 from dbt_spark_contracts.publish.written_rows import Written
 
@@ -121,23 +121,28 @@ class NodeRow:
     null_counts: dict[str, int] | None
 
 
-def node_row(
-    started_at: datetime, run: str, node: str, how: Outcome, dbts: dict, rejected: int | None
-) -> NodeRow:
-    """Return the row of a node.
+def node_rows(
+    run: RunRow, outcomes: Mapping[str, Outcome], nodes: Mapping[str, dict]
+) -> list[NodeRow]:
+    """Return the rows of the nodes of a run.
 
     Args:
-        started_at: When the run began.
-        run: The run's name.
-        node: The node's unique id.
-        how: Its result.
-        dbts: The node in dbt's graph.
-        rejected: The number of records that it has rejected.
+        run: The row of the run.
+        outcomes: How its nodes have ended, by unique id.
+        nodes: dbt's nodes by unique id, as in its graph.
     """
+    holders = limits.rejects_of(nodes)
+    return [
+        _node_row(run, key, how, nodes.get(key, {}), _rejected(outcomes, holders.get(key, ())))
+        for key, how in outcomes.items()
+    ]
+
+
+def _node_row(run: RunRow, node: str, how: Outcome, dbts: dict, rejected: int | None) -> NodeRow:
     made = how.written
     return NodeRow(
-        started_at,
-        run,
+        run.started_at,
+        run.run,
         node,
         how.status,
         how.seconds,
@@ -153,6 +158,23 @@ def node_row(
         rejected,
         made.null_counts if made else None,
     )
+
+
+def _rejected(outcomes: Mapping[str, Outcome], holders: Iterable[str]) -> int | None:
+    """Return how many records of a node a run has rejected.
+
+    Args:
+        outcomes: How the nodes of the run have ended, by unique id.
+        holders: The unique ids of the nodes that hold its rejected records.
+
+    Returns:
+        The rows that those have written; None if one of them was not built.
+    """
+    ended = [outcomes.get(holder) for holder in holders]
+    built = [how for how in ended if how is not None and how.status == "success"]
+    if not built or len(built) < len(ended):
+        return None
+    return sum(how.written.rows if how.written else 0 for how in built)
 
 
 def write(
@@ -173,23 +195,6 @@ def write(
         commits.create_table(session, name, _clause(column), {}, comment)
         _add_new(session, name, column)
         append(session, name, values, {})
-
-
-def rejected(outcomes: Mapping[str, Outcome], holders: Iterable[str]) -> int | None:
-    """The records of a node that a run has rejected.
-
-    Args:
-        outcomes: How the nodes of the run have ended, by unique id.
-        holders: The unique ids of the nodes that hold its rejected records.
-
-    Returns:
-        The rows that those have written; None if one of them was not built.
-    """
-    ended = [outcomes.get(holder) for holder in holders]
-    built = [how for how in ended if how is not None and how.status == "success"]
-    if not built or len(built) < len(ended):
-        return None
-    return sum(how.written.rows if how.written else 0 for how in built)
 
 
 def _clause(columns: Mapping[str, str]) -> str:

@@ -70,7 +70,10 @@ class SessionPythonJobHelper(PythonJobHelper):
         module.__file__ = str(self.path)
 
         def affected(table: str) -> Affected:
-            return Affected(spark, table, self._parsed, module.__dict__.get("config_dict", {}))
+            # What `dbt.config.get` and `dbt.config.meta_get` return.
+            values = {**module.__dict__.get("config_dict", {})}
+            values["meta"] = [module.__dict__.get("meta_dict"), values.get("meta")]
+            return Affected(spark, table, self._parsed, values)
 
         given = partial(stage, spark, self.asked, affected, self.is_empty)
         module.__dict__.update(spark=spark, stage=given)

@@ -20,8 +20,8 @@ from dbt_spark_contracts.publish.erase import outside, rewrite
 from dbt_spark_contracts.publish.erase.asked import UNKNOWN, Asked
 from dbt_spark_contracts.publish.erase.conditions import INSIDE, match, used
 from dbt_spark_contracts.publish.erase.look import Look, Rule, find_snapshots, look
+from dbt_spark_contracts.publish.ownership import MATERIALIZED, Ownership
 from dbt_spark_contracts.publish.rows import micros
-from dbt_spark_contracts.publish.run import MATERIALIZED, Run
 from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session as spark_session
 
@@ -67,11 +67,11 @@ class Place:
         return found
 
 
-def erase(run: Run, command: Command, graph: Mapping[str, Any], asked: Asked) -> list[dict]:
+def erase(owner: Ownership, command: Command, graph: Mapping[str, Any], asked: Asked) -> list[dict]:
     """Look for a value in everything that the project has stored, and erase it on request.
 
     Args:
-        run: This command's run.
+        owner: What this command owns.
         command: This command.
         graph: dbt's graph.
         asked: What is to be erased.
@@ -90,11 +90,11 @@ def erase(run: Run, command: Command, graph: Mapping[str, Any], asked: Asked) ->
             "with spark.eventLog.enabled = false."
         )
     if asked.rewrites:
-        run.lock(command, graph["nodes"], "erase")
+        owner.lock(command, graph["nodes"], "erase")
     else:
-        run.look(command, graph["nodes"])
+        owner.look(command, graph["nodes"])
     with _without_the_value(asked):
-        search = Search(run, graph, asked)
+        search = Search(owner, graph, asked)
         first = search.look()
         rows = search.told(first, 1)
         if not asked.rewrites:
@@ -109,10 +109,10 @@ def erase(run: Run, command: Command, graph: Mapping[str, Any], asked: Asked) ->
 class Search:
     """The tables of a project, and what is to be erased in them."""
 
-    def __init__(self, run: Run, graph: Mapping[str, Any], asked: Asked) -> None:
-        self._run, self._graph, self._asked = run, graph, asked
+    def __init__(self, owner: Ownership, graph: Mapping[str, Any], asked: Asked) -> None:
+        self._owner, self._graph, self._asked = owner, graph, asked
         self._spark: SparkSession = spark_session.get()
-        self._places = _places(run, graph)
+        self._places = _places(owner, graph)
 
     def look(self, known: Mapping[str, Look] | None = None) -> dict[str, Look]:
         """Look into each table.
@@ -192,7 +192,7 @@ class Search:
         found += outside.seed_files(self._graph["nodes"].values(), project, self._asked)
         found += [
             {"kind": outside.CHECKPOINT, "path": path}
-            for path in self._run.checkpoints.left(is_run_name)
+            for path in self._owner.checkpoints.left(is_run_name)
         ]
         return rows + [row | {"look": number} for row in found]
 
@@ -218,7 +218,7 @@ class Search:
             looks: What was found.
             name: The name of this run.
         """
-        run, spark = self._run, self._spark
+        owner, spark = self._owner, self._spark
         found = [
             (self._places[key], one)
             for key, one in looks.items()
@@ -226,17 +226,17 @@ class Search:
         ]
         for _, one in found:
             for ref in one.refs:
-                run.check_lease()
+                owner.check_lease()
                 if is_run_name(ref):
                     tell.line(f"{ref} is dropped: its run has held the value back.")
-                    run.drop_branch(ref, run.tables_with_branches())
+                    owner.drop_branch(ref, owner.tables_with_branches())
                 else:
                     tell.change(f"{one.table}: drop {ref}")
                     branches.drop(spark, one.table, ref)
         expired = {one.table: self._rewritten(place, one) for place, one in found}
         self._log(name, list(expired))
         for _, one in found:
-            run.check_lease()
+            owner.check_lease()
             if ids := expired[one.table]:
                 tell.line(f"{one.table}: {len(ids)} snapshots expire")
                 rewrite.expire(spark, one.table, sorted(ids))
@@ -244,8 +244,8 @@ class Search:
 
     def _rewritten(self, place: Place, one: Look) -> set[int]:
         """Rewrite what readers see of a table. Return the snapshots that then hold the value."""
-        run, spark = self._run, self._spark
-        run.check_lease()
+        owner, spark = self._owner, self._spark
+        owner.check_lease()
         if one.current:
             tell.line(f"{one.table}: rewritten")
             rewrite.rewrite_rows(spark, one, place.keys, self._asked)
@@ -254,7 +254,7 @@ class Search:
             rewrite.rewrite_files(spark, one.table)
             now = self._now(one)
         if tables.newest_snapshot(spark, one.table, None) in now.named_by:
-            run.check_lease()
+            owner.check_lease()
             rewrite.forget_removed(spark, one.table)
         return set(now.named_by)
 
@@ -266,25 +266,25 @@ class Search:
 
     def _log(self, name: str, touched: list[str]) -> None:
         """Log where main is now, so that a roll back does not look for an expired snapshot."""
-        if not self._run.has_log():
+        if not self._owner.has_log():
             return
-        published = self._run.log.published_at(micros(record.now()))
+        published = self._owner.log.published_at(micros(record.now()))
         moves = []
         for table in touched:
             now = tables.newest_snapshot(self._spark, table, None)
             if table in published and now is not None and published[table] != now:
                 moves.append(Move(table, published[table], now))
-        self._run.log.write(name, log.PUBLISHED, moves)
+        self._owner.log.write(name, log.PUBLISHED, moves)
 
 
-def _places(run: Run, graph: Mapping[str, Any]) -> dict[str, Place]:
+def _places(owner: Ownership, graph: Mapping[str, Any]) -> dict[str, Place]:
     """Return where the value may be, by plain names in lower case."""
     found: dict[str, Place] = {}
 
     def add(name: str, node: Mapping[str, Any], why_not: str) -> None:
         found.setdefault(plain(name).lower(), Place(name, node, why_not))
 
-    ours = {*run.project_tables()}
+    ours = {*owner.project_tables()}
     for node in graph["nodes"].values():
         name = node.get("relation_name")
         if name and node["config"]["materialized"] in MATERIALIZED:
@@ -292,11 +292,11 @@ def _places(run: Run, graph: Mapping[str, Any]) -> dict[str, Place]:
     for source in graph["sources"].values():
         if not (source.get("external") or {}).get("location"):
             add(source["relation_name"], source, A_SOURCE)
-    for name in run.record_tables:
+    for name in owner.record_tables:
         add(name, {}, "")
-    for name in (run.log.table, run.lock_table):
+    for name in (owner.log.table, owner.lock_table):
         add(name, {}, THE_LOG)
-    for name in run.tables_with_branches():
+    for name in owner.tables_with_branches():
         add(name, {}, NOT_OURS)
     return found
 

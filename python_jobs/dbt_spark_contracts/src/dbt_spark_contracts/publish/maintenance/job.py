@@ -18,7 +18,7 @@ from dbt_spark_contracts.publish.maintenance.limits import Limits
 from dbt_spark_contracts.publish.maintenance.measure import Measured, measure
 from dbt_spark_contracts.publish.maintenance.settings import Settings
 from dbt_spark_contracts.publish.maintenance.wanted import Wanted
-from dbt_spark_contracts.publish.run import Run
+from dbt_spark_contracts.publish.ownership import Ownership
 from dbt_spark_contracts.publish.tags import is_tag
 from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
@@ -74,13 +74,15 @@ class Table:
         }
 
 
-def maintain(run: Run, command: Command, nodes: dict[str, dict], wanted: Wanted) -> list[dict]:
+def maintain(
+    owner: Ownership, command: Command, nodes: dict[str, dict], wanted: Wanted
+) -> list[dict]:
     """Drop old branches of failed runs, and do Iceberg's actions where they are due.
 
     All settings are checked and all tables are measured before anything is changed.
 
     Args:
-        run: This command's run.
+        owner: What this command owns.
         command: This command.
         nodes: dbt's nodes.
         wanted: What to do.
@@ -94,14 +96,14 @@ def maintain(run: Run, command: Command, nodes: dict[str, dict], wanted: Wanted)
     """
     declared = _declared(nodes, wanted)
     if wanted.dry_run:
-        run.look(command, nodes)
+        owner.look(command, nodes)
     else:
-        run.lock(command, nodes, "maintain")
+        owner.lock(command, nodes, "maintain")
     with explained():
-        found = _measured(run, declared, wanted)
+        found = _measured(owner, declared, wanted)
         for number, table in enumerate(found, start=1):
-            _look_after(run, table, wanted, f"{number}/{len(found)}")
-        folders = [] if wanted.only else _delete_checkpoints(run, wanted)
+            _look_after(owner, table, wanted, f"{number}/{len(found)}")
+        folders = [] if wanted.only else _delete_checkpoints(owner, wanted)
     _tell_what_is_left(found, wanted)
     rows = [table.row() for table in found]
     if folders:
@@ -123,18 +125,18 @@ def _overridden(declared: Settings, wanted: Wanted) -> Settings:
     return declared if wanted.keep_days is None else replace(declared, keep_days=wanted.keep_days)
 
 
-def _measured(run: Run, declared: Mapping[str, Settings], wanted: Wanted) -> list[Table]:
+def _measured(owner: Ownership, declared: Mapping[str, Settings], wanted: Wanted) -> list[Table]:
     """Return the tables to look after, the worst first."""
     spark = session.get()
-    of_ops = [run.log.table, *run.record_tables]
+    of_ops = [owner.log.table, *owner.record_tables]
     own = [
         name
-        for name in [*run.project_tables(), *of_ops, run.lock_table]
+        for name in [*owner.project_tables(), *of_ops, owner.lock_table]
         if branches.find(spark, name) is not None
     ]
     chosen = _chosen(own, wanted.only)
     # A table outside the project only loses branches, no files.
-    others = () if wanted.only else run.tables_with_branches()
+    others = () if wanted.only else owner.tables_with_branches()
     refs = branches.refs(spark, {*others, *own})
     default = _overridden(Settings(), wanted)
     limits = {
@@ -145,17 +147,17 @@ def _measured(run: Run, declared: Mapping[str, Settings], wanted: Wanted) -> lis
     kept = [each.keep for each in limits.values()]
     for name in {*of_ops} & {*limits}:
         limits[name] = replace(limits[name], keep=False if False in kept else max(kept))
-    if run.lock_table in limits:
-        limits[run.lock_table] = Limits.of(OF_THE_LEASE, {})
+    if owner.lock_table in limits:
+        limits[owner.lock_table] = Limits.of(OF_THE_LEASE, {})
     dead = held.dead(spark, refs, limits)
     found = []
     for name in chosen:
         since = held.needed_since(spark, name, refs[name], dead[name])
         limit = replace(limits[name], needed_since=since)
-        state = measure(spark, name, limit)
+        state = measure(spark, name, limit, dead[name])
         found.append(Table(name, limit, state, state, dead[name]))
     if not wanted.dry_run:
-        _drop(run, {name: dead[name] for name in {*others, *chosen} if name in dead})
+        _drop(owner, {name: dead[name] for name in {*others, *chosen} if name in dead})
     return sorted(found, key=lambda table: (-table.before.untidy, table.name))
 
 
@@ -174,23 +176,23 @@ def _chosen(own: list[str], only: Iterable[str]) -> list[str]:
     return [by_name[plain(name).lower()] for name in only] or own
 
 
-def _drop(run: Run, dead: Mapping[str, list[str]]) -> None:
+def _drop(owner: Ownership, dead: Mapping[str, list[str]]) -> None:
     """Drop the dead branches, and the dead tags of each table in one commit."""
     for name, refs in dead.items():
         tags = [ref for ref in refs if is_tag(ref)]
         for ref in refs:
             if ref in tags:
                 continue
-            run.check_lease()
-            run.drop_branch(ref, [name])
+            owner.check_lease()
+            owner.drop_branch(ref, [name])
             tell.line(f"{name}: the branch {ref} is dropped: it is older than its tables keep it.")
         if tags:
-            run.check_lease()
+            owner.check_lease()
             branches.drop(session.get(), name, *tags)
             tell.line(f"{name}: {len(tags)} tags are dropped: they are older than it keeps them.")
 
 
-def _look_after(run: Run, table: Table, wanted: Wanted, place: str) -> None:
+def _look_after(owner: Ownership, table: Table, wanted: Wanted, place: str) -> None:
     """Do what is due for a table, or in a dry run tell it."""
     tell.line(f"{place} {table.name}: {_in_words(table.before)}.")
     if table.refs and not wanted.dry_run:
@@ -206,12 +208,12 @@ def _look_after(run: Run, table: Table, wanted: Wanted, place: str) -> None:
             _expect(table, action)
         elif not wanted.is_over:
             tell.line(f"{place} {table.name}: {action.name}: {why}.")
-            _do(run, table, action)
+            _do(owner, table, action)
             step["done"] = True
 
 
-def _do(run: Run, table: Table, action: Action) -> None:
-    run.check_lease()
+def _do(owner: Ownership, table: Table, action: Action) -> None:
+    owner.check_lease()
     tell.change(f"{table.name}: {action.name}")
     spark, began = session.get(), time.monotonic()
     deleted = action.act(spark, table.name, table.limits)
@@ -250,14 +252,14 @@ def _in_words(found: Measured) -> str:
     )
 
 
-def _delete_checkpoints(run: Run, wanted: Wanted) -> list[str]:
+def _delete_checkpoints(owner: Ownership, wanted: Wanted) -> list[str]:
     """Delete the checkpoints of dead runs. Return their folders."""
     if wanted.is_over and not wanted.dry_run:
         return []
-    found = run.checkpoints.unused_for(CHECKPOINTS_AFTER, is_run_name)
+    found = owner.checkpoints.unused_for(CHECKPOINTS_AFTER, is_run_name)
     if not wanted.dry_run:
         for name in found:
-            run.checkpoints.delete_those_of(name)
+            owner.checkpoints.delete_those_of(name)
     if found:
         told = "would be deleted" if wanted.dry_run else "were deleted"
         tell.line(f"The checkpoints of {len(found)} dead runs {told}: {', '.join(found)}.")

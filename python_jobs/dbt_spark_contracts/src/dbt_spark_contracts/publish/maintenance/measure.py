@@ -1,11 +1,13 @@
 """The state of a table, from Iceberg's metadata. No Spark job, and no change."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat import iceberg
+from dbt_spark_contracts.publish import branches
 from dbt_spark_contracts.publish.maintenance.limits import SMALL, Limits
 from dbt_spark_contracts.publish.maintenance.settings import Settings
 
@@ -66,13 +68,16 @@ class Measured:
         return sum(each.files for each in rewrites) + self.expirable
 
 
-def measure(session: "SparkSession", table: str, limits: Limits) -> Measured:
+def measure(
+    session: "SparkSession", table: str, limits: Limits, dead: Iterable[str] = ()
+) -> Measured:
     """Measure a table in its current state.
 
     Args:
         session: The session.
         table: Its name.
         limits: Its limits.
+        dead: Its branches and tags that are about to be dropped. They keep no snapshot.
 
     Returns:
         What was counted.
@@ -102,7 +107,7 @@ def measure(session: "SparkSession", table: str, limits: Limits) -> Measured:
         len(found),
         _small_manifests(found, loaded.spec().specId(), limits.manifest_size),
         sum(1 for _ in loaded.snapshots()),
-        _expirable(loaded, limits),
+        _expirable(loaded, limits, dead),
         current.previousFiles().size(),
         length + sum(each.length for each in found),
     )
@@ -183,11 +188,13 @@ def _small_manifests(found: list[_Manifest], spec: int, target: int) -> Rewrite:
     return Rewrite(len(small), into) if into < len(small) else Rewrite()
 
 
-def _expirable(loaded: Any, limits: Limits) -> int:
+def _expirable(loaded: Any, limits: Limits, dead: Iterable[str]) -> int:
     time = limits.expires_before()
     if time is None:
         return 0
-    expire = loaded.expireSnapshots().expireOlderThan(time)
+    changes = loaded.newTransaction()  # it is never committed
+    branches.without(changes.manageSnapshots(), {name: loaded.refs().get(name) for name in dead})
+    expire = changes.expireSnapshots().expireOlderThan(time)
     if limits.settings.keep_snapshots is not None:
         expire = expire.retainLast(limits.settings.keep_snapshots)
     return sum(1 for _ in expire.apply())
