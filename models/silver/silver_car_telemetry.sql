@@ -4,8 +4,8 @@
 
 {%- set columns = event_columns() | map(attribute='name') | list
     + ['event_year', 'event_month', 'event_day', 'source_file', 'ingested_at'] -%}
-{#- Here the newest of the arrived versions is found. The merge compares it with the one in the table, so that this query need
-    not read the table. -#}
+{#- This query finds the newest of the arrived versions. The merge compares it with the one in the table, so that the
+    query need not read the table. -#}
 {%- set version = version_of_event(columns) -%}
 {%- set rows = merged_rows() -%}
 {%- set new = version_of_event(columns, rows.new) -%}
