@@ -2,11 +2,18 @@
 
 from pyspark.sql import functions as F
 
+DISTANCE, FUEL = "trip_distance_km", "trip_fuel_consumed_liters"
+DECIMAL = "decimal(28, 9)"
+SIZE = 9  # binary digits
+
 
 def model(dbt, spark):
+    # The month as columns of Silver, too, so that files of other months are not read.
+    month = [year_month(), "event_year", "event_month"]
     events = dbt.affected(
         dbt.ref("silver_car_telemetry"),
-        ["car_chassis", year_month()],
+        ["car_chassis", *month],
+        keys=lambda changed: changed.select("car_chassis", "year_month"),
         apart_from=["run_started_at", "as_of_date"],
     )
     return monthly_efficiency(events, dbt.config.get("run_started_at"))
@@ -24,11 +31,18 @@ def monthly_efficiency(events, run_started_at):
     """
     # The latest event of the month determines the car's manufacturer and model.
     called = F.max(F.struct("event_timestamp", "event_id", "manufacturer", "model"))
-    months = events.groupBy("car_chassis", year_month()).agg(
+    sizes = [size(DISTANCE).alias("distance_size"), size(FUEL).alias("fuel_size")]
+    parts = events.groupBy("car_chassis", year_month(), *sizes).agg(
         called.alias("called"),
-        exact_sum("trip_distance_km").alias("total_km_driven"),
-        exact_sum("trip_fuel_consumed_liters").alias("total_fuel_liters"),
-        F.count("trip_distance_km").alias("trip_count"),
+        exact_sum(DISTANCE).alias("distance"),
+        exact_sum(FUEL).alias("fuel"),
+        F.count(DISTANCE).alias("trips"),
+    )
+    months = parts.groupBy("car_chassis", "year_month").agg(
+        F.max("called").alias("called"),
+        sum_of_parts("distance").alias("total_km_driven"),
+        sum_of_parts("fuel").alias("total_fuel_liters"),
+        F.coalesce(F.sum("trips"), F.lit(0)).alias("trip_count"),
     )
     efficiency = F.when(
         F.col("total_fuel_liters") > 0, F.col("total_km_driven") / F.col("total_fuel_liters")
@@ -60,14 +74,39 @@ def never_null(column, name):
     return F.coalesce(column, F.raise_error(F.lit(f"{name} is null")), F.lit(""))
 
 
-def exact_sum(column):
-    """Return the sum of a double column, which does not depend on the order of the rows.
+def size(column):
+    """Return 0 for a number that a decimal holds, and for others their binary digits by nines."""
+    number = F.abs(column)
+    return F.when(number >= 1e19, F.floor(F.log2(number) / SIZE)).otherwise(0)
 
-    Decimals add up exactly. Doubles too large for decimals are added by size. The sum of nothing is
-    null.
+
+def unit(size):
+    """Return the power of two that makes an integer below 2^63 of each number of a size."""
+    return F.pow(F.lit(2.0), size * SIZE - 53)
+
+
+def exact_sum(column):
+    """Return the exact sum of doubles of one size, in its unit. The sum of nothing is null.
+
+    Doubles add up to something else in another order. Decimals and integers do not.
     """
-    exact = F.col(column).cast("decimal(28, 9)")  # so that a sum of 10^10 values fits, too
-    large = F.sort_array(F.collect_list(F.when(exact.isNull(), F.col(column))))
-    sum_of_large = F.aggregate(large, F.lit(0.0), lambda total, value: total + value)
-    sum_of_exact = F.coalesce(F.sum(exact).cast("double"), F.lit(0.0))
-    return F.when(F.count(column) > 0, sum_of_exact + sum_of_large)
+    number = F.col(column)
+    integer = (number / unit(size(column))).cast("bigint")
+    # decimal(28, 9), so that a sum of 10^10 values fits, too
+    exact = F.when(size(column) > 0, integer.cast(DECIMAL)).otherwise(number.cast(DECIMAL))
+    return F.sum(exact)
+
+
+def sum_of_parts(part):
+    """Return the sum of the exact sums of each size, as a double. Nearly always, there is one.
+
+    Args:
+        part: The column of the sums. Their sizes are in the column <part>_size.
+    """
+    of_size = F.col(f"{part}_size")
+    small = F.sum(F.when(of_size == 0, F.col(part))).cast("double")
+    large = F.when(of_size > 0, F.col(part).cast("double") * unit(of_size))
+    # In one order. They are few, because a double has few sizes.
+    in_order = F.sort_array(F.collect_list(large))
+    sum_of_large = F.aggregate(in_order, F.lit(0.0), lambda total, value: total + value)
+    return F.when(F.count(part) > 0, F.coalesce(small, F.lit(0.0)) + sum_of_large)

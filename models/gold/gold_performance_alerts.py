@@ -9,7 +9,8 @@ def model(dbt, spark):
     types = rules.select("alert_type").distinct()
     events = dbt.affected(
         dbt.ref("silver_car_telemetry"),
-        ["event_id"],
+        # With the time, so that files of other months are not read.
+        ["event_id", "event_timestamp"],
         keys=lambda changed: changed.crossJoin(F.broadcast(types)).select(alert_id()),
         apart_from=["run_started_at", "as_of_date"],
     )

@@ -1,6 +1,5 @@
 """New records are found by build and file version, because clocks can be wrong."""
 
-import importlib.util
 import os
 import time
 from datetime import datetime, timezone
@@ -9,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 from pyspark.sql import functions as F
 
-from tests.support.dbt_runner import ROOT, environment
+from tests.support.dbt_runner import environment
 from tests.support.events import AS_OF, event
+from tests.support.models import python_model
 
 MODELS = ("bronze_car_events", "stg_car_events", "silver_car_telemetry", "silver_rejected_events")
 # 02:15 in Berlin, for the first of two times that day.
@@ -62,10 +62,7 @@ def test_a_late_commit_and_an_hour_that_comes_twice(dbt, read, spark, tmp_path, 
 
 def test_a_record_of_no_file_stops_the_build(spark, tmp_path):
     """Spark may report the path of a file in a form that the model does not expect."""
-    path = ROOT / "models/bronze/bronze_car_events.py"
-    spec = importlib.util.spec_from_file_location("bronze", path)
-    bronze = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(bronze)
+    bronze = python_model("bronze/bronze_car_events")
     (tmp_path / "a.jsonl").write_text(event("a"))
     files = (
         spark.read.format("binaryFile").load(str(tmp_path)).withColumn("relative_path", F.lit("a"))

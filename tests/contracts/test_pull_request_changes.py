@@ -847,3 +847,38 @@ def test_proven_no_change(built):
     assert {change.kind for change in checked.changes} == {"code", "import"}
     assert checked.proven == [ALERTS, WORTH]
     assert columns(checked) == {}
+
+
+BY_KEY = """
+from pyspark.sql import functions as F
+
+
+def model(dbt, spark):
+    dbt.config(
+        materialized="incremental", incremental_strategy="delete+insert", unique_key="id"
+    )
+    events = dbt.affected(dbt.ref("silver_events"), ["id"])
+    return events.groupBy("id").agg(F.sum("worth").alias("worth"))
+"""
+
+
+def test_a_model_that_makes_the_rows_of_changed_keys(built):
+    """It may be proven to be the same. Other keys are a change, though all rows are the same."""
+    names = "kept", "keyed", "replaced"
+    for name in names:
+        built.begin_with(f"models/gold/{name}.py", BY_KEY)
+    repository = built.repository
+    repository.change(
+        "models/gold/kept.py", "events.groupBy", 'events.select("id", "worth").groupBy'
+    )
+    repository.change("models/gold/keyed.py", '["id"]', '["id", "worth"]')
+    repository.change("models/gold/replaced.py", 'unique_key="id"', 'unique_key="worth"')
+    checked = built.check(build=True)
+    assert not checked.problems
+    texts = [change.text for change in checked.changes]
+    assert {f"the code of {name} has changed" for name in names} < {*texts}
+    assert "replaced: unique_key is worth, and was id" in texts
+    assert checked.proven == ["kept"]
+    unseen = "the plan of a first build does not show the difference"
+    assert f"keyed: {unseen}" in checked.radius.untraced
+    assert "kept" not in str(checked.radius.untraced) + str(columns(checked))

@@ -5,6 +5,7 @@ from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest
 from dbt_spark_contracts.cli.check_pull_request.proof.plans import StandIns, are_same
 from dbt_spark_contracts.cli.check_pull_request.proof.pure_python import is_pure_python
 from dbt_spark_contracts.cli.check_pull_request.proof.pure_sql import is_pure_sql
+from dbt_spark_contracts.cli.check_pull_request.proof.stage import run_python
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,68 @@ def test_not_same(spark, table, one, other):
 def test_plan_that_depends_on_more_than_tables_is_never_proven(spark, table, query):
     spark.udf.register("doubled", lambda value: value * 2, "bigint")
     assert not are_same(*(spark.sql(query.format(t=table)) for _ in range(2)))
+
+
+BY_KEY = """
+from pyspark.sql import functions as F
+
+
+def model(dbt, spark):
+    limit = dbt.config.get("limit")
+    rows = dbt.affected(
+        dbt.ref("t"),
+        ["a"],
+        keys=lambda changed: changed.select("a"),
+        also={"limit": lambda held: held.where(held.b > F.lit(limit))},
+        apart_from=["run"],
+    )
+    return rows.groupBy("a").agg(F.sum("b").alias("b"))
+"""
+OTHER_KEYS = {
+    "by": ('["a"]', '["a", "b"]'),
+    "an expression in by": ('["a"]', '[(F.col("a") + 1).alias("a")]'),
+    "keys": ('changed.select("a")', 'changed.where("a > 1").select("a")'),
+    "a function of also": ("held.b > F", "held.b >= F"),
+    "a name of also": ('{"limit":', '{"other":'),
+    "no also": ('also={"limit": lambda held: held.where(held.b > F.lit(limit))},', ""),
+    "apart_from": ('["run"]', '["run", "limit"]'),
+    "a value that is read": ('["run"]', '[f"{limit}"]'),
+    "not affected": ("dbt.affected", "(lambda rows, *_, **__: rows)"),
+    "rows": ('F.sum("b")', 'F.max("b")'),
+}
+
+
+@pytest.fixture
+def staged(spark, module_schema, table, tmp_path):
+    """A function that stages a Python model which is built with delete+insert."""
+    stand_ins = StandIns(spark)
+    node = {"relation_name": f"{module_schema}.t", "config": {"materialized": "incremental"}}
+
+    def run(source: str):
+        loads = f"type('', (), {{'ref': lambda self, name: load('{module_schema}.t')}})()"
+        code = f"{source}\n\ndef dbtObj(load):\n    return {loads}\n"
+        return run_python(tmp_path, {**node, "raw_code": source}, code, stand_ins)
+
+    yield run
+    stand_ins.drop()
+
+
+def test_rows_of_changed_keys(staged):
+    assert is_pure_python(BY_KEY, (), ())
+    refactored = BY_KEY.replace("dbt.ref", "(lambda name: dbt.ref(name))")
+    refactored = refactored.replace("rows.groupBy", 'rows.select("a", "b").groupBy')
+    assert staged(BY_KEY).is_same(staged(refactored))
+
+
+@pytest.mark.parametrize(("text", "other"), OTHER_KEYS.values(), ids=OTHER_KEYS)
+def test_rows_of_other_keys(staged, text, other):
+    assert text in BY_KEY
+    try:
+        found = staged(BY_KEY.replace(text, other))
+    except (TypeError, ValueError) as error:
+        assert "may differ in another run" in str(error) or "earlier builds" in str(error)
+    else:
+        assert not staged(BY_KEY).is_same(found)
 
 
 PURE = """

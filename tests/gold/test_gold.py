@@ -1,6 +1,5 @@
 """The Gold transforms on a few rows of Silver."""
 
-import importlib.util
 import itertools
 from datetime import date, datetime, timezone
 
@@ -9,16 +8,9 @@ import yaml
 from pyspark.sql import functions as F
 
 from tests.support.dbt_runner import ROOT
+from tests.support.models import python_model
 
 RUN = "2026-01-15T12:00:00+00:00"
-
-
-def gold(name):
-    """Import the module of a Gold model."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"models/gold/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +43,7 @@ def event(car="A", at="2025-11-04 14:30:00", **values):
 
 class TestCurrentState:
     def state(self, frame, as_of="2026-01-15"):
-        return gold("gold_car_current_state").current_state(frame, as_of, RUN)
+        return python_model("gold/gold_car_current_state").current_state(frame, as_of, RUN)
 
     def test_its_columns_are_those_of_its_contract(self, silver):
         models = yaml.safe_load((ROOT / "models/gold/_gold__models.yml").read_text())["models"]
@@ -102,7 +94,7 @@ class TestCurrentState:
 
 class TestFuelEfficiency:
     def months(self, frame):
-        return gold("gold_fuel_efficiency_monthly").monthly_efficiency(frame, RUN)
+        return python_model("gold/gold_fuel_efficiency_monthly").monthly_efficiency(frame, RUN)
 
     def test_sums_and_ratio_by_car_and_month(self, silver):
         def trip(at, km, liters, car="A"):
@@ -166,7 +158,7 @@ class TestFuelEfficiency:
 
 class TestAlerts:
     def alerts(self, frame, rules):
-        rows = gold("gold_performance_alerts").alerts(frame, rules, RUN).collect()
+        rows = python_model("gold/gold_performance_alerts").alerts(frame, rules, RUN).collect()
         return sorted((row.alert_type, row.alert_severity, row.alert_value) for row in rows)
 
     @pytest.mark.parametrize(
@@ -230,7 +222,7 @@ class TestAlerts:
     def test_an_alert_reads_well_and_keeps_its_id(self, silver, rules):
         frame = silver(event(engine_temp_celsius=111.0))
         first, again = (
-            gold("gold_performance_alerts").alerts(frame, rules, run).first()
+            python_model("gold/gold_performance_alerts").alerts(frame, rules, run).first()
             for run in (RUN, "2027-01-01T00:00:00+00:00")
         )
         assert first.alert_message == "engine_temp_celsius is 111.0 above 100.0"

@@ -218,7 +218,13 @@ class SparkAdapter(
 
     @available
     def checkpoint(self, view) -> None:
-        """Compute the staged view once, and replace it by a reliable checkpoint."""
+        """Compute the staged view once, and replace it by a reliable checkpoint.
+
+        If `dbt.affected` has found that nothing has changed, there is nothing to compute.
+        """
+        affected = self.invocation.affected.get(str(view))
+        if affected and affected.is_nothing:
+            return
         tell.change(f"checkpoint {view}")
         self.invocation.run.ownership.checkpoints.use()
         with explained():

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import functions as F
-
 from dbt_spark_contracts.increments import code, note
+from dbt_spark_contracts.increments.among import among
 from dbt_spark_contracts.increments.difference import Difference
 from dbt_spark_contracts.increments.history import Unknown
 from dbt_spark_contracts.increments.note import Note
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from dbt_spark_contracts.lineage.watch import Collected
-
-# A column of the rows for each column of the key.
-_KEY = "dbt_key_"
 
 
 class Affected:
@@ -109,7 +105,8 @@ class Affected:
         changed = changed.persist()
         self._kept.append(changed)
         self.replaced = keys(changed) if keys else changed
-        return _semi_join(rows, by, changed)
+        with watch.unwatched():
+            return among(rows, by, changed)
 
     def _snapshots(self) -> tuple[int | None, dict[str, int]]:
         """Return the snapshots of the table and, as far as they have some, of its parents."""
@@ -187,18 +184,3 @@ class Affected:
             frame.unpersist()
         for difference in self._differences:
             difference.close()
-
-
-def _semi_join(
-    rows: "DataFrame", by: "Sequence[str | Column]", changed: "DataFrame"
-) -> "DataFrame":
-    """Return the rows whose `by` is among the changed ones. A null equals a null."""
-    columns = [F.col(each) if isinstance(each, str) else each for each in by]
-    marks = [f"{_KEY}{number}" for number in range(len(columns))]
-    marked = rows.withColumns(dict(zip(marks, columns, strict=True)))
-    known = changed.toDF(*(f"{mark}_changed" for mark in marks))
-    same = [marked[mark].eqNullSafe(known[f"{mark}_changed"]) for mark in marks]
-    condition = same[0]
-    for one in same[1:]:
-        condition = condition & one
-    return marked.join(known, condition, "left_semi").drop(*marks)

@@ -4,7 +4,8 @@ Both versions of a model are analyzed on the same stand-ins for the working tree
 Spark's canonicalized optimized plans are compared. This proves equality for all data only if the
 plan alone decides. So there is no proof for a model whose code may use more than its refs
 (`pure_sql`, `pure_python`), whose plan is not a function of the tables (`plans`), that is
-incremental, or for which anything else changes, including upstream.
+incremental, or for which anything else changes, including upstream. An incremental model with
+`dbt.affected` has the rows of a full refresh. So it is compared, with the keys that it asks for.
 
     candidates   the models to compare
     proven       those that are the same
@@ -39,7 +40,7 @@ def candidates(changes: Iterable[Change], before: Manifest, after: Manifest) -> 
         if key in before.nodes
         and key in after.nodes
         and after.nodes[key]["resource_type"] == "model"
-        and after.nodes[key]["config"].get("materialized") in BY_QUERY
+        and _is_by_query(after.nodes[key])
         and parents(before.nodes[key]) == parents(after.nodes[key])
         and all(each.kind in KINDS and each.reaches[key] is Reach.QUERY for each in own)
     }
@@ -77,6 +78,18 @@ def proven(
     others = {key for change in changes for key in change.reaches} - same
     # A model with changed inputs is a different table, even with the same query.
     return same - after.downstream(others) - before.downstream(others)
+
+
+def _is_by_query(node: dict) -> bool:
+    """Return whether a model's rows may depend on its query alone."""
+    config = node["config"]
+    # `stage` requires `dbt.affected`.
+    is_by_key = (
+        node.get("language") == "python"
+        and config.get("materialized") == "incremental"
+        and config.get("incremental_strategy") == "delete+insert"
+    )
+    return is_by_key or config.get("materialized") in BY_QUERY
 
 
 def _is_pure(root: Path, manifest: Manifest, key: str, schemas: set[str]) -> bool:

@@ -44,7 +44,7 @@ OF_PYTHON = names("""
     items keys values append extend join split lower upper strip replace startswith endswith
     copy index get
 """)
-OF_DBT = {"ref", "source", "config"}
+OF_DBT = {"ref", "source", "config", "affected"}
 GROUPS = ("groupBy", "groupby", "rollup", "cube")
 # A DataFrame has an action, and Spark a function, with each of these names.
 AMBIGUOUS = ("count", "first")

@@ -2,9 +2,10 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from dbt_spark_contracts.cli.check_pull_request.proof.words import depends_on_wh
 from dbt_spark_contracts.spark import session
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,27 @@ class Side:
     root: Path
     manifest: Manifest
     state: Path
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What a model computes.
+
+    Attributes:
+        frames: The model's DataFrame, and the keys for each call of `dbt.affected`.
+        names: For each of these calls, the values of the config that it names.
+    """
+
+    frames: "list[DataFrame]"
+    names: list[tuple[list[str], list[str]]] = field(default_factory=list)
+
+    def is_same(self, other: "Staged") -> bool:
+        """Return whether both compute the same, and replace the same rows of a table by it."""
+        return (
+            self.names == other.names
+            and len(self.frames) == len(other.frames)
+            and all(map(are_same, self.frames, other.frames))
+        )
 
 
 def with_same_plan(project: Project, sides: tuple[Side, Side], wanted: list[str]) -> set[str]:
@@ -51,11 +73,11 @@ def with_same_plan(project: Project, sides: tuple[Side, Side], wanted: list[str]
     found = set()
     for key in wanted:
         try:
-            frames = [
+            old, new = (
                 _staged(side, key, code[key], stand_ins)
                 for side, code in zip(sides, codes, strict=True)
-            ]
-            if are_same(*frames):
+            )
+            if old.is_same(new):
                 found.add(key)
         except Exception:  # a model that cannot be analyzed is not proven
             continue
@@ -74,10 +96,10 @@ def _compiled(project: Project, side: Side, wanted: list[str]) -> dict[str, str]
     return {result.node.unique_id: result.node.compiled_code for result in results}
 
 
-def _staged(side: Side, key: str, code: str, stand_ins: StandIns) -> "DataFrame":
+def _staged(side: Side, key: str, code: str, stand_ins: StandIns) -> Staged:
     node = side.manifest.nodes[key]
     if node.get("language") == "python":
-        return _run(side.root, node["raw_code"], code, stand_ins)
+        return run_python(side.root, node, code, stand_ins)
     names = {each["relation_name"] for each in side.manifest.nodes.values()} - {None}
     for name in names:
         whole = rf"(?<![\w.`]){re.escape(name)}(?![\w.`])"
@@ -86,7 +108,7 @@ def _staged(side: Side, key: str, code: str, stand_ins: StandIns) -> "DataFrame"
     schemas = {each["schema"] for each in side.manifest.nodes.values()}
     if depends_on_when_or_where(code, schemas):
         raise ValueError("its query reads more than its refs, or depends on the day")
-    return stand_ins.spark.sql(code)
+    return Staged([stand_ins.spark.sql(code)])
 
 
 class Handed:
@@ -116,8 +138,42 @@ class Config:
         return Handed(key)
 
 
-def _run(root: Path, source: str, code: str, stand_ins: StandIns) -> "DataFrame":
-    """Return the DataFrame of a Python model, whose code must not use the session."""
+class Affected:
+    """Stands for `dbt.affected`, which returns all rows, as in a full refresh.
+
+    Args:
+        table: Returns the model's own table.
+    """
+
+    def __init__(self, table: "Callable[[], DataFrame]") -> None:
+        self._table = table
+        self.frames: list[DataFrame] = []
+        self.names: list[tuple[list[str], list[str]]] = []
+
+    def __call__(
+        self,
+        rows: "DataFrame",
+        by: "list[str | Column]",
+        *,
+        keys: "Callable[[DataFrame], DataFrame] | None" = None,
+        also: "dict[str, Callable[[DataFrame], DataFrame]] | None" = None,
+        apart_from: Iterable[str] = (),
+    ) -> "DataFrame":
+        """Record which keys the model asks for. See the `dbt.affected` of a build."""
+        changed = rows.select(*by)
+        self.names.append((sorted(also or {}), sorted(apart_from)))
+        self.frames += [changed, keys(changed) if keys else changed]
+        for _, further in sorted((also or {}).items()):
+            self.frames.append(further(self._table()).select(*changed.columns))
+        return rows
+
+
+def run_python(root: Path, node: dict, code: str, stand_ins: StandIns) -> Staged:
+    """Return what a Python model computes. Its code must not use the session.
+
+    Raises:
+        ValueError: If the model is incremental and does not ask for the keys that have changed.
+    """
     module = ModuleType("dbt_model_to_compare")
     views: list[str] = []
 
@@ -127,11 +183,15 @@ def _run(root: Path, source: str, code: str, stand_ins: StandIns) -> "DataFrame"
         views.append(stand_ins.view(relation))
         return stand_ins.spark.table(views[-1])
 
-    with _modules_of(root, source), _opaque_values(stand_ins.spark, views):
+    with _modules_of(root, node["raw_code"]), _opaque_values(stand_ins.spark, views):
         exec(compile(code, module.__name__, "exec"), module.__dict__)
         dbt = module.__dict__["dbtObj"](load)
         dbt.config = Config()
-        return module.__dict__["model"](dbt, None)
+        dbt.affected = affected = Affected(partial(load, node["relation_name"]))
+        frame = module.__dict__["model"](dbt, None)
+    if node["config"].get("materialized") == "incremental" and not affected.names:
+        raise ValueError("the table keeps rows of earlier builds")
+    return Staged([frame, *affected.frames], affected.names)
 
 
 @contextmanager
