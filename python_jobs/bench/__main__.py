@@ -3,12 +3,12 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 try:
-    from python_jobs.bench import benchmark, docs_page, machine, many_models, report
+    from python_jobs.bench import benchmark, docs_page, growth, machine, many_models, report
     from python_jobs.bench.benchmark import Result
     from python_jobs.bench.contestants import CONTESTANTS
     from python_jobs.bench.contestants.base import ROOT
@@ -21,6 +21,9 @@ except ModuleNotFoundError as error:
 PLACE = ROOT / ".lakehouse" / "bench"
 PAGE = ROOT / "docs" / "performance.md"
 PLOT = "performance.png"
+
+# What is measured besides builds: the names of arguments.
+OTHER_PARTS = ("models", "growth", "small_files")
 
 DESCRIPTION = """\
 Measure this project's build and rivals that build the same Gold tables from the same events.
@@ -44,6 +47,8 @@ examples:
   python -m python_jobs.bench --contestants D K --runs 3
   python -m python_jobs.bench --contestants D N                what the checks cost
   python -m python_jobs.bench --models 10 500                  one model in small and large projects
+  python -m python_jobs.bench --growth 10000 100000 1000000    how the cost of D grows
+  python -m python_jobs.bench --small-files 10000              one file, and 10,000 files
   python -m python_jobs.bench --smoke                          check that it works: one turn
   python -m python_jobs.bench --sizes 100 10000 --write-docs   updates docs/performance.md
 """
@@ -60,9 +65,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     # fmt: off
     add = parser.add_argument
     add("--sizes", type=positive, nargs="+", metavar="EVENTS",
-        help="numbers of events; default: 100, or none with --models")
+        help="numbers of events; default: 100, or none with --models, --growth or --small-files")
     add("--models", type=positive, nargs="+", metavar="MODELS",
         help="time `dbt run -s one` in projects with this many models, after a first build")
+    add("--growth", type=positive, nargs="+", metavar="EVENTS",
+        help="measure D at these numbers of events: start-up, cold, nothing new, 1 %% new")
+    add("--small-files", type=positive, nargs="+", metavar="EVENTS",
+        help="measure D on these numbers of events in one file, and in a file for each event")
     add("--runs", type=positive, default=5, metavar="N", help="turns; default: %(default)s")
     add("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), metavar="KEY",
         help=f"the contestants, of {' '.join(CONTESTANTS)}; default: all")
@@ -79,11 +88,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     # fmt: on
     args = parser.parse_args(argv)
     if args.sizes is None:
-        args.sizes = [] if args.models else [100]
+        args.sizes = [] if any(getattr(args, name) for name in OTHER_PARTS) else [100]
     if args.smoke:
-        args.sizes, args.models, args.runs, args.warm_up = [100], None, 1, False
+        args.sizes, args.runs, args.warm_up = [100], 1, False
+        args.models = args.growth = args.small_files = None
         args.contestants = ["D", "H", "Ht", "K"]
-    for name in ("sizes", "models", "contestants"):  # each is measured once, even if named twice
+    # Each is measured once, even if named twice.
+    for name in ("sizes", "contestants", *OTHER_PARTS):
         setattr(args, name, list(dict.fromkeys(getattr(args, name) or [])))
     return args
 
@@ -93,13 +104,13 @@ def command_of(args: argparse.Namespace) -> str:
     words = ["python -m python_jobs.bench"]
     if args.smoke:
         return f"{words[0]} --smoke"
-    for name in ("sizes", "models"):
+    for name in ("sizes", *OTHER_PARTS):
         if numbers := getattr(args, name):
-            words += [f"--{name}", *map(str, numbers)]
+            words += [f"--{name.replace('_', '-')}", *map(str, numbers)]
     words += ["--runs", str(args.runs)]
-    if args.contestants != list(CONTESTANTS):
+    if args.sizes and args.contestants != list(CONTESTANTS):
         words += ["--contestants", *args.contestants]
-    if not args.warm_up:
+    if args.sizes and not args.warm_up:
         words.append("--no-warm-up")
     return " ".join(words)
 
@@ -119,6 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         builds = measure_builds(args, place) if args.sizes else []
         models = many_models.run(place, args.models, args.runs) if args.models else []
+        grown = growth.run(place, args.growth, args.runs)
+        small = growth.run_small_files(place, args.small_files, args.runs)
     except (CommandFailedError, DifferentGoldError, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -128,7 +141,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         parts["builds"] = report.builds(builds)
     if models:
         parts["models"] = report.models(models)
-    write(args.out, how, parts, builds, models)
+    if grown:
+        parts["growth"] = report.growth(grown)
+    if small:
+        parts["small files"] = report.small_files(small)
+    grown_results = {"growth": grown, "small files": small}
+    write(args.out, how, parts, {"builds": builds, "models": models, **grown_results})
     if args.write_docs:
         write_docs(how, parts, builds)
     return 0
@@ -142,21 +160,20 @@ def measure_builds(args: argparse.Namespace, place: Path) -> list[Result]:
 
 
 def write(
-    out: Path, how: str, parts: dict[str, str], builds: list[Result], models: list[Result]
+    out: Path, how: str, parts: dict[str, str], results: Mapping[str, Sequence[Result]]
 ) -> None:
     """Write the report, all results and the plot into a folder, and the report to stdout."""
     out.mkdir(parents=True, exist_ok=True)
     text = "\n\n".join([how, *parts.values()]) + "\n"
     (out / "report.md").write_text(text, encoding="utf-8")
-    results = {"builds": builds, "models": models}
     rows = {name: [asdict(result) for result in found] for name, found in results.items()}
     (out / "results.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    if builds:
-        draw(builds, out / PLOT)
+    if results["builds"]:
+        draw(results["builds"], out / PLOT)
     print(text, end="")
 
 
-def write_docs(how: str, parts: dict[str, str], builds: list[Result]) -> None:
+def write_docs(how: str, parts: dict[str, str], builds: Sequence[Result]) -> None:
     """Update the measured parts of docs/performance.md. The other parts stay."""
     if builds:
         draw(builds, PAGE.parent / "images" / PLOT)

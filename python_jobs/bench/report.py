@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from python_jobs.bench.benchmark import Result
 from python_jobs.bench.figures import Figure, figure, ratio, sizes, steps
+from python_jobs.bench.growth import COLD, LAYERS, NEW, NOTHING_NEW, START_UP, Grown
 from python_jobs.bench.processes import MEMORY_KIND
 
 MIB = 1024 * 1024
@@ -23,6 +24,73 @@ def models(results: Sequence[Result]) -> str:
         times = _times(_between_sizes(results, few, many, step))
         lines.append(f"With {many:,} models it takes {times} times as long as with {few:,}.")
     return "\n\n".join(lines)
+
+
+def growth(results: Sequence[Grown]) -> str:
+    """Return how the cost of our build grows with its data, and what the tables hold."""
+    rows = []
+    for size in sizes(results):
+        cpu = {step: _cpu(results, size, step) for step in steps(results)}
+        start = cpu[START_UP]
+        rows.append(
+            [
+                f"{size:,}",
+                f"{cpu[START_UP]:.1f}",
+                f"{cpu[COLD]:.1f}",
+                f"{(cpu[COLD] - start) / size * 1e6:,.0f}",
+                f"{cpu[NEW] / cpu[COLD]:.2f}",
+                f"{cpu[NOTHING_NEW] - start:.1f}",
+            ]
+        )
+    header = [
+        *("events", START_UP, COLD, "per million events, less start-up"),
+        *("1 % new / cold", "nothing new, less start-up"),
+    ]
+    compared = table(header, rows, "rrrrrr")
+    return f"{_measures(results, 'events')}\n\nCPU seconds:\n\n{compared}\n\n{_held(results)}"
+
+
+def small_files(results: Sequence[Grown]) -> str:
+    """Return what the same events cost in one file, and in a file for each event."""
+    rows, lines = [], []
+    for size in sizes(results):
+        of_size = [result for result in results if result.size == size]
+        for count in dict.fromkeys(result.landing_files for result in of_size):
+            landed = [result for result in of_size if result.landing_files == count]
+            for step in steps(landed):
+                seconds = figure(landed, size, step, lambda run: run.seconds)
+                memory = figure(landed, size, step, lambda run: run.peak_bytes / MIB)
+                cpu = f"{_cpu(landed, size, step):.1f}"
+                told = [_spread(seconds), cpu, f"{memory.middle:,.0f}"]
+                rows.append([f"{size:,}", f"{count:,}", step, *told, *_files(landed[-1])])
+        one, many = (
+            _cpu([each for each in of_size if (each.landing_files == 1) is is_one], size, COLD)
+            for is_one in (True, False)
+        )
+        times = f"{many / one:.2f} times the CPU seconds"
+        lines.append(f"{size:,} files of one event take {times} of one file.")
+    header = ["events", "files", "what", "seconds", "CPU seconds"]
+    header += [f"peak memory, MiB ({MEMORY_KIND})", *(f"files in {layer}" for layer in LAYERS)]
+    return "\n\n".join([table(header, rows, "rrlrrrrrr"), *lines])
+
+
+def _held(results: Sequence[Grown]) -> str:
+    rows = []
+    for size in sizes(results):
+        for step in (COLD, NEW):
+            found = next(each for each in results if (each.size, each.step) == (size, step))
+            sums = [f"{found.layers[layer].size / MIB:,.0f}" for layer in LAYERS]
+            rows.append([f"{size:,}", step, *_files(found), *sums])
+    header = ["events", "after", *(f"files in {layer}" for layer in LAYERS)]
+    return table([*header, *(f"MiB in {layer}" for layer in LAYERS)], rows, "rlrrrrrr")
+
+
+def _files(result: Grown) -> list[str]:
+    return [f"{result.layers[layer].files:,}" for layer in LAYERS]
+
+
+def _cpu(results: Sequence[Result], size: int, step: str) -> float:
+    return figure(results, size, step, lambda run: run.cpu_seconds).middle
 
 
 def _measures(results: Sequence[Result], unit: str) -> str:

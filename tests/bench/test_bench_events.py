@@ -26,6 +26,19 @@ def test_one_per_cent_more_arrives_and_goes(tmp_path):
     assert records() == 200
 
 
+def test_the_same_events_in_many_files(tmp_path):
+    one, many = Landing(tmp_path / "one", 200), Landing(tmp_path / "many", 200, is_split=True)
+    for files in (200, 202):
+        texts = [
+            "".join(file.read_text() for file in sorted(landing.folder.iterdir()))
+            for landing in (one, many)
+        ]
+        assert texts[0] == texts[1]
+        assert len(list(many.folder.iterdir())) == files
+        one.add_new_events()
+        many.add_new_events()
+
+
 def test_the_events_are_the_same_each_time(tmp_path):
     first, second = Landing(tmp_path / "a", 100), Landing(tmp_path / "b", 100)
     contents = [

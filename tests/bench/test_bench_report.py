@@ -7,6 +7,7 @@ from python_jobs.bench import report
 from python_jobs.bench.benchmark import Result
 from python_jobs.bench.docs_page import NoMarkersError, replace_part
 from python_jobs.bench.figures import Figure, ratio, summarize
+from python_jobs.bench.growth import COLD, NEW, NOTHING_NEW, START_UP, Grown, Tables
 from python_jobs.bench.plot import draw
 from python_jobs.bench.processes import Measured
 
@@ -55,6 +56,38 @@ def test_the_table_of_models_says_how_the_cost_grows():
     )
 
 
+def grown(size: int, step: str, cpu: float, files: int = 1) -> Grown:
+    """A step that took half as many seconds as CPU seconds, with tables of two files each."""
+    tables = Tables(rows=size, files=2, size=size * 1024**2)
+    layers = dict.fromkeys(("bronze", "silver", "gold"), tables)
+    return Grown(size, step, 1, Measured(cpu / 2, cpu, 1024**3), files, layers)
+
+
+def test_the_tables_of_growth_are_by_cpu_seconds_less_start_up():
+    found = [
+        grown(size, step, cpu)
+        for size, cold in ((1000, 50), (2000, 90))
+        for step, cpu in ((START_UP, 10), (COLD, cold), (NOTHING_NEW, 12), (NEW, cold / 5))
+    ]
+    lines = report.growth(found).splitlines()
+    assert "| 2,000 | cold | 45.0 (45.0 to 45.0) | 90.0 | 1,024 |" in lines
+    # 40 CPU seconds of a thousand events, and 80 of two thousand, are as many of a million.
+    assert "| 1,000 | 10.0 | 50.0 | 40,000 | 0.20 | 2.0 |" in lines
+    assert "| 2,000 | 10.0 | 90.0 | 40,000 | 0.20 | 2.0 |" in lines
+    assert "| 2,000 | 1 % new | 2 | 2 | 2 | 2,000 | 2,000 | 2,000 |" in lines
+
+
+def test_small_files_are_compared_with_one_file():
+    found = [
+        grown(1000, step, cpu, files)
+        for files, times in ((1, 1), (1000, 3))
+        for step, cpu in ((COLD, 20 * times), (NOTHING_NEW, 10 * times))
+    ]
+    text = report.small_files(found)
+    assert "| 1,000 | 1,000 | cold | 30.0 (30.0 to 30.0) | 60.0 | 1,024 | 2 | 2 | 2 |" in text
+    assert text.endswith("1,000 files of one event take 3.00 times the CPU seconds of one file.")
+
+
 def test_the_plot_is_a_picture(tmp_path):
     larger = results("D cold", 9, size=10_000) + results("H", 8, size=10_000)
     draw(BUILDS + larger + results("K", 1, size=10_000), tmp_path / "times.png")
@@ -80,11 +113,12 @@ def test_the_page_of_the_project_takes_the_figures(tmp_path, monkeypatch):
     page = tmp_path / "performance.md"
     page.write_text(command_line.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.setattr(command_line, "PAGE", page)
-    figures = {"builds": "the builds", "models": "the models"}
+    parts = ("builds", "models", "growth", "small files")
+    figures = {part: f"the {part}" for part in parts}
     command_line.write_docs("how", figures, BUILDS)
     written = page.read_text(encoding="utf-8")
     assert "how\n\nthe builds\n\n![Seconds of each run](images/performance.png)\n" in written
-    assert "how\n\nthe models\n" in written
+    assert all(f"how\n\nthe {part}\n" in written for part in parts[1:])
     assert (tmp_path / "images" / "performance.png").exists()
 
 
@@ -105,6 +139,8 @@ def test_wrong_arguments_end_in_one_line(arguments, capsys):
         ("--models 10 500 10 --runs 3", "--models 10 500 --runs 3"),
         ("--contestants K D --out x --runs 1", "--sizes 100 --runs 1 --contestants K D"),
         ("--no-warm-up --write-docs", "--sizes 100 --runs 5 --no-warm-up"),
+        ("--growth 100 200 --runs 1 --contestants D", "--growth 100 200 --runs 1"),
+        ("--small-files 10 --no-warm-up", "--small-files 10 --runs 5"),
     ],
 )
 def test_the_report_names_the_command_without_folders(given, told):
@@ -112,6 +148,7 @@ def test_the_report_names_the_command_without_folders(given, told):
     assert command_line.command_of(args) == f"python -m python_jobs.bench {told}"
 
 
-def test_models_alone_measure_no_build():
-    assert command_line.parse_args(["--models", "10", "500"]).sizes == []
+def test_another_part_alone_measures_no_contestant():
+    for part in ("--models", "--growth", "--small-files"):
+        assert command_line.parse_args([part, "10", "500"]).sizes == []
     assert command_line.parse_args([]).sizes == [100]

@@ -126,6 +126,7 @@ LAPTOPS = {
     "spark.sql.shuffle.partitions": (FEWER_FOR_LITTLE_DATA, "200"),
     "spark.dbt.size": ("small", None),
     "spark.sql.files.openCostInBytes": ("131072", None),
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": ("8", None),
     "spark.master": ("local[*]", "spark://localhost:7077"),
 }
 

@@ -2,12 +2,15 @@
 
 import os
 
+NO_DISK = "need free disk space of"
 NO_MAVEN = "Maven, which downloads the real engines, cannot be reached"
 
 # Parts of the skip reasons.
 EXPECTED = (
     # The tests of real engines need artifacts that only Maven has.
     NO_MAVEN,
+    # Hosted runners have too little disk for ten million events.
+    NO_DISK,
     # A small disk needs Linux and user namespaces, which some hosts forbid.
     "lets the test mount no disk of its own",
     # So does a PID namespace.

@@ -1,4 +1,4 @@
-"""Counts Spark's work: SQL statements, jobs, analyses of plans, and calls to Java."""
+"""Counts Spark's work: SQL statements, jobs, tasks, analyses of plans, calls to Java."""
 
 import re
 from collections.abc import Iterator
@@ -32,12 +32,14 @@ class Work:
 
     Attributes:
         jobs: Started Spark jobs.
+        tasks: Started tasks of these jobs.
         pivots: Analyses of queries with a `pivot`.
         calls: Calls to Java.
         characters: The total length of Java's answers.
     """
 
     jobs: int = 0
+    tasks: int = 0
     pivots: int = 0
     calls: int = 0
     characters: int = 0
@@ -47,7 +49,7 @@ class Work:
 def counted(spark: SparkSession) -> Iterator[Work]:
     """Count the work of all threads inside the block. The counters are set when it ends."""
     work = Work()
-    before = _jobs(spark), _pivots(spark)
+    before = _jobs(spark), _tasks(spark), _pivots(spark)
     client = spark.sparkContext._gateway._gateway_client
     send = client.send_command
 
@@ -64,11 +66,16 @@ def counted(spark: SparkSession) -> Iterator[Work]:
     finally:
         del client.send_command
     work.jobs = _jobs(spark) - before[0]
-    work.pivots = _pivots(spark) - before[1]
+    work.tasks = _tasks(spark) - before[1]
+    work.pivots = _pivots(spark) - before[2]
 
 
 def _jobs(spark: SparkSession) -> int:
     return spark.sparkContext._jsc.sc().dagScheduler().numTotalJobs()
+
+
+def _tasks(spark: SparkSession) -> int:
+    return spark.sparkContext._jsc.sc().taskScheduler().nextTaskId()
 
 
 def _pivots(spark: SparkSession) -> int:
