@@ -4,8 +4,14 @@
 
 {%- set columns = event_columns() | map(attribute='name') | list
     + ['event_year', 'event_month', 'event_day', 'source_file', 'ingested_at'] -%}
-{#- If two versions have the same times, their content decides, and never which one came first. -#}
-{%- set content = content_hash(columns | reject('in', ['source_file', 'ingested_at']) | list) -%}
+{#- This query finds the newest of the arrived versions. The merge compares it with the one in the table, so that the
+    query need not read the table. -#}
+{%- set version = version_of_event(columns) -%}
+{%- set rows = merged_rows() -%}
+{%- set new = version_of_event(columns, rows.new) -%}
+{%- set held = version_of_event(columns, rows.held) -%}
+{{ config(**replaced_if(is_later(new.last + held.first, held.last + new.first))) }}
+
 {#- The values that each event has: stg_car_events rejects an event without them. -#}
 {%- set required = {
     'event_id': "''", 'car_chassis': "''", 'event_primary_timestamp': "''", 'event_timestamp': "timestamp '1970-01-01 00:00:00'"
@@ -19,25 +25,9 @@ with
 
 arrived as (
 
-    select
-        {{ columns | join(',\n        ') }},
-        false as is_held
+    select {{ columns | join(',\n        ') }}
     from {{ rows_of_new_builds(ref('stg_car_events'), 'rejection_reason is null') }} as staged
     where rejection_reason is null
-
-),
-
-versions as (
-
-    select * from arrived
-    {%- if is_incremental() %}
-    union all
-    select
-        {{ columns | join(',\n        ') }},
-        true as is_held
-    from {{ this }}
-    where event_id in (select arrived.event_id from arrived)
-    {%- endif %}
 
 ),
 
@@ -48,19 +38,14 @@ ranked as (
         row_number() over (
             partition by event_id
             order by
-                event_timestamp desc,
-                processing_timestamp desc nulls last,
-                {{ content }} desc,
-                source_file asc,
-                ingested_at asc
+                {{ version.last | join(' desc,\n                ') }} desc,
+                {{ version.first | join(' asc,\n                ') }} asc
         ) as version_rank
-    from versions
+    from arrived
 
 )
 
 select
     {{ selected | join(',\n    ') }}
 from ranked
-where
-    version_rank = 1
-    and not is_held
+where version_rank = 1

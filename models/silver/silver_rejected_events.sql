@@ -1,5 +1,5 @@
-{{ config(unique_key='rejected_event_id') }}
-{#- One row per file and rejected text: the unreadable text, and the reason. -#}
+{{ config(unique_key='rejected_event_id', **replaced_if()) }}
+{#- One row per file and rejected text: the unreadable text, and the reason. The first one stays. -#}
 
 with
 
@@ -29,9 +29,6 @@ ranked as (
             order by ingested_at
         ) as time_rank
     from arrived
-    {%- if is_incremental() %}
-    where rejected_event_id not in (select held.rejected_event_id from {{ this }} as held)
-    {%- endif %}
 
 )
 

@@ -33,8 +33,9 @@ LATER_RUN = {
 CONTRACTS = """
 {% for node in graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
     | selectattr('config.contract.enforced') %}
-{{ 'union all' if not loop.first }}
+{{ 'with' if loop.first else ',' }} contract_{{ loop.index }} as (
 {{ get_empty_schema_sql(node.columns) }}
+) {{ 'select 1 as one' if loop.last }}
 {% endfor %}
 """
 
@@ -84,10 +85,13 @@ class Dbt:
         return manifest
 
     def compile(self, manifest, *options: str) -> Iterator[tuple[str, str]]:
-        """Yield name and SQL of each model and data test, or of what the options select."""
+        """Yield name and SQL of each model and data test, or of what the options select.
+
+        A seed has no SQL, and a hook that does nothing on Athena has none either.
+        """
         done = self._invoke(dbtRunner(manifest), "compile", "--no-introspect", *options)
         for node in (result.node for result in done.results):
-            if getattr(node, "language", None) == "sql":
+            if getattr(node, "language", None) == "sql" and node.compiled_code.strip():
                 yield f"{node.original_file_path}: {node.name}", node.compiled_code
 
     def compile_all(self, manifest) -> list[tuple[str, str]]:

@@ -5,14 +5,17 @@ tests/support/athena_front describes what the front covers and what it does not.
 
 import json
 import os
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 from pyspark.sql import functions as F
 
 from python_jobs import generate_landing
+from python_jobs.athena_gate import trino_sql
+from tests.support.athena_front.errors import QueryFailed
 from tests.support.athena_front.front import BUCKET
-from tests.support.dbt_runner import ROOT, Dbt
+from tests.support.dbt_runner import ROOT, Dbt, environment
 
 pytestmark = pytest.mark.engines
 
@@ -154,6 +157,27 @@ def test_the_second_build_was_incremental(builds):
     assert corrected == [0, 1]
     for table in INCREMENTAL:
         assert {*before[table].rows} < {*after[table].rows}
+
+
+def test_trino_takes_each_compiled_statement(builds, athena, tmp_path):
+    """Models and data tests, for a first run and a later one, and the types of the contracts: what
+    the gate reads without a server."""
+    with environment(**athena.environment, LAKEHOUSE_SCHEMA="athena"):
+        compiled = trino_sql.Dbt(ROOT, str(tmp_path))
+        statements = compiled.compile_all(compiled.parse())
+    of_models = Counter(name.rpartition(": ")[2] for name, _ in statements)
+    assert of_models["stg_car_events"] == of_models["silver_rejected_events"] == 2
+    assert of_models["contracts"] == 1
+    refused = {}
+    for name, sql in statements:
+        try:
+            athena.validate(sql.strip().removesuffix(";"), "default")
+        except QueryFailed as error:
+            refused[name] = str(error)
+    assert refused == {}
+    # It would say so.
+    with pytest.raises(QueryFailed):
+        athena.validate("select no_such_column from athena_gold.gold_car_current_state", "default")
 
 
 def location(entry: dict) -> str:

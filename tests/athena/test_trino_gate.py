@@ -33,31 +33,22 @@ REFUSED = [
 ]
 
 
-def validate(athena, sql: str) -> None:
-    """Let Trino analyze a query without running it.
-
-    Raises:
-        QueryFailed: If the query is not valid.
-    """
-    assert athena.trino(f"explain (type validate) {sql}", "athena_gold").fetchall() == [[True]]
-
-
 @pytest.mark.parametrize("sql", TAKEN)
 def test_what_both_take(athena, sql):
     assert list(problems_of(TABLE + sql)) == []
-    validate(athena, TABLE + sql)
+    athena.validate(TABLE + sql, "default")
 
 
 @pytest.mark.parametrize("sql", REFUSED)
 def test_what_both_refuse(athena, sql):
     assert list(problems_of(TABLE + sql)) != []
     with pytest.raises(QueryFailed):
-        validate(athena, TABLE + sql)
+        athena.validate(TABLE + sql, "default")
 
 
 @pytest.mark.parametrize("name", UNLISTED)
 def test_what_the_server_does_not_list(athena, name):
-    validate(athena, f"select {UNLISTED[name]} as a")
+    athena.validate(f"select {UNLISTED[name]} as a", "default")
 
 
 def test_the_list_of_functions_is_the_servers(athena):

@@ -1,7 +1,8 @@
 """The guard works with other versions of dbt-core and Spark than the locked ones.
 
 Each version is installed in its own environment. The project is `examples/other_project`, with
-contracts on SQL and Python models, a mark, tests and a snapshot.
+contracts on SQL and Python models, a mark, tests and a snapshot. In the tier `full`, this project
+is built, too.
 """
 
 import os
@@ -11,10 +12,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support import environments
 from tests.support.dbt_runner import ROOT
+from tests.support.lakehouse_on_s3 import AS_OF, landings
 from tests.support.maven import artifact
+from tests.support.published import BUILD_TABLES, rows_of
 
 pytestmark = pytest.mark.engines
 
@@ -115,3 +119,39 @@ def test_spark_4_0(folder):
     assert "Traceback" not in said
     shop.change("profiles.yml", "&spark", f"&spark\n        spark.jars: {str(jar)!r}")
     check_guard(shop, "dbt=1.11.16")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("dbt_core", ["1.11.16", "1.12.6"])
+def test_this_project_on_spark_4_0(dbt_core, dbt, folder, schema):
+    """Two builds, with all data tests, end in the rows of Spark 3.5."""
+    jar = artifact(ICEBERG_4_0)
+    packages = (f"dbt-core=={dbt_core}", "pyspark==4.0.5", *WHEEL)
+    python = environments.make(folder / "4.0", *packages)
+    ours = ("LAKEHOUSE_", "DBT_", "PYTHON", "VIRTUAL")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    variables = {"landing_path": str(folder / "landing"), "as_of_date": AS_OF}
+    places = ("--target-path", folder / "target", "--log-path", folder / "logs")
+    for files in landings():
+        for name, content in files.items():
+            (folder / "landing" / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "landing" / name).write_bytes(content)
+        done = subprocess.run(
+            [python, "-m", "dbt.cli.main", "build", "--vars", yaml.safe_dump(variables), *places],
+            cwd=ROOT,
+            env=clean
+            | {
+                "DBT_SPARK_POOL": "off",
+                "LAKEHOUSE_TARGET": "ci",
+                "LAKEHOUSE_SCHEMA": schema,
+                "LAKEHOUSE_HOME": str(folder / "home"),
+                "LAKEHOUSE_JARS": str(jar),
+            },
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True},
+        )
+        assert done.returncode == 0, done.stdout
+        assert f"dbt={dbt_core}" in done.stdout
+        assert "Published 8 tables" in done.stdout
+        built = dbt(*BUILD_TABLES, schema=schema, **variables)
+        assert built.success, built.text
+        assert rows_of(folder / "home", schema) == rows_of(dbt.home, schema)

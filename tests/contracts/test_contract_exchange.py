@@ -1,7 +1,5 @@
 """Contracts are exported to the Open Data Contract Standard and imported again."""
 
-import os
-import shutil
 import subprocess
 
 import pytest
@@ -9,6 +7,7 @@ import yaml
 from dbt_spark_contracts.cli.main import run
 
 from tests.support.dbt_runner import ROOT, copy_project, environment
+from tests.support.packages import uv
 
 # Runs in its own environment, because its pins conflict with this project's.
 LINTER = "datacontract-cli==1.2.8"
@@ -205,10 +204,9 @@ def test_the_help_fits_a_screen(capsys, monkeypatch, command):
 
 
 def test_the_standards_own_linter_takes_it(exported):
-    uv = os.environ.get("UV") or shutil.which("uv")
     alone = ("run", "--isolated", "--no-project", "--with", LINTER)
     linted = subprocess.run(
-        [uv, *alone, "datacontract", "lint", str(exported)],
+        [uv(), *alone, "datacontract", "lint", str(exported)],
         cwd=exported.parent,
         capture_output=True,
         text=True,
@@ -220,6 +218,6 @@ def test_the_standards_own_linter_takes_it(exported):
     text = exported.read_text(encoding="utf-8")
     wrong.write_text(text.replace("logicalType: string", "logicalType: text", 1))
     refused = subprocess.run(
-        [uv, *alone, "datacontract", "lint", str(wrong)], cwd=exported.parent, capture_output=True
+        [uv(), *alone, "datacontract", "lint", str(wrong)], cwd=exported.parent, capture_output=True
     )
     assert refused.returncode == 1

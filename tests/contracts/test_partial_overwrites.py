@@ -237,6 +237,36 @@ def test_a_merge_on_columns_of_any_name(small_project, spark, schema):
         assert found[2:] == expected
 
 
+def test_a_merge_may_leave_rows_as_they_are(small_project, spark, schema):
+    """By a condition, or always. With another strategy, that would have no effect."""
+    query = "select explode(sequence(1, 2 + {{ var('n') }})) as id, {{ var('n') }} as n"
+    merged = "{{ config(materialized='incremental', %s) }} " + query
+    newer = "DBT_INTERNAL_SOURCE.id = 1 or DBT_INTERNAL_DEST.id = 2 and DBT_INTERNAL_DEST.n < 2"
+    files = {
+        "models/newer.sql": merged % f"unique_key='id', matched_condition='{newer}'",
+        "models/added.sql": merged % "unique_key=['id'], skip_matched_step=true",
+        "models/appended.sql": merged % "matched_condition='true'",
+        "models/replaced.sql": merged
+        % "unique_key='id', incremental_strategy='delete+insert', skip_matched_step=true",
+    }
+    project = small_project(files)
+    for n in (1, 2, 3):
+        result = project("run", schema=schema, n=n)
+        for name, config in {
+            "appended": "matched_condition",
+            "replaced": "skip_matched_step",
+        }.items():
+            told = f"{config} has an effect with the strategy merge only, not with "
+            assert told in result.message[name]
+        assert {result.status[name] for name in ("newer", "added")} == {"success"}, result.text
+    for name, expected in {
+        "newer": {1: 3, 2: 2, 3: 1, 4: 2, 5: 3},
+        "added": {1: 1, 2: 1, 3: 1, 4: 2, 5: 3},
+    }.items():
+        spark.sql(f"refresh table {schema}.{name}")
+        assert {row.id: row.n for row in spark.table(f"{schema}.{name}").collect()} == expected
+
+
 def test_a_column_that_the_table_lacks_is_ignored(small_project, spark, schema):
     """`ignore` is the default of on_schema_change. An unknown value is refused."""
     code = "select ts as `my ``time`, id{{ var('more', '') }} from {{ ref('given') }}"

@@ -166,6 +166,9 @@ TESTED = {
     "uv run python -m dbt_spark_contracts.spark.pool stop": (
         "plugin/test_pool_lifetime.py::test_by_command"
     ),
+    "uv run python -m tests.support.openlineage_models": (
+        "lineage/test_openlineage_spark.py::test_the_models_of_this_project"
+    ),
     "uv run python -m tests.support.openlineage_spark": (
         "lineage/test_openlineage_spark.py::"
         "test_openlineage_knows_no_input_that_we_do_not_but_for_those_listed"

@@ -21,6 +21,7 @@ import yaml
 
 from python_jobs import current_metadata as helper
 from tests.support.dbt_runner import ROOT, environment
+from tests.support.packages import virtual_environment
 from tests.support.published import home_of
 from tests.support.trino_server import VERSION, Trino
 
@@ -79,12 +80,9 @@ def test_a_missing_table_is_reported_in_one_line(tmp_path, monkeypatch, capsys):
 @pytest.mark.full
 def test_duckdb_reads_the_folder(dbt, cars, tmp_path):
     home = home_of(dbt.home, cars, tmp_path / "home")
-    uv = os.environ.get("UV") or shutil.which("uv")
     venv = tmp_path / "venv"
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, venv], check=True)
     packages = ["duckdb", "duckdb-extension-avro", "duckdb-extension-iceberg"]
-    pinned = [f"{name}==1.5.5" for name in packages]
-    subprocess.run([uv, "pip", "install", "-q", "-p", venv / "bin/python", *pinned], check=True)
+    virtual_environment(venv, *(f"{name}==1.5.5" for name in packages))
     # The folder that `install iceberg` downloads to. It uses extensions that are already there.
     code = "import duckdb; print(*duckdb.sql('pragma platform').fetchone())"
     asked = [venv / "bin/python", "-c", code]

@@ -16,6 +16,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms, sy
 from packaging.utils import parse_wheel_filename
 
 from tests.support.dbt_runner import ROOT
+from tests.support.packages import uv
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -79,8 +80,7 @@ ANYWHERE = "python_version > '3'"
 
 def locked(*options: str) -> list[dict]:
     """Return the packages in uv.lock for all machines, with their files."""
-    uv = os.environ.get("UV") or shutil.which("uv")
-    command = [uv, "export", "--quiet", "--frozen", "--format", "pylock.toml", *options]
+    command = [uv(), "export", "--quiet", "--frozen", "--format", "pylock.toml", *options]
     exported = subprocess.run(
         [*command, "--no-emit-workspace"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     )

@@ -45,6 +45,13 @@ def test_no_two_files_have_one_name():
     assert {name for name, number in names.items() if number > 1} <= {"__init__.py", "conftest.py"}
 
 
+def test_packages_are_installed_in_one_place():
+    """tests/support/packages.py keeps uv's cache from growing."""
+    installs = re.compile(r'"pip",\s+"install"')
+    places = {name for name, file in FILES.items() if installs.search(file.read_text("utf-8"))}
+    assert places == {"support/packages.py"}
+
+
 # The folders whose tests share a lakehouse.
 SHARED = ("bronze_silver/", "contracts/", "gold/", "plugin/", "publish/")
 

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 import yaml
 
 from tests.support.dbt_runner import ROOT
+from tests.support.packages import uv, virtual_environment
 from tests.support.repository import Repository
 
 PLUGIN = ROOT / "python_jobs" / "dbt_spark_contracts"
@@ -52,12 +52,9 @@ def built(tmp_path_factory):
     """
     if given := os.environ.get("DISTRIBUTIONS"):
         return ROOT / given
-    uv = shutil.which("uv")
-    if not uv:
-        pytest.skip("uv, which builds the wheel, is not on the PATH")
     folder = tmp_path_factory.mktemp("built")
     shutil.copytree(PLUGIN, folder / "copy", ignore=shutil.ignore_patterns("__pycache__"))
-    command = [uv, "build", "--quiet", "--sdist", "--wheel", "--out-dir", folder, folder / "copy"]
+    command = [uv(), "build", "--quiet", "--sdist", "--wheel", "--out-dir", folder, folder / "copy"]
     subprocess.run(command, check=True)
     return folder
 
@@ -79,18 +76,16 @@ def test_wheel_and_sdist_have_every_file_of_the_package(built):
 
 def install(environment: Path, package: Path) -> Path:
     """Create an environment with the example's requirements and this package. Return its bin."""
-    uv = shutil.which("uv")
     locked = environment.with_suffix(".txt")
-    export = [uv, "export", "--frozen", "--quiet", "--no-hashes", "--group", "lint"]
+    export = [uv(), "export", "--frozen", "--quiet", "--no-hashes", "--group", "lint"]
     with locked.open("w") as file:
         subprocess.run(
             [*export, "--no-emit-package", "dbt-spark-contracts"], cwd=ROOT, check=True, stdout=file
         )
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
-    command = [uv, "pip", "install", "--quiet", "--python", environment / "bin" / "python"]
-    command += ["--constraint", locked, "--requirement", EXAMPLE / "requirements.txt"]
-    subprocess.run([*command, f"dbt-spark-contracts @ {package.as_uri()}"], check=True)
-    return environment / "bin"
+    wanted = ("--constraint", locked, "--requirement", EXAMPLE / "requirements.txt")
+    return virtual_environment(
+        environment, *wanted, f"dbt-spark-contracts @ {package.as_uri()}"
+    ).parent
 
 
 def make_shop(folder: Path) -> Repository:

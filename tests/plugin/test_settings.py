@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from dbt_spark_contracts.spark import settings
+from dbt_spark_contracts.spark import settings, sqlite
 from dbt_spark_contracts.spark.settings import bundled_iceberg_jar, spark_settings
 
 pytestmark = pytest.mark.quick
@@ -244,3 +244,13 @@ def test_spark_plans_little_data_once_and_in_one_partition(parameters, values):
 def test_another_size_is_one_line_with_the_way_out():
     with pytest.raises(ValueError, match=r"^spark\.dbt\.size is 'tiny': use small or large\.$"):
         made_of(spark__dbt__size="tiny")
+
+
+def test_a_catalog_in_sqlite_does_not_ask_for_its_tables_unless_the_profile_says_so():
+    catalog = "spark.sql.catalog.{}"
+    in_sqlite = {catalog.format("a.uri"): "jdbc:sqlite:/data/catalog.db?busy_timeout=60000"}
+    asks = catalog.format("a.jdbc.init-catalog-tables")
+    assert sqlite.unasked(in_sqlite) == {asks: "false"}
+    assert sqlite.unasked(in_sqlite | {asks: "true"}) == {}
+    for uri in ("jdbc:postgresql://host/lake", "https://host/catalog", ""):
+        assert sqlite.unasked({catalog.format("a.uri"): uri}) == {}

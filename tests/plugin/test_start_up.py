@@ -14,10 +14,11 @@ import pytest
 
 from tests.support.dbt_runner import ROOT
 
-# Runs dbt commands one after the other, with or without plugins. Reports for each command the
-# imported modules and the started programs.
+# Runs dbt commands one after the other, with or without this plugin. Reports for each command the
+# imported modules and the started programs. dbt imports each package named dbt_* to look for
+# plugins; dbt-core 1.12 brings such a package.
 STEPS = """
-import json, sys
+import importlib, json, pkgutil, sys
 from pathlib import Path
 from types import SimpleNamespace
 started = []
@@ -38,7 +39,13 @@ class Server:  # in place of the one that `docs serve` waits for
 serve.socketserver = SimpleNamespace(TCPServer=Server)
 told, has_plugin, commands = sys.argv[1:]
 if has_plugin == "no":
-    PluginManager.get_prefixed_modules = classmethod(lambda cls: {})
+    others = [
+        name for _, name, _ in pkgutil.iter_modules()
+        if name.startswith("dbt_") and name != "dbt_spark_contracts"
+    ]
+    PluginManager.get_prefixed_modules = classmethod(
+        lambda cls: {name: importlib.import_module(name) for name in others}
+    )
 results = {}
 for name, arguments in json.loads(commands).items():
     started.clear()

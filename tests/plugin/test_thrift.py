@@ -203,6 +203,19 @@ def test_marks_are_not_lost_in_silence(project):
     assert any(warning in line for line in said)
 
 
+def test_a_condition_of_a_merge_is_refused(project):
+    """dbt-spark's own merge has none, and would update all rows."""
+    model = project.folder / "models/merged.sql"
+    config = "materialized='incremental', unique_key='id', matched_condition='false'"
+    model.write_text(f"{{{{ config({config}) }}}} select 1 as id")
+    try:
+        statuses, messages, _ = project("run", "-s", "merged")
+    finally:
+        model.unlink()
+    assert statuses["merged"] == "error"
+    assert "matched_condition needs dbt-spark's `method: session`" in messages["merged"]
+
+
 def test_a_contract_on_a_python_model_is_refused_by_dbt(project):
     (project.folder / "models/by_python.py").write_text("def model(dbt, spark):\n    return None\n")
     contract = {"models": [{"name": "by_python", "config": CONTRACT, "columns": COLUMNS}]}

@@ -1,4 +1,4 @@
-"""A run's guarantees hold on each catalog: Iceberg REST, Hive metastore and JDBC (PostgreSQL).
+"""A run's guarantees hold on each catalog: Iceberg REST, Hive metastore, JDBC on two databases.
 
 docs/operations.md has a table of these guarantees.
 """
@@ -20,17 +20,23 @@ from tests.support.toy import TABLES, WAITS_FOR, Toy
 
 pytestmark = pytest.mark.engines
 
-DRIVER = "org.postgresql:postgresql:42.7.4:jar"
+DRIVERS = {
+    "postgresql": "org.postgresql:postgresql:42.7.4:jar",
+    "sqlite": "org.xerial:sqlite-jdbc:3.51.1.0:jar",
+}
 
 
-@pytest.fixture(scope="module", params=["rest", "hive", "jdbc"])
+@pytest.fixture(scope="module", params=["rest", "hive", *DRIVERS])
 def place(request, tmp_path_factory):
     """Yield the environment variables of a catalog and the folder of its lakehouse."""
     home = tmp_path_factory.mktemp(request.param)
     with ExitStack() as servers:
         settings = {"LAKEHOUSE_CATALOG": request.param}
-        if request.param == "jdbc":
-            settings["LAKEHOUSE_JARS"] = str(artifact(DRIVER))
+        if driver := DRIVERS.get(request.param):
+            settings = {"LAKEHOUSE_CATALOG": "jdbc", "LAKEHOUSE_JARS": str(artifact(driver))}
+        if request.param == "sqlite":
+            uri = f"jdbc:sqlite:{home}/catalog.db?busy_timeout=60000"
+        elif request.param == "postgresql":
             uri = servers.enter_context(postgres())
         else:
             server = rest_catalog if request.param == "rest" else hive_metastore

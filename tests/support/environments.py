@@ -1,12 +1,10 @@
 """Creates virtual environments with this guard and other package versions than the lock file's."""
 
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.support.dbt_runner import ROOT
+from tests.support.packages import uv, virtual_environment
 
 PLUGIN = ROOT / "python_jobs" / "dbt_spark_contracts"
 
@@ -24,10 +22,9 @@ def make(folder: Path, *packages: str) -> Path:
     Returns:
         The environment's Python.
     """
-    uv = os.environ.get("UV") or shutil.which("uv")
     folder.mkdir(parents=True)
-    locked, override, python = folder / "locked", folder / "override", folder / "venv/bin/python"
-    export = [uv, "export", "--quiet", "--frozen", "--no-dev", "--no-hashes", "--no-annotate"]
+    locked, override = folder / "locked", folder / "override"
+    export = [uv(), "export", "--quiet", "--frozen", "--no-dev", "--no-hashes", "--no-annotate"]
     said = subprocess.run(
         [*export, "--no-emit-workspace"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
@@ -36,9 +33,5 @@ def make(folder: Path, *packages: str) -> Path:
         "".join(f"{line}\n" for line in said.splitlines() if line.partition("=")[0] not in others)
     )
     override.write_text(LEFT_OUT)
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder / "venv"], check=True)
-    install = [uv, "pip", "install", "--quiet", "--python", python]
-    subprocess.run(
-        [*install, "--override", override, "--constraint", locked, *packages, PLUGIN], check=True
-    )
-    return python
+    versions = ("--override", override, "--constraint", locked)
+    return virtual_environment(folder / "venv", *versions, *packages, PLUGIN)

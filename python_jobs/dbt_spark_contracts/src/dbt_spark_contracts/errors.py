@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from dbt_common.exceptions import CompilationError, DbtRuntimeError
 
@@ -47,6 +48,12 @@ class PromiseBroken(CompilationError):
         self.ways_out = list(ways_out)
         told = "\n".join(line for _, line in self.lines)
         super().__init__("\n\n".join(part for part in (begins, told, *self.ways_out) if part))
+
+
+def condition_of(error: Any) -> str:
+    """Return Spark's name of this kind of error, or "". Spark 4 has renamed the method."""
+    asked = getattr(error, "getCondition", None) or error.getErrorClass
+    return asked() or ""
 
 
 def explain(error: BaseException, frames: Iterable[str] = ()) -> str:

@@ -12,6 +12,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from dbt_spark_contracts.compat import iceberg, pyspark
 from dbt_spark_contracts.compat.pyspark import java_classes
+from dbt_spark_contracts.errors import condition_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -69,7 +70,7 @@ def exists(session: "SparkSession", table: str) -> bool:
     try:
         load(session, table)
     except AnalysisException as error:
-        if error.getErrorClass() == NO_TABLE:
+        if condition_of(error) == NO_TABLE:
             return False
         raise
     return True

@@ -42,6 +42,10 @@ UNTRACED = {
     "DataSourceV2Relation": "a table that is read without its name",
 }
 
+# Generators that make a row of each element, and those that make as many rows of each row.
+EXPLODES = names("Explode PosExplode Inline")
+GENERATE_AS_MANY = names("Stack JsonTuple")
+
 # Metadata columns of Iceberg that may reveal values of other columns: a file's path contains its
 # partition values.
 TELLTALES = names("_file _partition")
@@ -430,10 +434,18 @@ def _generate(step: Tree, children: list[Table], rows: Value, values: _Values) -
         return value
 
     known = children[0].known | _listing(generated, map(made, range(len(generated))))
-    # The value decides how many rows one row becomes.
-    rows = merge([rows, Value(recipe=digest(function.kind, value.recipe))])
+    # How many rows one row becomes, which may be none.
+    length = Value(recipe=value.recipe) if _makes_as_many_rows_of_each(function) else value
+    rows = _chosen(rows, FILTER, [length], function.kind)
     ids = outputs(step)
     return Table(ids, {id: known[id] for id in ids}, rows)
+
+
+def _makes_as_many_rows_of_each(generator: Tree) -> bool:
+    """Return whether the query alone tells the number of rows that a generator makes of a row."""
+    if generator.kind in GENERATE_AS_MANY:
+        return True
+    return generator.kind in EXPLODES and generator.children[0].kind == "CreateArray"
 
 
 _STEPS: dict[str, Callable[..., Table]] = {

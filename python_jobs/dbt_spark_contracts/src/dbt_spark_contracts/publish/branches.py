@@ -9,6 +9,7 @@ from pyspark.errors import AnalysisException, IllegalArgumentException
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import fetched, java_classes
+from dbt_spark_contracts.errors import condition_of
 from dbt_spark_contracts.publish import commits
 from dbt_spark_contracts.publish.command import is_run_name
 from dbt_spark_contracts.publish.tags import Ages, tag_of
@@ -135,7 +136,7 @@ def find(session: "SparkSession", table: str):
     try:
         return tables.load_anew(session, table)
     except AnalysisException as error:
-        if error.getErrorClass() == tables.NO_TABLE:
+        if condition_of(error) == tables.NO_TABLE:
             return None
         raise
     except IllegalArgumentException:

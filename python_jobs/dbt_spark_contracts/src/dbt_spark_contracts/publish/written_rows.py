@@ -7,7 +7,7 @@ from pyspark.errors import AnalysisException, PySparkException
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import fetched
-from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.errors import condition_of, explain
 from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.publish.null_counts import null_counts
 from dbt_spark_contracts.publish.sizes import size_of
@@ -69,7 +69,7 @@ def written(unique_id: str, status: str, relation: str) -> Written | None:
         nulls = null_counts(spark, loaded, newest) if 0 < files <= MOST_FILES else {}
         found = Written(newest.snapshotId(), rows, files, size, total, nulls)
     except (Py4JError, PySparkException) as error:
-        if not isinstance(error, AnalysisException) or error.getErrorClass() != tables.NO_TABLE:
+        if not isinstance(error, AnalysisException) or condition_of(error) != tables.NO_TABLE:
             tell.detail(f"{relation}: the written rows cannot be counted: {explain(error)}")
         return None  # a view or an ephemeral model has no table
     tell.line(f"{relation}: {in_words(found)}")

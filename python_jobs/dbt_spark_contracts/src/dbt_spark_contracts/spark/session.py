@@ -21,7 +21,7 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts.compat import iceberg, py4j, pyspark
 from dbt_spark_contracts.errors import explain, local_folders
-from dbt_spark_contracts.spark import archive, executors, launch, pool, versions
+from dbt_spark_contracts.spark import archive, executors, launch, pool, sqlite, versions
 from dbt_spark_contracts.spark.java import find_java_home, usable_versions
 from dbt_spark_contracts.spark.launch import JavaEnded
 from dbt_spark_contracts.spark.settings import folders, is_one_process
@@ -153,7 +153,7 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     py4j.remember_names()
     py4j.log_no_interrupts()
     builder = SparkSession.builder.appName("dbt")
-    for name, value in settings.items():
+    for name, value in (settings | sqlite.unasked(settings)).items():
         builder = builder.config(name, value)
     try:
         if not pyspark.has_java():  # Java survives a stopped session
@@ -167,6 +167,7 @@ def _create(settings: dict[str, str]) -> "SparkSession":
         ) from error
     try:
         versions.known(session.version)  # that of its Java, which a profile may take from elsewhere
+        sqlite.make_tables(session, settings)
         session.catalog.currentCatalog()  # a wrong catalog or setting only shows in use
         if not is_one_process(settings):
             executors.send_code(session, settings)

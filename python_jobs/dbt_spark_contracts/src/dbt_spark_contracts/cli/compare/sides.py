@@ -11,7 +11,7 @@ from dbt_spark_contracts.cli.compare import versions
 from dbt_spark_contracts.cli.compare.problem import CannotCompare
 from dbt_spark_contracts.cli.lineage.project import label
 from dbt_spark_contracts.compat.pyspark import hadoop_configuration, java_classes
-from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.errors import condition_of, explain
 from dbt_spark_contracts.lineage.project import Project
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def find(
             f"{words!r} is not the name of a table, and not a path with a /"
         ) from None
     except AnalysisException as error:
-        if error.getErrorClass() in (tables.NO_TABLE, "SCHEMA_NOT_FOUND"):
+        if condition_of(error) in (tables.NO_TABLE, "SCHEMA_NOT_FOUND"):
             if Path(words).exists():
                 return find(session, project, f"./{words}", published)
             raise CannotCompare(_no_table(session, project, words)) from None
@@ -105,9 +105,7 @@ def _parquet(session: "SparkSession", words: str) -> Side:
             "PATH_NOT_FOUND": f"there is no {words}: give files or a folder that exists",
             "UNABLE_TO_INFER_SCHEMA": f"{words} contains no Parquet file: give a folder that does",
         }
-        raise CannotCompare(
-            known.get(error.getErrorClass() or "", _unreadable(words, error))
-        ) from None
+        raise CannotCompare(known.get(condition_of(error), _unreadable(words, error))) from None
     return Side(f"{words} (Parquet)", frame)
 
 

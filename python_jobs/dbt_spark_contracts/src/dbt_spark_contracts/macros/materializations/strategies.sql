@@ -5,18 +5,24 @@
         The model's incremental strategy. It is determined on the first run, too.
 
     Raises:
-        dbt-spark's compiler error for an unknown strategy.
+        dbt-spark's compiler error for an unknown strategy. A compiler error for a config that has no effect
+        with this strategy.
 -#}
 {% macro contracts__incremental_strategy() %}
-  {%- if config.get('incremental_strategy') == 'delete+insert' and config.get('unique_key') -%}
+  {%- set strategy = config.get('incremental_strategy') or ('merge' if config.get('unique_key') else 'append') -%}
+  {%- for name in ['matched_condition', 'skip_matched_step'] if config.get(name) and strategy != 'merge' -%}
+    {%- do exceptions.raise_compiler_error(
+        this ~ ': ' ~ name ~ ' has an effect with the strategy merge only, not with ' ~ strategy ~ ': take it out.'
+    ) -%}
+  {%- endfor -%}
+  {%- if strategy == 'delete+insert' and config.get('unique_key') -%}
     {%- if config.get('predicates') or config.get('incremental_predicates') -%}
       {%- do exceptions.raise_compiler_error(
           this ~ ': delete+insert replaces all rows of a key, so incremental_predicates has no effect: take it out.'
       ) -%}
     {%- endif -%}
-    {{ return('delete+insert') }}
+    {{ return(strategy) }}
   {%- endif -%}
-  {%- set strategy = config.get('incremental_strategy') or ('merge' if config.get('unique_key') else 'append') -%}
   {{ return(dbt_spark_validate_get_incremental_strategy(strategy, 'iceberg')) }}
 {% endmacro %}
 
@@ -40,6 +46,30 @@
 {% macro spark__get_merge_update_columns(merge_update_columns, merge_exclude_columns, dest_columns) %}
   {%- set updated = adapter.merge_columns(contracts__staged_view(), 'merge_update_columns', merge_update_columns) -%}
   {{- return(default__get_merge_update_columns(updated, merge_exclude_columns, dest_columns)) -}}
+{% endmacro %}
+
+{#-
+    Overrides dbt-spark's macro, for two configs of dbt-databricks: matched_condition, a condition for the update
+    of a row, and skip_matched_step, with which no row is updated.
+-#}
+{% macro spark__get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates) %}
+  {%- set keys = [unique_key] if unique_key is string else unique_key or [] -%}
+  {%- set predicates = [] + (incremental_predicates or []) -%}
+  {%- for key in keys -%}
+    {%- do predicates.append('DBT_INTERNAL_SOURCE.' ~ key ~ ' = DBT_INTERNAL_DEST.' ~ key) -%}
+  {%- endfor -%}
+  {%- set condition = config.get('matched_condition') -%}
+  {%- set updated = get_merge_update_columns(
+      config.get('merge_update_columns'), config.get('merge_exclude_columns'), adapter.get_columns_in_relation(target)
+  ) -%}
+  merge into {{ target }} as DBT_INTERNAL_DEST
+  using {{ source }} as DBT_INTERNAL_SOURCE
+  on {{ predicates | join(' and ') if keys else 'false' }}
+  {%- if not config.get('skip_matched_step') %}
+  when matched {{ 'and (' ~ condition ~ ')' if condition }} then update set
+    {% for column in updated %}{{ column }} = DBT_INTERNAL_SOURCE.{{ column }}{{ ', ' if not loop.last }}{% else %}*{% endfor %}
+  {%- endif %}
+  when not matched then insert *
 {% endmacro %}
 
 {#

@@ -8,6 +8,9 @@
     Returns: the result of the materialization.
 #}
 {% macro contracts__by_sql(materialization) %}
+  {%- for name in ['matched_condition', 'skip_matched_step'] if config.get(name) -%}
+    {%- do exceptions.raise_compiler_error(this ~ ': ' ~ name ~ " needs dbt-spark's `method: session`: take it out.") -%}
+  {%- endfor -%}
   {%- do adapter.check_what_is_not_traced(model, graph) -%}
   {%- if not model.config.contract.enforced or model.language != 'sql' -%}
     {{ return(adapter.by_dbt_spark(materialization, context)) }}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dbt_spark_contracts import schemas, tables
 from dbt_spark_contracts.cli.contract.cannot import Cannot
+from dbt_spark_contracts.errors import condition_of
 from dbt_spark_contracts.schemas import plain, quoted
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class StandIns:
         try:
             return self.spark.table(table).schema
         except AnalysisException as error:
-            if error.getErrorClass() == tables.NO_TABLE:
+            if condition_of(error) == tables.NO_TABLE:
                 return None
             raise
         finally:
