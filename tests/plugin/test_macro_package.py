@@ -84,7 +84,7 @@ def test_every_internal_macro_has_the_prefix():
     source = PACKAGE / "src/dbt_spark_contracts"
     dbts = {"build_source_function", "get_column_comment_sql", "spark__comment_clause"}
     dbts |= {"spark__get_columns_in_relation", "spark__snapshot_merge_sql"}
-    dbts |= {"spark__get_merge_update_columns"}
+    dbts |= {"spark__get_merge_update_columns", "spark__get_merge_sql"}
     names = {
         name
         for file in (source / "macros").rglob("*.sql")
