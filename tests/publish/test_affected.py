@@ -157,6 +157,8 @@ def test_only_the_rows_of_changed_keys_are_made_anew(house):
     snapshots = house.snapshots()
     step(set())
     assert house.snapshots() == snapshots  # nothing is written
+    result = house.project("run", "--select", "totals", schema=house.schema)
+    assert result.said[-1] == "Nothing to publish. Tables without news: 1."
     step({"c"}, limit=10)  # the limit has changed
     step({"a", "c"}, limit=10, other=2, says="its code, its contract or its config has changed")
     step({"a", "c"}, limit=10, other=2, note="x", says="its code, its contract or its config")

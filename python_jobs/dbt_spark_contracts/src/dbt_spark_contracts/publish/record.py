@@ -25,6 +25,7 @@ NODES = "dbt_nodes"
 FAILED = "failed"
 NOT_PUBLISHED = "not published"
 ON_MAIN = "written to main"
+UNCHANGED = "unchanged"
 
 _RUN_COLUMNS = {
     "started_at": "timestamp not null",
@@ -32,7 +33,8 @@ _RUN_COLUMNS = {
     "invocation_id": "string not null comment 'the dbt command'",
     "command": "string not null comment 'build, run, seed or snapshot'",
     "status": "string not null comment "
-    "'published, held back, written to main, not published, or failed: it has written no table'",
+    "'published, held back, written to main, unchanged (nothing to publish), not published, or "
+    "failed: it has written no table'",
     "seconds": "double not null",
     "tables": "bigint not null comment 'how many tables it has written'",
     "nodes": "bigint not null comment 'how many nodes have run'",

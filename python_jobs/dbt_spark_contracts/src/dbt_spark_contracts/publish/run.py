@@ -47,6 +47,8 @@ A_PART_ON_MAIN = (
 
 AT_ONCE = "Readers saw each table as soon as it was written: write_audit_publish is false."
 
+NO_NEWS = "Nothing to publish. Tables without news: {count}."
+
 NOT_BEGUN = (
     "{table} is not written: this run has no lock and no branch, for begin_run did not run. An "
     "on-run-start hook before it failed, or did not call it: correct that hook, or name begin_run "
@@ -264,6 +266,9 @@ class Run:
             elif found:
                 self._check_limits(self.branch, found)
                 self.publish(self.branch, found, self._tests_that_ran())
+            elif count := self._built_tables():
+                self.last_lines.append(NO_NEWS.format(count=count))
+                self.ended = record.UNCHANGED
         self._leave_branch()
 
     def publish(self, branch: str, found: list[Move], ran: Iterable[str]) -> None:
@@ -294,6 +299,12 @@ class Run:
     def _has_written_nodes(self) -> bool:
         ended = self.outcomes.items()
         return any(how.status == "success" and name.startswith(TABLES) for name, how in ended)
+
+    def _built_tables(self) -> int:
+        """Return how many tables that can be published this run has built."""
+        names = {*self.ownership.project_tables()}
+        ended = self.outcomes.values()
+        return len({how.relation for how in ended if how.status == "success"} & names)
 
     def _written(self) -> list[Move]:
         """Return the moves that publishing would make."""

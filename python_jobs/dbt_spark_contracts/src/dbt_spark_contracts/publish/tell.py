@@ -9,7 +9,7 @@ from dbt_common.ui import green, red
 from dbt_spark_contracts.compat import dbt_core
 
 # How the lines begin that say how a run has ended.
-_COLORS = {"Published ": green, "Nothing was published": red}
+_COLORS = {"Published ": green, "Nothing to publish": green, "Nothing was published": red}
 
 
 def change(what: str) -> None:
