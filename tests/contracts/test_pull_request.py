@@ -116,7 +116,8 @@ def test_leaks_fail_with_table_and_annotations(branch, tmp_path):
     branch.change(GOLD_YML, ALERT_ID, described + ALERT_ID)
     renamed = '        F.coalesce("event_id", F.lit("")).alias("reference"),\n'
     renamed_line = branch.change(ALERTS, ALERTS_FIRST, renamed + ALERTS_FIRST)
-    branch.change(EFFICIENCY, 'groupBy("car_chassis", ', 'groupBy("car_chassis", "color", ')
+    for grouped in ("events.groupBy(", "parts.groupBy("):
+        branch.change(EFFICIENCY, grouped, f'{grouped}"color", ')
     summary = tmp_path / "summary.md"
 
     checked = branch.check(GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary))
@@ -130,7 +131,7 @@ def test_leaks_fail_with_table_and_annotations(branch, tmp_path):
     assert f"::error file={ALERTS},line={renamed_line}::{message}\n" in checked.stdout
     message = (
         "gold_fuel_efficiency_monthly: the contract promises one row per (car_chassis, year_month),"
-        " and the query has one per (car_chassis, color, year_month) of silver_car_telemetry"
+        " and the query has one per (color, car_chassis, year_month) of silver_car_telemetry"
     )
     assert f"::error file={EFFICIENCY},line=1::{message}" in checked.stdout
     assert checked.stdout.count("::error") == 3
