@@ -54,14 +54,14 @@ class Ownership:
     def lock_table(self) -> str:
         """The table that stores the lease."""
         assert self.command
-        return in_schema(self.command.operations_schema, "build_lease")
+        return _in_schema(self.command.operations_schema, "build_lease")
 
     @property
     def record_tables(self) -> tuple[str, str]:
         """The tables of the runs and of their nodes."""
         assert self.command
         schema = self.command.operations_schema
-        return in_schema(schema, record.RUNS), in_schema(schema, record.NODES)
+        return _in_schema(schema, record.RUNS), _in_schema(schema, record.NODES)
 
     def lock(
         self, command: Command, nodes: dict[str, dict], kind: str = BUILD, watch: bool = False
@@ -129,7 +129,7 @@ class Ownership:
             nodes: dbt's nodes, as in its graph.
         """
         self.command, self.nodes = command, nodes
-        table = in_schema(command.operations_schema, "publish_log")
+        table = log_table(command.operations_schema)
         self._log = PublishLog(session.get(), table, command.invocation_id)
 
     def has_log(self) -> bool:
@@ -178,7 +178,7 @@ class Ownership:
         there = set(tables.list_schemas(spark))
         for schema in {plain(name).rpartition(".")[0] for name in names} & there:
             found = tables.list_iceberg_tables(spark, tables.spelled(*schema.split("."))) or ()
-            names.update(in_schema(schema, name) for name in found)
+            names.update(_in_schema(schema, name) for name in found)
         return sorted(names)
 
     def drop_branch(self, branch: str, names: Iterable[str]) -> None:
@@ -207,6 +207,11 @@ class Ownership:
         return self._catalog, now
 
 
-def in_schema(schema: str, name: str) -> str:
+def log_table(operations_schema: str) -> str:
+    """Return the name of the publish log."""
+    return _in_schema(operations_schema, "publish_log")
+
+
+def _in_schema(schema: str, name: str) -> str:
     """Return the name of a table in a schema, quoted where needed."""
     return tables.spelled(*schema.split("."), name)

@@ -25,7 +25,7 @@ from dbt_spark_contracts.publish import (
 )
 from dbt_spark_contracts.publish.branches import Move, NotUnderstood
 from dbt_spark_contracts.publish.command import WRITES, Command
-from dbt_spark_contracts.publish.ownership import Ownership, in_schema
+from dbt_spark_contracts.publish.ownership import Ownership, log_table
 from dbt_spark_contracts.publish.publishing import Publishing
 from dbt_spark_contracts.publish.record import Outcome
 from dbt_spark_contracts.publish.retries import Continued, Retry
@@ -414,7 +414,7 @@ class Run:
             return
         try:
             with explained():
-                table = in_schema(self.operations_schema(), "publish_log")
+                table = log_table(self.operations_schema())
                 self.last_lines += self._retry.nothing_to_do(table)
         except Exception as error:  # the command failed before it had nothing to do
             tell.detail(f"What was held back cannot be told: {explain(error)}")
