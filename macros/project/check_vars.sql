@@ -10,7 +10,7 @@
 {% macro check_vars() %}
   {%- set known = [
       'as_of_date', 'contracts_required_in', 'landing_path', 'lock_seconds', 'lock_wait_seconds',
-      'newest_event_within_days', 'overwrite', 'write_audit_publish',
+      'newest_event_within_days', 'overwrite', 'repeat_data_tests', 'write_audit_publish',
   ] -%}
   {%- for name in invocation_args_dict.get('vars') or {} if name not in known -%}
     {%- do exceptions.raise_compiler_error("There is no var '" ~ name ~ "': use " ~ known | join(', ') ~ '.') -%}
@@ -28,9 +28,9 @@
   {%- if days is not none and (days is boolean or days is not integer or days < 0) -%}
     {%- do wrong.append(['newest_event_within_days', 'a number of days, or null']) -%}
   {%- endif -%}
-  {%- if var('write_audit_publish', true) is not boolean -%}
-    {%- do wrong.append(['write_audit_publish', 'true or false']) -%}
-  {%- endif -%}
+  {%- for name in ('write_audit_publish', 'repeat_data_tests') if var(name, true) is not boolean -%}
+    {%- do wrong.append([name, 'true or false']) -%}
+  {%- endfor -%}
   {%- set layers = var('contracts_required_in', []) -%}
   {%- if layers is string or layers is mapping or layers is not iterable -%}
     {%- do wrong.append(['contracts_required_in', 'a list of schemas, like [gold]']) -%}

@@ -31,6 +31,7 @@ from dbt_spark_contracts.compat.dbt_core import Refused, find_materialization
 from dbt_spark_contracts.connection import SessionConnectionManager, explained
 from dbt_spark_contracts.contract.adapter_methods import ContractMethods
 from dbt_spark_contracts.contract.relation import ContractColumn, ContractRelation
+from dbt_spark_contracts.data_tests.adapter_methods import DataTestMethods
 from dbt_spark_contracts.dbt_docs import facts
 from dbt_spark_contracts.increments.adapter_methods import IncrementMethods
 from dbt_spark_contracts.invocation import Invocation
@@ -44,6 +45,7 @@ from dbt_spark_contracts.unguarded import UnguardedMethods
 
 class SparkAdapter(
     ContractMethods,
+    DataTestMethods,
     IncrementMethods,
     LineageMethods,
     PublishMethods,

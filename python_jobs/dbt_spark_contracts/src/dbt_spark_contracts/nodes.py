@@ -9,6 +9,9 @@ UNGUARDED = "unguarded"
 # Materializations without a table: a reader of the model reads the model's parents.
 WITHOUT_TABLE = ("view", "ephemeral")
 
+# Materializations whose tables are written to branches.
+MATERIALIZED = ("table", "incremental", "seed", "snapshot")
+
 
 def is_enforced(config: Mapping) -> bool:
     """Return whether the contract of a node with this config is enforced."""
@@ -18,6 +21,11 @@ def is_enforced(config: Mapping) -> bool:
 def has_guard(config: Mapping) -> bool:
     """Return whether the guard writes the table of a node with this config, or else dbt-spark."""
     return not why_unguarded(config)
+
+
+def has_branches(config: Mapping) -> bool:
+    """Return whether runs write the table of a node with this config to their branches."""
+    return config.get("materialized") in MATERIALIZED and has_guard(config)
 
 
 def why_unguarded(config: Mapping) -> str:

@@ -288,7 +288,7 @@ def stage_seed(
         rows: The values of each row, in the order of `types`.
         types: The Spark type of each column, by name.
     """
-    texts = [tuple(map(_as_text, row)) for row in rows]
+    texts = seed_texts(rows)
     numbered = [f"c{number}" for number in range(len(types))]
     frame = session.createDataFrame(
         texts, StructType([StructField(name, StringType()) for name in numbered])
@@ -305,6 +305,11 @@ def stage_seed(
         if all(row[number] is not None for row in texts):
             typed = typed.where(F.col(spelled(name)).isNotNull())
     typed.createOrReplaceTempView(view)
+
+
+def seed_texts(rows: Iterable[Iterable]) -> list[tuple[str | None, ...]]:
+    """Return the cells of a seed's file as texts, for SQL casts."""
+    return [tuple(map(_as_text, row)) for row in rows]
 
 
 def _as_text(value) -> str | None:

@@ -8,9 +8,10 @@ from dbt.flags import get_flags
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import optimized_plan
 from dbt_spark_contracts.connection import explained
+from dbt_spark_contracts.increments import note
+from dbt_spark_contracts.increments.code import checksum_of
 from dbt_spark_contracts.increments.history import Unknown
 from dbt_spark_contracts.increments.new_rows import NewRows
-from dbt_spark_contracts.increments.note import MADE_FROM
 from dbt_spark_contracts.publish import summaries, tell
 from dbt_spark_contracts.publish.command import WRITES
 from dbt_spark_contracts.spark import session
@@ -66,11 +67,11 @@ class IncrementMethods(metaclass=AdapterMeta):
     def note_what_is_read(self, table: Any, view: Any) -> None:
         """Let the rows that this thread writes carry the note of what they are made from."""
         reads = self.invocation.new_rows.get(str(table))
-        note = reads.note() if reads else None
+        made_from = reads.note() if reads else None
         if (affected := self.invocation.affected.get(str(view))) and affected.is_asked:
-            note = affected.note()
-        if note:
-            summaries.add(session.get(), MADE_FROM, str(note))
+            made_from = affected.note()
+        if made_from:
+            summaries.add(session.get(), note.MADE_FROM, str(made_from))
 
     @available
     def has_no_news(self, table: Any, view: Any) -> bool:
@@ -103,6 +104,28 @@ class IncrementMethods(metaclass=AdapterMeta):
             tell.change(f"{table}: replace rows by {', '.join(keys)}")
             replaced = affected.replaced if affected else None
             tables.replace_keys(session.get(), str(table), str(view), keys, replaced)
+
+    @available
+    def has_rows_of_seed(self, table: Any, rows: Any, types: dict[str, str]) -> bool:
+        """Return whether a seed's table has the rows of its file. Reads metadata only.
+
+        The rows that this thread writes will carry a note of the file.
+
+        Args:
+            table: The table.
+            rows: The values of each row of the file.
+            types: The Spark type of each column, by name.
+        """
+        name, made_by = str(table), checksum_of([*types.items()], tables.seed_texts(rows))
+        with explained():
+            try:
+                is_there = note.recall(session.get(), name).made_by == made_by
+            except Unknown:
+                is_there = False
+            found = note.newest(session.get(), name)
+            told = note.Note(note.key(name), found, made_by=made_by)
+            summaries.add(session.get(), note.MADE_FROM, str(told))
+        return is_there
 
     @available
     def forget_new_rows(self, table: Any) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts.compat import pyspark
 from dbt_spark_contracts.increments.history import Unknown
-from dbt_spark_contracts.lineage.relations import relations_of
+from dbt_spark_contracts.lineage.relations import Relation, relations_of
 from dbt_spark_contracts.plan.tree import names
 
 if TYPE_CHECKING:
@@ -25,17 +25,22 @@ _PURE = names("""
     string textwrap types typing unicodedata
 """)
 
-# Leaves of a plan without rows of a table, which the code itself says.
-_IN_THE_CODE = ("LocalRelation", "OneRowRelation", "Range")
+# Leaves of a plan without rows of a table: the code itself says them, or another part of the plan.
+_IN_THE_CODE = ("LocalRelation", "OneRowRelation", "Range", "CTERelationRef")
 
 
 def checksum(model: dict, values: dict[str, Any]) -> str:
     """Return a checksum of a model's code, its contract, and these values of its config."""
-    packages = {name: version(name) for name in ("dbt-spark-contracts", "pyspark")}
     contract = (model.get("contract") or {}).get("checksum")
     unique_key, constraints = model["config"].get("unique_key"), model.get("constraints")
-    told = [model["raw_code"], contract, unique_key, constraints, values, packages]
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    return checksum_of(model["raw_code"], contract, unique_key, constraints, values)
+
+
+def checksum_of(*told: Any) -> str:
+    """Return a checksum of these values, and of the versions that run with them."""
+    packages = {name: version(name) for name in ("dbt-spark-contracts", "pyspark")}
+    text = json.dumps([*told, packages], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def require_known(
@@ -57,11 +62,27 @@ def require_known(
             raise Unknown(f"the model imports {root}, which may change unseen")
     if collected.frames or collected.others:
         raise Unknown("the model uses values that it has collected, or read elsewhere")
+    require_rows_only(frame, parents)
+
+
+def require_rows_only(frame: "DataFrame", parents: "set[str]") -> "list[Relation]":
+    """Check that a query depends on nothing but the rows of these tables.
+
+    Args:
+        frame: The query.
+        parents: The full names of the tables, as `note.key` returns them.
+
+    Returns:
+        What it reads of them.
+
+    Raises:
+        Unknown: If something else may decide, too.
+    """
     plan = pyspark.analyzed_plan(frame)
     patterns = pyspark.java_classes(frame.sparkSession).org.apache.spark.sql.catalyst.trees
     if not plan.deterministic() or plan.containsPattern(patterns.TreePattern.CURRENT_LIKE()):
         raise Unknown("the model's rows depend on chance or on the clock")
-    relations = relations_of(frame)
+    found, relations = [], relations_of(frame)
     for part in (plan, *pyspark.elements(plan.subqueriesAll())):
         for leaf in pyspark.elements(part.collectLeaves()):
             if leaf.nodeName() in _IN_THE_CODE or leaf.output().isEmpty():
@@ -71,6 +92,8 @@ def require_known(
                 f".{relation.name}".endswith(f".{name}") for name in parents
             ):
                 raise Unknown("the model reads something that is no ref")
+            found.append(relation)
+    return found
 
 
 def _imported(source: str) -> Iterator[str]:

@@ -19,6 +19,20 @@ def changes_rows(snapshot: Any) -> bool:
     return any(summary.get(name) not in (None, "0") for name in _CHANGES)
 
 
+def rows_from(loaded: Any, snapshot: Any) -> int:
+    """Return the id of the commit that made the rows of a snapshot what they are.
+
+    Later commits have changed no row. If it is gone, it is the oldest of those that is kept.
+    """
+    while not changes_rows(snapshot):
+        number = snapshot.parentId()
+        parent = None if number is None else loaded.snapshot(number)
+        if parent is None:
+            break
+        snapshot = parent
+    return snapshot.snapshotId()
+
+
 def back_to(loaded: Any, newest: int, last: int | None) -> Iterator[Any]:
     """Yield a snapshot and its ancestors down to, and without, another one.
 

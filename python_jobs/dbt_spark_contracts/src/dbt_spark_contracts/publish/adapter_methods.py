@@ -12,7 +12,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts.compat import dbt_adapters, dbt_core
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.materializations import UNAUDITED
-from dbt_spark_contracts.nodes import has_guard
+from dbt_spark_contracts.nodes import has_branches
 from dbt_spark_contracts.publish import (
     branches,
     git,
@@ -24,7 +24,6 @@ from dbt_spark_contracts.publish import (
 )
 from dbt_spark_contracts.publish.command import WRITES, Command
 from dbt_spark_contracts.publish.hooks import calls_any
-from dbt_spark_contracts.publish.ownership import MATERIALIZED
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
@@ -175,8 +174,7 @@ class PublishMethods(metaclass=AdapterMeta):
             plain(node.relation_name).lower()
             for node in manifest.nodes.values()
             if node.relation_name
-            and node.config.materialized in MATERIALIZED
-            and has_guard(node.config)
+            and has_branches(node.config)
             and not node.config.meta.get(UNAUDITED)
         }
 

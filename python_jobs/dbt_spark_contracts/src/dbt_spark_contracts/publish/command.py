@@ -34,16 +34,19 @@ class Command:
     lock_seconds: float
     lock_wait_seconds: float
     git_commit: str | None = None
+    repeats_tests: bool = False  # data tests that have passed on the same rows
 
     def __post_init__(self) -> None:
         for name in ("lock_seconds", "lock_wait_seconds"):
             value = getattr(self, name)
             if not is_number(value) or not value >= 0:  # NaN fails this, too
                 raise DbtRuntimeError(f"The var {name} must be a number of seconds: {value!r}.")
-        if not isinstance(self.audits, bool):
-            raise DbtRuntimeError(
-                f"The var write_audit_publish must be true or false: {self.audits!r}."
-            )
+        for name, value in (
+            ("write_audit_publish", self.audits),
+            ("repeat_data_tests", self.repeats_tests),
+        ):
+            if not isinstance(value, bool):
+                raise DbtRuntimeError(f"The var {name} must be true or false: {value!r}.")
         if not 1 <= self.lock_seconds <= LONGEST_TERM:
             raise DbtRuntimeError(
                 f"The var lock_seconds must be from 1 to {LONGEST_TERM:.0f}: {self.lock_seconds}."

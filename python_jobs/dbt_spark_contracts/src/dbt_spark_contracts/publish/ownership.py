@@ -8,7 +8,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.errors import explain
-from dbt_spark_contracts.nodes import has_guard
+from dbt_spark_contracts.nodes import has_branches
 from dbt_spark_contracts.publish import branches, held_back, java, moves, pending, record, tell
 from dbt_spark_contracts.publish.command import BUILD, WRITES, Command, is_run_name
 from dbt_spark_contracts.publish.lease import Lease, Locked, Lost
@@ -19,9 +19,6 @@ from dbt_spark_contracts.publish.tags import Ages
 from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
-
-# The materializations whose tables are written to branches.
-MATERIALIZED = ("table", "incremental", "seed", "snapshot")
 
 
 @dataclass
@@ -160,9 +157,7 @@ class Ownership:
         return sorted({
             node["relation_name"]
             for node in self.nodes.values()
-            if node.get("relation_name")
-            and node["config"]["materialized"] in MATERIALIZED
-            and has_guard(node["config"])
+            if node.get("relation_name") and has_branches(node["config"])
         })  # fmt: skip
 
     def tables_with_branches(self) -> list[str]:

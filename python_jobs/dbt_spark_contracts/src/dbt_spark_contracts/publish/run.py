@@ -8,6 +8,7 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import explained
+from dbt_spark_contracts.data_tests.passed import NOT_RUN_AGAIN, Passed
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.nodes import touched_tables
 from dbt_spark_contracts.publish import (
@@ -66,6 +67,7 @@ class Run:
         ownership: The lease and the log, and what the command owns by them.
         publishing: What moves its tables.
         outcomes: How each finished node has ended, by unique id.
+        passed: The data tests that a build need not run again. None: all are run.
         last_lines: The messages at the end of the command, below dbt's own output.
     """
 
@@ -78,6 +80,7 @@ class Run:
     branch: "str | None" = None
     is_begun: bool = False
     is_held_back: bool = False
+    passed: "Passed | None" = None
     ended: str = record.NOT_PUBLISHED
     publishing: Publishing = field(init=False)
     _selected: "list[str]" = field(default_factory=list)
@@ -132,6 +135,8 @@ class Run:
             if self._retry:
                 with explained():
                     self._retry.require_no_branch()
+        if command.which == "build" and not command.is_a_part and not command.repeats_tests:
+            self.passed = Passed(spark, self.ownership.record_tables[1])
         self.is_begun = True
 
     def _continue_branch(self, command: Command) -> None:
@@ -246,6 +251,8 @@ class Run:
             raise
 
     def _end(self, command: Command, results: Iterable) -> None:
+        if self.passed and self.passed.repeated:
+            self.last_lines.append(NOT_RUN_AGAIN.format(count=self.passed.repeated))
         if not self.is_begun and command.which in WRITES and command.audits:
             self.last_lines.append("Nothing was published: begin_run did not run.")
         if self.branch is None:
@@ -405,6 +412,9 @@ class Run:
             tell.change(f"record of runs: {run.run}")
             with explained():
                 record.write(session.get(), names, run, nodes)
+                if self.passed:
+                    tests = [name for name in self.ownership.nodes if name.startswith("test.")]
+                    self.passed.write(tests)
         except Exception as error:
             self.last_lines.append(f"This run is not in {names[0]}: {explain(error)}")
 

@@ -1,7 +1,9 @@
 {#
-    Builds an Iceberg table from a seed, in the same steps as a model. Each run overwrites the table.
-    (dbt-spark would drop and recreate it. Readers would have no table in between, and its history would
-    be lost.)
+    Builds an Iceberg table from a seed, in the same steps as a model. A run overwrites the table, unless
+    it has the rows of the file, by the note of its last write. (dbt-spark would drop and recreate it.
+    Readers would have no table in between, and its history would be lost.)
+
+    With hooks, and with --full-refresh, it is always written.
 
     Config: column_types, and the configs of `table`.
 #}
@@ -16,7 +18,8 @@
   {{ contracts__run_hooks(pre_hooks) }}
 
   {#- 1. stage -#}
-  {%- do adapter.stage_seed(at.staged, agate_table.rows, contracts__seed_types(agate_table)) -%}
+  {%- set types = contracts__seed_types(agate_table) -%}
+  {%- do adapter.stage_seed(at.staged, agate_table.rows, types) -%}
 
   {#- 2. check -#}
   {%- set checked = contracts__check(at) -%}
@@ -25,9 +28,14 @@
   {%- set names = contracts__prepare_table(at, checked) -%}
 
   {#- 4. write -#}
-  {%- do contracts__overwrite(at, names) -%}
-  {%- set rows = agate_table.rows | length -%}
-  {%- call noop_statement('main', 'INSERT ' ~ rows, 'INSERT', rows) -%}{%- endcall -%}
+  {%- set may_be_skipped = not (pre_hooks or post_hooks or should_full_refresh()) -%}
+  {%- if adapter.has_rows_of_seed(at.table, agate_table.rows, types) and may_be_skipped -%}
+    {%- call noop_statement('main', 'unchanged', 'INSERT', 0) -%}{%- endcall -%}
+  {%- else -%}
+    {%- do contracts__overwrite(at, names) -%}
+    {%- set rows = agate_table.rows | length -%}
+    {%- call noop_statement('main', 'INSERT ' ~ rows, 'INSERT', rows) -%}{%- endcall -%}
+  {%- endif -%}
 
   {#- 5. publish: end_run does it at the end of the run -#}
   {{ return(contracts__end(at, checked)) }}

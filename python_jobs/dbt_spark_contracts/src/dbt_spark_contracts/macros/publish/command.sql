@@ -6,6 +6,7 @@
       'started_at': run_started_at,
       'operations_schema': contracts__operations_schema(),
       'audits': var('write_audit_publish', true),
+      'repeats_tests': var('repeat_data_tests', false),
       'lock_seconds': var('lock_seconds', 90),
       'lock_wait_seconds': var('lock_wait_seconds', 0),
   }) -}}

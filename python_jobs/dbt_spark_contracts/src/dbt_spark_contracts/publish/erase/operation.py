@@ -13,6 +13,7 @@ from pyspark.errors import PySparkException
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.nodes import MATERIALIZED
 from dbt_spark_contracts.publish import branches, log, record, tell
 from dbt_spark_contracts.publish.branches import Move
 from dbt_spark_contracts.publish.command import Command, is_run_name
@@ -20,7 +21,7 @@ from dbt_spark_contracts.publish.erase import outside, rewrite
 from dbt_spark_contracts.publish.erase.asked import UNKNOWN, Asked
 from dbt_spark_contracts.publish.erase.conditions import INSIDE, match, used
 from dbt_spark_contracts.publish.erase.look import Look, Rule, find_snapshots, look
-from dbt_spark_contracts.publish.ownership import MATERIALIZED, Ownership
+from dbt_spark_contracts.publish.ownership import Ownership
 from dbt_spark_contracts.publish.rows import micros
 from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session as spark_session
