@@ -2,9 +2,78 @@
     Turns a JSON text into a row of text: the value at each path of the event.
 
     These are the steps of stg_car_events, in this order. Each is a CTE with columns of these names:
-    keep_numbers (the text), parse_json_events (parsed), first_event (event), inspect_event (its own),
-    event_text (any).
+    parse_plain_event (plain), is_plain_event (is_plain), keep_numbers (the text), parse_json_events
+    (parsed), first_event (event), inspect_event (its own), event_text (any).
+
+    Nearly all events are plain: they are parsed once, with the types of their values, and the parser
+    leaves no doubt about them. The other ones are read as text, value by value. Both ways give the same
+    values (tests/bronze_silver/test_quick_ways.py).
 -#}
+
+{#
+    Args:
+        json: SQL of a JSON text.
+        columns: event_columns().
+
+    Returns:
+        SQL of the column `plain`, the parsed text, with numbers as such. Null for an engine that has only
+        the careful way.
+-#}
+{% macro parse_plain_event(json, columns) %}
+  {{- return(adapter.dispatch('parse_plain_event')(json, columns)) -}}
+{% endmacro %}
+
+{% macro spark__parse_plain_event(json, columns) %}
+  {%- set types = {} -%}
+  {%- for column in columns -%}
+    {%- do types.update({column.path: 'double' if column.type in ('int', 'double') else 'string'}) -%}
+  {%- endfor -%}
+  {{- return(spark_from_json(json, types)) -}}
+{% endmacro %}
+
+{% macro athena__parse_plain_event(json, columns) %}
+  {{- return('cast(null as boolean)') -}}
+{% endmacro %}
+
+{#
+    Args:
+        columns: event_columns().
+
+    Returns:
+        SQL of the column `is_plain`: whether `plain` has the values of the one event in the text.
+-#}
+{% macro is_plain_event(columns) %}
+  {{- return(adapter.dispatch('is_plain_event')(columns)) -}}
+{% endmacro %}
+
+{% macro spark__is_plain_event(columns) %}
+  {%- set event = 'plain.events[0]' -%}
+  {%- set texts, conditions = [], [] -%}
+  {%- for column in columns -%}
+    {%- set value = event ~ '.' ~ column.path -%}
+    {%- if column.type == 'double' -%}
+      {%- do conditions.append("coalesce(abs(" ~ value ~ ") < double('Infinity'), true)") -%}
+    {%- elif column.type == 'int' -%}
+      {%- do conditions.append(
+          "coalesce(abs(" ~ value ~ ") <= 2147483647 and " ~ value ~ " = floor(" ~ value ~ "), true)"
+      ) -%}
+    {%- else -%}
+      {%- do texts.append(value) -%}
+    {%- endif -%}
+  {%- endfor -%}
+  {#- Such a text may have been sent as a number, an object or an array. -#}
+  {%- set is_doubtful = "concat_ws('\\n', " ~ texts | join(', ')
+      ~ ") rlike '(?m)^(?:[\"{\\\\[]|-?(?:[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]+)?|Infinity|NaN)$)'" -%}
+  {{- return(
+      "coalesce(size(plain.events) = 1 and plain.is_whole and plain._corrupt_record is null and " ~ event
+      ~ " is not null\n            and not " ~ is_doubtful ~ "\n            and "
+      ~ conditions | join('\n            and ') ~ ", false)"
+  ) -}}
+{% endmacro %}
+
+{% macro athena__is_plain_event(columns) %}
+  {{- return('false') -}}
+{% endmacro %}
 
 {#
     Keeps numbers as they were sent where a text is expected. A parser would turn 1.10 into 1.1, and 1E5
@@ -12,19 +81,19 @@
 
     Args:
         json: SQL of a JSON text.
-        text_paths: the paths that must hold text.
+        paths: the paths that must hold no number.
 
     Returns:
-        SQL of the same text. Numbers are quoted where such a path may hold one, and where one is
-        too long for a parser.
+        SQL of the same text. Its numbers are quoted if such a path may hold one, and if one is too
+        long for a parser.
 -#}
-{% macro keep_numbers(json, text_paths) %}
-  {{- return(adapter.dispatch('keep_numbers')(json, text_paths)) -}}
+{% macro keep_numbers(json, paths) %}
+  {{- return(adapter.dispatch('keep_numbers')(json, paths)) -}}
 {% endmacro %}
 
-{% macro spark__keep_numbers(json, text_paths) %}
+{% macro spark__keep_numbers(json, paths) %}
   {%- set keys = [] -%}
-  {%- for path in text_paths -%}{%- do keys.append(path.split('.')[-1]) -%}{%- endfor -%}
+  {%- for path in paths -%}{%- do keys.append(path.split('.')[-1]) -%}{%- endfor -%}
   {#- A key may also be spelled with character escapes. -#}
   {%- set may_hold_one = "(" ~ json ~ " rlike '\"(?:" ~ keys | unique | join('|') ~ ")\"\\\\s*:\\\\s*[-0-9]' or "
       ~ json ~ " rlike '[-+.0-9eE]{999}' or contains(" ~ json ~ ", '\\\\u00') and "
@@ -41,7 +110,7 @@
 {% endmacro %}
 
 {#- Trino's own parser does not keep numbers as sent, so nothing is changed here: docs/athena.md. -#}
-{% macro athena__keep_numbers(json, text_paths) %}
+{% macro athena__keep_numbers(json, paths) %}
   {{- return(json) -}}
 {% endmacro %}
 
@@ -52,32 +121,38 @@
 
     Returns:
         SQL of the column `parsed`, the values in the text. A text with several values has several,
-        so that nothing after the first is lost.
+        so that nothing after the first is lost. Null for a plain event.
 #}
 {% macro parse_json_events(json, paths) %}
   {{- return(adapter.dispatch('parse_json_events')(json, paths)) -}}
 {% endmacro %}
 
+{% macro spark__parse_json_events(json, paths, leaf_type='string') %}
+  {{- return('case when not is_plain then ' ~ spark_from_json(json, dict.fromkeys(paths, leaf_type)) ~ ' end') -}}
+{% endmacro %}
+
 {#
     Args:
-        leaf_type: the type to read each path's value as. As a string, a number, object or array
-            becomes its JSON text.
+        types: the type to read each path's value as. As a string, a number, object or array becomes its
+            JSON text.
 
     Returns:
         SQL of a struct. `events` is an array with one element per JSON value in the text, a struct
         nested like the paths. `is_whole` is null if the text ends early or its brackets close too
-        early. `_corrupt_record` is not null if the text, or an inner object, is not a JSON object.
+        early. `_corrupt_record` is not null if the text, or an inner object, is not a JSON object, or if
+        a value has not its type.
 #}
-{% macro spark__parse_json_events(json, paths, leaf_type='string') %}
+{% macro spark_from_json(json, types) %}
   {%- set tree = {} -%}
-  {%- for path in paths -%}
-    {%- set place = namespace(node=tree) -%}
-    {%- for name in path.split('.') -%}
+  {%- for path, type in types.items() -%}
+    {%- set names, place = path.split('.'), namespace(node=tree) -%}
+    {%- for name in names[:-1] -%}
       {%- do place.node.update({name: place.node.get(name, {})}) -%}
       {%- set place.node = place.node[name] -%}
     {%- endfor -%}
+    {%- do place.node.update({names[-1]: type}) -%}
   {%- endfor -%}
-  {%- set schema = 'struct<events:array<' ~ spark_struct_type(tree, leaf_type) ~ '>,is_whole:boolean,_corrupt_record:string>' -%}
+  {%- set schema = 'struct<events:array<' ~ spark_struct_type(tree) ~ '>,is_whole:boolean,_corrupt_record:string>' -%}
   {#- Spark reads one value and silently ignores what follows. So the text is embedded in one value. -#}
   {%- set text = "concat('{\"events\":[', " ~ json ~ ", '],\"is_whole\":true}')" -%}
   {{- return("from_json(" ~ text ~ ", '" ~ schema ~ "', map('allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false'))") -}}
@@ -133,17 +208,16 @@
         json: the column of JSON text.
         paths: all paths.
         text_paths: the paths that must hold text.
-        number_paths: the paths that must hold numbers.
 
     Returns:
         SQL of the columns, separated by commas, from which event_text, event_value and is_nested
         read `event`.
 -#}
-{% macro inspect_event(json, paths, text_paths, number_paths) %}
-  {{- return(adapter.dispatch('inspect_event')(json, paths, text_paths, number_paths)) -}}
+{% macro inspect_event(json, paths, text_paths) %}
+  {{- return(adapter.dispatch('inspect_event')(json, paths, text_paths)) -}}
 {% endmacro %}
 
-{% macro spark__inspect_event(json, paths, text_paths, number_paths) %}
+{% macro spark__inspect_event(json, paths, text_paths) %}
   {#- Only a text that begins like an object or an array needs a second look. -#}
   {%- set looks_nested -%}
     {%- for path in text_paths %}left(event.{{ path }}, 1) in ('{', '['){{ ' or ' if not loop.last }}{% endfor -%}
@@ -156,32 +230,23 @@
     ) -%}
   {%- endfor -%}
   {%- do columns.append(spark__repeated_keys(json, paths) ~ ' as repeated_keys') -%}
-  {%- do columns.append(spark__parse_json_events(json, number_paths, 'double') ~ '.events[0] as numbers') -%}
   {{- return(columns | join(',\n        ')) -}}
 {% endmacro %}
 
 {#
-    The objects are only checked if the text has more keys than were read from it: one with another
-    name, a null, or a repeated key.
-
-    Each key has a colon. Without a backslash, the values that were read have as many colons as the text
-    has. So the counts only match if each key was read.
+    The objects of a plain event are only checked if the text has more keys than were read from it: one
+    with another name, a null, or a repeated key. Each key is followed by a colon.
 
     Returns:
         SQL of an array of the keys that an object has twice, in the event or on a path.
 #}
 {% macro spark__repeated_keys(json, paths) %}
-  {%- set read_back = "to_json(event, map('ignoreNullFields', 'true'))" -%}
-  {%- set keys_in_text = "regexp_count(" ~ json ~ ", '(?:\"|\\\\\\\\u0022)\\\\s*(?::|\\\\\\\\u003[aA])')" -%}
-  {%- set keys_read = "regexp_count(" ~ read_back ~ ", '\":')" -%}
-  {%- set colons = [] -%}
-  {%- for text in [json, read_back] -%}
-    {%- do colons.append("octet_length(" ~ text ~ ") - octet_length(replace(" ~ text ~ ", ':', ''))") -%}
-  {%- endfor -%}
-  {%- set has_more = "if(contains(" ~ json ~ ", '\\\\'), " ~ keys_in_text ~ " > " ~ keys_read ~ ", "
-      ~ colons | join(' > ') ~ ")" -%}
-  {%- set objects = [] -%}
+  {%- set objects, read = [], [] -%}
   {%- for path in inner_paths(paths) -%}{%- do objects.append('$.' ~ path) -%}{%- endfor -%}
+  {%- for path in paths + inner_paths(paths) -%}
+    {%- do read.append('int(plain.events[0].' ~ path ~ ' is not null)') -%}
+  {%- endfor -%}
+  {%- set has_more = "not is_plain or regexp_count(" ~ json ~ ", '\"\\\\s*:') > " ~ read | join(' + ') -%}
   {%- set keys = "transform(array('$', '" ~ objects | join("', '") ~ "'), path -> json_object_keys(get_json_object(" ~ json ~ ", path)))" -%}
   {%- set repeated = "transform(" ~ keys ~ ", keys -> filter(keys, (key, i) -> array_position(keys, key) <= i))" -%}
   {{- return(
@@ -191,7 +256,7 @@
 {% endmacro %}
 
 {#- `texts` is a map from each path to its text. -#}
-{% macro athena__inspect_event(json, paths, text_paths, number_paths) %}
+{% macro athena__inspect_event(json, paths, text_paths) %}
   {%- set texts = [] -%}
   {%- for path in paths -%}
     {%- set at = "(event, '$." ~ path ~ "')" -%}
@@ -208,21 +273,24 @@
 
 {#-
     Args:
-        path: a path.
+        column: one of event_columns().
 
     Returns:
-        SQL of the text at the path. Null for null, and for nothing.
+        SQL of the text at its path. Null for null, and for nothing, and for a number of a plain event.
 -#}
-{% macro event_text(path) %}
-  {{- return(adapter.dispatch('event_text')(path)) -}}
+{% macro event_text(column) %}
+  {{- return(adapter.dispatch('event_text')(column)) -}}
 {% endmacro %}
 
-{% macro spark__event_text(path) %}
-  {{- return('event.' ~ path) -}}
+{% macro spark__event_text(column) %}
+  {%- if column.type in ('int', 'double') -%}
+    {{- return('event.' ~ column.path) -}}
+  {%- endif -%}
+  {{- return('if(is_plain, plain.events[0].' ~ column.path ~ ', event.' ~ column.path ~ ')') -}}
 {% endmacro %}
 
-{% macro athena__event_text(path) %}
-  {{- return("texts['" ~ path ~ "']") -}}
+{% macro athena__event_text(column) %}
+  {{- return("texts['" ~ column.path ~ "']") -}}
 {% endmacro %}
 
 {#
@@ -239,15 +307,12 @@
 
 {% macro spark__event_value(column) %}
   {%- set careful = read_text(column.name ~ '_text', column.type) -%}
-  {#- What the parser reads as a number is certainly one. Other text may still be one, such as '12.5'. -#}
-  {%- set number = 'numbers.' ~ column.path -%}
+  {%- set number = 'plain.events[0].' ~ column.path -%}
   {%- if column.type == 'double' -%}
-    {{- return("case when abs(" ~ number ~ ") < double('Infinity') then " ~ number ~ " + 0D else " ~ careful ~ " end") -}}
+    {#- -0.0 becomes 0.0, as in text_to_double. -#}
+    {{- return('if(is_plain, ' ~ number ~ ' + 0D, ' ~ careful ~ ')') -}}
   {%- elif column.type == 'int' -%}
-    {{- return(
-        "case when abs(" ~ number ~ ") <= 2147483647 and " ~ number ~ " = floor(" ~ number ~ ")"
-        ~ " then cast(" ~ number ~ " as int) else " ~ careful ~ " end"
-    ) -}}
+    {{- return('if(is_plain, cast(' ~ number ~ ' as int), ' ~ careful ~ ')') -}}
   {%- endif -%}
   {{- return(careful) -}}
 {% endmacro %}
@@ -293,7 +358,7 @@
 {% macro spark__not_one_event(json) %}
   {#- Half of a character that is escaped as two numbers. No text can contain it. -#}
   {%- set first, second = '[\\\\\\\\]u[dD][89abAB][0-9a-fA-F]{2}', '[\\\\\\\\]u[dD][c-fC-F][0-9a-fA-F]{2}' -%}
-  {%- set has_half_character = "instr(" ~ json ~ ", '\\\\u') > 0 and replace(" ~ json ~ ", '\\\\\\\\', '') rlike '"
+  {%- set has_half_character = "contains(" ~ json ~ ", '\\\\u') and replace(" ~ json ~ ", '\\\\\\\\', '') rlike '"
       ~ first ~ "(?!" ~ second ~ ")|(?<!" ~ first ~ ")" ~ second ~ "'" -%}
   {#- What follows a closing bracket is not noticed. -#}
   {%- set is_json = "from_json(concat('[', " ~ json ~ ", ']'), 'array<string>') is not null" -%}
@@ -302,12 +367,13 @@
       it is followed by a value that it cannot know. Few texts close a bracket at all.
   -#}
   {%- set followed = "concat('[', " ~ json ~ ", ',\"', md5(" ~ json ~ "), '\"]')" -%}
-  {%- set is_one_value = "(instr(" ~ json ~ ", ']') = 0 or get_json_object(" ~ followed ~ ", '$[1]') <=> md5(" ~ json ~ "))" -%}
+  {%- set is_one_value = "(not contains(" ~ json ~ ", ']') or get_json_object(" ~ followed ~ ", '$[1]') <=> md5(" ~ json ~ "))" -%}
   {{- return([
-      ("parsed.events is null and left(trim(" ~ json ~ "), 1) != '{' and " ~ is_json, "'JSON, but not an object'"),
-      ("parsed.events is null or parsed.is_whole is null", "'not valid JSON'"),
-      ("size(parsed.events) != 1", "concat(size(parsed.events), ' JSON values where one event is expected')"),
-      ("event is null", "'JSON, but not an object'"),
+      ("not is_plain and parsed.events is null and left(trim(" ~ json ~ "), 1) != '{' and " ~ is_json,
+       "'JSON, but not an object'"),
+      ("not is_plain and (parsed.events is null or parsed.is_whole is null)", "'not valid JSON'"),
+      ("not is_plain and size(parsed.events) != 1", "concat(size(parsed.events), ' JSON values where one event is expected')"),
+      ("not is_plain and event is null", "'JSON, but not an object'"),
       ("not " ~ is_one_value, "'not valid JSON'"),
       ("size(repeated_keys) > 0", "concat('an object has the key ', repeated_keys[0], ' twice')"),
       (has_half_character, "'a text has half a character (one of two \\\\u that go together)'"),
@@ -359,16 +425,15 @@
 
 {#-
     Args:
-        tree: a tree of names as dicts. A leaf is empty.
-        leaf_type: the type of the leaves.
+        tree: a tree of names as dicts. A leaf is a type.
 
     Returns:
         Spark's struct type.
 -#}
-{% macro spark_struct_type(tree, leaf_type) %}
+{% macro spark_struct_type(tree) %}
   {%- set fields = [] -%}
   {%- for name, inner in tree.items() -%}
-    {%- do fields.append('`' ~ name ~ '`:' ~ (spark_struct_type(inner, leaf_type) if inner else leaf_type)) -%}
+    {%- do fields.append('`' ~ name ~ '`:' ~ (spark_struct_type(inner) if inner is mapping else inner)) -%}
   {%- endfor -%}
   {{- return('struct<' ~ fields | join(',') ~ '>') -}}
 {% endmacro %}

@@ -103,10 +103,12 @@
   {%- set whole = "if(substr(" ~ text ~ ", 17, 1) = ':', " ~ text
       ~ ", concat(left(" ~ text ~ ", 16), ':00', substr(" ~ text ~ ", 17)))" -%}
   {%- set cast = "cast(upper(translate(" ~ whole ~ ", ',', '.')) as timestamp)" -%}
-  {#- Most have the form that Spark reads directly. -#}
-  {%- set plain = "'^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?Z$'" -%}
+  {#- Most have this form. Spark's cast would compile a pattern for each zone that it reads. -#}
+  {%- set plain = "'^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$'" -%}
+  {%- set seconds = "unix_date(cast(left(" ~ text ~ ", 10) as date)) * 86400L + int(substr(" ~ text ~ ", 12, 2)) * 3600"
+      ~ " + int(substr(" ~ text ~ ", 15, 2)) * 60 + int(substr(" ~ text ~ ", 18, 2))" -%}
   {{- return(
-      "case when " ~ text ~ " rlike " ~ plain ~ " then cast(" ~ text ~ " as timestamp)"
+      "case when " ~ text ~ " rlike " ~ plain ~ " then timestamp_seconds(" ~ seconds ~ ")"
       ~ " when " ~ text ~ " rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$'"
       ~ " and year(" ~ cast ~ ") between 1 and 9999 then " ~ cast ~ " end"
   ) -}}

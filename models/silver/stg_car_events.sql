@@ -5,7 +5,7 @@
 {%- set columns = event_columns() -%}
 {%- set paths = columns | map(attribute='path') | unique | list -%}
 {%- set text_paths = columns | selectattr('type', 'equalto', 'string') | map(attribute='path') | list -%}
-{%- set number_paths = columns | selectattr('type', 'in', ['int', 'double']) | map(attribute='path') | list -%}
+{%- set no_number_paths = columns | rejectattr('type', 'in', ['int', 'double']) | map(attribute='path') | list -%}
 {%- set typed_columns = columns | rejectattr('type', 'equalto', 'string') | list -%}
 {%- set key_columns = columns | selectattr('name', 'in', ['event_id', 'car_chassis', 'event_primary_timestamp']) -%}
 
@@ -41,8 +41,37 @@ records as (
         ingested_at,
         raw_record,
         read_error,
-        coalesce(csv_as_json, {{ keep_numbers('raw_record', text_paths) }}) as event_json
+        csv_as_json,
+        coalesce(csv_as_json, raw_record) as sent_json
     from {{ rows_of_new_builds(ref('bronze_car_events')) }} as bronze
+
+),
+
+read_at_once as (
+
+    select
+        *,
+        {{ parse_plain_event('sent_json', columns) }} as plain
+    from records
+
+),
+
+decided as (
+
+    select
+        *,
+        {{ is_plain_event(columns) }} as is_plain
+    from read_at_once
+
+),
+
+kept as (
+
+    {#- Nothing is changed in a plain event, where no text is a number. #}
+    select
+        *,
+        if(is_plain, sent_json, coalesce(csv_as_json, {{ keep_numbers('raw_record', no_number_paths) }})) as event_json
+    from decided
 
 ),
 
@@ -51,7 +80,7 @@ parsed as (
     select
         *,
         {{ parse_json_events('event_json', paths) }} as parsed
-    from records
+    from kept
 
 ),
 
@@ -68,7 +97,7 @@ inspected as (
 
     select
         *,
-        {{ inspect_event('event_json', paths, text_paths, number_paths) }}
+        {{ inspect_event('event_json', paths, text_paths) }}
     from events
 
 ),
@@ -80,7 +109,7 @@ texts as (
         *,
         {%- for column in columns %}
         {%- set name = column.name ~ ('_text' if column in typed_columns else '') %}
-        {{ event_text(column.path) }} as {{ name }}{{ ',' if not loop.last }}
+        {{ event_text(column) }} as {{ name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from inspected
 

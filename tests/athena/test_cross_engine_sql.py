@@ -45,6 +45,13 @@ RENDERED = {
         "then try_cast(substr(a, 1, 10) as date) end",
     ),
     "read_text('a', 'string')": ("a", "a"),
+    "is_plain_event([{'type': 'string', 'path': 'a'}, {'type': 'double', 'path': 'b'}])": (
+        "coalesce(size(plain.events) = 1 and plain.is_whole and plain._corrupt_record is null "
+        "and plain.events[0] is not null\n            and not concat_ws('\\n', plain.events[0].a) "
+        r"""rlike '(?m)^(?:["{\\[]|-?(?:[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]+)?|Infinity|NaN)$)'"""
+        "\n            and coalesce(abs(plain.events[0].b) < double('Infinity'), true), false)",
+        "false",
+    ),
     "keep_numbers('j', ['a.b'])": (
         r"""if((j rlike '"(?:b)"\\s*:\\s*[-0-9]' or j rlike '[-+.0-9eE]{999}' """
         r"""or contains(j, '\\u00') and j rlike '\\\\u00[2-7]') and """
@@ -56,7 +63,11 @@ RENDERED = {
         r"""'\u0002', '\\"'), '\u0001', '\\\\'), j)""",
         "j",
     ),
-    "event_text('a.b')": ("event.a.b", "texts['a.b']"),
+    "event_text({'type': 'date', 'path': 'a.b'})": (
+        "if(is_plain, plain.events[0].a.b, event.a.b)",
+        "texts['a.b']",
+    ),
+    "event_text({'type': 'double', 'path': 'a.b'})": ("event.a.b", "texts['a.b']"),
     "is_nested('a.b')": (
         "nested_objects.a.b is not null or nested_arrays.a.b is not null",
         "substr(json_format(json_extract(event, '$.a.b')), 1, 1) in ('{', '[')",
@@ -82,8 +93,9 @@ LONG = {
     "text_to_timestamp('a')": (" as timestamp)", " as timestamp(6))"),
     "parse_json_events('j', ['a.b'])": ("from_json(", "try(cast(json_parse("),
     "first_event('j')": ("parsed.events[0]", "none_match(slice(parsed, 1, "),
-    "inspect_event('j', ['a.b'], ['a.b'], ['a.c'])": (" as numbers", " as texts"),
-    "event_value({'name': 'a', 'type': 'int', 'path': 'b.c'})": ("floor(numbers.b.c)", "try_cast("),
+    "parse_plain_event('j', [{'type': 'int', 'path': 'a.b'}])": ("`b`:double", "null as boolean"),
+    "inspect_event('j', ['a.b'], ['a.b'])": (" as nested_arrays", " as texts"),
+    "event_value({'name': 'a', 'type': 'int', 'path': 'b.c'})": ("if(is_plain, ", "try_cast("),
     "not_one_event('j') | map('join', ', ') | join(', ')": ("get_json_object(", "is distinct from"),
     "broken_objects('j', ['a']) | map('join', ', ') | join(', ')": (
         "_corrupt_record is not null",
