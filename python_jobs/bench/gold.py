@@ -16,8 +16,8 @@ TABLES = ("gold_car_current_state", "gold_fuel_efficiency_monthly", "gold_perfor
 # The time of a run is not part of the result.
 RUN_TIMES = {"gold_processing_timestamp", "processing_timestamp", "alert_generated_timestamp"}
 
-# The last digits of a sum of doubles depend on the order of the rows. The offset moves the borders of
-# rounding away from numbers of few digits, such as 7.7953125, which sums and quotients often are.
+# The last digits of a sum of doubles depend on the order of the rows. The offset moves the borders
+# of rounding away from numbers of few digits, such as 7.7953125, which quotients often are.
 DECIMALS, OFFSET = 6, 1.234567e-7
 
 

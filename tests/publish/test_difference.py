@@ -3,8 +3,10 @@
 import pytest
 from dbt_spark_contracts.increments import code, note
 from dbt_spark_contracts.increments.difference import Difference
+from dbt_spark_contracts.increments.differences import Differences
 from dbt_spark_contracts.increments.history import Unknown
 from dbt_spark_contracts.lineage.watch import Collected
+from pyspark.sql import functions as F
 
 # By name: a type, and two different values of it.
 CHANGES = {
@@ -46,6 +48,25 @@ def test_each_change_of_a_value_is_seen(spark, schema, change):
         assert difference.is_of_rows()
     finally:
         difference.close()
+
+
+def test_models_share_what_differs(spark, schema):
+    """Several models of a command ask for the same difference. Its rows are computed once."""
+    table = f"{schema}.t"
+    spark.sql(f"create table {table} (id int, v map<string, double>) using iceberg")
+    spark.sql(f"insert into {table} values (1, map('a', 0.0D)), (2, map('a', 0.0D))")
+    earlier = note.newest(spark, table)
+    spark.sql(f"insert overwrite {table} values (1, map('a', -0.0D)), (2, map('a', 0.0D))")
+    differences = Differences()
+    found = [differences.get(spark, table, earlier, note.newest(spark, table)) for _ in range(2)]
+    assert found[0] is found[1]
+    asked = [found[0].keys(["id"]), found[1].keys([F.col("v")["a"].cast("string").alias("a")])]
+    assert [row[0] for frame in asked for row in sorted(frame.collect())] == [1, "-0.0", "0.0"]
+    plans = [frame._jdf.queryExecution().executedPlan().toString() for frame in asked]
+    assert all("InMemoryTableScan" in plan for plan in plans)
+    before = spark.sparkContext._jsc.getPersistentRDDs().size()
+    differences.close()
+    assert spark.sparkContext._jsc.getPersistentRDDs().size() == before - 1
 
 
 @pytest.mark.parametrize("name", ["os", "datetime", "pathlib", "locale", "our_rules", "numpy"])

@@ -94,7 +94,8 @@ class SparkAdapter(
     def python_submission_helpers(self):
         from dbt_spark_contracts.python_models.job import Asked, SessionPythonJobHelper
 
-        asked = Asked(self.invocation.notes, self.invocation.affected)
+        made = self.invocation
+        asked = Asked(made.notes, made.affected, made.differences)
         helper = partial(SessionPythonJobHelper, asked)
         return {**super().python_submission_helpers, "session": helper}
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts.compat import dbt_adapters
 from dbt_spark_contracts.errors import explain
+from dbt_spark_contracts.increments.differences import Differences
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.publish.ownership import Ownership
@@ -49,6 +50,7 @@ class Invocation:
         made: The origins of the rows of staged views, until they are stored in their tables.
         notes: The notes of Python models, by staged view, until they are stored in their tables.
         affected: The calls of `dbt.affected`, by staged view.
+        differences: What they have found to differ in their parents.
         new_rows: What each model reads of its parents, by table.
         with_known_columns: The nodes whose marks were checked to be on existing columns.
         told: The result of an operation for the command line, one row per table.
@@ -63,6 +65,7 @@ class Invocation:
     made: "dict[str, Memory]" = field(default_factory=dict)
     notes: "dict[str, Notes]" = field(default_factory=dict)
     affected: "dict[str, Affected]" = field(default_factory=dict)
+    differences: "Differences" = field(default_factory=Differences)
     new_rows: "dict[str, NewRows]" = field(default_factory=dict)
     with_known_columns: "set[str]" = field(default_factory=set)
     told: "list[dict]" = field(default_factory=list)
@@ -127,6 +130,7 @@ class Invocation:
         lines = self.run.last_lines
         try:
             if session.is_running():
+                self.differences.close()
                 session.use_branch(None)
                 self.run.ownership.checkpoints.delete()
         except Exception as error:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts.increments import code, note
 from dbt_spark_contracts.increments.among import among
-from dbt_spark_contracts.increments.difference import Difference
+from dbt_spark_contracts.increments.differences import Differences
 from dbt_spark_contracts.increments.history import Unknown
 from dbt_spark_contracts.increments.note import Note
 from dbt_spark_contracts.lineage import watch
@@ -27,21 +27,27 @@ class Affected:
     """
 
     def __init__(
-        self, session: "SparkSession", table: str, model: dict, values: Mapping[str, Any]
+        self,
+        session: "SparkSession",
+        differences: Differences,
+        table: str,
+        model: dict,
+        values: Mapping[str, Any],
     ) -> None:
         """Begin for one run of a model.
 
         Args:
             session: The session.
+            differences: The differences that the command has looked for.
             table: The model's table.
             model: dbt's model.
             values: What `dbt.config.get` returns, by name.
         """
-        self._session, self._table, self._model, self._values = session, table, model, values
+        self._session, self._differences = session, differences
+        self._table, self._model, self._values = table, model, values
         self._parents: dict[str, str] = {}
         self._frames: list[tuple[DataFrame, str]] = []
         self._note: Note | None = None
-        self._differences: list[Difference] = []
         self._kept: list[DataFrame] = []
         self.is_incremental = self.is_asked = self.is_nothing = False
         self.replaced: DataFrame | None = None
@@ -144,8 +150,9 @@ class Affected:
         for name, number in self._note.parents.items():
             parent = self._parents[name]
             with watch.unwatched():
-                difference = Difference(self._session, parent, last.parents[name], number)
-                self._differences.append(difference)
+                difference = self._differences.get(
+                    self._session, parent, last.parents[name], number
+                )
                 if name == asked and not difference.is_empty:
                     found.append(difference.keys(by))
                 elif name != asked and difference.is_of_rows():
@@ -182,5 +189,3 @@ class Affected:
         """Let go of what was kept for the run."""
         for frame in self._kept:
             frame.unpersist()
-        for difference in self._differences:
-            difference.close()

@@ -1,6 +1,7 @@
 """The rows that differ between two snapshots of a table, by the files that differ."""
 
 import uuid
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from pyspark.errors import AnalysisException
@@ -34,7 +35,10 @@ _TIMES = dict.fromkeys(("timestampFormat", "timestampNTZFormat"), "yyyy-MM-dd'T'
 
 
 class Difference:
-    """The difference of two snapshots of a table."""
+    """The difference of two snapshots of a table.
+
+    Several models may ask for its rows. They are computed once, by the first query of them.
+    """
 
     def __init__(self, session: "SparkSession", table: str, earlier: int, newest: int) -> None:
         """Find the files that differ. Reads metadata only.
@@ -46,6 +50,8 @@ class Difference:
         self._loaded = tables.load(session, table)
         between = [*back_to(self._loaded, newest, earlier)]
         self._keys: list[str] = []
+        self._rows: DataFrame | None = None
+        self._lock = Lock()
         self.is_empty = not any(changes_rows(each) for each in between)
         self._added: dict[str, Any] = {}
         self._removed: dict[str, Any] = {}
@@ -78,6 +84,13 @@ class Difference:
         Raises:
             Unknown: If the rows have columns that cannot be compared.
         """
+        with self._lock:
+            if self._rows is None:
+                self._rows = self._differing().persist()
+        return self._rows.select(*by).distinct()
+
+    def _differing(self) -> "DataFrame":
+        """Return the rows that differ, with the columns of the table."""
         sides = []
         for files, sign in ((self._added, 1), (self._removed, -1)):
             if files:
@@ -85,21 +98,25 @@ class Difference:
                 rows = iceberg.read_files(
                     self._session, self._table, self._loaded, files.values(), self._keys[-1]
                 )
-                values = [_comparable(name, kind) for name, kind in rows.dtypes]
-                named = [column.alias(f"dbt_value_{n}") for n, column in enumerate(values)]
-                sides.append(rows.select(*by, *named, F.lit(sign).alias(_SIGN)))
+                sides.append(rows.withColumn(_SIGN, F.lit(sign)))
         if not sides:
-            return self._session.table(self._table).where("false").select(*by)
+            return self._session.table(self._table).where("false")
         both = sides[0] if len(sides) == 1 else sides[0].unionAll(sides[1])
-        columns = [quoted(name) for name in both.columns if name != _SIGN]
+        columns = [_Column(number, *each) for number, each in enumerate(sides[0].dtypes[:-1])]
         try:
-            differ = both.groupBy(*columns).agg(F.sum(_SIGN).alias(_SIGN)).where(f"{_SIGN} != 0")
+            differ = (
+                both.groupBy(*(column.compared for column in columns))
+                .agg(F.sum(_SIGN).alias(_SIGN), *(c.kept for c in columns if c.kept is not None))
+                .where(f"{_SIGN} != 0")
+            )
         except AnalysisException as error:
             raise Unknown("its rows cannot be compared") from error
-        return differ.select(*columns[: len(by)]).distinct()
+        return differ.select(*(column.value for column in columns))
 
     def close(self) -> None:
-        """Let Java forget the files. The keys cannot be computed any more."""
+        """Let go of the rows and the files. The keys cannot be computed any more."""
+        if self._rows is not None:
+            self._rows.unpersist()
         for key in self._keys:
             iceberg.forget_files(self._session, self._loaded, key)
 
@@ -118,10 +135,26 @@ def _deletes(snapshot: Any, io: Any) -> tuple:
     return snapshot.addedDeleteFiles(io), snapshot.removedDeleteFiles(io)
 
 
-def _comparable(name: str, kind: str) -> "Column":
-    column = F.col(quoted(name))
-    if kind in _GROUPED or kind.startswith("decimal"):
-        return column
-    if kind in ("double", "float"):
-        return column.cast("string")
-    return F.to_json(F.struct(column), _TIMES)
+class _Column:
+    """A column of a table whose rows are compared.
+
+    Attributes:
+        compared: Its values as Spark groups them, so that only equal ones are equal.
+        kept: An aggregate of its value, if that cannot be told from `compared`.
+        value: Its value again, after the rows were grouped.
+    """
+
+    def __init__(self, number: int, name: str, kind: str) -> None:
+        column, compared, kept = F.col(quoted(name)), f"dbt_compared_{number}", f"dbt_kept_{number}"
+        self.kept = None
+        self.value = F.col(compared).alias(name)
+        if kind in _GROUPED or kind.startswith("decimal"):
+            self.compared = column.alias(compared)
+        elif kind in ("double", "float"):
+            self.compared = column.cast("string").alias(compared)
+            self.value = F.col(compared).cast(kind).alias(name)
+        else:
+            self.compared = F.to_json(F.struct(column), _TIMES).alias(compared)
+            # Of equal values, any one.
+            self.kept = F.max_by(column, F.lit(1)).alias(kept)
+            self.value = F.col(kept).alias(name)

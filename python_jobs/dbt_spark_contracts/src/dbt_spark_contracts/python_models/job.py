@@ -6,7 +6,7 @@ The compiled model runs as dbt and the materialization wrote it. It gets one ext
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from dbt_spark_contracts.compat.pyspark import active
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.increments.affected import Affected
+from dbt_spark_contracts.increments.differences import Differences
 from dbt_spark_contracts.lineage import outside, watch
 from dbt_spark_contracts.lineage.own_code import OwnCode
 from dbt_spark_contracts.publish import tell
@@ -32,10 +33,11 @@ from dbt_spark_contracts.spark import session
 
 @dataclass
 class Asked:
-    """What the command's Python models ask of the guard, by staged view."""
+    """What the command's Python models ask of the guard: by staged view, and together."""
 
-    notes: dict[str, Notes]
-    affected: dict[str, Affected]
+    notes: dict[str, Notes] = field(default_factory=dict)
+    affected: dict[str, Affected] = field(default_factory=dict)
+    differences: Differences = field(default_factory=Differences)
 
 
 class SessionPythonJobHelper(PythonJobHelper):
@@ -73,7 +75,7 @@ class SessionPythonJobHelper(PythonJobHelper):
             # What `dbt.config.get` and `dbt.config.meta_get` return.
             values = {**module.__dict__.get("config_dict", {})}
             values["meta"] = [module.__dict__.get("meta_dict"), values.get("meta")]
-            return Affected(spark, table, self._parsed, values)
+            return Affected(spark, self.asked.differences, table, self._parsed, values)
 
         given = partial(stage, spark, self.asked, affected, self.is_empty)
         module.__dict__.update(spark=spark, stage=given)

@@ -248,7 +248,7 @@ class Analysis:
         if node["language"] == "python":
             from dbt_spark_contracts.python_models.job import Asked, SessionPythonJobHelper
 
-            helper = SessionPythonJobHelper(Asked({}, {}), node, None)
+            helper = SessionPythonJobHelper(Asked(), node, None)
             helper.is_empty = True
             helper.submit(f'{code}\n\nstage(model, dbtObj, "{_VIEW}")\n')
             frame = spark.table(_VIEW)
