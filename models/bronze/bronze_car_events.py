@@ -92,7 +92,7 @@ def model(dbt, spark):
     )
     of_its_file = read_records(spark, new_files).join(F.broadcast(versions), "path", "left")
     record_id = F.sha2(F.concat_ws("|", *FILE_VERSION, "record_number"), 256)
-    return of_its_file.select(
+    rows = of_its_file.select(
         never_null(record_id).alias("record_id"),
         # A record without a file would otherwise be lost silently.
         never_null("source_file").alias("source_file"),
@@ -104,6 +104,8 @@ def model(dbt, spark):
         "read_error",
         F.expr(f"timestamp_micros({ingested_micros}L)").alias("ingested_at"),
     )
+    # So that Spark knows without a job that there is nothing to write.
+    return rows if new_files else rows.limit(0)
 
 
 def known_of(spark, dbt):

@@ -30,6 +30,7 @@ def test_the_way_to_java(spark):
 def test_what_stands_behind_a_session(spark):
     assert kind(pyspark.current_catalog(spark)) == tables.ICEBERG_CATALOG
     assert pyspark.analyzed_plan(spark.range(1).selectExpr("id")).nodeName() == "Project"
+    assert pyspark.has_limit(spark.range(1).limit(0)) and not pyspark.has_limit(spark.range(1))
     frame = spark.range(1)
     assert pyspark.grouped_frame(frame.groupBy("id")) is frame
     parser = pyspark.sql_parser(spark)

@@ -65,6 +65,18 @@ def test_without_news_nothing_is_done(fleet, name):
     assert snapshots(fleet) == before
 
 
+def test_without_news_no_data_test_is_run_and_no_snapshot_written(fleet):
+    rules = f"{fleet.schema}_silver.alert_rules.snapshots"
+    fleet.run("build")
+    before = snapshots(fleet), fleet.spark.table(rules).count()
+    result = fleet.run("build")
+    tests = {name for name, status in result.status.items() if status == "pass"}
+    assert len(tests) > 30
+    assert not [name for name in result.statements if name.startswith("test.")]
+    assert result.said[-1].startswith("Nothing to publish")
+    assert (snapshots(fleet), fleet.spark.table(rules).count()) == before
+
+
 def test_news_of_a_car(fleet):
     """Each model reads the file that is new, and those that may have rows of its keys."""
     silver = f"{fleet.schema}_silver.silver_car_telemetry"

@@ -63,6 +63,12 @@ def optimized_plan(frame: "DataFrame") -> Any:
     return frame._jdf.queryExecution().optimizedPlan()
 
 
+def has_limit(frame: "DataFrame") -> bool:
+    """Return whether a limit is a part of a DataFrame's analyzed plan. No Spark job."""
+    patterns = java_classes(frame.sparkSession).org.apache.spark.sql.catalyst.trees.TreePattern
+    return analyzed_plan(frame).containsPattern(patterns.LIMIT())
+
+
 def input_files(session: "SparkSession", frame: "DataFrame") -> list[str]:
     """Return the URLs of the files that a DataFrame reads."""
     return fetched(session, frame._jdf.inputFiles())

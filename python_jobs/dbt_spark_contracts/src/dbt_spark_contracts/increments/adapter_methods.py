@@ -6,7 +6,7 @@ from dbt.adapters.base.meta import AdapterMeta, available
 from dbt.flags import get_flags
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.compat.pyspark import optimized_plan
+from dbt_spark_contracts.compat.pyspark import has_limit, optimized_plan
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.increments import note
 from dbt_spark_contracts.increments.code import checksum_of
@@ -75,13 +75,15 @@ class IncrementMethods(metaclass=AdapterMeta):
 
     @available
     def has_no_news(self, table: Any, view: Any) -> bool:
-        """Return whether a model of new rows has none to write, by its plan. No Spark job."""
-        reads = self.invocation.new_rows.get(str(table))
-        if reads is None or not reads.has_no_news:
-            return False
+        """Return whether a model has no rows to add, by its plan. No Spark job.
+
+        The plan is only optimized if the model's parents have no new rows, or if it has a limit.
+        """
+        reads, rows = self.invocation.new_rows.get(str(table)), self.invocation.rows_of(str(view))
         with explained():
-            most = optimized_plan(self.invocation.rows_of(str(view))).maxRows()
-        return most.isDefined() and most.get() == 0
+            may_have_none = reads is not None and reads.has_no_news or has_limit(rows)
+            most = optimized_plan(rows).maxRows() if may_have_none else None
+        return most is not None and most.isDefined() and most.get() == 0
 
     @available
     def replace_keys(self, table: Any, view: Any, keys: list[str]) -> None:
