@@ -4,6 +4,7 @@ Which tests were run is seen from the statements that dbt has sent to Spark.
 """
 
 import pytest
+from dbt_spark_contracts.data_tests.passed import Passed
 
 FILES = {
     "dbt_project.yml": """
@@ -182,6 +183,17 @@ def test_when_all_tests_are_run(project, spark, dbt):
         note.unlink()
     assert project.ran() == everything
     assert project.ran() == ALWAYS
+
+
+def test_a_change_while_a_test_runs(spark, schema):
+    """What a test has passed on is not known if it has changed meanwhile."""
+    passed = Passed(spark, f"{schema}.dbt_nodes")
+    assert not passed.has("test.a", "before")
+    passed.add("test.a", "after")
+    assert not passed.has("test.a", "after")
+    passed.add("test.a", "after")
+    assert passed.has("test.a", "after") and passed.not_run_again == 1
+    assert not passed.has("test.a", None)
 
 
 def test_part_of_the_tests(project):

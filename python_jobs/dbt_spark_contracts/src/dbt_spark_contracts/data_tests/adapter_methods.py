@@ -36,10 +36,7 @@ class DataTestMethods(metaclass=AdapterMeta):
             query: Its query.
         """
         passed = self.invocation.run.passed
-        if passed is None:
-            return False
-        checksum = self._checksum(test, query)
-        return passed.has(test["unique_id"], checksum)
+        return passed is not None and passed.has(test["unique_id"], self._checksum(test, query))
 
     @available
     def remember(self, test: dict, query: str, result: dict) -> None:
@@ -51,15 +48,11 @@ class DataTestMethods(metaclass=AdapterMeta):
             result: What dbt's materialization has stored. Its query was this thread's last one.
         """
         passed = self.invocation.run.passed
-        if passed is None:
+        if passed is None or any(result["table"].rows[0].values()):
             return
-        passed.remove(test["unique_id"])
-        if any(result["table"].rows[0].values()):
-            return
-        checksum = self._checksum(test, query)
         with explained():
-            if checksum and decides.is_function_of(self.connections.last_frame(), self._refs(test)):
-                passed.add(test["unique_id"], checksum)
+            if decides.is_function_of(self.connections.last_frame(), self._refs(test)):
+                passed.add(test["unique_id"], self._checksum(test, query))
 
     @available
     def no_failures(self) -> "Table":

@@ -23,11 +23,7 @@ NOT_RUN_AGAIN = (
 
 
 class Passed:
-    """What is known of the data tests that have passed.
-
-    Attributes:
-        repeated: The number of tests that this run has not run again.
-    """
+    """What is known of the data tests that have passed. Shared by the threads of a command."""
 
     def __init__(self, session: "SparkSession", table: str) -> None:
         """Read the note.
@@ -38,7 +34,8 @@ class Passed:
         """
         self._notes = Notes(session, table)
         self._known = self._recall()
-        self.repeated = 0
+        self._before: dict[str, str | None] = {}
+        self._not_run_again: set[str] = set()
 
     def _recall(self) -> dict[str, str]:
         try:
@@ -48,24 +45,30 @@ class Passed:
             return {}
         return known if isinstance(known, dict) else {}
 
+    @property
+    def not_run_again(self) -> int:
+        """The number of tests that this run has not run again."""
+        return len(self._not_run_again)
+
     def has(self, unique_id: str, checksum: str | None) -> bool:
-        """Return whether a test has passed, and is not to be run again. It is counted.
+        """Return whether a test has passed, and is not to be run again.
 
         Args:
             unique_id: The test.
             checksum: What decides about its result now. None if that is not known.
         """
-        passed = checksum is not None and self._known.get(mark(unique_id)) == checksum
-        self.repeated += passed
-        return passed
-
-    def add(self, unique_id: str, checksum: str) -> None:
-        """Remember that a test has passed."""
-        self._known[mark(unique_id)] = checksum
-
-    def remove(self, unique_id: str) -> None:
-        """Forget a test."""
+        if checksum is not None and self._known.get(mark(unique_id)) == checksum:
+            self._not_run_again.add(unique_id)
+            return True
+        # Until it has passed.
         self._known.pop(mark(unique_id), None)
+        self._before[unique_id] = checksum
+        return False
+
+    def add(self, unique_id: str, checksum: str | None) -> None:
+        """Remember that a test has passed, if nothing that decides has changed while it ran."""
+        if checksum is not None and self._before.get(unique_id) == checksum:
+            self._known[mark(unique_id)] = checksum
 
     def write(self, tests: Collection[str]) -> None:
         """Write the note about the newest recorded run.

@@ -81,7 +81,7 @@ class IncrementMethods(metaclass=AdapterMeta):
         """
         reads, rows = self.invocation.new_rows.get(str(table)), self.invocation.rows_of(str(view))
         with explained():
-            may_have_none = reads is not None and reads.has_no_news or has_limit(rows)
+            may_have_none = (reads is not None and reads.has_no_news) or has_limit(rows)
             most = optimized_plan(rows).maxRows() if may_have_none else None
         return most is not None and most.isDefined() and most.get() == 0
 

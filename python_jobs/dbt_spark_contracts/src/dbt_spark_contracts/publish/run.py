@@ -251,8 +251,8 @@ class Run:
             raise
 
     def _end(self, command: Command, results: Iterable) -> None:
-        if self.passed and self.passed.repeated:
-            self.last_lines.append(NOT_RUN_AGAIN.format(count=self.passed.repeated))
+        if self.passed and (count := self.passed.not_run_again):
+            self.last_lines.append(NOT_RUN_AGAIN.format(count=count))
         if not self.is_begun and command.which in WRITES and command.audits:
             self.last_lines.append("Nothing was published: begin_run did not run.")
         if self.branch is None:
