@@ -61,6 +61,42 @@ def test_cells_and_types(small_project, read, spark, schema):
     assert text.comment == "It's text."
 
 
+def test_a_seed_is_written_when_its_table_has_not_the_rows_of_its_file(
+    small_project, read, spark, schema
+):
+    files = FILES | {"models/s.yml": YML.replace("{id: big", "{amount: double, id: big")}
+    project = small_project(files)
+
+    def run(*arguments: str, project=project) -> tuple[str, int]:
+        """Return dbt's message about the seed, and how often its table has been written."""
+        result = project("seed", *arguments, schema=schema)
+        assert result.success, result.text
+        rows = read(schema, "s")
+        assert [row["id"] for row in rows] == [1, 2, 3] and rows[0]["text"] == "it's", rows
+        return result.message["s"], spark.table(f"{schema}.s.snapshots").count()
+
+    assert run() == ("INSERT 3", 1)
+    assert run() == ("unchanged", 1)
+    assert run("--full-refresh") == ("INSERT 3", 2)
+    assert run() == ("unchanged", 2)
+    # Changed by hand: rows, a value, a column.
+    spark.sql(f"delete from {schema}.s where id = 3")
+    assert run() == ("INSERT 3", 4)
+    spark.sql(f"update {schema}.s set text = 'its' where id = 1")
+    assert run() == ("INSERT 3", 6)
+    spark.sql(f"alter table {schema}.s drop column text")
+    assert run()[0] == "INSERT 3"
+    assert run()[0] == "unchanged"
+    # A hook may do anything to the rows.
+    hook = """post_hook="delete from {{ this }} where id > 3" """.replace("=", ": ", 1)
+    hooked = small_project(
+        files
+        | {"models/s.yml": files["models/s.yml"].replace("config: {", "config: {" + hook + ", ")},
+        "hooked",
+    )
+    assert [run(project=hooked)[0] for _ in range(2)] == ["INSERT 3"] * 2
+
+
 def test_columns_follow_the_file(small_project, read, spark, schema):
     project = small_project(FILES)
     assert project("seed", schema=schema).success

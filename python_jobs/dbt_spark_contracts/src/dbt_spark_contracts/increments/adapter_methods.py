@@ -111,15 +111,18 @@ class IncrementMethods(metaclass=AdapterMeta):
     def has_rows_of_seed(self, table: Any, rows: Any, types: dict[str, str]) -> bool:
         """Return whether a seed's table has the rows of its file. Reads metadata only.
 
-        The rows that this thread writes will carry a note of the file.
+        The rows that this thread writes will carry a note of the file. The table is prepared.
 
         Args:
             table: The table.
             rows: The values of each row of the file.
             types: The Spark type of each column, by name.
         """
-        name, made_by = str(table), checksum_of([*types.items()], tables.seed_texts(rows))
+        name = str(table)
         with explained():
+            # A column that somebody has dropped was added again, empty.
+            columns = tables.load(session.get(), name).schema().schemaId()
+            made_by = checksum_of([*types.items()], tables.seed_texts(rows), columns)
             try:
                 is_there = note.recall(session.get(), name).made_by == made_by
             except Unknown:
