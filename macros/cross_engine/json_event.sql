@@ -127,8 +127,8 @@
   {{- return(adapter.dispatch('parse_json_events')(json, paths)) -}}
 {% endmacro %}
 
-{% macro spark__parse_json_events(json, paths, leaf_type='string') %}
-  {{- return('case when not is_plain then ' ~ spark_from_json(json, dict.fromkeys(paths, leaf_type)) ~ ' end') -}}
+{% macro spark__parse_json_events(json, paths) %}
+  {{- return('case when not is_plain then ' ~ spark_from_json(json, dict.fromkeys(paths, 'string')) ~ ' end') -}}
 {% endmacro %}
 
 {#
@@ -225,7 +225,7 @@
   {%- set columns = ['(' ~ looks_nested ~ ') as looks_nested'] -%}
   {%- for name, leaf_type in [('nested_objects', 'map<string,string>'), ('nested_arrays', 'array<string>')] -%}
     {%- do columns.append(
-        'case\n            when looks_nested then ' ~ spark__parse_json_events(json, text_paths, leaf_type)
+        'case\n            when looks_nested then ' ~ spark_from_json(json, dict.fromkeys(text_paths, leaf_type))
         ~ '.events[0]\n        end as ' ~ name
     ) -%}
   {%- endfor -%}

@@ -50,7 +50,12 @@ NOT_UTF_16 = "not {} (what is no character is shown as its number): save the fil
 # The file of a line, in the form of binaryFile. Spark returns it percent-encoded, with `+`
 # unchanged, and a local file as file:///. Athena's Spark has neither url_decode nor _metadata.
 ENCODED = "replace(replace(input_file_name(), '+', '%2B'), 'file:///', 'file:/')"
-PATH = f"java_method('java.net.URLDecoder', 'decode', {ENCODED}, 'UTF-8') as path"
+DECODED_PATH = f"java_method('java.net.URLDecoder', 'decode', {ENCODED}, 'UTF-8')"
+PATH = f"if(instr({ENCODED}, '%') > 0, {DECODED_PATH}, {ENCODED}) as path"
+
+# Whether a line is UTF-8. What is not is decoded as U+FFFD, which may also be in the text itself.
+TEXT = "decode(cast(value as binary), 'UTF-8')"
+IS_UTF_8 = f"if({TEXT} like '%\ufffd%', encode({TEXT}, 'UTF-8') = cast(value as binary), true)"
 
 FILE_VERSION = ["source_file", "file_modified_at", "file_size_bytes"]
 RECORDS = (
@@ -182,8 +187,7 @@ def read_records(spark, files):
             PATH,
             "monotonically_increasing_id() as record_number",
             "value",
-            """encode(decode(cast(value as binary), 'UTF-8'), 'UTF-8') = cast(value as binary)
-               as is_utf_8""",
+            f"{IS_UTF_8} as is_utf_8",
         )
         texts = texts.selectExpr(
             "path",
