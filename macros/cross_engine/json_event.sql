@@ -2,8 +2,8 @@
     Turns a JSON text into a row of text: the value at each path of the event.
 
     These are the steps of stg_car_events, in this order. Each is a CTE with columns of these names:
-    parse_plain_event (plain), is_plain_event (is_plain), keep_numbers (the text), parse_json_events
-    (parsed), first_event (event), inspect_event (its own), event_text (any).
+    parse_plain_event (plain), is_parsed_event (is_parsed), is_plain_event (is_plain), keep_numbers (the
+    text), parse_json_events (parsed), first_event (event), inspect_event (its own), event_text (any).
 
     Nearly all events are plain: they are parsed once, with the types of their values, and the parser
     leaves no doubt about them. The other ones are read as text, value by value. Both ways give the same
@@ -26,7 +26,7 @@
 {% macro spark__parse_plain_event(json, columns) %}
   {%- set types = {} -%}
   {%- for column in columns -%}
-    {%- do types.update({column.path: 'double' if column.type in ('int', 'double') else 'string'}) -%}
+    {%- do types.update({column.path: column.type if column.type in ('int', 'double') else 'string'}) -%}
   {%- endfor -%}
   {{- return(spark_from_json(json, types)) -}}
 {% endmacro %}
@@ -37,41 +37,50 @@
 
 {#
     Args:
-        columns: event_columns().
+        json: the column of the JSON text.
 
     Returns:
-        SQL of the column `is_plain`: whether `plain` has the values of the one event in the text.
+        SQL of the column `is_parsed`: whether `plain` has the numbers of the one event in the text.
 -#}
-{% macro is_plain_event(columns) %}
-  {{- return(adapter.dispatch('is_plain_event')(columns)) -}}
+{% macro is_parsed_event(json) %}
+  {{- return(adapter.dispatch('is_parsed_event')(json)) -}}
 {% endmacro %}
 
-{% macro spark__is_plain_event(columns) %}
-  {%- set event = 'plain.events[0]' -%}
-  {%- set texts, conditions = [], [] -%}
-  {%- for column in columns -%}
-    {%- set value = event ~ '.' ~ column.path -%}
-    {%- if column.type == 'double' -%}
-      {%- do conditions.append("coalesce(abs(" ~ value ~ ") < double('Infinity'), true)") -%}
-    {%- elif column.type == 'int' -%}
-      {%- do conditions.append(
-          "coalesce(abs(" ~ value ~ ") <= 2147483647 and " ~ value ~ " = floor(" ~ value ~ "), true)"
-      ) -%}
-    {%- else -%}
-      {%- do texts.append(value) -%}
-    {%- endif -%}
-  {%- endfor -%}
-  {#- Such a text may have been sent as a number, an object or an array. -#}
-  {%- set is_doubtful = "concat_ws('\\n', " ~ texts | join(', ')
-      ~ ") rlike '(?m)^(?:[\"{\\\\[]|-?(?:[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]+)?|Infinity|NaN)$)'" -%}
+{% macro spark__is_parsed_event(json) %}
+  {#- Only such a number may be too large for a double. -#}
+  {%- set may_be_infinite = json ~ " rlike ':\\\\s*-?(?:[0-9.]+[eE][+]?[0-9]{3}|[0-9.]{200})'" -%}
   {{- return(
-      "coalesce(size(plain.events) = 1 and plain.is_whole and plain._corrupt_record is null and " ~ event
-      ~ " is not null\n            and not " ~ is_doubtful ~ "\n            and "
-      ~ conditions | join('\n            and ') ~ ", false)"
+      "coalesce(size(plain.events) = 1 and plain.is_whole and plain._corrupt_record is null"
+      ~ " and plain.events[0] is not null and not " ~ may_be_infinite ~ ", false)"
   ) -}}
 {% endmacro %}
 
-{% macro athena__is_plain_event(columns) %}
+{% macro athena__is_parsed_event(json) %}
+  {{- return('false') -}}
+{% endmacro %}
+
+{#
+    Args:
+        paths: the paths that must hold no number.
+
+    Returns:
+        SQL of the column `is_plain`: whether `plain` has the texts of the event, too.
+-#}
+{% macro is_plain_event(paths) %}
+  {{- return(adapter.dispatch('is_plain_event')(paths)) -}}
+{% endmacro %}
+
+{% macro spark__is_plain_event(paths) %}
+  {%- set texts = [] -%}
+  {%- for path in paths -%}{%- do texts.append('plain.events[0].' ~ path) -%}{%- endfor -%}
+  {#- Such a text may have been sent as a number, an object or an array. -#}
+  {{- return(
+      "is_parsed and not concat_ws('\\n', " ~ texts | join(', ')
+      ~ ") rlike '(?m)^(?:[\"{\\\\[]|-?(?:[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]+)?|Infinity|NaN)$)'"
+  ) -}}
+{% endmacro %}
+
+{% macro athena__is_plain_event(paths) %}
   {{- return('false') -}}
 {% endmacro %}
 
@@ -310,9 +319,9 @@
   {%- set number = 'plain.events[0].' ~ column.path -%}
   {%- if column.type == 'double' -%}
     {#- -0.0 becomes 0.0, as in text_to_double. -#}
-    {{- return('if(is_plain, ' ~ number ~ ' + 0D, ' ~ careful ~ ')') -}}
+    {{- return('if(is_parsed, ' ~ number ~ ' + 0D, ' ~ careful ~ ')') -}}
   {%- elif column.type == 'int' -%}
-    {{- return('if(is_plain, cast(' ~ number ~ ' as int), ' ~ careful ~ ')') -}}
+    {{- return('if(is_parsed, ' ~ number ~ ', ' ~ careful ~ ')') -}}
   {%- endif -%}
   {{- return(careful) -}}
 {% endmacro %}

@@ -56,12 +56,21 @@ read_at_once as (
 
 ),
 
+checked as (
+
+    select
+        *,
+        {{ is_parsed_event('sent_json') }} as is_parsed
+    from read_at_once
+
+),
+
 decided as (
 
     select
         *,
-        {{ is_plain_event(columns) }} as is_plain
-    from read_at_once
+        {{ is_plain_event(no_number_paths) }} as is_plain
+    from checked
 
 ),
 

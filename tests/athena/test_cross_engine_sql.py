@@ -45,11 +45,15 @@ RENDERED = {
         "then try_cast(substr(a, 1, 10) as date) end",
     ),
     "read_text('a', 'string')": ("a", "a"),
-    "is_plain_event([{'type': 'string', 'path': 'a'}, {'type': 'double', 'path': 'b'}])": (
+    "is_parsed_event('j')": (
         "coalesce(size(plain.events) = 1 and plain.is_whole and plain._corrupt_record is null "
-        "and plain.events[0] is not null\n            and not concat_ws('\\n', plain.events[0].a) "
-        r"""rlike '(?m)^(?:["{\\[]|-?(?:[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]+)?|Infinity|NaN)$)'"""
-        "\n            and coalesce(abs(plain.events[0].b) < double('Infinity'), true), false)",
+        "and plain.events[0] is not null "
+        r"and not j rlike ':\\s*-?(?:[0-9.]+[eE][+]?[0-9]{3}|[0-9.]{200})', false)",
+        "false",
+    ),
+    "is_plain_event(['a.b', 'c'])": (
+        r"""is_parsed and not concat_ws('\n', plain.events[0].a.b, plain.events[0].c) rlike """
+        r"""'(?m)^(?:["{\\[]|-?(?:[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]+)?|Infinity|NaN)$)'""",
         "false",
     ),
     "keep_numbers('j', ['a.b'])": (
@@ -93,9 +97,9 @@ LONG = {
     "text_to_timestamp('a')": (" as timestamp)", " as timestamp(6))"),
     "parse_json_events('j', ['a.b'])": ("from_json(", "try(cast(json_parse("),
     "first_event('j')": ("parsed.events[0]", "none_match(slice(parsed, 1, "),
-    "parse_plain_event('j', [{'type': 'int', 'path': 'a.b'}])": ("`b`:double", "null as boolean"),
+    "parse_plain_event('j', [{'type': 'int', 'path': 'a.b'}])": ("`b`:int", "null as boolean"),
     "inspect_event('j', ['a.b'], ['a.b'])": (" as nested_arrays", " as texts"),
-    "event_value({'name': 'a', 'type': 'int', 'path': 'b.c'})": ("if(is_plain, ", "try_cast("),
+    "event_value({'name': 'a', 'type': 'int', 'path': 'b.c'})": ("if(is_parsed, ", "try_cast("),
     "not_one_event('j') | map('join', ', ') | join(', ')": ("get_json_object(", "is distinct from"),
     "broken_objects('j', ['a']) | map('join', ', ') | join(', ')": (
         "_corrupt_record is not null",

@@ -155,10 +155,11 @@ def test_spark_submit_starts_dbt(cluster, tmp_path):
 @pytest.mark.full
 def test_this_project_on_a_cluster_and_an_object_store(cluster, store, local_builds, tmp_path):
     lakehouse = LakehouseOnS3(store, "cluster", tmp_path, cluster)
-    for files, expected in zip(landings(), local_builds, strict=True):
+    # The second build has not written the seed again.
+    for files, expected, count in zip(landings(), local_builds, (8, 7), strict=True):
         for name, content in files.items():
             lakehouse.land(name, content)
         told = lakehouse.build(as_of_date=AS_OF)
-        assert "Published 8 tables" in told
+        assert f"Published {count} tables" in told
         assert lakehouse.rows() == expected
     assert lakehouse.keys("checkpoints/") == []

@@ -31,9 +31,9 @@ def test_this_project_on_an_object_store(store, local_builds, tmp_path):
     )
     (branch,) = re.findall(r"held back on the branch (\w+)", told)
     assert lakehouse.rows() == local_builds[0]
-    # The failing test is on Silver, so Gold was not built.
+    # The failing test is on Silver, so Gold was not built. The seed has not changed.
     told = lakehouse.run(TOOL, "publish", branch)
-    assert "Published 5 tables" in told
+    assert "Published 4 tables" in told
     found = lakehouse.rows()
     for name, rows in found.items():
         assert rows == local_builds[not name.startswith("gold_")][name]

@@ -132,7 +132,7 @@ def test_this_project_on_spark_4_0(dbt_core, dbt, folder, schema):
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     variables = {"landing_path": str(folder / "landing"), "as_of_date": AS_OF}
     places = ("--target-path", folder / "target", "--log-path", folder / "logs")
-    for files in landings():
+    for files, count in zip(landings(), (8, 7), strict=True):  # the seed is written once
         for name, content in files.items():
             (folder / "landing" / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / "landing" / name).write_bytes(content)
@@ -151,7 +151,7 @@ def test_this_project_on_spark_4_0(dbt_core, dbt, folder, schema):
         )
         assert done.returncode == 0, done.stdout
         assert f"dbt={dbt_core}" in done.stdout
-        assert "Published 8 tables" in done.stdout
+        assert f"Published {count} tables" in done.stdout
         built = dbt(*BUILD_TABLES, schema=schema, **variables)
         assert built.success, built.text
         assert rows_of(folder / "home", schema) == rows_of(dbt.home, schema)

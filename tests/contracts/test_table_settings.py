@@ -258,10 +258,10 @@ def test_names_that_need_quotes_have_them(small_project, spark, schema):
     }
     others = {"snapshots": {"+file_format": "iceberg"}, "seeds": {"+file_format": "iceberg"}}
     project = small_project({"dbt_project.yml": project_yml(**hooks, **others), **files})
-    for _ in range(2):
+    for seeds in (1, 0):  # a seed is not written again
         result = project("build", schema=schema)
         assert result.success, result.text
-        assert f"Published {len(ALIASES) + 3} tables one by one." in result.text
+        assert f"Published {len(ALIASES) + 2 + seeds} tables one by one." in result.text
     for alias in (*ALIASES, "a seed. of", "a sna.p"):
         name = alias.replace("`", "``")
         assert spark.table(f"{schema}.`{name}`").count() == 1
@@ -277,10 +277,10 @@ def test_a_schema_may_have_any_name(small_project, spark, schema):
     }
     project = small_project({"dbt_project.yml": project_yml(**hooks), **files})
     odd = f"{schema}-12 x"
-    for _ in range(2):
+    for seeds in (1, 0):  # a seed is not written again
         result = project("build", schema=odd)
         assert result.success, result.text
-        assert "Published 3 tables one by one." in result.text
+        assert f"Published {2 + seeds} tables one by one." in result.text
 
     (project.project_dir / "models/a.sql").write_text("select 2 as id")
     (project.project_dir / "models/c.sql").write_text("select no_such_column as id")
