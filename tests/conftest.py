@@ -7,6 +7,7 @@ from hashlib import sha256
 
 import psutil
 import pytest
+from dbt_spark_contracts.compat.pyspark import elements, java_session
 
 from tests.support.chance import any_seed
 from tests.support.dbt_runner import Dbt, make_project
@@ -144,6 +145,17 @@ def interruptible():
 def seed(request) -> int:
     """Return a random seed, which is printed when the test fails."""
     return any_seed(request.node.nodeid)
+
+
+@pytest.fixture(autouse=True)
+def functions_end_with_their_test(request):
+    """Drop the functions that a test has added to the session, which may stand for Spark's own."""
+    spark = request.getfixturevalue("spark") if "spark" in request.fixturenames else None
+    yield
+    if spark:
+        left = java_session(spark).sessionState().catalog().listTemporaryFunctions()
+        for function in elements(left):
+            spark.sql(f"drop temporary function {function.unquotedString()}")
 
 
 @pytest.fixture

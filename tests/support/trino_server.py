@@ -87,9 +87,21 @@ class Trino:
 
 
 def _is_up(port: int) -> bool:
-    """Return whether the server accepts queries."""
+    """Return whether the server runs queries. When it has started, it may not know its node yet."""
+    server = f"http://127.0.0.1:{port}"
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/info", timeout=10) as answer:
-            return not json.load(answer)["starting"]
+        if _asked(f"{server}/v1/info")["starting"]:
+            return False
+        answer = _asked(f"{server}/v1/statement", b"select 1")
+        while "nextUri" in answer:
+            answer = _asked(answer["nextUri"])
+        return "error" not in answer
     except OSError:
         return False
+
+
+def _asked(url: str, query: bytes | None = None) -> dict:
+    """Return the server's answer."""
+    request = urllib.request.Request(url, query, {"X-Trino-User": "tests"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
