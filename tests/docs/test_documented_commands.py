@@ -232,7 +232,7 @@ IMPOSSIBLE = {
     ),
     "uv run --group bench python -m python_jobs.bench --sizes 100 10000 --write-docs": HOURS,
     "uv run --group bench python -m python_jobs.bench --models 10 500 --write-docs": HOURS,
-    "uv run --group bench python -m python_jobs.bench --growth 10000 100000 1000000 --runs 1 "
+    "uv run --group bench python -m python_jobs.bench --growth 100000 1000000 --runs 1 "
     "--write-docs": HOURS,
     "uv run --group bench python -m python_jobs.bench --growth 10000000 --runs 1": HOURS,
     "uv run --group bench python -m python_jobs.bench --small-files 10000 --runs 1 "
