@@ -30,7 +30,11 @@ def test_the_way_to_java(spark):
 def test_what_stands_behind_a_session(spark):
     assert kind(pyspark.current_catalog(spark)) == tables.ICEBERG_CATALOG
     assert pyspark.analyzed_plan(spark.range(1).selectExpr("id")).nodeName() == "Project"
-    assert pyspark.has_limit(spark.range(1).limit(0)) and not pyspark.has_limit(spark.range(1))
+    limited = spark.range(1).limit(0)
+    assert pyspark.has_any(limited, "CURRENT_LIKE", "LIMIT")
+    assert not pyspark.has_any(spark.range(1), "LIMIT")
+    patterns = ("CURRENT_LIKE", "LIMIT", "PYTHON_UDF", "SCALA_UDF")
+    assert not any(pyspark.has_any(spark.range(1), name) for name in patterns)
     frame = spark.range(1)
     assert pyspark.grouped_frame(frame.groupBy("id")) is frame
     parser = pyspark.sql_parser(spark)

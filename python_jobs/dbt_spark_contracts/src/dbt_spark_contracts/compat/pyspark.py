@@ -63,10 +63,16 @@ def optimized_plan(frame: "DataFrame") -> Any:
     return frame._jdf.queryExecution().optimizedPlan()
 
 
-def has_limit(frame: "DataFrame") -> bool:
-    """Return whether a limit is a part of a DataFrame's analyzed plan. No Spark job."""
-    patterns = java_classes(frame.sparkSession).org.apache.spark.sql.catalyst.trees.TreePattern
-    return analyzed_plan(frame).containsPattern(patterns.LIMIT())
+def has_any(frame: "DataFrame", *patterns: str) -> bool:
+    """Return whether a DataFrame's analyzed plan has one of these patterns. No Spark job.
+
+    Args:
+        frame: The DataFrame.
+        patterns: Names of Spark's TreePattern, such as LIMIT.
+    """
+    known = java_classes(frame.sparkSession).org.apache.spark.sql.catalyst.trees.TreePattern
+    plan = analyzed_plan(frame)
+    return any(plan.containsPattern(getattr(known, name)()) for name in patterns)
 
 
 def input_files(session: "SparkSession", frame: "DataFrame") -> list[str]:

@@ -50,9 +50,10 @@ class DataTestMethods(metaclass=AdapterMeta):
         passed = self.invocation.run.passed
         if passed is None or any(result["table"].rows[0].values()):
             return
+        checksum = self._checksum(test, query)
         with explained():
-            if decides.is_function_of(self.connections.last_frame(), self._refs(test)):
-                passed.add(test["unique_id"], self._checksum(test, query))
+            if checksum and decides.is_function_of(self.connections.last_frame(), self._refs(test)):
+                passed.add(test["unique_id"], checksum)
 
     @available
     def no_failures(self) -> "Table":

@@ -71,11 +71,7 @@ def is_function_of(frame: "DataFrame", names: Collection[str]) -> bool:
         frame: The query.
         names: The tables.
     """
-    plan = pyspark.analyzed_plan(frame)
-    patterns = pyspark.java_classes(frame.sparkSession).org.apache.spark.sql.catalyst.trees
-    if any(plan.containsPattern(getattr(patterns.TreePattern, one)()) for one in _PATTERNS):
-        return False
-    if _STEPS.search(plan.toString()):
+    if pyspark.has_any(frame, *_PATTERNS) or _STEPS.search(pyspark.analyzed_plan(frame).toString()):
         return False
     try:
         found = require_rows_only(frame, {key(name) for name in names})

@@ -65,9 +65,9 @@ class Passed:
         self._before[unique_id] = checksum
         return False
 
-    def add(self, unique_id: str, checksum: str | None) -> None:
+    def add(self, unique_id: str, checksum: str) -> None:
         """Remember that a test has passed, if nothing that decides has changed while it ran."""
-        if checksum is not None and self._before.get(unique_id) == checksum:
+        if self._before.get(unique_id) == checksum:
             self._known[mark(unique_id)] = checksum
 
     def write(self, tests: Collection[str]) -> None:

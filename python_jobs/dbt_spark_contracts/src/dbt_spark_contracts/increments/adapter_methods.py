@@ -6,7 +6,7 @@ from dbt.adapters.base.meta import AdapterMeta, available
 from dbt.flags import get_flags
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.compat.pyspark import has_limit, optimized_plan
+from dbt_spark_contracts.compat.pyspark import has_any, optimized_plan
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.increments import note
 from dbt_spark_contracts.increments.code import checksum_of
@@ -81,7 +81,7 @@ class IncrementMethods(metaclass=AdapterMeta):
         """
         reads, rows = self.invocation.new_rows.get(str(table)), self.invocation.rows_of(str(view))
         with explained():
-            may_have_none = (reads is not None and reads.has_no_news) or has_limit(rows)
+            may_have_none = (reads is not None and reads.has_no_news) or has_any(rows, "LIMIT")
             most = optimized_plan(rows).maxRows() if may_have_none else None
         return most is not None and most.isDefined() and most.get() == 0
 

@@ -79,8 +79,7 @@ def require_rows_only(frame: "DataFrame", parents: "set[str]") -> "list[Relation
         Unknown: If something else may decide, too.
     """
     plan = pyspark.analyzed_plan(frame)
-    patterns = pyspark.java_classes(frame.sparkSession).org.apache.spark.sql.catalyst.trees
-    if not plan.deterministic() or plan.containsPattern(patterns.TreePattern.CURRENT_LIKE()):
+    if not plan.deterministic() or pyspark.has_any(frame, "CURRENT_LIKE"):
         raise Unknown("the model's rows depend on chance or on the clock")
     found, relations = [], relations_of(frame)
     for part in (plan, *pyspark.elements(plan.subqueriesAll())):
