@@ -206,7 +206,8 @@ SMALL = ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseS
     ("parameters", "options"),
     [
         ({}, []),
-        ({"spark__dbt__size": "large"}, []),
+        ({"spark__dbt__size": "large"}, ["-XX:+UseParallelGC"]),
+        ({"spark__dbt__size": "large", "spark__master": "yarn"}, []),
         ({"spark__dbt__size": "small"}, SMALL),
         ({"spark__dbt__size": "small", "spark__master": "local[2]"}, SMALL),
         ({"spark__dbt__size": "small", "spark__master": "spark://host:7077"}, []),
@@ -218,9 +219,16 @@ SMALL = ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseS
             },
             ["-XX:+UseParallelGC", "-XX:+UseStringDeduplication", *SMALL[:2]],
         ),
+        (
+            {
+                "spark__dbt__size": "large",
+                "spark__driver__extraJavaOptions": "-XX:+UseZGC",
+            },
+            ["-XX:+UseZGC"],
+        ),
     ],
 )
-def test_java_gets_options_for_little_data(parameters, options):
+def test_java_gets_options_for_the_amount_of_data(parameters, options):
     assert shlex.split(made_of(**parameters)["spark.driver.extraJavaOptions"])[:-2] == options
 
 

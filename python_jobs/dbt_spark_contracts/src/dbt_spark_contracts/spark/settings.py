@@ -27,11 +27,12 @@ SAFE_TO_RENAME = ("file", "hdfs", "viewfs")
 
 # A setting of this package: the size of the data, `small` or `large`.
 SIZE = "spark.dbt.size"
-# For many short queries, fast compilation is better than good code, and little memory needs
-# collecting. The generated code outgrows Java's default code cache (48 MB), and a full cache may
-# end Spark.
+# For many short queries, fast compilation is better than good code. The generated code outgrows
+# Java's default code cache (48 MB), and a full cache may end Spark.
 SMALL_OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
-SMALL_COLLECTOR = "-XX:+UseSerialGC"
+# Little memory needs collecting. Where there is much, a build gains from throughput, and nothing
+# from the short pauses of Java's default collector.
+COLLECTORS = {"small": "-XX:+UseSerialGC", "large": "-XX:+UseParallelGC"}
 # Adaptive execution runs each stage as a job of its own, and plans the rest of the query again
 # after it. Little data gains nothing from that. It fits into one partition, which becomes one file.
 SMALL_SETTINGS = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "1"}
@@ -66,8 +67,8 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
         ValueError: If `spark.dbt.size` is neither small nor large, if a catalog's commits would
             not be atomic, or if a jar is for another Spark.
     """
-    is_small = _is_small(parameters)
-    settings = {**(SMALL_SETTINGS if is_small else {}), **parameters}
+    size = _size(parameters)
+    settings = {**(SMALL_SETTINGS if size == "small" else {}), **parameters}
     _check_commits(settings)
     for name in filter(settings.get, folders(settings)):
         settings[name] = absolute(settings[name], project_dir)
@@ -84,7 +85,7 @@ def spark_settings(parameters: dict[str, str], project_dir: Path, log_dir: Path)
     settings[JAVA_OPTIONS] = " ".join(
         [
             settings.get(JAVA_OPTIONS, ""),
-            *(_small_java_options(settings) if is_small else []),
+            *(_java_options(size, settings) if size else []),
             shlex.quote(f"-Dlog4j2.configurationFile={files(__package__) / 'log4j2.properties'}"),
             shlex.quote(f"-Dspark.log.file={log_dir / 'spark.log'}"),
         ]
@@ -124,22 +125,25 @@ def _check_commits(settings: dict[str, str]) -> None:
             )
 
 
-def _is_small(settings: dict[str, str]) -> bool:
-    """Return whether the profile says that there is little data. Only one process is tuned for it.
+def _size(settings: dict[str, str]) -> str | None:
+    """Return what the profile says of the amount of data. Only one process is tuned for it.
 
     Raises:
         ValueError: If it says something else than `small` or `large`.
     """
-    size = settings.get(SIZE, "large")
-    if size not in ("small", "large"):
+    size = settings.get(SIZE)
+    if size not in (None, *COLLECTORS):
         raise ValueError(f"{SIZE} is {size!r}: use small or large.")
-    return size == "small" and is_one_process(settings)
+    return size if is_one_process(settings) else None
 
 
-def _small_java_options(settings: dict[str, str]) -> list[str]:
-    """Return Java's options for little data, in addition to the user's own."""
+def _java_options(size: str, settings: dict[str, str]) -> list[str]:
+    """Return Java's options for an amount of data, in addition to the user's own."""
     has_collector = re.search(r"-XX:\+Use\w+GC\b", settings.get(JAVA_OPTIONS, ""))
-    return [*SMALL_OPTIONS, *([] if has_collector else [SMALL_COLLECTOR])]
+    return [
+        *(SMALL_OPTIONS if size == "small" else ()),
+        *(() if has_collector else (COLLECTORS[size],)),
+    ]
 
 
 def _is_the_only_jar(settings: dict[str, str]) -> bool:
