@@ -7,6 +7,7 @@ import pytest
 
 from python_jobs.bench import benchmark
 from python_jobs.bench.contestants.base import Contestant, Step
+from python_jobs.bench.contestants.ours import LARGE_BYTES, ours
 from python_jobs.bench.gold import TABLES, Content, DifferentGoldError
 from python_jobs.bench.processes import Watch
 
@@ -115,3 +116,13 @@ def test_a_contestant_with_other_gold_ends_the_benchmark(tmp_path, said, monkeyp
     with pytest.raises(DifferentGoldError, match="B cold: 2 rows"):
         run(tmp_path, runs=2)
     assert "B-new" not in said.read_text()
+
+
+@pytest.mark.parametrize(("size", "setting"), [(LARGE_BYTES - 1, "small"), (LARGE_BYTES, "large")])
+def test_our_build_is_set_for_the_size_of_its_input(size, setting, tmp_path):
+    """As the README advises, and as Ht chooses its settings."""
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    with (landing / "events.jsonl").open("wb") as file:
+        file.truncate(size)  # takes no space
+    assert ours(tmp_path, landing).environment["LAKEHOUSE_SIZE"] == setting
