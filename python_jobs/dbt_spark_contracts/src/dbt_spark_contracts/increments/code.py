@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts.compat import pyspark
+from dbt_spark_contracts.compat.cpython import parsed
 from dbt_spark_contracts.increments.history import Unknown
 from dbt_spark_contracts.lineage.relations import Relation, relations_of
 from dbt_spark_contracts.plan.tree import names
@@ -96,7 +97,7 @@ def require_rows_only(frame: "DataFrame", parents: "set[str]") -> "list[Relation
 
 
 def _imported(source: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

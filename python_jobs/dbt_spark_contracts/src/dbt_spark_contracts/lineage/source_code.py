@@ -6,12 +6,12 @@ outside.py detects what the program reads while it runs. This module covers the 
 import ast
 import functools
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TypeGuard
 
+from dbt_spark_contracts.compat.cpython import parsed
 from dbt_spark_contracts.lineage.outside import OURS, is_in_place
 from dbt_spark_contracts.plan.tree import names
 
@@ -30,8 +30,6 @@ _PROCESSES = "ProcessPoolExecutor"
 # Modules that let a model find what others have left anywhere in the process.
 _REACH = names("builtins gc importlib inspect runpy")
 _REACH_BY_SYS = names("modules _getframe _current_frames settrace setprofile")
-
-_PARSING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def changed(source: str) -> str:
     Returns:
         The assignment as in the code, or an empty string.
     """
-    tree = _parsed(source)
+    tree = parsed(source)
     shared = {*_imported_names(tree), *_parameters_of_model(tree)}
     constants = {*_set_to_constants(tree)}
     for node in ast.walk(tree):
@@ -125,16 +123,8 @@ def _set_to_constants(tree: ast.Module) -> Iterator[ast.expr]:
             yield from node.targets
 
 
-@functools.lru_cache(maxsize=64)
-def _parsed(source: str) -> ast.Module:
-    # Python 3.11 counts the depth of syntax trees in one counter for all threads. It raises
-    # SystemError if two threads parse at once, as dbt's threads do.
-    with _PARSING:
-        return ast.parse(source)
-
-
 def _imported(source: str) -> Iterator[str]:
-    for node in ast.walk(_parsed(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -160,7 +150,7 @@ def _is_by_name(node: ast.AST) -> bool:
 
 def _opaque_calls(source: str) -> Iterator[str]:
     """Yield the calls that import or run something the code does not name."""
-    for node in ast.walk(_parsed(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Name) and node.id in _MAKE_CODE:
             yield node.id
         elif isinstance(node, ast.Call) and _called(node) in _IMPORT:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dbt_spark_contracts.cli.check_pull_request.changes.change import Change, Reach
 from dbt_spark_contracts.cli.check_pull_request.manifest import Manifest, file_of, names
+from dbt_spark_contracts.compat.cpython import parsed
 
 IMPORT = ("import_module", "__import__")
 RUN_CODE = ("exec", "eval", "run_path", "run_module", "spec_from_file_location")
@@ -107,7 +108,7 @@ def _names(source: str, package: list[str]) -> Iterator[str]:
     An import inside a function counts, too, and so does importlib with a constant name.
     """
     try:
-        syntax = ast.parse(source)
+        syntax = parsed(source)
     except (SyntaxError, ValueError):
         return
     for node in ast.walk(syntax):
@@ -136,7 +137,7 @@ def _absolute(name: str, package: list[str]) -> str:
 def _works_out_imports(source: str) -> bool:
     """Return whether a source runs code, or a module, with a computed name."""
     try:
-        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+        calls = [node for node in ast.walk(parsed(source)) if isinstance(node, ast.Call)]
     except (SyntaxError, ValueError):
         return True
     return any(

@@ -11,6 +11,7 @@ import typing
 from collections.abc import Collection, Iterable, Iterator
 
 from dbt_spark_contracts.cli.check_pull_request.proof.words import depends_on_when_or_where
+from dbt_spark_contracts.compat.cpython import parsed
 from dbt_spark_contracts.plan.tree import names
 
 LIBRARIES: dict[str, "set[str] | None"] = {
@@ -69,7 +70,7 @@ def is_pure_python(source: str, modules: Collection[str], schemas: Iterable[str]
         Whether it is pure.
     """
     try:
-        syntax = ast.parse(source)
+        syntax = parsed(source)
     except (SyntaxError, ValueError):
         return False
     if depends_on_when_or_where(source, schemas):
