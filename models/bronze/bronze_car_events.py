@@ -409,7 +409,11 @@ def split_csv(text):
         try:
             row = next(rows, None)
         except csv.Error as error:
-            records.append(("".join(consumed).strip("\r\n"), None, f"not CSV: {error}"))
+            reason = f"not CSV: {error}"
+            if header is None:  # else the next row would be taken for it
+                header, fault = [], f"the header is {reason}"
+                reason = fault
+            records.append(("".join(consumed).strip("\r\n"), None, reason))
             continue
         if row is None:
             break

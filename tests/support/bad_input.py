@@ -534,6 +534,15 @@ CASES = {
         {"after-2": {}},
         {row("after-1", '"Re"d').strip(): "not CSV"},
     ),
+    # Otherwise the next row would be taken for the header, and vanish.
+    "csv/torn_header.csv": Case(
+        '"event_id"x,' + CSV_HEADER.partition(",")[2] + row("no-header-1") + row("no-header-2"),
+        rejected={
+            ('"event_id"x,' + CSV_HEADER.partition(",")[2]).strip(): "the header is not CSV",
+            row("no-header-1").strip(): "the header is not CSV",
+            row("no-header-2").strip(): "the header is not CSV",
+        },
+    ),
     "csv/quoted.csv": Case(
         CSV_HEADER + row("quoted", '"Red,\n""dark"""'), {"quoted": {"color": 'Red,\n"dark"'}}
     ),
