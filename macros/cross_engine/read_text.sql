@@ -57,7 +57,7 @@
 {% macro spark__text_to_int(text) %}
   {%- set number = text_to_double(text) -%}
   {{- return(
-      "case when abs(" ~ number ~ ") <= 2147483647 and " ~ number ~ " = floor(" ~ number ~ ")"
+      "case when " ~ number ~ " between -2147483648 and 2147483647 and " ~ number ~ " = floor(" ~ number ~ ")"
       ~ " then cast(" ~ number ~ " as int) end"
   ) -}}
 {% endmacro %}
@@ -65,7 +65,7 @@
 {% macro athena__text_to_int(text) %}
   {%- set number = text_to_double(text) -%}
   {{- return(
-      "case when abs(" ~ number ~ ") <= 2147483647 and " ~ number ~ " = floor(" ~ number ~ ")"
+      "case when " ~ number ~ " between -2147483648 and 2147483647 and " ~ number ~ " = floor(" ~ number ~ ")"
       ~ " then try_cast(" ~ number ~ " as integer) end"
   ) -}}
 {% endmacro %}
