@@ -4,6 +4,7 @@ Which tests were run is seen from the statements that dbt has sent to Spark.
 """
 
 import pytest
+from dbt_spark_contracts.compat.pyspark import java_classes, java_session
 from dbt_spark_contracts.data_tests.passed import Passed
 
 FILES = {
@@ -55,14 +56,20 @@ where known.id < other.one and known.id not in (select one from {{ ref('other') 
 select * from {{ ref('copied') }} where id in (select id from negative_numbers)
 """,
     "tests/by_a_function.sql": "select * from {{ ref('copied') }} where id < 0 and {{ is_odd() }}",
+    "tests/by_setting.sql": "select * from {{ ref('copied') }} where id = -${small.wrong}",
+    "tests/of_another_catalog.sql": """
+select id from {{ ref('copied') }} join other.{{ target.schema }}.copied using (id) where id < 0
+""",
+    "tests/by_sound.sql": "select * from {{ ref('copied') }} where soundex(string(id)) = 'S123'",
     "macros/is_odd.sql": "{% macro is_odd() %}{{ var('is_odd', 'id % 2 = 1') }}{% endmacro %}",
 }
 
 # They depend on nothing but rows of models and on their own text.
-OF_ROWS = {"of_rows", "of_both", "by_var", "by_a_function"}
+OF_ROWS = {"of_rows", "of_both", "by_var", "by_a_function", "by_sound"}
 ALWAYS = {
     *("of_source", "with_limit", "that_warns", "stored", "by_chance", "by_clock", "by_day"),
-    *("of_snapshots", "of_a_branch", "of_a_sample", "of_a_view"),
+    *("of_snapshots", "of_a_branch", "of_a_sample", "of_a_view", "of_another_catalog"),
+    "by_setting",
 }  # fmt: skip
 
 
@@ -105,9 +112,31 @@ class Project:
 
 
 @pytest.fixture
-def project(small_project, spark, schema):
+def project(small_project, spark, schema, tmp_path):
+    settings = {
+        "small.wrong": "5",
+        "spark.sql.catalog.other": "org.apache.iceberg.spark.SparkCatalog",
+        "spark.sql.catalog.other.type": "hadoop",
+        "spark.sql.catalog.other.warehouse": str(tmp_path / "other"),
+    }
+    for name, value in settings.items():
+        spark.conf.set(name, value)
+    # Its table has the same schema and name as the project's.
+    spark.sql(f"create table other.{schema}.copied (id bigint) using iceberg")
     yield Project(small_project(FILES), spark, schema)
     spark.catalog.dropTempView("negative_numbers")
+    for name in settings:
+        spark.conf.unset(name)
+
+
+@pytest.fixture
+def soundex_is_replaced(spark):
+    """Return a function that replaces one of Spark's own functions."""
+    registry = java_session(spark).sessionState().functionRegistry()
+    name = java_classes(spark).org.apache.spark.sql.catalyst.FunctionIdentifier("soundex")
+    own = registry.lookupFunction(name).get(), registry.lookupFunctionBuilder(name).get()
+    yield lambda: spark.udf.register("soundex", lambda text: "S123", "string")
+    registry.registerFunction(name, *own)
 
 
 def test_a_test_is_run_again_when_what_decides_has_changed(project, spark):
@@ -206,3 +235,10 @@ def test_part_of_the_tests(project):
     project.land(3)
     project._project("build", "--empty", schema=project.schema)
     assert project.ran() == OF_ROWS | ALWAYS
+
+
+def test_a_test_is_run_again_when_one_of_sparks_functions_is_replaced(project, soundex_is_replaced):
+    project.ran()
+    assert project.ran() == ALWAYS
+    soundex_is_replaced()
+    assert project.ran(fails=True) == {*ALWAYS, "by_sound"}

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql.group import GroupedData
@@ -61,6 +61,18 @@ def analyzed_plan(frame: "DataFrame") -> Any:
 def optimized_plan(frame: "DataFrame") -> Any:
     """Return the optimized plan of a DataFrame as a Java object. No Spark job."""
     return frame._jdf.queryExecution().optimizedPlan()
+
+
+def replaced_functions(session: "SparkSession", names: "Collection[str]") -> set[str]:
+    """Return those of the names that are a function in this session, and not Spark's own."""
+    registry = java_session(session).sessionState().functionRegistry()
+    named = java_classes(session).org.apache.spark.sql.catalyst.FunctionIdentifier
+    known = {name: registry.lookupFunction(named(name)) for name in names}
+    return {
+        name
+        for name, info in known.items()
+        if info.isDefined() and info.get().getSource() != "built-in"
+    }
 
 
 def has_any(frame: "DataFrame", *patterns: str) -> bool:

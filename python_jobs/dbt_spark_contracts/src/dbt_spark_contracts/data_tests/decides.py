@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _OF_A_CATALOG = re.compile(r"\.\s*`?\w+`?\s*\(")
 # A text that Spark may read as a date, and that means another one tomorrow.
 _OF_THE_DAY = re.compile(r"""["']\s*(now|today|tomorrow|yesterday)\b""", re.IGNORECASE)
+# Spark replaces it by a setting, which any statement may set: `${name}`.
+_SUBSTITUTED = re.compile(r"\$\{")
+# What may be a function's name.
+_CALLED = re.compile(r"\b([a-z_]\w*)\W?\s*\(", re.IGNORECASE)
 # How a plan shows a view, and a sample.
 _STEPS = re.compile(r"^[\s:|+-]*(View|Sample) ", re.MULTILINE)
 # What may take other rows the next time, or runs somebody's code.
@@ -50,13 +54,16 @@ def checksum(
     Returns:
         The checksum. None if it is not known what decides.
     """
-    if _OF_A_CATALOG.search(query) or _OF_THE_DAY.search(query):
+    if any(each.search(query) for each in (_OF_A_CATALOG, _OF_THE_DAY, _SUBSTITUTED)):
         return None
     # In Spark's own catalog, a name without a dot may be a function that somebody has created.
     if pyspark.current_catalog(session).getClass().getName() != tables.ICEBERG_CATALOG:
         return None
     java = pyspark.java_session(session).sessionState()
     if not java.catalog().listTemporaryFunctions().isEmpty():
+        return None
+    # These do not include a function that replaces one of Spark's own.
+    if pyspark.replaced_functions(session, {*_CALLED.findall(query)}):
         return None
     states = [_state(session, name) for name in sorted(names)]
     if not states or None in states:

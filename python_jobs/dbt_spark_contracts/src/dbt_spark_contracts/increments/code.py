@@ -82,15 +82,16 @@ def require_rows_only(frame: "DataFrame", parents: "set[str]") -> "list[Relation
     plan = pyspark.analyzed_plan(frame)
     if not plan.deterministic() or pyspark.has_any(frame, "CURRENT_LIKE"):
         raise Unknown("the model's rows depend on chance or on the clock")
+    catalog = pyspark.current_catalog(frame.sparkSession).name().lower()
+    # A table of another catalog may have the same schema and name.
+    known = {*parents, *(f"{catalog}.{name}" for name in parents)}
     found, relations = [], relations_of(frame)
     for part in (plan, *pyspark.elements(plan.subqueriesAll())):
         for leaf in pyspark.elements(part.collectLeaves()):
             if leaf.nodeName() in _IN_THE_CODE or leaf.output().isEmpty():
                 continue
             relation = relations.get(leaf.output().head().exprId().id())
-            if relation is None or not any(
-                f".{relation.name}".endswith(f".{name}") for name in parents
-            ):
+            if relation is None or relation.name not in known:
                 raise Unknown("the model reads something that is no ref")
             found.append(relation)
     return found
