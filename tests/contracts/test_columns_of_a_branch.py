@@ -38,6 +38,27 @@ FILES = {
     "models/b.py": "def model(dbt, spark):\n    return dbt.ref('s').select('id', 'v')\n",
     "models/schema.yml": YML,
 }
+# A model that collects something, a note, and later makes a view of the seed's name.
+NOTED = """
+def model(dbt, spark):
+    dbt.config(materialized='incremental', unique_key='id')
+    dbt.notes.recall()
+    dbt.notes.keep('x')
+    # spark.range(1).createOrReplaceTempView('s')
+    return spark.range(1).select('id')
+"""
+CONTRACTED = {
+    "models/n.py": NOTED,
+    "models/contracts.yml": """
+models:
+  - name: c
+    config: {contract: {enforced: true}}
+    columns: [{name: id, data_type: bigint}]
+  - name: n
+    columns: [{name: id, config: {meta: {pii: true}}}]
+""",
+    "models/c.py": "def model(dbt, spark):\n    return dbt.ref('s').select('id')\n",
+}
 OLD = [{"id": 1, "flag": True, "v": 5}, {"id": 2, "flag": False, "v": 6}]
 
 
@@ -82,6 +103,22 @@ def test_a_column_goes_when_the_build_is_published(project, read, spark, schema)
     for table in ("s", "a", "b"):
         assert read(schema, table) == [{"id": 1, "v": 7}, {"id": 2, "v": 8}]
         assert not noted(spark, f"{schema}.{table}")
+
+
+def test_what_other_models_have_collected_is_not_in_a_seed_that_loses_a_column(project):
+    """The view of its future columns is the guard's, and shares nothing between models."""
+    for path, text in CONTRACTED.items():
+        project.write(path, text)
+    project("build")
+    project.seed("id,v\n1,7\n2,8\n")
+    project("build")
+    # A view that another model creates may have values in it.
+    project.write("models/n.py", NOTED.replace("# ", ""))
+    project.write(
+        "models/b.py", FILES["models/b.py"].replace("select", "selectExpr").replace("'v'", "'id v'")
+    )
+    project.seed("id\n1\n2\n")
+    assert "of another model" in project("build", succeeds=False).text
 
 
 def test_a_type_changes_when_the_build_is_published(project, read, spark, schema):

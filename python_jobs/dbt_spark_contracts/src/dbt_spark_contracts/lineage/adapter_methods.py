@@ -250,7 +250,9 @@ class LineageMethods(metaclass=AdapterMeta):
         found = self._traced(project, frame, model, volatile, by_itself, views)
         # A view of new rows has the columns of its parent, and is traced like the parent.
         new_rows = {name.lower() for of in self.invocation.new_rows.values() for name in of.views}
-        sees_views = bool(views - collected.views - new_rows - {view.lower()})
+        # So is a view of the future columns, unless a model has created one of this name.
+        future = self.invocation.run.ownership.unpublished.view_names - watch.views_of_models()
+        sees_views = bool(views - collected.views - new_rows - future - {view.lower()})
         for other in watch.of_others(collected, sees_views):
             told += self._told_by(project, other.frames, model, volatile)
             told += [f"{text} of another model" for text in sorted(other.others)]

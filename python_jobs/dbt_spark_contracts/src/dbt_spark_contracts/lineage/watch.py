@@ -280,6 +280,11 @@ def look_at(text: str, model: str, is_list: bool = False) -> None:
             collected.looks_at_others = True
 
 
+def views_of_models() -> set[str]:
+    """Return the temporary views that models have created, in lower case."""
+    return {view for collected in [*_all] for view in collected.views}
+
+
 def read_setting(key: str, model: str) -> None:
     """Record that a model has read a setting in which another one may have left a value."""
     if settings.get(key, model) != model:

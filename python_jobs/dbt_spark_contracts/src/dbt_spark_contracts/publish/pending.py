@@ -281,6 +281,11 @@ class Unpublished:
         self._branches.pop(plain(table), None)
 
     @property
+    def view_names(self) -> set[str]:
+        """The names of the views, in lower case and without their schema."""
+        return {self._names[table].lower() for table in self.views}
+
+    @property
     def tables(self) -> list[str]:
         """The tables whose columns are about to change, in the form of `plain`."""
         return list(self._branches)
