@@ -36,6 +36,7 @@ def made_of(**parameters: str) -> dict[str, str]:
         ("/tmp/x y", "/tmp/x y"),
         ("s3a://bucket/x", "s3a://bucket/x"),
         ("file:///tmp/x", "file:///tmp/x"),
+        ("file:/tmp/x", "file:/tmp/x"),
         ("", ""),
     ],
 )

@@ -183,7 +183,9 @@ def folders(settings: dict[str, str]) -> list[str]:
 
 def absolute(folder: str, project_dir: Path) -> str:
     """Return `folder` unchanged if it is a URL (`s3a://…`), else as an absolute local path."""
-    return folder if "://" in folder else str((project_dir / folder).resolve())
+    # Hadoop writes the URL of a local file with one slash.
+    is_url = "://" in folder or folder.startswith("file:/")
+    return folder if is_url else str((project_dir / folder).resolve())
 
 
 def bundled_iceberg_jar() -> Path:
