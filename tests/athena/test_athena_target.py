@@ -87,7 +87,9 @@ def test_the_configs_are_those_of_spark_as_dbt_athena_calls_them(manifest):
         "gold_fuel_efficiency_monthly": (
             *("iceberg", "delete+insert", ["car_chassis", "year_month"], None),
         ),
-        "gold_performance_alerts": ("iceberg", "delete+insert", "alert_id", None),
+        "gold_performance_alerts": (
+            *("iceberg", "delete+insert", "alert_id", ["months(alert_date)"]),
+        ),
     }
 
 
