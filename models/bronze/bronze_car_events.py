@@ -411,8 +411,8 @@ def split_csv(text):
         except csv.Error as error:
             reason = f"not CSV: {error}"
             if header is None:  # else the next row would be taken for it
-                header, fault = [], f"the header is {reason}"
-                reason = fault
+                header = []
+                reason = fault = f"the header is {reason}"
             records.append(("".join(consumed).strip("\r\n"), None, reason))
             continue
         if row is None:

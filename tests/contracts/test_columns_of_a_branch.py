@@ -57,7 +57,12 @@ models:
   - name: n
     columns: [{name: id, config: {meta: {pii: true}}}]
 """,
-    "models/c.py": "def model(dbt, spark):\n    return dbt.ref('s').select('id')\n",
+    # It runs after `n`.
+    "models/c.py": """
+def model(dbt, spark):
+    dbt.ref('n')
+    return dbt.ref('s').select('id')
+""",
 }
 OLD = [{"id": 1, "flag": True, "v": 5}, {"id": 2, "flag": False, "v": 6}]
 
@@ -105,7 +110,7 @@ def test_a_column_goes_when_the_build_is_published(project, read, spark, schema)
         assert not noted(spark, f"{schema}.{table}")
 
 
-def test_what_other_models_have_collected_is_not_in_a_seed_that_loses_a_column(project):
+def test_what_other_models_have_collected_is_not_in_a_seed_that_loses_a_column(project, spark):
     """The view of its future columns is the guard's, and shares nothing between models."""
     for path, text in CONTRACTED.items():
         project.write(path, text)
@@ -119,6 +124,7 @@ def test_what_other_models_have_collected_is_not_in_a_seed_that_loses_a_column(p
     )
     project.seed("id\n1\n2\n")
     assert "of another model" in project("build", succeeds=False).text
+    spark.catalog.dropTempView("s")
 
 
 def test_a_type_changes_when_the_build_is_published(project, read, spark, schema):
