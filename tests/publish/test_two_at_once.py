@@ -70,52 +70,6 @@ def test_a_task_of_a_scheduler_waits_for_another(dbt, toy, tmp_path, schema):
     assert toy.rows() == toy.expected()
 
 
-def test_a_task_of_a_scheduler_waits_for_another(dbt, toy, tmp_path, schema):
-    """With lock_wait_seconds, a build waits for a running one, and builds on what it published."""
-    toy.land({1: 10})
-    goes_on = tmp_path / "goes_on"
-    with environment(**{WAITS_FOR: str(goes_on)}):
-        first = toy.start(tmp_path / "first")
-    second = None
-    try:
-        merged = dbt.home / "warehouse" / schema / "silver_merged"
-        wait_for(lambda: list(merged.rglob("*.parquet")))
-        second = toy.start(tmp_path / "second", lock_wait_seconds=300)
-        said = next((line for line in second.stdout if "Waiting for dbt_" in line), "")
-        goes_on.touch()
-        rest, _ = second.communicate(timeout=300)
-        assert said and second.returncode == 0, rest
-        said, _ = first.communicate(timeout=300)
-        assert first.returncode == 0, said
-    finally:
-        for build in filter(None, (first, second)):
-            build.kill()
-    assert toy.rows() == toy.expected()
-
-
-def test_a_task_of_a_scheduler_waits_for_another(dbt, toy, tmp_path, schema):
-    """With lock_wait_seconds, a build waits for a running one, and builds on what it published."""
-    toy.land({1: 10})
-    goes_on = tmp_path / "goes_on"
-    with environment(**{WAITS_FOR: str(goes_on)}):
-        first = toy.start(tmp_path / "first")
-    second = None
-    try:
-        merged = dbt.home / "warehouse" / schema / "silver_merged"
-        wait_for(lambda: list(merged.rglob("*.parquet")))
-        second = toy.start(tmp_path / "second", lock_wait_seconds=300)
-        said = next((line for line in second.stdout if "Waiting for dbt_" in line), "")
-        goes_on.touch()
-        rest, _ = second.communicate(timeout=300)
-        assert said and second.returncode == 0, rest
-        said, _ = first.communicate(timeout=300)
-        assert first.returncode == 0, said
-    finally:
-        for build in filter(None, (first, second)):
-            build.kill()
-    assert toy.rows() == toy.expected()
-
-
 def test_a_build_that_was_stopped_for_longer_than_its_lock_lasts(dbt, toy, tmp_path, schema):
     """The stopped build is alive on this host. Another one takes over, and it publishes nothing."""
     toy.land({1: 10})
