@@ -1,6 +1,7 @@
 """The private names of pyspark and Iceberg that the guard uses exist, and work as expected."""
 
 import inspect
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -157,6 +158,23 @@ def test_the_files_of_a_frame_are_read_in_one_call(spark, tmp_path):
     found = pyspark.input_files(spark, spark.read.format("binaryFile").load(str(tmp_path)))
     assert sorted(found) == [f"file://{tmp_path}/a,%20b", f"file://{tmp_path}/c%20%22d%22"]
     assert pyspark.input_files(spark, spark.range(1)) == []
+
+
+def test_whether_files_are_empty_is_known_without_reading_them(spark, tmp_path, monkeypatch):
+    """A name that looks like a length, or another text than Hadoop's, is taken for an empty file."""
+
+    def found(name, text):
+        folder = tmp_path / str(len([*tmp_path.iterdir()]))
+        folder.mkdir()
+        for each, content in (("a b", "x"), ("length=0;", "x"), (name, text)):
+            (folder / each).write_text(content)
+        return pyspark.may_have_empty_files(spark.read.format("binaryFile").load(str(folder)))
+
+    assert not found("full", "0")
+    assert found("empty", "")
+    assert found("x; isDirectory=false; length=7;", "0")
+    monkeypatch.setattr(pyspark, "_LENGTH", re.compile("length of another text=([0-9]+)"))
+    assert found("full", "0")
 
 
 def test_what_the_parser_makes_becomes_a_frame(spark):

@@ -6,6 +6,7 @@ keeps its access private. It is imported late, because `dbt parse` does not need
 
 import json
 import os
+import re
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
     from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql.group import GroupedData
+
+
+# How Hadoop's FileStatus tells the length of a file.
+_LENGTH = re.compile(r"; isDirectory=false; length=(\d+);")
 
 
 def java_classes(session: "SparkSession") -> Any:
@@ -90,6 +95,20 @@ def has_any(frame: "DataFrame", *patterns: str) -> bool:
 def input_files(session: "SparkSession", frame: "DataFrame") -> list[str]:
     """Return the URLs of the files that a DataFrame reads."""
     return fetched(session, frame._jdf.inputFiles())
+
+
+def may_have_empty_files(frame: "DataFrame") -> bool:
+    """Return whether a DataFrame that reads only files has empty ones. No Spark job.
+
+    Their lengths are in the text of Hadoop's FileStatus. If there is not one for each file, the
+    answer is yes.
+
+    Args:
+        frame: What `spark.read` returns.
+    """
+    files = analyzed_plan(frame).relation().location().allFiles()
+    lengths = _LENGTH.findall(files.mkString("\n"))
+    return len(lengths) != files.size() or "0" in lengths
 
 
 def fetched(session: "SparkSession", collection: Any) -> Any:

@@ -11,7 +11,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.compat.pyspark import hadoop_configuration, input_files, java_classes
+from dbt_spark_contracts.compat.pyspark import (
+    hadoop_configuration,
+    input_files,
+    java_classes,
+    may_have_empty_files,
+)
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.publish import tell
@@ -31,7 +36,8 @@ def read_files(spark: SparkSession, location: str) -> DataFrame:
         reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
         # Glob characters may be part of a name. (With several paths, this would duplicate files.)
         files = reader.option("__globPaths__", "false").load(root.toString())
-        files = files.unionByName(empty_files(spark, files))
+        if may_have_empty_files(files):
+            files = files.unionByName(empty_files(spark, files))
     else:
         columns = "path string, modificationTime timestamp, length bigint, content binary"
         files = spark.createDataFrame([], columns)
