@@ -118,11 +118,19 @@ def test_a_contestant_with_other_gold_ends_the_benchmark(tmp_path, said, monkeyp
     assert "B-new" not in said.read_text()
 
 
-@pytest.mark.parametrize(("size", "setting"), [(LARGE_BYTES - 1, "small"), (LARGE_BYTES, "large")])
-def test_our_build_is_set_for_the_size_of_its_input(size, setting, tmp_path):
-    """As the README advises, and as Ht chooses its settings."""
+@pytest.mark.parametrize(
+    ("size", "settings"),
+    [
+        (LARGE_BYTES - 1, ["small", "small", "small", "small"]),
+        (LARGE_BYTES, ["large", "large", "small", "small"]),
+        (100 * LARGE_BYTES, ["large", "large", "small", "large"]),
+    ],
+)
+def test_our_build_is_set_for_the_size_of_its_new_input(size, settings, tmp_path):
+    """As the README advises, and as Ht chooses its settings: cold, second, nothing, 1 % new."""
     landing = tmp_path / "landing"
     landing.mkdir()
     with (landing / "events.jsonl").open("wb") as file:
         file.truncate(size)  # takes no space
-    assert ours(tmp_path, landing).environment["LAKEHOUSE_SIZE"] == setting
+    steps = ours(tmp_path, landing).steps
+    assert [step.environment["LAKEHOUSE_SIZE"] for step in steps] == settings

@@ -161,7 +161,7 @@ def test_the_files_of_a_frame_are_read_in_one_call(spark, tmp_path):
 
 
 def test_whether_files_are_empty_is_known_without_reading_them(spark, tmp_path, monkeypatch):
-    """A name that looks like a length, or another text than Hadoop's, is taken for an empty file."""
+    """A name like a length, or another text than that of Hadoop, is taken for an empty file."""
 
     def found(name, text):
         folder = tmp_path / str(len([*tmp_path.iterdir()]))

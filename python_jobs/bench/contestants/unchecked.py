@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from python_jobs.bench.contestants.base import ROOT, Contestant, Step
-from python_jobs.bench.contestants.ours import POOL_OFF, options, ours
+from python_jobs.bench.contestants.base import ROOT, Contestant
+from python_jobs.bench.contestants.ours import options, ours
 
 # The parts of the project that a build reads.
 FOLDERS = ("models", "macros", "seeds", "tests/generic", "tests/singular")
@@ -28,11 +28,12 @@ def unchecked(place: Path, landing: Path) -> Contestant:
     dbt = [sys.executable, "-m", "python_jobs.bench.rivals.dbt_unchecked", "build"]
     where = ["--project-dir", str(project), "--profiles-dir", str(project)]
     build = [*dbt, "--exclude-resource-type", "unit_test", *where, *options(place, landing)]
+    d = ours(place, landing)
     return replace(
-        ours(place, landing),
+        d,
         key="N",
         title="D without contracts, marks, and checks of plans",
-        steps=[Step("N", [build], environment=POOL_OFF)],
+        steps=[replace(d.steps[0], name="N", commands=[build])],
     )
 
 
