@@ -343,8 +343,12 @@ def split_json(text):
     position = skip(text, 0)
     while position < len(text):
         if text[position] == "[":
-            elements, position = split_array(text, position)
-            records += elements or [(text.strip(), None, "the file holds an empty array")]
+            elements, end = split_array(text, position)
+            array = text[position:end].strip()
+            # Of an array that has no end, Silver says that it is no JSON.
+            empty = "the file holds an empty array" if array.endswith("]") else None
+            records += elements or [(array, None, empty)]
+            position = end
         else:
             end = end_of_value(text, position)
             records.append((text[position:end].strip(), None, None))

@@ -1,16 +1,15 @@
 """New records are found by build and file version, because clocks can be wrong."""
 
 import os
-import time
 from datetime import datetime, timezone
 from types import SimpleNamespace
 
 import pytest
 from pyspark.sql import functions as F
 
-from tests.support.dbt_runner import environment
 from tests.support.events import AS_OF, event
 from tests.support.models import python_model
+from tests.support.zones import time_zone
 
 MODELS = ("bronze_car_events", "stg_car_events", "silver_car_telemetry", "silver_rejected_events")
 # 02:15 in Berlin, for the first of two times that day.
@@ -20,10 +19,8 @@ TWICE = datetime(2026, 10, 25, 0, 15, tzinfo=timezone.utc)
 @pytest.fixture
 def in_berlin():
     """Set the time zone to Berlin, where the hour from 2 to 3 occurs twice on that day."""
-    with environment(TZ="Europe/Berlin"):
-        time.tzset()
+    with time_zone("Europe/Berlin"):
         yield
-    time.tzset()
 
 
 def test_a_late_commit_and_an_hour_that_comes_twice(dbt, read, spark, tmp_path, schema, in_berlin):

@@ -5,16 +5,19 @@ import re
 import subprocess
 import sys
 import threading
+from datetime import date
 from pathlib import Path
 
 import pytest
 from dbt_common.exceptions import DbtRuntimeError
+from dbt_spark_contracts.connection import SessionConnection
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
 
 from tests.support import pandas_on_spark
 from tests.support.dbt_runner import ROOT, Dbt, environment, make_project
+from tests.support.zones import time_zone
 
 CONTRACT = """
 models:
@@ -414,6 +417,18 @@ def test_an_error_of_a_query_is_one_line_without_its_stack(run, arguments):
     assert not result.success
     assert "java.lang.RuntimeException: bad id" in result.text
     assert "\tat " not in result.text
+
+
+def test_a_result_has_the_times_of_the_session_wherever_dbt_runs(spark):
+    """On this day, Berlin has no time between 2 and 3. Two columns have one name."""
+    cursor = SessionConnection().cursor()
+    with time_zone("Europe/Berlin"):
+        cursor.execute(
+            "select timestamp '2026-03-29 02:30:00' as a, 1 as a, date '2026-03-29' as d"
+        )
+        ((at, *rest),) = cursor.fetchall()
+    assert (at.isoformat(), rest) == ("2026-03-29T02:30:00", [1, date(2026, 3, 29)])
+    assert [name for name, *_ in cursor.description] == ["a", "a", "d"]
 
 
 def test_an_analysis_error_names_the_column_and_the_line(run):

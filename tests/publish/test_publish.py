@@ -335,8 +335,9 @@ def test_publish_by_hand_is_all_or_none(project, seen, spark, schema):
 def test_roll_back(project, seen, spark, schema):
     def at(number):
         rows = spark.table(f"{schema}_ops.publish_log").where("status = 'published'")
-        times = sorted({row.logged_at for row in rows.collect()})
-        return times[number].isoformat(sep=" ")
+        # As a text, because pyspark converts a timestamp to the time zone of this process.
+        text = "date_format(logged_at, 'yyyy-MM-dd HH:mm:ss.SSSSSS') as logged_at"
+        return sorted(row.logged_at for row in rows.selectExpr(text).distinct().collect())[number]
 
     builds = []
     for build in (1, 2):

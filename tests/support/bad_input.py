@@ -161,6 +161,7 @@ CASES = {
         {"torn-1": {}, "torn-2": {}},
         {'{"event_id": "torn-3", "carCh': "not valid JSON"},
     ),
+    "torn/bracket.json": rejected("[", "not valid JSON"),
     "torn/inside_array.json": Case(
         f'[{event("around-1")}, {{"event_id": }}, {event("around-2")}]',
         {"around-1": {}, "around-2": {}},
@@ -182,6 +183,9 @@ CASES = {
         f"[[{event('nested')}]]", rejected={f"[{event('nested')}]": "not an object"}
     ),
     "other/empty_array.json": rejected("[]", "empty array"),
+    "other/after_empty_array.json": Case(
+        f"[ ] {event('after-empty')}", {"after-empty": {}}, {"[ ]": "empty array"}
+    ),
     "other/in_array.json": Case(
         f"[1, null, {event('in-array')}]",
         {"in-array": {}},

@@ -14,6 +14,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import IllegalArgumentException, PySparkException, PythonException
 from pyspark.sql import DataFrame
+from pyspark.sql.types import TimestampType
 
 from dbt_spark_contracts.errors import explain, plainly
 from dbt_spark_contracts.spark import session
@@ -148,11 +149,30 @@ class SessionCursor:
         if self.frame is None:
             return []
         self._fetched.append(self.frame)
-        return self.frame.collect()
+        return _in_session_time(self.frame).collect()
 
     def close(self) -> None:
         """Forget the statement."""
         self.frame = None
+
+
+def _in_session_time(frame: DataFrame) -> DataFrame:
+    """Return the DataFrame with its timestamps in the time zone of the session.
+
+    pyspark converts a timestamp to the time zone of its process, which differs between machines.
+    """
+    kinds = [field.dataType for field in frame.schema.fields]
+    if not any(isinstance(kind, TimestampType) for kind in kinds):
+        return frame
+    # Two columns of a query may have one name.
+    numbered = frame.toDF(*(f"dbt_{number}" for number in range(len(kinds))))
+    columns = []
+    for number, (name, kind) in enumerate(zip(frame.columns, kinds, strict=True)):
+        column = numbered[number]
+        if isinstance(kind, TimestampType):
+            column = column.cast("timestamp_ntz")
+        columns.append(column.alias(name))
+    return numbered.select(columns)
 
 
 @contextmanager
