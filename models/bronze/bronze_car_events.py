@@ -348,12 +348,10 @@ def split_json(text):
             # Of an array that has no end, Silver says that it is no JSON.
             empty = "the file holds an empty array" if array.endswith("]") else None
             records += elements or [(array, None, empty)]
-            position = end
         else:
             end = end_of_value(text, position)
             records.append((text[position:end].strip(), None, None))
-            position = end
-        position = skip(text, position)
+        position = skip(text, end)
     return records
 
 

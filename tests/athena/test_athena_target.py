@@ -88,7 +88,10 @@ def test_the_configs_are_those_of_spark_as_dbt_athena_calls_them(manifest):
             *("iceberg", "delete+insert", ["car_chassis", "year_month"], None),
         ),
         "gold_performance_alerts": (
-            *("iceberg", "delete+insert", "alert_id", ["months(alert_date)"]),
+            "iceberg",
+            "delete+insert",
+            "alert_id",
+            ["months(alert_date)"],
         ),
     }
 

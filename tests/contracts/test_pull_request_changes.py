@@ -5,6 +5,7 @@ lineage.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -465,7 +466,7 @@ def test_every_field_of_a_definition(branch):
         "column id: data_type is int, and was bigint",
         "reader reads gold_ver.v2, and no longer reads gold_ver.v1",
         # dbt adds the time zone of the machine.
-        "deprecation_date is 2027-01-01T00:00:00",
+        f"deprecation_date is {datetime(2027, 1, 1).astimezone().isoformat()}, and was not set",
         "latest_version is 2, and was 1",
         "persist_docs is {'relation': True}, and was not set",
         "tags is ['daily'], and was ['nightly']",

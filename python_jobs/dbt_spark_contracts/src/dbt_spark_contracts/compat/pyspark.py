@@ -98,7 +98,7 @@ def input_files(session: "SparkSession", frame: "DataFrame") -> list[str]:
 
 
 def may_have_empty_files(frame: "DataFrame") -> bool:
-    """Return whether a DataFrame that reads only files has empty ones. No Spark job.
+    """Return whether a DataFrame that reads only files may have empty ones. No Spark job.
 
     Their lengths are in the text of Hadoop's FileStatus. If there is not one for each file, the
     answer is yes.
