@@ -194,7 +194,7 @@ def test_trino_reads_by_name(trino, data):
     assert f"`{driver.name.removeprefix('org.xerial_')}`" in PAGE
     shutil.copy(driver, trino.home / "plugin/iceberg")
     (lines,) = blocks("Trino")
-    with trino.running() as port:
+    with trino.running(ready="select * from lakehouse.gold.gold_car_current_state") as port:
 
         def run(code: str) -> subprocess.CompletedProcess:
             code = f"import json\n{lines.replace('8080', str(port))}\n{code}"
