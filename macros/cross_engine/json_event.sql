@@ -37,25 +37,29 @@
 
 {#
     Args:
-        json: the column of the JSON text.
+        columns: event_columns().
 
     Returns:
         SQL of the column `is_parsed`: whether `plain` has the numbers of the one event in the text.
 -#}
-{% macro is_parsed_event(json) %}
-  {{- return(adapter.dispatch('is_parsed_event')(json)) -}}
+{% macro is_parsed_event(columns) %}
+  {{- return(adapter.dispatch('is_parsed_event')(columns)) -}}
 {% endmacro %}
 
-{% macro spark__is_parsed_event(json) %}
-  {#- Only such a number may be too large for a double. -#}
-  {%- set may_be_infinite = json ~ " rlike ':\\\\s*-?(?:[0-9.]+[eE][+]?[0-9]{3}|[0-9.]{200})'" -%}
+{% macro spark__is_parsed_event(columns) %}
+  {%- set sizes = ['0D'] -%}
+  {%- for column in columns if column.type == 'double' -%}
+    {%- do sizes.append('abs(plain.events[0].' ~ column.path ~ ')') -%}
+  {%- endfor -%}
+  {#- A number that is too large for a double becomes infinite. -#}
+  {%- set is_finite = 'greatest(' ~ sizes | join(', ') ~ ") < double('Infinity')" -%}
   {{- return(
       "coalesce(size(plain.events) = 1 and plain.is_whole and plain._corrupt_record is null"
-      ~ " and plain.events[0] is not null and not " ~ may_be_infinite ~ ", false)"
+      ~ " and plain.events[0] is not null and " ~ is_finite ~ ", false)"
   ) -}}
 {% endmacro %}
 
-{% macro athena__is_parsed_event(json) %}
+{% macro athena__is_parsed_event(columns) %}
   {{- return('false') -}}
 {% endmacro %}
 
@@ -73,10 +77,10 @@
 {% macro spark__is_plain_event(paths) %}
   {%- set texts = [] -%}
   {%- for path in paths -%}{%- do texts.append('plain.events[0].' ~ path) -%}{%- endfor -%}
-  {#- Such a text may have been sent as a number, an object or an array. -#}
+  {#- Such a text may have been sent as a number, a boolean, an object or an array. -#}
   {{- return(
       "is_parsed and not concat_ws('\\n', " ~ texts | join(', ')
-      ~ ") rlike '(?m)^(?:[\"{\\\\[]|-?(?:[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]+)?|Infinity|NaN)$)'"
+      ~ ") rlike '(?m)^(?:[\"{\\\\[]|-?(?:[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]+)?|Infinity|NaN|true|false)$)'"
   ) -}}
 {% endmacro %}
 
@@ -217,16 +221,17 @@
         json: the column of JSON text.
         paths: all paths.
         text_paths: the paths that must hold text.
+        no_number_paths: the paths that must hold no number.
 
     Returns:
         SQL of the columns, separated by commas, from which event_text, event_value and is_nested
         read `event`.
 -#}
-{% macro inspect_event(json, paths, text_paths) %}
-  {{- return(adapter.dispatch('inspect_event')(json, paths, text_paths)) -}}
+{% macro inspect_event(json, paths, text_paths, no_number_paths) %}
+  {{- return(adapter.dispatch('inspect_event')(json, paths, text_paths, no_number_paths)) -}}
 {% endmacro %}
 
-{% macro spark__inspect_event(json, paths, text_paths) %}
+{% macro spark__inspect_event(json, paths, text_paths, no_number_paths) %}
   {#- Only a text that begins like an object or an array needs a second look. -#}
   {%- set looks_nested -%}
     {%- for path in text_paths %}left(event.{{ path }}, 1) in ('{', '['){{ ' or ' if not loop.last }}{% endfor -%}
@@ -238,24 +243,25 @@
         ~ '.events[0]\n        end as ' ~ name
     ) -%}
   {%- endfor -%}
-  {%- do columns.append(spark__repeated_keys(json, paths) ~ ' as repeated_keys') -%}
+  {%- do columns.append(spark__repeated_keys(json, paths, no_number_paths) ~ ' as repeated_keys') -%}
   {{- return(columns | join(',\n        ')) -}}
 {% endmacro %}
 
 {#
-    The objects of a plain event are only checked if the text has more keys than were read from it: one
-    with another name, a null, or a repeated key. Each key is followed by a colon.
+    The objects of a plain event are only checked if the text has more quotes than the keys and texts
+    that were read from it. Then there is another key, a null, a repeated key, or an escaped quote.
 
     Returns:
         SQL of an array of the keys that an object has twice, in the event or on a path.
 #}
-{% macro spark__repeated_keys(json, paths) %}
+{% macro spark__repeated_keys(json, paths, no_number_paths) %}
   {%- set objects, read = [], [] -%}
   {%- for path in inner_paths(paths) -%}{%- do objects.append('$.' ~ path) -%}{%- endfor -%}
+  {#- Each key has two quotes, and so has each value that is a text. -#}
   {%- for path in paths + inner_paths(paths) -%}
-    {%- do read.append('int(plain.events[0].' ~ path ~ ' is not null)') -%}
+    {%- do read.append(('4' if path in no_number_paths else '2') ~ ' * int(plain.events[0].' ~ path ~ ' is not null)') -%}
   {%- endfor -%}
-  {%- set has_more = "not is_plain or regexp_count(" ~ json ~ ", '\"\\\\s*:') > " ~ read | join(' + ') -%}
+  {%- set has_more = "not is_plain or size(split(" ~ json ~ ", '\"')) - 1 > " ~ read | join(' + ') -%}
   {%- set keys = "transform(array('$', '" ~ objects | join("', '") ~ "'), path -> json_object_keys(get_json_object(" ~ json ~ ", path)))" -%}
   {%- set repeated = "transform(" ~ keys ~ ", keys -> filter(keys, (key, i) -> array_position(keys, key) <= i))" -%}
   {{- return(
@@ -265,7 +271,7 @@
 {% endmacro %}
 
 {#- `texts` is a map from each path to its text. -#}
-{% macro athena__inspect_event(json, paths, text_paths) %}
+{% macro athena__inspect_event(json, paths, text_paths, no_number_paths) %}
   {%- set texts = [] -%}
   {%- for path in paths -%}
     {%- set at = "(event, '$." ~ path ~ "')" -%}

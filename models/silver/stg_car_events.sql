@@ -60,7 +60,7 @@ checked as (
 
     select
         *,
-        {{ is_parsed_event('sent_json') }} as is_parsed
+        {{ is_parsed_event(columns) }} as is_parsed
     from read_at_once
 
 ),
@@ -106,7 +106,7 @@ inspected as (
 
     select
         *,
-        {{ inspect_event('event_json', paths, text_paths) }}
+        {{ inspect_event('event_json', paths, text_paths, no_number_paths) }}
     from events
 
 ),

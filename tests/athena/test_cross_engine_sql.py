@@ -45,15 +45,15 @@ RENDERED = {
         "then try_cast(substr(a, 1, 10) as date) end",
     ),
     "read_text('a', 'string')": ("a", "a"),
-    "is_parsed_event('j')": (
+    "is_parsed_event([{'type': 'double', 'path': 'a.b'}, {'type': 'int', 'path': 'c'}])": (
         "coalesce(size(plain.events) = 1 and plain.is_whole and plain._corrupt_record is null "
         "and plain.events[0] is not null "
-        r"and not j rlike ':\\s*-?(?:[0-9.]+[eE][+]?[0-9]{3}|[0-9.]{200})', false)",
+        "and greatest(0D, abs(plain.events[0].a.b)) < double('Infinity'), false)",
         "false",
     ),
     "is_plain_event(['a.b', 'c'])": (
         r"""is_parsed and not concat_ws('\n', plain.events[0].a.b, plain.events[0].c) rlike """
-        r"""'(?m)^(?:["{\\[]|-?(?:[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]+)?|Infinity|NaN)$)'""",
+        r"""'(?m)^(?:["{\\[]|-?(?:[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]+)?|Infinity|NaN|true|false)$)'""",
         "false",
     ),
     "keep_numbers('j', ['a.b'])": (
@@ -98,7 +98,7 @@ LONG = {
     "parse_json_events('j', ['a.b'])": ("from_json(", "try(cast(json_parse("),
     "first_event('j')": ("parsed.events[0]", "none_match(slice(parsed, 1, "),
     "parse_plain_event('j', [{'type': 'int', 'path': 'a.b'}])": ("`b`:int", "null as boolean"),
-    "inspect_event('j', ['a.b'], ['a.b'])": (" as nested_arrays", " as texts"),
+    "inspect_event('j', ['a.b'], ['a.b'], ['a.b'])": (" as nested_arrays", " as texts"),
     "event_value({'name': 'a', 'type': 'int', 'path': 'b.c'})": ("if(is_parsed, ", "try_cast("),
     "not_one_event('j') | map('join', ', ') | join(', ')": ("get_json_object(", "is distinct from"),
     "broken_objects('j', ['a']) | map('join', ', ') | join(', ')": (

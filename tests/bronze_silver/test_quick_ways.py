@@ -70,28 +70,49 @@ def plain_events() -> list[str]:
     return text.getvalue().splitlines()
 
 
+def parts(text: str, leaf: str) -> tuple[str, str, str, str]:
+    """Split an event at a leaf: the text before it, its key, its value, and the text after it.
+
+    Without the leaf, all but the first part are empty.
+    """
+    key = f'"{leaf.rpartition(".")[2]}":'
+    before, found, after = text.partition(key)
+    if not found:
+        return text, "", "", ""
+    value = after[: after.find((after[0] == '"' and '"') or ",", 1) + (after[0] == '"')]
+    return before, key, value, after[len(value) :]
+
+
 def changed(text: str, rng: Random) -> str:
     """Return the event with a change to one value, one key, or the whole text."""
     kind = rng.random()
     if kind < 0.15:
         return rng.choice(WHOLE).format(text, text)
-    name = rng.choice(LEAVES).rpartition(".")[2]
-    key = f'"{name}":'
-    before, found, after = text.partition(key)
-    if not found:
+    before, key, value, after = parts(text, rng.choice(LEAVES))
+    if not key:
         return text
+    name = key[1:-2]
     if kind < 0.35:
-        return before + rng.choice(KEYS).format(key, name=name) + after
-    value = after[: after.find((after[0] == '"' and '"') or ",", 1) + (after[0] == '"')]
+        return before + rng.choice(KEYS).format(key, name=name) + value + after
     if kind < 0.45:  # spaces where JSON allows them
-        return f'{before}"{name}" : {after}'
-    return before + key + rng.choice(VALUES) + after[len(value) :]
+        return f'{before}"{name}" : {value}{after}'
+    return before + key + rng.choice(VALUES) + after
+
+
+def repeated() -> list[str]:
+    """Return an event for each leaf and kind of value, which the leaf has twice."""
+    texts = []
+    for leaf in LEAVES:
+        before, key, _, after = parts(plain_events()[0], leaf)
+        for value in ("true", "null", "1", '"x"', "{}", "[]") if key else ():
+            texts.append(f"{before}{key}{value},{key}{value}{after}")
+    return texts
 
 
 def records(rng: Random, number: int) -> list[tuple]:
     """Return rows of Bronze, unchanged or with one or two changes."""
     lines = plain_events()
-    texts = [*lines, *WHOLE]
+    texts = [*lines, *WHOLE, *repeated()]
     for _ in range(number):
         text = changed(rng.choice(lines), rng)
         texts.append(changed(text, rng) if rng.random() < 0.3 else text)
