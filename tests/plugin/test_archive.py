@@ -237,6 +237,8 @@ def test_it_is_not_created_automatically_in_ci(
         (None, {"spark.driver.extraJavaOptions": "-Xss4m"}, True),
         (None, {"spark.driver.extraJavaOptions": "-XX:SharedArchiveFile=/x"}, False),
         (None, {"spark.driver.extraJavaOptions": "-Xshare:off"}, False),
+        (None, {"spark.driver.extraJavaOptions": "-XX:StartFlightRecording=filename=x"}, False),
+        (None, {"spark.driver.extraJavaOptions": "-Xss4m -javaagent:/x.jar"}, False),
     ],
 )
 def test_one_setting_turns_it_off(variable, settings, is_wanted, java_home, monkeypatch):
@@ -245,6 +247,13 @@ def test_one_setting_turns_it_off(variable, settings, is_wanted, java_home, monk
         monkeypatch.setenv(archive.SWITCH, variable)
     assert archive.is_wanted(settings) == is_wanted
     assert launch.plan(settings, java_home).uses_archive == is_wanted
+
+
+@pytest.mark.parametrize("variable", archive.OPTION_VARIABLES)
+def test_a_tool_in_a_variable_of_java_turns_it_off(variable, java_home, monkeypatch):
+    monkeypatch.setenv(variable, "-agentlib:jdwp=transport=dt_socket")
+    assert not archive.is_wanted({})
+    assert not launch.plan({}, java_home).uses_archive
 
 
 def test_a_spare_java_older_than_the_archive_has_the_same_launch(java_home, class_path, tmp_path):

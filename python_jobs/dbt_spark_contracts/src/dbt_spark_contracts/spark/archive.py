@@ -31,6 +31,11 @@ SWITCH_SETTING = "spark.dbt.classArchive"
 
 # Java options by which a user selects an archive.
 OWN_OPTIONS = ("-Xshare", "-XX:SharedArchiveFile", "-XX:ArchiveClassesAtExit")
+# Java options of tools that may change classes as they are loaded. Java 17 with the flight recorder
+# crashes when it loads some classes from an archive.
+TOOLS = ("-XX:StartFlightRecording", "-XX:+FlightRecorder", "-javaagent", "-agentlib", "-agentpath")
+# Where Java finds options besides its command line.
+OPTION_VARIABLES = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 
 # The tested version. Java 8 has no such archive, and Java 11 archives fewer classes.
 KNOWN_JAVA = 17
@@ -104,9 +109,11 @@ class Archive:
 
 def is_wanted(settings: dict[str, str]) -> bool:
     """Return whether Java should use this package's archive if there is one."""
-    own = settings.get("spark.driver.extraJavaOptions", "")
+    own = [settings.get("spark.driver.extraJavaOptions", "")]
+    own += [os.environ.get(variable, "") for variable in OPTION_VARIABLES]
     return not (
-        is_off(SWITCH, SWITCH_SETTING, settings) or any(option in own for option in OWN_OPTIONS)
+        is_off(SWITCH, SWITCH_SETTING, settings)
+        or any(option in text for option in (*OWN_OPTIONS, *TOOLS) for text in own)
     )
 
 
