@@ -36,6 +36,8 @@ def test_what_stands_behind_a_session(spark):
     assert not pyspark.has_any(spark.range(1), "LIMIT")
     patterns = ("CURRENT_LIKE", "LIMIT", "PYTHON_UDF", "SCALA_UDF")
     assert not any(pyspark.has_any(spark.range(1), name) for name in patterns)
+    assert pyspark.casts_a_day(spark.range(1).selectExpr("to_date('today')"))
+    assert not pyspark.casts_a_day(spark.range(1).selectExpr("to_date('2026-01-15')"))
     frame = spark.range(1)
     assert pyspark.grouped_frame(frame.groupBy("id")) is frame
     parser = pyspark.sql_parser(spark)

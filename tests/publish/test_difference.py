@@ -1,5 +1,7 @@
 """`Difference` finds each row with a changed value, however small the change is."""
 
+from contextlib import nullcontext
+
 import pytest
 from dbt_spark_contracts.increments import code, note
 from dbt_spark_contracts.increments.difference import Difference
@@ -76,6 +78,38 @@ def test_what_an_import_may_know_is_unknown(spark, name):
         code.require_known(frame, f"def model(dbt, spark):\n    import {name}", Collected(), set())
     pure = "import re, math\nfrom decimal import Decimal\nfrom pyspark.sql import functions as F"
     code.require_known(frame, pure, Collected(), set())
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        "cast('today' as date)",
+        "cast(concat('to', 'day') as date)",
+        "to_date(' Tomorrow')",
+        "timestamp('yesterday UTC')",
+        "cast('now' as timestamp_ntz)",
+        "(select cast(concat('to', 'day') as date))",
+    ],
+)
+def test_a_day_that_spark_takes_from_the_clock_is_unknown(spark, day):
+    frame = spark.range(1).selectExpr("id", f"{day} as day")
+    with pytest.raises(Unknown, match="on the clock"):
+        code.require_known(frame, "", Collected(), set())
+
+
+@pytest.mark.parametrize(
+    ("text", "is_known"),
+    [
+        ("F.lit('today')", False),
+        ("""F.expr("at > date 'yesterday'")""", False),
+        ("""F.expr(f"date'{('tomorrow')}'")""", False),
+        ("F.expr(\"cast('epoch' as date)\"), 'nowhere', 'not now'", True),
+    ],
+)
+def test_the_texts_of_a_model_may_name_a_day(spark, text, is_known):
+    source = f'def model(dbt, spark):\n    """Today\'s cars."""\n    return {text}'
+    with nullcontext() if is_known else pytest.raises(Unknown, match="a day that Spark takes"):
+        code.require_known(spark.range(1), source, Collected(), set())
 
 
 def test_what_decides_about_rows_is_in_the_checksum():

@@ -48,6 +48,9 @@ where known.id < other.one and known.id not in (select one from {{ ref('other') 
     "tests/by_chance.sql": "select * from {{ ref('copied') }} where rand() < -id",
     "tests/by_clock.sql": "select * from {{ ref('copied') }} where at > current_timestamp()",
     "tests/by_day.sql": "select * from {{ ref('copied') }} where at > timestamp 'tomorrow'",
+    "tests/by_cast_day.sql": """
+select * from {{ ref('copied') }} where at > cast(concat('to', 'morrow') as timestamp)
+""",
     "tests/of_snapshots.sql": "select * from {{ ref('copied') }}.snapshots where parent_id < 0",
     "tests/of_a_branch.sql": "select * from {{ ref('copied') }}.branch_main where id < 0",
     "tests/of_a_sample.sql": "select * from {{ ref('copied') }} tablesample (9 percent)"
@@ -69,7 +72,7 @@ OF_ROWS = {"of_rows", "of_both", "by_var", "by_a_function", "by_sound"}
 ALWAYS = {
     *("of_source", "with_limit", "that_warns", "stored", "by_chance", "by_clock", "by_day"),
     *("of_snapshots", "of_a_branch", "of_a_sample", "of_a_view", "of_another_catalog"),
-    "by_setting",
+    *("by_setting", "by_cast_day"),
 }  # fmt: skip
 
 

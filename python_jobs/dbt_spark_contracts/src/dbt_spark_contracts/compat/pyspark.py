@@ -92,6 +92,20 @@ def has_any(frame: "DataFrame", *patterns: str) -> bool:
     return any(plan.containsPattern(getattr(known, name)()) for name in patterns)
 
 
+def casts_a_day(frame: "DataFrame") -> bool:
+    """Return whether a DataFrame casts a text such as `today` to a date or a time. No Spark job.
+
+    Spark's own rules replace functions such as `to_date` by casts, and such a cast by the date of
+    the clock. They concern constants only: a column's `today` is no date to Spark.
+    """
+    rules = java_classes(frame.sparkSession).org.apache.spark.sql.catalyst.optimizer
+    plan = analyzed_plan(frame)
+    parts = [
+        rules.ReplaceExpressions.apply(part) for part in (plan, *elements(plan.subqueriesAll()))
+    ]
+    return any(not rules.SpecialDatetimeValues.apply(part).fastEquals(part) for part in parts)
+
+
 def input_files(session: "SparkSession", frame: "DataFrame") -> list[str]:
     """Return the URLs of the files that a DataFrame reads."""
     return fetched(session, frame._jdf.inputFiles())

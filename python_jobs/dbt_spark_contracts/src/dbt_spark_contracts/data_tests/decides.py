@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat import pyspark
-from dbt_spark_contracts.increments.code import checksum_of, require_rows_only
+from dbt_spark_contracts.increments.code import checksum_of, may_name_a_day, require_rows_only
 from dbt_spark_contracts.increments.history import Unknown, rows_from
 from dbt_spark_contracts.increments.note import key
 from dbt_spark_contracts.spark import session as spark_session
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 # A function of a catalog, such as `spark_catalog.default.f(`. Names without a dot are Spark's own,
 # or else temporary, or Iceberg's.
 _OF_A_CATALOG = re.compile(r"\.\s*`?\w+`?\s*\(")
-# A text that Spark may read as a date, and that means another one tomorrow.
-_OF_THE_DAY = re.compile(r"""["']\s*(now|today|tomorrow|yesterday)\b""", re.IGNORECASE)
 # Spark replaces it by a setting, which any statement may set: `${name}`.
 _SUBSTITUTED = re.compile(r"\$\{")
 # What may be a function's name.
@@ -54,7 +52,7 @@ def checksum(
     Returns:
         The checksum. None if it is not known what decides.
     """
-    if any(each.search(query) for each in (_OF_A_CATALOG, _OF_THE_DAY, _SUBSTITUTED)):
+    if may_name_a_day(query) or _OF_A_CATALOG.search(query) or _SUBSTITUTED.search(query):
         return None
     # In Spark's own catalog, a name without a dot may be a function that somebody has created.
     if pyspark.current_catalog(session).getClass().getName() != tables.ICEBERG_CATALOG:

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ _PURE = names("""
     fractions functools hashlib heapq html itertools json keyword math numbers operator re
     string textwrap types typing unicodedata
 """)
+
+# A text that Spark may read as a date, and that means another one tomorrow.
+_DAY = re.compile(r"""(^|["'])\s*(now|today|tomorrow|yesterday)\b""", re.IGNORECASE)
 
 # Leaves of a plan without rows of a table: the code itself says them, or another part of the plan.
 _IN_THE_CODE = ("LocalRelation", "OneRowRelation", "Range", "CTERelationRef")
@@ -61,6 +65,9 @@ def require_known(
     for root in sorted({name.partition(".")[0] for name in _imported(source)}):
         if root != "pyspark" and root not in _PURE:
             raise Unknown(f"the model imports {root}, which may change unseen")
+    for text in _texts(source):
+        if may_name_a_day(text):
+            raise Unknown(f"the model's text {text!r} may be a day that Spark takes from the clock")
     if collected.frames or collected.others:
         raise Unknown("the model uses values that it has collected, or read elsewhere")
     require_rows_only(frame, parents)
@@ -80,7 +87,8 @@ def require_rows_only(frame: "DataFrame", parents: "set[str]") -> "list[Relation
         Unknown: If something else may decide, too.
     """
     plan = pyspark.analyzed_plan(frame)
-    if not plan.deterministic() or pyspark.has_any(frame, "CURRENT_LIKE"):
+    of_the_day = pyspark.has_any(frame, "CURRENT_LIKE") or pyspark.casts_a_day(frame)
+    if of_the_day or not plan.deterministic():
         raise Unknown("the model's rows depend on chance or on the clock")
     catalog = pyspark.current_catalog(frame.sparkSession).name().lower()
     # A table of another catalog may have the same schema and name.
@@ -95,6 +103,25 @@ def require_rows_only(frame: "DataFrame", parents: "set[str]") -> "list[Relation
                 raise Unknown("the model reads something that is no ref")
             found.append(relation)
     return found
+
+
+def may_name_a_day(text: str) -> bool:
+    """Return whether a text may be, or contain, a day that Spark takes from the clock.
+
+    Of a literal such as `date 'today'`, the plan has only the date.
+
+    https://spark.apache.org/docs/3.5.9/sql-ref-datatypes.html
+    """
+    return bool(_DAY.search(text))
+
+
+def _texts(source: str) -> Iterator[str]:
+    """Yield the texts in a model's code, without its docstrings."""
+    nodes = [*ast.walk(parsed(source))]
+    alone = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+            yield node.value
 
 
 def _imported(source: str) -> Iterator[str]:
