@@ -163,3 +163,17 @@ def test_any_spelling_of_the_landing_path_works(dbt, read, tmp_path, schema):
         assert result.success, result.text
         rows = read(f"{schema}_bronze", "bronze_car_events")
         assert sorted(row["source_file"] for row in rows) == ["a.json", "b.jsonl"]
+
+
+def test_a_landing_path_that_is_no_folder(dbt, tmp_path, schema):
+    file = tmp_path / "a.json"
+    file.write_text(event("a"))
+    for path, told in (
+        (str(file), f"{file} is a file: name the folder that it is in."),
+        ("https://example.com/landing", "https://example.com/landing cannot be listed: name a "),
+        ("s4://bucket/x", 'No FileSystem for scheme "s4"'),
+    ):
+        result = dbt("run", "--select", "bronze_car_events", schema=schema, landing_path=path)
+        assert not result.success
+        message = result.message["bronze_car_events"]
+        assert told in message and "Traceback" not in message

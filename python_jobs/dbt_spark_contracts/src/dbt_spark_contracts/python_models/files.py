@@ -78,6 +78,11 @@ def _folder(spark: SparkSession, location: str) -> tuple:
     executors.require_shared(f"The folder {location}", path, spark.sparkContext.master)
     try:
         root = java_classes(spark).org.apache.hadoop.fs.Path(path)
+        if root.toUri().getScheme() in ("http", "https"):
+            # To Hadoop, each address is a file that exists.
+            raise DbtRuntimeError(
+                f"{location} cannot be listed: name a folder, or the URL of an object store."
+            )
         file_system = root.getFileSystem(hadoop_configuration(spark))
         is_file = file_system.exists(root) and file_system.getFileStatus(root).isFile()
     except Py4JJavaError as error:
