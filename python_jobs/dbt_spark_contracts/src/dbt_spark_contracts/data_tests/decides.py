@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat import pyspark
-from dbt_spark_contracts.increments.code import checksum_of, may_name_a_day, require_rows_only
+from dbt_spark_contracts.increments.code import checksum_of, day_in, require_rows_only
 from dbt_spark_contracts.increments.history import Unknown, rows_from
 from dbt_spark_contracts.increments.note import key
 from dbt_spark_contracts.spark import session as spark_session
@@ -52,7 +52,7 @@ def checksum(
     Returns:
         The checksum. None if it is not known what decides.
     """
-    if may_name_a_day(query) or _OF_A_CATALOG.search(query) or _SUBSTITUTED.search(query):
+    if day_in(query) or _OF_A_CATALOG.search(query) or _SUBSTITUTED.search(query):
         return None
     # In Spark's own catalog, a name without a dot may be a function that somebody has created.
     if pyspark.current_catalog(session).getClass().getName() != tables.ICEBERG_CATALOG:

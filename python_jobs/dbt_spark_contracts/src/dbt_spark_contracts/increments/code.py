@@ -66,8 +66,8 @@ def require_known(
         if root != "pyspark" and root not in _PURE:
             raise Unknown(f"the model imports {root}, which may change unseen")
     for text in _texts(source):
-        if may_name_a_day(text):
-            raise Unknown(f"the model's text {text!r} may be a day that Spark takes from the clock")
+        if day := day_in(text):
+            raise Unknown(f"its text '{day}' may be a day that Spark takes from the clock")
     if collected.frames or collected.others:
         raise Unknown("the model uses values that it has collected, or read elsewhere")
     require_rows_only(frame, parents)
@@ -105,14 +105,15 @@ def require_rows_only(frame: "DataFrame", parents: "set[str]") -> "list[Relation
     return found
 
 
-def may_name_a_day(text: str) -> bool:
-    """Return whether a text may be, or contain, a day that Spark takes from the clock.
+def day_in(text: str) -> str | None:
+    """Return the word in a text that may be a day to Spark, such as `today`. None if there is none.
 
     Of a literal such as `date 'today'`, the plan has only the date.
 
-    https://spark.apache.org/docs/3.5.9/sql-ref-datatypes.html
+    https://spark.apache.org/docs/3.5.9/sql-migration-guide.html#upgrading-from-spark-sql-31-to-32
     """
-    return bool(_DAY.search(text))
+    found = _DAY.search(text)
+    return found and found.group(2)
 
 
 def _texts(source: str) -> Iterator[str]:
