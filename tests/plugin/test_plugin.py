@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import threading
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from dbt_spark_contracts.connection import SessionConnection
 from dbt_spark_contracts.lineage.artifact import ColumnLineage
 from dbt_spark_contracts.spark import session
 from dbt_spark_contracts.spark.checkpoints import Checkpoints
+from pyspark.sql import Row
 
 from tests.support import pandas_on_spark
 from tests.support.dbt_runner import ROOT, Dbt, environment, make_project
@@ -424,11 +425,13 @@ def test_a_result_has_the_times_of_the_session_wherever_dbt_runs(spark):
     cursor = SessionConnection().cursor()
     with time_zone("Europe/Berlin"):
         cursor.execute(
-            "select timestamp '2026-03-29 02:30:00' as a, 1 as a, date '2026-03-29' as d"
+            "select at as a, 1 as a, date(at) as d, array(named_struct('At', at)) as l,"
+            " map(at, 1) as m from (select timestamp '2026-03-29 02:30:00' as at)"
         )
-        ((at, *rest),) = cursor.fetchall()
-    assert (at.isoformat(), rest) == ("2026-03-29T02:30:00", [1, date(2026, 3, 29)])
-    assert [name for name, *_ in cursor.description] == ["a", "a", "d"]
+        ((first, *rest),) = cursor.fetchall()
+    at = datetime(2026, 3, 29, 2, 30)
+    assert (first, rest) == (at, [1, date(2026, 3, 29), [Row(At=at)], {at: 1}])
+    assert [name for name, *_ in cursor.description] == ["a", "a", "d", "l", "m"]
 
 
 def test_an_analysis_error_names_the_column_and_the_line(run):

@@ -14,7 +14,15 @@ from dbt_common.exceptions import DbtRuntimeError
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import IllegalArgumentException, PySparkException, PythonException
 from pyspark.sql import DataFrame
-from pyspark.sql.types import TimestampType
+from pyspark.sql.types import (
+    ArrayType,
+    DataType,
+    MapType,
+    StructField,
+    StructType,
+    TimestampNTZType,
+    TimestampType,
+)
 
 from dbt_spark_contracts.errors import explain, plainly
 from dbt_spark_contracts.spark import session
@@ -161,18 +169,34 @@ def _in_session_time(frame: DataFrame) -> DataFrame:
 
     pyspark converts a timestamp to the time zone of its process, which differs between machines.
     """
-    kinds = [field.dataType for field in frame.schema.fields]
-    if not any(isinstance(kind, TimestampType) for kind in kinds):
+    fields = frame.schema.fields
+    wanted = [_without_zone(field.dataType) for field in fields]
+    if wanted == [field.dataType for field in fields]:
         return frame
     # Two columns of a query may have one name.
-    numbered = frame.toDF(*(f"dbt_{number}" for number in range(len(kinds))))
+    numbered = frame.toDF(*(f"dbt_{number}" for number in range(len(fields))))
     columns = []
-    for number, (name, kind) in enumerate(zip(frame.columns, kinds, strict=True)):
+    for number, (field, kind) in enumerate(zip(fields, wanted, strict=True)):
         column = numbered[number]
-        if isinstance(kind, TimestampType):
-            column = column.cast("timestamp_ntz")
-        columns.append(column.alias(name))
+        if kind != field.dataType:
+            column = column.cast(kind)
+        columns.append(column.alias(field.name))
     return numbered.select(columns)
+
+
+def _without_zone(kind: DataType) -> DataType:
+    """Return the type with timestamp_ntz for each timestamp in it."""
+    if isinstance(kind, TimestampType):
+        return TimestampNTZType()
+    if isinstance(kind, ArrayType):
+        return ArrayType(_without_zone(kind.elementType), kind.containsNull)
+    if isinstance(kind, MapType):
+        value = _without_zone(kind.valueType)
+        return MapType(_without_zone(kind.keyType), value, kind.valueContainsNull)
+    if isinstance(kind, StructType):
+        fields = [(each.name, _without_zone(each.dataType), each.nullable) for each in kind]
+        return StructType([StructField(*field) for field in fields])
+    return kind
 
 
 @contextmanager
