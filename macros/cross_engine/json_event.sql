@@ -36,30 +36,26 @@
 {% endmacro %}
 
 {#
-    Args:
-        columns: event_columns().
-
     Returns:
         SQL of the column `is_parsed`: whether `plain` has the numbers of the one event in the text.
 -#}
-{% macro is_parsed_event(columns) %}
-  {{- return(adapter.dispatch('is_parsed_event')(columns)) -}}
+{% macro is_parsed_event() %}
+  {{- return(adapter.dispatch('is_parsed_event')()) -}}
 {% endmacro %}
 
-{% macro spark__is_parsed_event(columns) %}
-  {%- set sizes = ['0D'] -%}
-  {%- for column in columns if column.type == 'double' -%}
-    {%- do sizes.append('abs(plain.events[0].' ~ column.path ~ ')') -%}
-  {%- endfor -%}
-  {#- A number that is too large for a double becomes infinite. -#}
-  {%- set is_finite = 'greatest(' ~ sizes | join(', ') ~ ") < double('Infinity')" -%}
+{% macro spark__is_parsed_event() %}
+  {#-
+      A number that is too large for a double becomes infinite. All values are looked at as one, so that no
+      column seems to be computed from another one's path in the report of a pull request.
+  -#}
+  {%- set may_be_infinite = "contains(cast(plain.events[0] as string), 'Infinity')" -%}
   {{- return(
       "coalesce(size(plain.events) = 1 and plain.is_whole and plain._corrupt_record is null"
-      ~ " and plain.events[0] is not null and " ~ is_finite ~ ", false)"
+      ~ " and plain.events[0] is not null and not " ~ may_be_infinite ~ ", false)"
   ) -}}
 {% endmacro %}
 
-{% macro athena__is_parsed_event(columns) %}
+{% macro athena__is_parsed_event() %}
   {{- return('false') -}}
 {% endmacro %}
 

@@ -60,7 +60,7 @@ checked as (
 
     select
         *,
-        {{ is_parsed_event(columns) }} as is_parsed
+        {{ is_parsed_event() }} as is_parsed
     from read_at_once
 
 ),
