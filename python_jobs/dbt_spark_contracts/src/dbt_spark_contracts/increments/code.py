@@ -62,10 +62,11 @@ def require_known(
     Raises:
         Unknown: If something else may decide, too.
     """
-    for root in sorted({name.partition(".")[0] for name in _imported(source)}):
+    tree = parsed(source)
+    for root in sorted({name.partition(".")[0] for name in _imported(tree)}):
         if root != "pyspark" and root not in _PURE:
             raise Unknown(f"the model imports {root}, which may change unseen")
-    for text in _texts(source):
+    for text in _texts(tree):
         if day := day_in(text):
             raise Unknown(f"its text '{day}' may be a day that Spark takes from the clock")
     if collected.frames or collected.others:
@@ -116,17 +117,17 @@ def day_in(text: str) -> str | None:
     return found and found.group(2)
 
 
-def _texts(source: str) -> Iterator[str]:
+def _texts(tree: ast.AST) -> Iterator[str]:
     """Yield the texts in a model's code, without its docstrings."""
-    nodes = [*ast.walk(parsed(source))]
+    nodes = [*ast.walk(tree)]
     alone = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
             yield node.value
 
 
-def _imported(source: str) -> Iterator[str]:
-    for node in ast.walk(parsed(source)):
+def _imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

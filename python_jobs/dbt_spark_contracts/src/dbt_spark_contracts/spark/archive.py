@@ -109,11 +109,11 @@ class Archive:
 
 def is_wanted(settings: dict[str, str]) -> bool:
     """Return whether Java should use this package's archive if there is one."""
-    own = [settings.get("spark.driver.extraJavaOptions", "")]
-    own += [os.environ.get(variable, "") for variable in OPTION_VARIABLES]
+    variables = (os.environ.get(variable, "") for variable in OPTION_VARIABLES)
+    own = " ".join([settings.get("spark.driver.extraJavaOptions", ""), *variables])
     return not (
         is_off(SWITCH, SWITCH_SETTING, settings)
-        or any(option in text for option in (*OWN_OPTIONS, *TOOLS) for text in own)
+        or any(option in own for option in (*OWN_OPTIONS, *TOOLS))
     )
 
 
