@@ -21,7 +21,7 @@ MODEL = {
     "language": "sql",
     "checksum": {"checksum": "1"},
 }
-COLUMNS, STEPS = 400, 30
+COLUMNS, STEPS = 300, 20
 
 
 def reading(frame: DataFrame) -> Work:

@@ -11,7 +11,7 @@ from dbt.plugins.manager import dbt_hook, dbtPlugin
 from dbt_common.exceptions import CompilationError
 
 from dbt_spark_contracts import materializations
-from dbt_spark_contracts.compat import dbt_adapters, dbt_core, dbt_unit_tests, patches
+from dbt_spark_contracts.compat import dbt_adapters, dbt_core, dbt_speed, dbt_unit_tests, patches
 from dbt_spark_contracts.lineage import wrong_marks
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class SparkContractsPlugin(dbtPlugin):
         if adapter_type not in ("spark", "athena"):
             return
         dbt_core.require_known_dbt()
+        dbt_speed.quicken()
         if adapter_type == "spark" and not in_process:
             from dbt_spark_contracts.sql_only.adapter import SparkAdapter as SqlOnlyAdapter
 
