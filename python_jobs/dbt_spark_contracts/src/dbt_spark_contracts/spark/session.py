@@ -19,7 +19,7 @@ from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 from dbt_common.exceptions import DbtRuntimeError
 
-from dbt_spark_contracts.compat import iceberg, py4j, pyspark
+from dbt_spark_contracts.compat import hadoop, iceberg, py4j, pyspark
 from dbt_spark_contracts.errors import explain, local_folders
 from dbt_spark_contracts.spark import archive, executors, launch, pool, sqlite, versions
 from dbt_spark_contracts.spark.java import find_java_home, usable_versions
@@ -167,6 +167,7 @@ def _create(settings: dict[str, str]) -> "SparkSession":
         ) from error
     try:
         versions.known(session.version)  # that of its Java, which a profile may take from elsewhere
+        _set_up_local_files(session, settings)
         sqlite.make_tables(session, settings)
         session.catalog.currentCatalog()  # a wrong catalog or setting only shows in use
         if not is_one_process(settings):
@@ -176,7 +177,6 @@ def _create(settings: dict[str, str]) -> "SparkSession":
         raise
     if line := versions.unknown_iceberg(iceberg.version(session)):
         fire_event(Note(msg=line), EventLevel.WARN)
-    _read_files_with_colons(session)
     session.sparkContext.environment.update(launch.worker_variables(settings))
     return session
 
@@ -230,11 +230,14 @@ def make_folder(name: str, folder: str) -> None:
         ) from error
 
 
-def _read_files_with_colons(session: "SparkSession") -> None:
-    # Hadoop looks for a checksum file next to each local file. It cannot build that name if the
-    # file name has a colon, as in a timestamp.
-    hadoop = pyspark.java_classes(session).org.apache.hadoop.fs.FileSystem
-    hadoop.getLocal(pyspark.hadoop_configuration(session)).setVerifyChecksum(False)
+def _set_up_local_files(session: "SparkSession", settings: dict[str, str]) -> None:
+    hadoop.do_not_verify_checksums(session)
+    if is_one_process(settings):
+        try:
+            hadoop.use_plain_local_files(session)
+        except Exception as error:  # only slower without
+            reason = f"Hadoop's own local files are used: {explain(error)}"
+            fire_event(Note(msg=reason), EventLevel.DEBUG)
 
 
 def use_branch(name: str | None) -> None:

@@ -9,6 +9,7 @@ Everything runs in a separate Spark context, which is stopped at the end. Java k
 classes and compiled code. The context, its sessions and catalogs are gone.
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -18,6 +19,7 @@ from collections.abc import Callable
 
 from pyspark.sql import SparkSession
 
+from dbt_spark_contracts.compat import hadoop
 from dbt_spark_contracts.compat.pyspark import analyzed_plan, classes_of_this_java
 from dbt_spark_contracts.spark import launch
 from dbt_spark_contracts.spark.launch import Java
@@ -108,6 +110,8 @@ def warm_up(java: Java, folder: str, is_over: Callable[[], bool]) -> None:
     builder = builder.config("spark.sql.warehouse.dir", folder)
     spark = builder.config("spark.sql.catalog.warm_up.warehouse", folder).getOrCreate()
     try:
+        with contextlib.suppress(Exception):  # a command does without it, too
+            hadoop.use_plain_local_files(spark)
         for statement in STATEMENTS:
             if is_over():
                 break
