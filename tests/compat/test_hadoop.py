@@ -1,6 +1,5 @@
 """Hadoop's local files are the usual ones, without a process and a checksum file for each."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -97,4 +96,3 @@ def test_a_checksum_file_of_earlier_content_goes(files, stock, java, tmp_path):
     as_path = java.org.apache.hadoop.fs.Path
     assert files.rename(as_path(str(source)), as_path(str(path)))
     assert not checksum_file(path).exists()
-    assert os.path.getsize(path) == 0

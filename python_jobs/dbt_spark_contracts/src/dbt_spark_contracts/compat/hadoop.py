@@ -2,7 +2,7 @@
 
 Without its native library, which pyspark does not have, Hadoop starts `chmod` for each local file
 and folder that it creates. It also writes a checksum file beside each file, with another `chmod`. A
-first build of this project started 480 processes, each of which took 5 to 15 milliseconds.
+build creates hundreds of files.
 
 Checksum files were not read before either: Hadoop cannot build the name of the checksum file of a
 file whose name has a colon, as in a timestamp, so this package turns their verification off.
