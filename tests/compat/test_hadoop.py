@@ -73,6 +73,20 @@ def test_the_mask_of_the_session_is_used(spark, java, tmp_path):
     assert [oct(mode & 0o777) for mode in modes] == ["0o600", "0o700"]
 
 
+def test_a_class_that_the_profile_has_chosen_stays(spark, java):
+    configuration = hadoop_configuration(spark)
+    find = java.org.apache.hadoop.fs.FileSystem.getLocal
+    before = find(configuration)
+    configuration.set("fs.file.impl", "org.apache.hadoop.fs.LocalFileSystem")
+    try:
+        hadoop.use_plain_local_files(spark)
+        assert find(configuration).equals(before)
+    finally:
+        configuration.unset("fs.file.impl")
+    hadoop.use_plain_local_files(spark)
+    assert not find(configuration).equals(before)
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc here")
 def test_no_process_is_started(files, stock, java, tmp_path):
     before = pages_of_ended_processes(java)

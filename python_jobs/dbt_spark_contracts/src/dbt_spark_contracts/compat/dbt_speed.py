@@ -34,9 +34,9 @@ def calling_module() -> str:
     For each flag, dbt reads the source of every function on the stack to find it.
     """
     frame = sys._getframe(1)
-    while frame.f_back and frame.f_globals["__name__"] == BehaviorFlagRendered.__module__:
+    while frame.f_back and frame.f_globals.get("__name__") == BehaviorFlagRendered.__module__:
         frame = frame.f_back
-    return frame.f_globals["__name__"]
+    return frame.f_globals.get("__name__", "Unknown")
 
 
 def write_at_once(path: str, data: Mapping[str, Any]) -> bool:

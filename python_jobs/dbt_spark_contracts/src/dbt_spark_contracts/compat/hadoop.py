@@ -27,11 +27,15 @@ def do_not_verify_checksums(session: Any) -> None:
 def use_plain_local_files(session: Any) -> None:
     """Make Hadoop create local files in this Java without other processes and checksum files.
 
+    A class that the profile has chosen for local files stays.
+
     Raises:
         py4j.protocol.Py4JError: If this Hadoop or Java cannot do so.
     """
     java = java_classes(session)
     configuration = hadoop_configuration(session)
+    if configuration.get("fs.file.impl"):
+        return
     files = java.org.apache.hadoop.fs.FileSystem.getLocal(configuration).getRawFileSystem()
     loaded = files.getClass()  # an earlier session of this Java may have compiled it
     if loaded.getName() != CLASS:
