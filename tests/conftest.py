@@ -26,8 +26,9 @@ pytest_plugins = ["dbt.tests.fixtures.project", "tests.support.browser"]
 
 TIERS = {
     "quick": "starts no Java; also the pre-commit hook",
-    "default": "what `uv run pytest` runs",
-    "engines": "other engines, catalogs and versions, from Maven; a step of its own in CI",
+    "default": "what `uv run pytest` and .ci/run run: the guarantees by their quicker tests",
+    "slow": "more of the guarantees, by what takes longer; a job of its own in CI",
+    "engines": "other engines, catalogs and versions, from Maven; a job of its own in CI",
     "full": "everything, the slow tests too; nightly in CI",
 }
 
@@ -43,29 +44,28 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", f"quick: {TIERS['quick']}")
+    config.addinivalue_line("markers", f"slow: {TIERS['slow']}")
     config.addinivalue_line("markers", f"engines: {TIERS['engines']}")
     config.addinivalue_line(
-        "markers", "full: slow; runs with --tier full only, unless the test is quick"
+        "markers", "full: soaks; runs with --tier full only, unless the test is quick"
     )
 
 
 def pytest_collection_modifyitems(config, items):
     tier = config.getoption("--tier")
-    outside = {
-        "quick": lambda item: not item.get_closest_marker("quick"),
-        "default": lambda item: (
-            (item.get_closest_marker("full") or item.get_closest_marker("engines"))
-            and not item.get_closest_marker("quick")
-        ),
-        "engines": lambda item: (
-            not item.get_closest_marker("engines") or item.get_closest_marker("full")
-        ),
-        "full": lambda item: False,
-    }[tier]
-    left_out = [item for item in items if outside(item)]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not outside(item)]
+    if left_out := {item for item in items if tier not in tiers_of(item)}:
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
+
+
+def tiers_of(item) -> set[str]:
+    """Return the tiers that run a test, from its markers."""
+    own = {tier for tier in TIERS if item.get_closest_marker(tier)}
+    if "quick" in own:
+        return {"quick", "default", "full"}
+    if "full" in own:
+        return {"full"}
+    return (own or {"default"}) | {"full"}
 
 
 def pytest_xdist_auto_num_workers(config):

@@ -337,6 +337,7 @@ def rows_of(frame):
     return sorted(map(str, rows.drop("ingested_at", "record_id").collect()))
 
 
+@pytest.mark.slow
 def test_bronze_reads_the_landing_folder_as_on_spark(spark, athena, bronze, tmp_path):
     """All bad input lands in two parts. The second run reads only the new files."""
     on_spark, on_athena = bronze

@@ -284,6 +284,7 @@ def compare(split, read, schema, at_once):
 BASE = settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.slow
 def test_a_hard_split_ends_in_the_same_tables(check, read):
     check(hard_split(), read)
 

@@ -97,6 +97,7 @@ def fleet(dbt, tmp_path_factory, module_schema):
     return made
 
 
+@pytest.mark.slow
 def test_files_are_archived_and_read_again(fleet):
     before = fleet.answers()
     assert len(before["silver_rejected_events"]) == 1

@@ -96,6 +96,7 @@ def test_no_record_is_lost(found):
     assert found["bronze"].total() == silver + rejected + duplicates
 
 
+@pytest.mark.slow
 def test_file_that_changes_is_read_again(built, landing, dbt, read, module_schema):
     def silver():
         return [
@@ -128,6 +129,7 @@ def test_file_that_changes_is_read_again(built, landing, dbt, read, module_schem
     assert rejected_after == rejected_rows
 
 
+@pytest.mark.slow
 def test_nothing_to_read(dbt, read, tmp_path, schema):
     """A build succeeds when the landing folder is missing or contains no events."""
     landing = tmp_path / "landing"
@@ -146,6 +148,7 @@ def test_nothing_to_read(dbt, read, tmp_path, schema):
         assert f"No event was found under landing_path '{landing}'." in result.text
 
 
+@pytest.mark.slow
 def test_any_spelling_of_the_landing_path_works(dbt, read, tmp_path, schema):
     landing = tmp_path / "a [new] landing: 100% full"
     landing.mkdir()

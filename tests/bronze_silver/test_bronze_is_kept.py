@@ -1,8 +1,11 @@
 """Bronze keeps records whose files have left the landing folder, even with `--full-refresh`."""
 
+import pytest
+
 EVENT = '{"event_id":"%s","carChassis":"c1","event_primary_timestamp":"2026-01-1%sT08:00:00Z"}'
 
 
+@pytest.mark.slow
 def test_bronze_is_overwritten_by_name_only(dbt, read, tmp_path, schema):
     landing = tmp_path / "landing"
     landing.mkdir()

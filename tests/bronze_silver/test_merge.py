@@ -101,6 +101,7 @@ def test_not_null_is_known_without_reading(fleet, spark, module_schema):
     assert scan.columns == ("color",)
 
 
+@pytest.mark.slow
 def test_versions_that_come_again_change_nothing(fleet, read, module_schema):
     tables = ["silver_car_telemetry", "silver_rejected_events"]
     fleet(held=[*HELD, BROKEN], arrived=[*ARRIVED, BROKEN])
@@ -112,6 +113,7 @@ def test_versions_that_come_again_change_nothing(fleet, read, module_schema):
     assert after == before
 
 
+@pytest.mark.slow
 def test_many_small_files_do_not_stay_many(fleet, spark, module_schema):
     """Bronze is written where it is read, without a shuffle: by one process for each month.
 

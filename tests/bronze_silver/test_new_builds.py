@@ -23,6 +23,7 @@ def in_berlin():
         yield
 
 
+@pytest.mark.slow
 def test_a_late_commit_and_an_hour_that_comes_twice(dbt, read, spark, tmp_path, schema, in_berlin):
     def build():
         options = {"landing_path": str(tmp_path), **AS_OF}

@@ -1,5 +1,7 @@
 """Rejected events are replayed as docs/operations.md says: fix the file, or fix the parsing."""
 
+import pytest
+
 from tests.support.dbt_runner import ROOT
 from tests.support.published import BUILD_TABLES
 
@@ -8,6 +10,7 @@ WHOLE = BROKEN.replace("2026-01-02", "2026-01-02T03:04:05Z")
 GOOD = (ROOT / "landing/lines/car_events_00001.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_a_corrected_file_and_a_corrected_reading(dbt, read, tmp_path, schema):
     variables = {"landing_path": str(tmp_path), "as_of_date": "2026-01-15"}
 

@@ -20,7 +20,10 @@ GIB = 2**30
 MOST_MEMORY = 4 * GIB
 
 
-@pytest.mark.parametrize("files", [300, pytest.param(10_000, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "files",
+    [pytest.param(300, marks=pytest.mark.slow), pytest.param(10_000, marks=pytest.mark.full)],
+)
 def test_many_small_files_become_few(dbt, spark, tmp_path, schema, files):
     landing = Landing(tmp_path, files, is_split=True)
     for new in (0, files // 100):

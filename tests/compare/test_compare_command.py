@@ -156,6 +156,7 @@ CARS = "select cast(id as int) as id, concat('n', id) as name, id * 6D as worth,
 # ---- two versions of one table
 
 
+@pytest.mark.slow
 def test_a_held_back_branch_beside_what_readers_see(small, answer):
     code, found = answer("cars", f"cars@{small.branch}")
     assert (code, found["equal"], found["rows"]["same"]) == (0, True, 5)
@@ -283,6 +284,7 @@ def test_a_tolerance_and_a_null_key(answer, parquet):
 # ---- hidden values
 
 
+@pytest.mark.slow
 def test_values_of_marked_columns_are_not_shown(small, answer, parquet, capsys, tmp_path):
     old = parquet(f"{CARS}, 7777 as internal from range(5)")
     page = tmp_path / "page.html"

@@ -110,6 +110,7 @@ def test_a_column_goes_when_the_build_is_published(project, read, spark, schema)
         assert not noted(spark, f"{schema}.{table}")
 
 
+@pytest.mark.slow
 def test_what_other_models_have_collected_is_not_in_a_seed_that_loses_a_column(project, spark):
     """The view of its future columns is the guard's, and shares nothing between models."""
     for path, text in CONTRACTED.items():
@@ -155,6 +156,7 @@ def test_a_type_changes_when_the_build_is_published(project, read, spark, schema
         assert not noted(spark, f"{schema}.{name}")
 
 
+@pytest.mark.slow
 def test_published_by_hand(project, read, schema):
     project.seed("id,v,flag\n1,x,true\n2,y,false\n")
     failed = project("build", "--full-refresh", "-s", "s", "a", succeeds=False, allowed=9)
@@ -337,6 +339,7 @@ def test_a_column_that_a_failed_build_added_is_out_of_sight(adding, spark, schem
     assert columns_of(spark, schema, "sn") == [[*before[2], "w"]]
 
 
+@pytest.mark.slow
 def test_withdrawn_column_does_not_block_the_next_build(adding, spark, read, schema):
     before = columns_of(spark, schema, "g", "i", "sn")
     assert not adding("build", contract=W, more=", 'x' as w", bad=True).success
@@ -351,6 +354,7 @@ def test_withdrawn_column_does_not_block_the_next_build(adding, spark, read, sch
     assert read(schema, "g") == [{"id": 1, "w": 7}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("contract", "more", "expected"),
     [
@@ -369,6 +373,7 @@ def test_a_retry_after_a_correction(adding, read, schema, contract, more, expect
     assert read(schema, "g") == [expected]
 
 
+@pytest.mark.slow
 def test_column_that_something_else_added_is_reported(adding, spark, schema):
     failed = adding("build", contract=W, more=", 'x' as w", bad=True)
     spark.sql(f"alter table {schema}.g add column W int")
@@ -386,6 +391,7 @@ def test_a_column_that_the_model_lacks_holds_nulls_from_then_on(adding, read, sc
     assert rows == [{"id": 1, "w": "x"}, {"id": 1, "w": None}, {"id": 1, "w": None}]
 
 
+@pytest.mark.slow
 def test_what_was_never_published_may_become_another(adding, read, schema):
     """After a failed first build, no reader depends on the columns, so the model may change."""
     adding.write("models/n.sql", "select {{ var('n', \"1 as id, 'x' as v\") }}")

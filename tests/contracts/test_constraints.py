@@ -158,6 +158,7 @@ def test_merge_of_some_columns_combines_two_rows(small_project, read, schema):
     assert read(schema, "t") == [{"id": 1, "v": "a", "q": "a"}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hooks", [{}, {"on-run-start": "{{ begin_run() }}", "on-run-end": "{{ end_run() }}"}]
 )

@@ -385,6 +385,7 @@ def promised(contracts):
     return found
 
 
+@pytest.mark.slow
 def test_an_uncontracted_copy_of_this_project_gets_its_contracts(dbt, uncontracted):
     committed = promised(Contracts(dbt, ""))
     uncontracted.options += ("--vars", f"landing_path: {ROOT / 'landing'}")

@@ -124,6 +124,7 @@ def batched(dbt, tmp_path_factory, module_schema):
 THREE_DAYS = (row(1, 1), row(2, 2), row(3, 3, 7), row(4, 3))
 
 
+@pytest.mark.slow
 def test_microbatch(batched, spark, module_schema):
     def tables():
         return [ids(spark, f"{module_schema}.{name}") for name in MODELS]

@@ -62,6 +62,7 @@ def bases_kept(repository) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_a_base_is_used_by_the_next_check(branch):
     commit = branch.git("rev-parse", "--short=12", "main").strip()
     first = branch.check("--no-build")
@@ -83,6 +84,7 @@ def test_what_is_kept_of_a_base_is_used_by_the_next_check(branch):
     assert branch.check("--no-build").returncode == 0
 
 
+@pytest.mark.slow
 def test_unchanged_branch_passes_though_main_went_on(branch, tmp_path):
     branch.git("switch", "--quiet", "main")
     branch.change(GOLD_YML, GAS_TYPE, GAS_TYPE + "      - {name: colour, data_type: string}\n")
@@ -267,6 +269,7 @@ def test_both_versions_are_built(branch):
     assert "OK created python incremental model ci_gold.gold_car_current_state_v2 " in log
 
 
+@pytest.mark.slow
 def test_first_version_must_keep_the_promise(branch):
     add_version_2_without_gas_type(branch)
     branch.change(GOLD_YML, GAS_TYPE, "")
@@ -278,6 +281,7 @@ def test_first_version_must_keep_the_promise(branch):
     assert "gold_car_current_state: Columns were removed: gas_type" in checked.stdout
 
 
+@pytest.mark.slow
 def test_first_version_must_keep_the_table(branch):
     add_version_2_without_gas_type(branch)
     branch.change(GOLD_YML, "        config: {alias: gold_car_current_state}\n", "")
@@ -288,6 +292,7 @@ def test_first_version_must_keep_the_table(branch):
     assert "'model.car_lakehouse.gold_car_current_state' was deleted or renamed" in checked.stdout
 
 
+@pytest.mark.slow
 def test_nothing_is_modified_across_targets(repository, tmp_path):
     to_state = ("--target", "local", "--target-path", str(tmp_path))
     parsed = repository.python("dbt.cli.main", "parse", *to_state)

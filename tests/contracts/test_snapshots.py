@@ -128,6 +128,7 @@ def test_missing_check_column_is_reported_on_the_first_run(project):
     assert "check_cols is nope, and the model returns no column" in result.message["in_sql"]
 
 
+@pytest.mark.slow
 def test_a_key_that_two_rows_have_is_refused(project, read, schema):
     """Spark would accept the duplicates once, and fail in every later merge."""
     twice = "(1, 'a'), (1, 'b'), (null, 'c'), (null, 'd')"

@@ -460,7 +460,9 @@ def in_sql(spark, frame, choose):
 OPERATIONS = [where, swapped, nulled, filled, lagged, joined, united, grouped, in_sql]
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 12))]
+)
 def test_each_claim_holds_for_random_tables(tables, seed):
     """A dozen seeds keep the test short. It has also passed with a thousand."""
     choose = random.Random(seed)

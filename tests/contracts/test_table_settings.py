@@ -239,6 +239,7 @@ def test_a_table_of_any_name_is_published(small_project, spark, schema):
 ALIASES = ["Weird.Table 1", "it's", "x-y", "2b", "back`tick", "back\\slash", "a.snapshots"]
 
 
+@pytest.mark.slow
 def test_names_that_need_quotes_have_them(small_project, spark, schema):
     """Names of models, seeds and snapshots are quoted where needed, without a `quoting` config."""
     hooks = {"on-run-start": "{{ begin_run() }}", "on-run-end": "{{ end_run() }}"}
@@ -267,6 +268,7 @@ def test_names_that_need_quotes_have_them(small_project, spark, schema):
         assert spark.table(f"{schema}.`{name}`").count() == 1
 
 
+@pytest.mark.slow
 def test_a_schema_may_have_any_name(small_project, spark, schema):
     """Tables, lock and log share the schema. Covers a build, a held-back build and operations."""
     hooks = {"on-run-start": "{{ begin_run() }}", "on-run-end": "{{ end_run() }}"}

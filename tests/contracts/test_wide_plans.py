@@ -72,7 +72,14 @@ def deep_ctes(spark, steps: int) -> DataFrame:
 SHAPES = {function.__name__: function for function in (added, replaced, renamed_and_dropped)}
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "shape",
+    [
+        pytest.param("added", marks=pytest.mark.slow),
+        pytest.param("replaced", marks=pytest.mark.slow),
+        "renamed_and_dropped",
+    ],
+)
 def test_what_is_read_grows_with_columns_and_steps_apart(spark, shape):
     make: Callable[..., DataFrame] = SHAPES[shape]
     none, some = (reading(make(spark, steps, COLUMNS)) for steps in (0, STEPS))

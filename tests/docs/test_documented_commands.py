@@ -201,6 +201,8 @@ IMPOSSIBLE = {
     "pip install uv": MACHINE,
     "uv run pytest": ITSELF,
     "uv run pytest --tier quick": ITSELF,
+    "uv run pytest --tier slow": ITSELF,
+    "uv run pytest --tier slow tests/publish": ITSELF,
     "uv run pytest --tier engines": ITSELF,
     "uv run pytest --tier engines tests/athena": ITSELF,
     "uv run pytest --tier full": ITSELF,

@@ -50,6 +50,7 @@ def check_full_refresh(fleet: Fleet) -> None:
         assert found[table] == fleet.rows(table), table
 
 
+@pytest.mark.slow
 def test_some_builds_end_in_a_full_refresh(fleet):
     hot = {f"{TELEMETRY}.engineTempCelsius": 105.25, VALID_UNTIL: "2026-01-20"}
     fleet.land(

@@ -65,6 +65,7 @@ def test_without_news_nothing_is_done(fleet, name):
     assert snapshots(fleet) == before
 
 
+@pytest.mark.slow
 def test_without_news_no_data_test_is_run_and_no_snapshot_written(fleet):
     rules = f"{fleet.schema}_silver.alert_rules.snapshots"
     fleet.run("build")
@@ -77,6 +78,7 @@ def test_without_news_no_data_test_is_run_and_no_snapshot_written(fleet):
     assert (snapshots(fleet), fleet.spark.table(rules).count()) == before
 
 
+@pytest.mark.slow
 def test_news_of_a_car(fleet):
     """Each model reads the file that is new, and those that may have rows of its keys."""
     silver = f"{fleet.schema}_silver.silver_car_telemetry"

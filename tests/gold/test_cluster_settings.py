@@ -81,6 +81,7 @@ ODD = """{"event_id": "odd", "carChassis": "c", "event_primary_timestamp": "2025
 """
 
 
+@pytest.mark.slow
 def test_a_build_under_hostile_defaults_ends_in_the_same_tables(dbt, read, tmp_path, schema):
     landing = tmp_path / "landing"
     landing.mkdir()

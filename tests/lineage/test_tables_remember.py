@@ -85,6 +85,7 @@ def test_table_without_rows_passes_no_origins_on(project):
     assert result.success, result.text
 
 
+@pytest.mark.slow
 def test_table_without_new_rows_still_passes_its_origins_on(project):
     """Iceberg counts the records of a new branch from 0, even if the table has rows."""
     (project.dir / "dbt_project.yml").write_text(AUDITED)
@@ -121,6 +122,7 @@ def test_a_table_that_does_not_know_is_refused_with_a_way_out(project, spark, sc
     assert project("run", "-s", "gold_x").success
 
 
+@pytest.mark.slow
 def test_origins_are_remembered_through_an_older_table(project):
     """`between` no longer reads the policy, but `last` was built when it did."""
     files = {
@@ -155,6 +157,7 @@ def test_an_allowance_on_the_way_holds_for_what_comes_after(project):
     assert "is between.x (made of silver_t.policy)" in result.message["gold_x"]
 
 
+@pytest.mark.slow
 def test_earlier_rows_of_an_incremental_table_are_remembered(project):
     head = "{{ config(materialized='incremental') }} "
     dirty = {"between__sql": head + "select policy as x from {{ ref('silver_t') }}"}
@@ -179,6 +182,7 @@ def test_a_deferred_table_is_asked_itself(project, spark, schema):
     assert "is between.x (made of silver_t.policy)" in result.message["gold_x"]
 
 
+@pytest.mark.slow
 def test_a_state_of_a_table_is_known_by_itself(project, schema):
     """A roll-back, a tag and a branch each have rows from another time."""
     tag = f"alter table {schema}_silver.between create or replace tag before"

@@ -909,6 +909,7 @@ def small(dbt, tmp_path_factory):
     return make_project(dbt, tmp_path_factory.mktemp("ways_in_small"), written)
 
 
+@pytest.mark.slow
 def test_a_deferred_ref_has_the_marks_of_its_model(small, module_schema, tmp_path):
     assert small("run", "--select", "silver_t", schema=f"{module_schema}_prod").success
     shutil.copy(small.target_path / "manifest.json", tmp_path)
@@ -918,6 +919,7 @@ def test_a_deferred_ref_has_the_marks_of_its_model(small, module_schema, tmp_pat
     assert f"gold_a_column.reference {COPY}" in result.message["gold_a_column"]
 
 
+@pytest.mark.slow
 def test_personal_literals_are_refused_within_the_schema_too(built, dbt, module_schema):
     project = built.project
     (project.project_dir / "models/watermark.sql").write_text(WATERMARK.format("policy"))

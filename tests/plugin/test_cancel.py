@@ -183,6 +183,7 @@ def test_ctrl_c_stops_what_runs_in_spark(start):
     assert_gone(process.pid)
 
 
+@pytest.mark.slow
 def test_fail_fast_stops_the_siblings(start):
     process = start(ENDLESS | BREAKS, "--fail-fast", "run", "--threads", "4")
     said, _ = process.communicate(timeout=5 * LIMIT)

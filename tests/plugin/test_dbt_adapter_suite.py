@@ -161,6 +161,7 @@ class TestPythonIncremental(OnIceberg, BasePythonIncrementalTests):
     pass
 
 
+@pytest.mark.slow
 class TestPythonMetaGet(OnIceberg, BasePythonMetaGetTests):
     pass
 
@@ -227,6 +228,7 @@ class TestSingularTests(OnIceberg, BaseSingularTests):
     pass
 
 
+@pytest.mark.slow
 class TestSingularTestsEphemeral(OnIceberg, BaseSingularTestsEphemeral):
     pass
 
@@ -282,16 +284,19 @@ class TestIncrementalUniqueKey(OnIceberg, BaseIncrementalUniqueKey):
         }
 
 
+@pytest.mark.slow
 class TestMergeExcludeColumns(OnIceberg, BaseMergeExcludeColumns):
     pass
 
 
+@pytest.mark.slow
 class TestIncrementalOnSchemaChange(OnIceberg, BaseIncrementalOnSchemaChange):
     def test_run_incremental_append_new_columns(self, project):
         # Without the model that lacks a column, because dbt-spark inserts all columns of the table.
         self.run_incremental_append_new_columns(project)
 
 
+@pytest.mark.slow
 class TestIncrementalPredicates(OnIceberg, BaseIncrementalPredicates):
     @pytest.fixture(scope="class")
     def project_config_update(self):
@@ -300,6 +305,7 @@ class TestIncrementalPredicates(OnIceberg, BaseIncrementalPredicates):
         return config
 
 
+@pytest.mark.slow
 class TestMicrobatch(OnIceberg, BaseMicrobatch):
     pass
 
@@ -319,6 +325,7 @@ IN_SPARK = {
 }
 
 
+@pytest.mark.slow
 class SnapshotsOnIceberg(OnIceberg):
     @staticmethod
     def config() -> dict:
@@ -502,6 +509,7 @@ class TestIncrementalRollback(Contracted, BaseIncrementalConstraintsRollback):
     pass
 
 
+@pytest.mark.slow
 class TestIncrementalForeignKey(OnIceberg, BaseIncrementalForeignKeyConstraint):
     pass
 
@@ -513,6 +521,7 @@ class TestEmpty(OnIceberg, BaseTestEmpty):
     pass
 
 
+@pytest.mark.slow
 class TestEmptyInlineSourceRef(OnIceberg, BaseTestEmptyInlineSourceRef):
     pass
 
@@ -520,10 +529,12 @@ class TestEmptyInlineSourceRef(OnIceberg, BaseTestEmptyInlineSourceRef):
 # Unit tests
 
 
+@pytest.mark.slow
 class TestUnitTestCaseInsensitivity(OnIceberg, BaseUnitTestCaseInsensivity):
     pass
 
 
+@pytest.mark.slow
 class TestUnitTestInvalidInput(OnIceberg, BaseUnitTestInvalidInput):
     pass
 
@@ -553,10 +564,12 @@ class TestUnitTestingTypes(OnIceberg, BaseUnitTestingTypes):
             super().test_unit_test_data_type(project, [types])
 
 
+@pytest.mark.slow
 class TestUnitTestingVarchar(OnIceberg, BaseUnitTestingVarcharFixtureNoTruncation):
     pass
 
 
+@pytest.mark.slow
 class TestUnitTestReservedWords(OnIceberg, BaseUnitTestQuotedReservedWordColumnNames):
     @pytest.fixture(scope="class")
     def models(self):

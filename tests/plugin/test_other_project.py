@@ -113,7 +113,13 @@ def run(bin: Path, shop: Repository, command: str, **variables: str) -> tuple[in
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize("kind", ["whl", pytest.param("tar.gz", marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("whl", marks=pytest.mark.slow),
+        pytest.param("tar.gz", marks=pytest.mark.full),
+    ],
+)
 def test_a_project_like_everybodys(built, tmp_path, kind):
     bin = install(tmp_path / "environment", next(built.glob(f"*.{kind}")))
     shop = make_shop(tmp_path / "shop")

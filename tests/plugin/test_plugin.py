@@ -169,6 +169,7 @@ def fresh_process(dbt, tmp_path_factory):
     return json.loads((folder / "ended.json").read_text()), folder, done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("position", range(len(WITHOUT_SPARK) + 1))
 def test_commands_that_need_no_spark_start_none(fresh_process, position):
     """parse, ls, docs serve, --help, --version and deps start no JVM, session or log of Spark."""

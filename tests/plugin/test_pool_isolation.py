@@ -75,6 +75,7 @@ def run(dbt, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_command_finds_nothing_of_others(run):
     # By default Spark's own catalog is in the working directory of the command.
     was_there = (ROOT / "spark-warehouse").exists()

@@ -134,6 +134,7 @@ def without_runs(totals: dict) -> dict:
     return {name: row[:2] for name, row in totals.items()}
 
 
+@pytest.mark.slow
 def test_only_the_rows_of_changed_keys_are_made_anew(house):
     before: dict = {}
 

@@ -249,6 +249,7 @@ def tables_of(told):
     return [row for row in told["held"] if row["kind"] == "table"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_done_is_one_line_and_2(hotel, spark, tmp_path, monkeypatch):
     assert hotel.build(GUEST, "ab").success
     for options, words in (
@@ -412,6 +413,7 @@ def fleet(dbt, spark, tmp_path, schema, capsys, monkeypatch):
     return Fleet(dbt, spark, tmp_path, schema, capsys)
 
 
+@pytest.mark.slow
 def test_a_customer_of_this_project(fleet):
     assert fleet.code == 1
     files = re.findall(r"^landing file: (.*)$", fleet.told, re.M)

@@ -94,6 +94,7 @@ def grow_old(dbt, tables: Iterable[str]) -> None:
             os.utime(file, (four_days_ago, four_days_ago))
 
 
+@pytest.mark.slow
 def test_killed_before_while_and_after_it_writes(dbt, spark, tmp_path, schema):
     toy = Toy(dbt, tmp_path / "toy", schema)
     toy.land({1: 10, 2: 20})

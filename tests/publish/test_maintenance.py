@@ -295,6 +295,7 @@ def test_what_a_tag_holds_is_kept(house):
         house.rows(table, f"version as of {untagged}")
 
 
+@pytest.mark.slow
 def test_a_held_back_branch_can_be_published_afterwards(house):
     """This holds after main was compacted and unneeded files were deleted.
 

@@ -102,6 +102,7 @@ def test_a_note_that_is_not_written(house, monkeypatch):
         assert result.success and house.read() == "abc", result.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("audits", [True, False])
 def test_killed_between_the_rows_and_their_note(house, tmp_path, audits):
     assert house.build("a").success

@@ -35,6 +35,7 @@ def names(built) -> list[str]:
     return sorted(f"{built.schema}.{name}" for name in TABLES)
 
 
+@pytest.mark.slow
 def test_each_command_by_the_names_that_history_lists(built, tool, told):
     history = told("history")
     assert [(row["status"], row["tables"]) for row in history] == [

@@ -142,6 +142,7 @@ def soundex_is_replaced(spark):
     registry.registerFunction(name, *own)
 
 
+@pytest.mark.slow
 def test_a_test_is_run_again_when_what_decides_has_changed(project, spark):
     everything = OF_ROWS | ALWAYS
     assert project.ran() == everything
@@ -180,6 +181,7 @@ def test_a_test_is_run_again_when_what_decides_has_changed(project, spark):
     assert project.ran(wrong=-2) == ALWAYS
 
 
+@pytest.mark.slow
 def test_when_all_tests_are_run(project, spark, dbt):
     everything = OF_ROWS | ALWAYS
     project.ran()

@@ -175,6 +175,7 @@ def test_retry_publishes_what_the_failed_run_wrote(project, seen, refs):
     assert refs() == ONLY_MAIN
 
 
+@pytest.mark.slow
 def test_retry_of_what_readers_are_past_is_refused(project, seen):
     assert project("build").success
     results = project.folder / "target/run_results.json"
@@ -200,6 +201,7 @@ def test_retry_of_an_interrupted_run_goes_on_with_its_branch(project, seen, spar
     assert seen()["b"] == [(1, 22), (2, 40)]
 
 
+@pytest.mark.slow
 def test_retry_of_what_is_gone_is_refused(project, seen, spark, schema):
     """Without its branch, a retry would publish only the nodes that it builds."""
     project.seed(SPOILED)
@@ -214,6 +216,7 @@ def test_retry_of_what_is_gone_is_refused(project, seen, spark, schema):
     assert seen() == NOTHING
 
 
+@pytest.mark.slow
 def test_select_goes_through_the_gate(project, seen):
     assert project("build").success
     project.seed(SPOILED)
@@ -232,6 +235,7 @@ def test_empty_never_publishes(project, seen, refs):
     assert refs() == ONLY_MAIN
 
 
+@pytest.mark.slow
 def test_empty_can_be_retried(project, refs):
     model = project.folder / "models/b.py"
     model.write_text("def model(dbt, spark):\n    return dbt.ref('a').no()\n")
@@ -310,6 +314,7 @@ def held_branch(result) -> str:
     return result.text.partition("held back on the branch ")[2].partition(".")[0]
 
 
+@pytest.mark.slow
 def test_publish_by_hand(project, seen, refs):
     project.seed(SPOILED)
     branch = held_branch(project("build"))
@@ -364,6 +369,7 @@ def test_roll_back(project, seen, spark, schema):
     assert seen()["a"] == [(1, 10, "3"), (2, 20, "3")]
 
 
+@pytest.mark.slow
 def test_maintain(project, seen, refs, spark, schema, dbt):
     for build in (1, 2):
         assert project("build", build=build).success

@@ -200,6 +200,7 @@ def test_operations_that_are_killed_at_any_step(house):
     assert step >= 4 and house.seen() == {before + 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.full)])
 def test_maintenance_that_is_killed_at_any_step(house, every):
     """Readers see the same rows, and the next build and maintenance run normally."""
@@ -248,6 +249,7 @@ def test_who_was_taken_for_dead_publishes_nothing(house):
     assert house.seen() == {-step - 1}
 
 
+@pytest.mark.slow
 def test_each_command_that_writes_takes_the_lock(house):
     house.term = 3
     running = house.write(1)

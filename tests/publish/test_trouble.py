@@ -54,6 +54,7 @@ def test_disk_full(tmp_path):
     check(report_of(process), "No space left on device")
 
 
+@pytest.mark.slow
 def test_no_permission(tmp_path):
     """Run without root's right to write everywhere."""
     bound = []

@@ -47,6 +47,7 @@ def test_of_two_builds_started_together_one_is_stopped(toy, tmp_path):
     assert toy.rows() == toy.expected()
 
 
+@pytest.mark.slow
 def test_a_task_of_a_scheduler_waits_for_another(dbt, toy, tmp_path, schema):
     """With lock_wait_seconds, a build waits for a running one and starts from its tables."""
     toy.land({1: 10})
@@ -70,6 +71,7 @@ def test_a_task_of_a_scheduler_waits_for_another(dbt, toy, tmp_path, schema):
     assert toy.rows() == toy.expected()
 
 
+@pytest.mark.slow
 def test_a_build_that_was_stopped_for_longer_than_its_lock_lasts(dbt, toy, tmp_path, schema):
     """The stopped build is alive on this host. Another one takes over, and it publishes nothing."""
     toy.land({1: 10})
@@ -146,6 +148,7 @@ def first_to_end(builds):
     pytest.fail("both builds run: neither was stopped")
 
 
+@pytest.mark.slow
 def test_a_reader_sees_whole_builds_only(toy):
     """A reader reads continuously during six builds, one of which fails."""
     toy.land({0: 0})

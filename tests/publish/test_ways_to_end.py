@@ -195,6 +195,7 @@ def test_a_part_is_never_published(project, worth, spark, schema, part):
     assert worth() == [12]
 
 
+@pytest.mark.slow
 def test_what_others_do_meanwhile(project, worth, spark, schema):
     """Others compact main, which changes no row, drop a table, or write to an unknown name."""
     assert project("build").success
@@ -231,6 +232,7 @@ def test_a_written_table_that_cannot_be_told_stops_the_publish(spark, monkeypatc
         assert branches.written(spark, []) == []
 
 
+@pytest.mark.slow
 def test_hooks_that_are_configured_twice(small_project, schema):
     """For example in a package and in the project. An operation is refused in a build's hook."""
     twice = project_yml('["{{ begin_run() }}", "{{ begin_run() }}"]', '["{{ end_run() }}"]')
@@ -251,6 +253,7 @@ def test_hooks_that_are_configured_twice(small_project, schema):
     assert "held back on the branch" in result.said[-1]
 
 
+@pytest.mark.slow
 def test_invalid_parameters(project, worth):
     assert project("build").success
     for told, variables in {
@@ -277,6 +280,7 @@ def test_a_project_without_the_hooks_writes_to_main(small_project, read, schema)
     assert [row["worth"] for row in read(schema, "a")] == [11]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hook", "told"),
     [
@@ -321,6 +325,7 @@ def test_snapshot_with_changed_columns_is_reported(spark, schema):
     assert branches.changed_columns(spark, table, first) == ["gone"]
 
 
+@pytest.mark.slow
 def test_a_branch_of_a_table_that_only_a_hook_wrote_goes(project, spark, schema, monkeypatch):
     """`maintain` and the build after a kill drop it. They keep branches that people created."""
     assert project("build").success
