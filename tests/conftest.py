@@ -29,7 +29,7 @@ TIERS = {
     "default": "what `uv run pytest` and .ci/run run: the guarantees by their quicker tests",
     "slow": "more of the guarantees, by what takes longer; a job of its own in CI",
     "engines": "other engines, catalogs and versions, from Maven; a job of its own in CI",
-    "full": "everything, the slow tests too; nightly in CI",
+    "full": "everything, with the soaks; nightly in CI",
 }
 
 
@@ -43,9 +43,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", f"quick: {TIERS['quick']}")
-    config.addinivalue_line("markers", f"slow: {TIERS['slow']}")
-    config.addinivalue_line("markers", f"engines: {TIERS['engines']}")
+    for tier in ("quick", "slow", "engines"):
+        config.addinivalue_line("markers", f"{tier}: {TIERS[tier]}")
     config.addinivalue_line(
         "markers", "full: soaks; runs with --tier full only, unless the test is quick"
     )

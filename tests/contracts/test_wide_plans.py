@@ -75,9 +75,8 @@ SHAPES = {function.__name__: function for function in (added, replaced, renamed_
 @pytest.mark.parametrize(
     "shape",
     [
-        pytest.param("added", marks=pytest.mark.slow),
-        pytest.param("replaced", marks=pytest.mark.slow),
-        "renamed_and_dropped",
+        pytest.param(shape, marks=[] if shape == "renamed_and_dropped" else pytest.mark.slow)
+        for shape in SHAPES
     ],
 )
 def test_what_is_read_grows_with_columns_and_steps_apart(spark, shape):
