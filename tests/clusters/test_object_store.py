@@ -9,7 +9,6 @@ from tests.support.lakehouse_on_s3 import AS_OF, LakehouseOnS3, landings
 TOOL = "dbt_spark_contracts"
 
 
-@pytest.mark.engines
 @pytest.mark.full
 def test_this_project_on_an_object_store(store, local_builds, tmp_path):
     """Build, hold a build back, publish it, roll it back, and maintain the tables."""

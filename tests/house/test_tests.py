@@ -68,6 +68,19 @@ def test_the_readme_lists_each_file():
     assert missing == []
 
 
+ROW = re.compile(r"^\| .+ \| `([\w/]+\.py)` \| (.+) \| .+ \|$", re.M)
+TIER = r"\b(quick|slow|engines|full)\b"
+
+
+def test_the_readme_names_the_tiers_of_each_file():
+    """A file of the tier `default` may have quick tests, which its row need not name."""
+    rows = dict(ROW.findall((TESTS / "README.md").read_text(encoding="utf-8")))
+    assert rows.keys() == set(TEST_FILES)
+    for name, tiers in rows.items():
+        marked = set(re.findall(rf"\bmark\.{TIER}", FILES[name].read_text(encoding="utf-8")))
+        assert marked - {"quick"} <= set(re.findall(TIER, tiers)) <= marked, name
+
+
 SKIPPED = """
 import pytest
 

@@ -10,7 +10,7 @@ from tests.support.dbt_runner import ROOT
 from tests.support.maven import artifact
 from tests.support.openlineage_listener import LISTENER
 
-pytestmark = [pytest.mark.engines, pytest.mark.full]
+pytestmark = pytest.mark.full
 
 PAGE = (ROOT / "docs/lineage.md").read_text().replace("\n", " ")
 

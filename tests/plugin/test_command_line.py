@@ -6,6 +6,8 @@ import sys
 import pytest
 from dbt_spark_contracts.cli.main import COMMANDS, run
 
+pytestmark = pytest.mark.quick
+
 SCREEN = 24, 80
 
 
