@@ -85,15 +85,14 @@
 {% endmacro %}
 
 {#
-    Keeps numbers as they were sent where a text is expected. A parser would turn 1.10 into 1.1, and 1E5
-    into 100000.0.
+    Keeps numbers as they were sent. A parser would turn 1.10 into 1.1, and 1E5 into 100000.0.
 
     Args:
         json: SQL of a JSON text.
-        paths: the paths that must hold no number.
+        paths: the paths whose numbers are kept.
 
     Returns:
-        SQL of the same text. Its numbers are quoted if such a path may hold one, and if one is too
+        SQL of the same text. All its numbers are quoted if such a path may hold one, and if one is too
         long for a parser.
 -#}
 {% macro keep_numbers(json, paths) %}
@@ -164,7 +163,12 @@
   {%- set schema = 'struct<events:array<' ~ spark_struct_type(tree) ~ '>,is_whole:boolean,_corrupt_record:string>' -%}
   {#- Spark reads one value and silently ignores what follows. So the text is embedded in one value. -#}
   {%- set text = "concat('{\"events\":[', " ~ json ~ ", '],\"is_whole\":true}')" -%}
-  {{- return("from_json(" ~ text ~ ", '" ~ schema ~ "', map('allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false'))") -}}
+  {{- return("from_json(" ~ text ~ ", '" ~ schema ~ "', " ~ spark_strict_json() ~ ")") -}}
+{% endmacro %}
+
+{#- Returns: the options of from_json for what is JSON only. -#}
+{% macro spark_strict_json() %}
+  {{- return("map('allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')") -}}
 {% endmacro %}
 
 {#
@@ -251,14 +255,17 @@
         SQL of an array of the keys that an object has twice, in the event or on a path.
 #}
 {% macro spark__repeated_keys(json, paths, no_number_paths) %}
-  {%- set objects, read = [], [] -%}
-  {%- for path in inner_paths(paths) -%}{%- do objects.append('$.' ~ path) -%}{%- endfor -%}
+  {%- set objects, read = ["'$'"], [] -%}
+  {#- At such a path, a text may hold JSON, which has keys of its own. -#}
+  {%- for path in inner_paths(paths) -%}
+    {%- do objects.append('if(event.' ~ path ~ ' is not null or plain.events[0].' ~ path ~ " is not null, '$." ~ path ~ "', null)") -%}
+  {%- endfor -%}
   {#- Each key has two quotes, and so has each value that is a text. -#}
   {%- for path in paths + inner_paths(paths) -%}
     {%- do read.append(('4' if path in no_number_paths else '2') ~ ' * int(plain.events[0].' ~ path ~ ' is not null)') -%}
   {%- endfor -%}
   {%- set has_more = "not is_plain or size(split(" ~ json ~ ", '\"')) - 1 > " ~ read | join(' + ') -%}
-  {%- set keys = "transform(array('$', '" ~ objects | join("', '") ~ "'), path -> json_object_keys(get_json_object(" ~ json ~ ", path)))" -%}
+  {%- set keys = "transform(array(" ~ objects | join(', ') ~ "), path -> json_object_keys(get_json_object(" ~ json ~ ", path)))" -%}
   {%- set repeated = "transform(" ~ keys ~ ", keys -> filter(keys, (key, i) -> array_position(keys, key) <= i))" -%}
   {{- return(
       'case\n            when ' ~ has_more ~ '\n            then flatten(filter('
@@ -369,20 +376,22 @@
 {% macro spark__not_one_event(json) %}
   {#- Half of a character that is escaped as two numbers. No text can contain it. -#}
   {%- set first, second = '[\\\\\\\\]u[dD][89abAB][0-9a-fA-F]{2}', '[\\\\\\\\]u[dD][c-fC-F][0-9a-fA-F]{2}' -%}
-  {%- set has_half_character = "contains(" ~ json ~ ", '\\\\u') and replace(" ~ json ~ ", '\\\\\\\\', '') rlike '"
+  {%- set has_half_character = "contains(" ~ json ~ ", '\\\\u') and replace(" ~ json ~ ", '\\\\\\\\', ' ') rlike '"
       ~ first ~ "(?!" ~ second ~ ")|(?<!" ~ first ~ ")" ~ second ~ "'" -%}
-  {#- What follows a closing bracket is not noticed. -#}
-  {%- set is_json = "from_json(concat('[', " ~ json ~ ", ']'), 'array<string>') is not null" -%}
   {#-
       Checks that the text is one value. The text may close the brackets around it and open others. So
       it is followed by a value that it cannot know. Few texts close a bracket at all.
   -#}
   {%- set followed = "concat('[', " ~ json ~ ", ',\"', md5(" ~ json ~ "), '\"]')" -%}
+  {%- set values = "from_json(" ~ followed ~ ", 'array<string>', " ~ spark_strict_json() ~ ")" -%}
+  {%- set is_json = "try_element_at(" ~ values ~ ", -1) <=> md5(" ~ json ~ ")" -%}
+  {%- set too_long = "if(length(" ~ json ~ ") > 20000000, ', or a text in it has over 20 million characters', '')" -%}
+  {%- set not_json = "concat('not valid JSON', " ~ too_long ~ ")" -%}
   {%- set is_one_value = "(not contains(" ~ json ~ ", ']') or get_json_object(" ~ followed ~ ", '$[1]') <=> md5(" ~ json ~ "))" -%}
   {{- return([
       ("not is_plain and parsed.events is null and left(trim(" ~ json ~ "), 1) != '{' and " ~ is_json,
        "'JSON, but not an object'"),
-      ("not is_plain and (parsed.events is null or parsed.is_whole is null)", "'not valid JSON'"),
+      ("not is_plain and (parsed.events is null or parsed.is_whole is null)", not_json),
       ("not is_plain and size(parsed.events) != 1", "concat(size(parsed.events), ' JSON values where one event is expected')"),
       ("not is_plain and event is null", "'JSON, but not an object'"),
       ("not " ~ is_one_value, "'not valid JSON'"),

@@ -1,4 +1,9 @@
-{#- From text to typed values: null if the text is not a value of the type, never an error. -#}
+{#-
+    From text to typed values: null if the text is not a value of the type, never an error.
+
+    Each pattern ends with `\z`: `$` would also match before a line end. No part of one can match the same
+    digits as the next part, or a long text would take time by the square of its length.
+-#}
 
 {#
     Args:
@@ -36,7 +41,7 @@
 
 {% macro spark__text_to_double(text) %}
   {{- return(
-      "case when " ~ text ~ " rlike '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$'"
+      "case when " ~ text ~ " rlike '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?\\\\z'"
       ~ " and abs(cast(" ~ text ~ " as double)) < double('Infinity') then cast(" ~ text ~ " as double) + 0D end"
   ) -}}
 {% endmacro %}
@@ -44,7 +49,7 @@
 {% macro athena__text_to_double(text) %}
   {%- set number = "try_cast(" ~ text ~ " as double)" -%}
   {{- return(
-      "case when regexp_like(" ~ text ~ ", '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$')"
+      "case when regexp_like(" ~ text ~ ", '^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?\\z')"
       ~ " and abs(" ~ number ~ ") < infinity() then " ~ number ~ " + 0e0 end"
   ) -}}
 {% endmacro %}
@@ -77,14 +82,14 @@
 
 {% macro spark__text_to_date(text) %}
   {{- return(
-      "case when " ~ text ~ " rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' and left(" ~ text ~ ", 4) != '0000'"
+      "case when " ~ text ~ " rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}\\\\z' and left(" ~ text ~ ", 4) != '0000'"
       ~ " then cast(" ~ text ~ " as date) end"
   ) -}}
 {% endmacro %}
 
 {% macro athena__text_to_date(text) %}
   {{- return(
-      "case when regexp_like(" ~ text ~ ", '^[0-9]{4}-[0-9]{2}-[0-9]{2}$') and substr(" ~ text ~ ", 1, 4) != '0000'"
+      "case when regexp_like(" ~ text ~ ", '^[0-9]{4}-[0-9]{2}-[0-9]{2}\\z') and substr(" ~ text ~ ", 1, 4) != '0000'"
       ~ " then try_cast(substr(" ~ text ~ ", 1, 10) as date) end"
   ) -}}
 {% endmacro %}
@@ -104,12 +109,12 @@
       ~ ", concat(left(" ~ text ~ ", 16), ':00', substr(" ~ text ~ ", 17)))" -%}
   {%- set cast = "cast(upper(translate(" ~ whole ~ ", ',', '.')) as timestamp)" -%}
   {#- Most have this form. Spark's cast would compile a pattern for each zone that it reads. -#}
-  {%- set plain = "'^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$'" -%}
+  {%- set plain = "'^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z\\\\z'" -%}
   {%- set seconds = "unix_date(cast(left(" ~ text ~ ", 10) as date)) * 86400L + int(substr(" ~ text ~ ", 12, 2)) * 3600"
       ~ " + int(substr(" ~ text ~ ", 15, 2)) * 60 + int(substr(" ~ text ~ ", 18, 2))" -%}
   {{- return(
       "case when " ~ text ~ " rlike " ~ plain ~ " then timestamp_seconds(" ~ seconds ~ ")"
-      ~ " when " ~ text ~ " rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$'"
+      ~ " when " ~ text ~ " rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)\\\\z'"
       ~ " and year(" ~ cast ~ ") between 1 and 9999 then " ~ cast ~ " end"
   ) -}}
 {% endmacro %}
@@ -127,7 +132,7 @@
   {%- set minutes = "coalesce(try_cast(" ~ zone[1] ~ " as integer) * 60 + coalesce(try_cast(" ~ zone[2] ~ " as integer), 0), 0)" -%}
   {%- set utc = "date_add('minute', if(" ~ zone[0] ~ " = '-', 1, -1) * " ~ minutes ~ ", " ~ local ~ ")" -%}
   {{- return(
-      "case when regexp_like(" ~ text ~ ", '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?([Zz]|[+-][0-9]{2}(:?[0-5][0-9])?)$')"
+      "case when regexp_like(" ~ text ~ ", '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?([Zz]|[+-][0-9]{2}(:?[0-5][0-9])?)\\z')"
       ~ " and " ~ minutes ~ " <= 1080 and year(" ~ utc ~ ") between 1 and 9999 then " ~ utc ~ " end"
   ) -}}
 {% endmacro %}

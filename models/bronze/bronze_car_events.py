@@ -36,14 +36,14 @@ BLANK = re.compile("[\\s\ufeff]*")
 # The first bytes of a text that is not UTF-8: its byte order mark or, without one, the zeros next
 # to its first two characters, which are ASCII in JSON and in a CSV header.
 ENCODINGS = {
-    "utf-32-le": re.compile(rb"\xff\xfe\0\0|[\t\n\r -~]\0\0\0"),
-    "utf-32-be": re.compile(rb"\0\0\xfe\xff|\0\0\0[\t\n\r -~]"),
-    "utf-16-le": re.compile(rb"\xff\xfe|[\t\n\r -~]\0[\t\n\r -~]\0"),
-    "utf-16-be": re.compile(rb"\xfe\xff|\0[\t\n\r -~]\0[\t\n\r -~]"),
+    "utf-32-le": re.compile(rb"\xff\xfe\0\0|(?:[\t\n\r -~]\0\0\0){2}"),
+    "utf-32-be": re.compile(rb"\0\0\xfe\xff|(?:\0\0\0[\t\n\r -~]){2}"),
+    "utf-16-le": re.compile(rb"\xff\xfe|(?:[\t\n\r -~]\0){2}"),
+    "utf-16-be": re.compile(rb"\xfe\xff|(?:\0[\t\n\r -~]){2}"),
 }
 
 # Replaces an invalid byte. No text that can be stored contains one.
-HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+HALF_CHARACTER = re.compile("[\ud800-\udfff]+")
 NOT_UTF_8 = "not UTF-8 (shown as Latin-1, a character a byte): save the file as UTF-8"
 NOT_UTF_16 = "not {} (what is no character is shown as its number): save the file as UTF-8"
 
@@ -218,14 +218,14 @@ def encoding_of(start):
 
 
 def start_of(spark, path):
-    """Return the first four bytes of a file."""
+    """Return the first eight bytes of a file."""
     if path.startswith("file:/"):
         with Path(path[len("file:") :]).open("rb") as file:
-            return file.read(4)
+            return file.read(8)
     place = spark._jvm.org.apache.hadoop.fs.Path(path)
     stream = place.getFileSystem(spark._jsc.hadoopConfiguration()).open(place)
     try:
-        start = [stream.read() for _ in range(4)]
+        start = [stream.read() for _ in range(8)]
     finally:
         stream.close()
     return bytes(byte for byte in start if byte >= 0)
@@ -257,13 +257,13 @@ def split_file(path, content):
             return [(1, content.decode("latin-1"), None, f"not {packing[1:]}: {error}")]
         if content is None:
             return [(1, "", None, f"unpacked, {too_large()}")]
-    text, is_broken = decode(content)
+    text, invalid = decode(content)
     if not BLANK.sub("", text, count=1):
         return [(1, text, None, "the file is empty")]
     split = {"json": split_json, "csv": split_csv}.get(kind, split_lines)
     records = split(text)
-    if is_broken:
-        records = [legible(content, *record) for record in records]
+    if invalid:
+        records = [legible(invalid, *record) for record in records]
     return [(number, *record) for number, record in enumerate(records, start=1)]
 
 
@@ -286,46 +286,53 @@ def unpack(content, packing):
 
 
 def decode(content):
-    """Decode UTF-8, UTF-16 or UTF-32 and return (text, is_broken).
+    """Decode UTF-8, UTF-16 or UTF-32. Return (text, None), or its encoding if bytes are invalid.
 
     An invalid byte becomes half of a surrogate pair, so that its neighbours stay intact.
     """
-    encoding = encoding_of(content[:4])
-    if encoding == "utf-16-le" or encoding == "utf-16-be":
+    encoding = encoding_of(content[:8])
+    if encoding and encoding.startswith("utf-16"):
         whole = len(content) // 2 * 2
-        text = content[:whole].decode(encoding, "surrogatepass")
-        text += "".join(chr(0xDC00 + byte) for byte in content[whole:])
+        text = content[:whole].decode(encoding, "surrogatepass") + as_halves(content[whole:])
     elif encoding:
         text = decode_utf_32(content, encoding)
     else:
         try:
-            return content.decode("utf-8-sig"), False
+            return content.decode("utf-8-sig"), None
         except UnicodeDecodeError:
-            return content.decode("utf-8-sig", "surrogateescape"), True
+            return content.decode("utf-8-sig", "surrogateescape"), "UTF-8"
     text = text[text.startswith("\ufeff") :]
-    return text, HALF_CHARACTER.search(text) is not None
+    return text, encoding[:6].upper() if HALF_CHARACTER.search(text) else None
 
 
 def decode_utf_32(content, encoding):
-    """Decode UTF-32. An invalid number becomes half of a surrogate pair."""
+    """Decode UTF-32. Each byte of an invalid number becomes half of a surrogate pair."""
     try:
         return content.decode(encoding, "surrogatepass")
     except UnicodeDecodeError:
         order = encoding[-2:].replace("le", "<").replace("be", ">")
-        units = struct.iter_unpack(f"{order}I", content[: len(content) // 4 * 4])
-        text = "".join(chr(unit if unit <= sys.maxunicode else 0xDFFF) for (unit,) in units)
-        return text + "\udfff" * (len(content) % 4 > 0)
+        whole = len(content) // 4 * 4
+        units = struct.iter_unpack(f"{order}I", content[:whole])
+        text = [
+            chr(unit) if unit <= sys.maxunicode else as_halves(struct.pack(f"{order}I", unit))
+            for (unit,) in units
+        ]
+        return "".join(text) + as_halves(content[whole:])
 
 
-def legible(content, raw_record, csv_as_json, read_error):
-    """Return a record of `content`. If it has invalid bytes, it is marked as rejected."""
+def as_halves(content):
+    """Return invalid bytes as halves of surrogate pairs, which show their numbers."""
+    return "".join(chr(0xDC00 + byte) for byte in content)
+
+
+def legible(invalid, raw_record, csv_as_json, read_error):
+    """Return a record of a text with invalid bytes. If it has some of them, it is rejected."""
     if not HALF_CHARACTER.search(raw_record + (read_error or "") + (csv_as_json or "")):
         return raw_record, csv_as_json, read_error
-    encoding = encoding_of(content[:4])
-    if encoding:
-        told = NOT_UTF_16.format(encoding[:6].upper())
-        return raw_record.encode("utf-8", "backslashreplace").decode("utf-8"), None, told
-    return raw_record.encode("utf-8", "surrogateescape").decode("latin-1"), None, NOT_UTF_8
+    if invalid == "UTF-8":
+        return raw_record.encode("utf-8", "surrogateescape").decode("latin-1"), None, NOT_UTF_8
+    shown = raw_record.encode("utf-8", "backslashreplace").decode("utf-8")
+    return shown, None, NOT_UTF_16.format(invalid)
 
 
 def split_lines(text):
@@ -334,11 +341,24 @@ def split_lines(text):
     return [(line, None, None) for line in lines if re.search(r"\S", line, re.ASCII)]
 
 
+class JsonText(str):
+    """A text in which errors of Python's parser do not look for their line.
+
+    For each unreadable value, the parser would go through all the text before it.
+    """
+
+    def count(self, *_):
+        return 0
+
+    rfind = count
+
+
 def split_json(text):
     """Return the values of a JSON file as written: one, the elements of an array, or several.
 
     Text after the last readable value becomes a record too, for Silver to reject.
     """
+    text = JsonText(text)
     records = []
     position = skip(text, 0)
     while position < len(text):
@@ -374,12 +394,17 @@ def skip(text, position):
 
 
 def end_of_value(text, position):
-    """Return the end of the JSON value at `position`. An unreadable one ends with its brackets."""
+    """Return the end of the JSON value at `position`, which may be unreadable.
+
+    Then an object or array ends with its brackets, a run of invalid bytes with the last one, and
+    anything else with the text.
+    """
     try:
         # Keep numbers as text: Python refuses to parse very long ones.
         return json.JSONDecoder(parse_int=str).raw_decode(text, position)[1]
     except (ValueError, RecursionError):
-        return end_of_brackets(text, position)
+        invalid = HALF_CHARACTER.match(text, position)
+        return invalid.end() if invalid else end_of_brackets(text, position)
 
 
 def end_of_brackets(text, position):
@@ -441,6 +466,8 @@ def bare(name):
 
 def fault_of(header):
     """Return why the rows below a header cannot be read without loss, or None."""
+    if any(map(HALF_CHARACTER.search, header)):
+        return "the header has invalid bytes: save the file as UTF-8"
     separator = re.search(r"[;\t|]", header[0])
     if len(header) == 1 and separator:
         name = {"\t": "a tab"}.get(separator.group(), f"`{separator.group()}`")

@@ -9,8 +9,10 @@ from tests.support.dbt_runner import ROOT
 
 pytestmark = pytest.mark.quick
 
-NUMBER = r"'^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$'"
-DATE = "'^[0-9]{4}-[0-9]{2}-[0-9]{2}$'"
+NUMBER = r"'^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?\z'"
+DATE = r"'^[0-9]{4}-[0-9]{2}-[0-9]{2}\z'"
+# In a text of Spark's SQL, a backslash is written as two.
+SPARK_NUMBER, SPARK_DATE = (pattern.replace("\\", r"\\") for pattern in (NUMBER, DATE))
 
 # Each macro call, and the SQL that it renders on Spark and on Athena.
 RENDERED = {
@@ -34,13 +36,13 @@ RENDERED = {
         r"not regexp_like(coalesce(a, ''), '[^ \t\n\x0B\f\r]')",
     ),
     "text_to_double('a')": (
-        f"case when a rlike {NUMBER} and abs(cast(a as double)) < double('Infinity') "
+        f"case when a rlike {SPARK_NUMBER} and abs(cast(a as double)) < double('Infinity') "
         "then cast(a as double) + 0D end",
         f"case when regexp_like(a, {NUMBER}) and abs(try_cast(a as double)) < infinity() "
         "then try_cast(a as double) + 0e0 end",
     ),
     "text_to_date('a')": (
-        f"case when a rlike {DATE} and left(a, 4) != '0000' then cast(a as date) end",
+        f"case when a rlike {SPARK_DATE} and left(a, 4) != '0000' then cast(a as date) end",
         f"case when regexp_like(a, {DATE}) and substr(a, 1, 4) != '0000' "
         "then try_cast(substr(a, 1, 10) as date) end",
     ),

@@ -44,7 +44,7 @@ COMPUTED = {
         *(({"a": text}, False) for text in ("x", " x ", "\u00a0")),
     ],
     "text_to_double('a')": [
-        *(({"a": text}, 4.0) for text in ("4", "4.", "+4", "4.0", "40e-1", "0.4E+1", "4\n")),
+        *(({"a": text}, 4.0) for text in ("4", "4.", "+4", "4.0", "40e-1", "0.4E+1")),
         ({"a": ".5"}, 0.5),
         ({"a": "-0.0"}, 0.0),
         ({"a": "1e-400"}, 0.0),
@@ -54,6 +54,7 @@ COMPUTED = {
                 "",
                 " 4",
                 "4 ",
+                "4\n",
                 "1e400",
                 "NaN",
                 "Infinity",
@@ -79,7 +80,7 @@ COMPUTED = {
             ({"a": text}, None)
             for text in (
                 *("2026-02-30", "0000-01-01", "2026-1-15", "2026-01-15 ", "2026-01-15T00:00:00Z"),
-                *("", None),
+                *("2026-01-15\n", "", None),
             )
         ),
     ],
@@ -118,6 +119,7 @@ SAME = [
     *(f"{EVENT},{EVENT}", f"{EVENT}{EVENT}", f"{EVENT} {EVENT}", f"{EVENT}] [{EVENT}"),
     *(f"{EVENT}],[{EVENT}", f"{EVENT}]", f"{EVENT},", f"{EVENT}//x", EVENT[:-1], f"\ufeff{EVENT}"),
     # JSON, or almost JSON.
+    *("]", "],[", "1]", "'x'"),
     *("{'event_id':'e'}", "{event_id:1}", event('"a":01'), event('"a":"\t"'), event('"a":1,')),
     event('"a":"\\u0000","b":[{"c":[]}],"d":' + "[" * 50 + "]" * 50),
     # Names that match a known key only if case is ignored.
@@ -149,9 +151,8 @@ DIFFERENT = {
         "an object has the key vehicle_static_info twice",
         None,
     ),
-    "'x'": ("JSON, but not an object", "not valid JSON"),
     static('{"fuelCapacityLiters":1e400}'): (
-        'vehicle_static_info.data.fuelCapacityLiters is not a number: "Infinity"',
+        "vehicle_static_info.data.fuelCapacityLiters is not a number: 1e400",
         "vehicle_static_info.data.fuelCapacityLiters is not a number: Infinity",
     ),
 }

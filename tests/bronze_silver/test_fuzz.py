@@ -240,7 +240,10 @@ def tables(built, read, landing, cache):
 MARK = "\ufeff"
 # The first bytes of UTF-16 and UTF-32: a byte order mark, or characters (a) and zero bytes (0).
 MARKS = {MARK.encode(name): name for name in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")}
-SHAPES = {"a000": "utf-32-le", "000a": "utf-32-be", "a0a0": "utf-16-le", "0a0a": "utf-16-be"}
+SHAPES = {
+    **{"a000a000": "utf-32-le", "000a000a": "utf-32-be"},
+    **{"a0a0": "utf-16-le", "0a0a": "utf-16-be"},
+}
 
 
 def encoding_of(content):
@@ -250,9 +253,9 @@ def encoding_of(content):
             return name
     is_text = "\t\n\r" + "".join(map(chr, range(32, 127)))
     shape = "".join(
-        "0" if not byte else "a" if chr(byte) in is_text else "?" for byte in content[:4]
+        "0" if not byte else "a" if chr(byte) in is_text else "?" for byte in content[:8]
     )
-    return SHAPES.get(shape)
+    return next((SHAPES[start] for start in SHAPES if shape.startswith(start)), None)
 
 
 def text_of(content):
@@ -264,9 +267,7 @@ def text_of(content):
     whole = len(content) // size * size
     text = content[:whole].decode(encoding, "surrogatepass").removeprefix(MARK)
     rest = content[whole:]
-    return text + (
-        "".join(chr(0xDC00 + byte) for byte in rest) if size == 2 else "\udfff" * bool(rest)
-    )
+    return text + "".join(chr(0xDC00 + byte) for byte in rest)
 
 
 def ways_to_show(text):

@@ -144,6 +144,8 @@ DEEP = '{"event_id": "too-deep", "extra": ' + "[" * 5000 + "]" * 5000 + "}"
 LONG_NUMBER = event("long-number").replace("}", ', "extra": ' + "9" * 5000 + "}")
 PACKED = gzip.compress(event("torn-gz").encode(), mtime=0)
 TWICE = event("twice", {COLOR: "Red"})
+# Two halves with an escaped backslash between them.
+HALVES = [event("@").replace("@", f"\\ud83{half}\\\\\\ude97") for half in "de"]
 
 # Unusual file names, for a format that is read whole and one that is read by line.
 KINDS = ("json", "jsonl")
@@ -177,6 +179,10 @@ CASES = {
         rejected=dict.fromkeys(("{", ' "event_id": "pretty"', "}"), "not valid JSON"),
     ),
     "other/number.json": rejected("42", "not an object"),
+    "other/brackets.jsonl": Case(
+        lines("]", "],[", "1]", "'a'"),
+        rejected=dict.fromkeys(("]", "],[", "1]", "'a'"), "not valid JSON"),
+    ),
     "other/text.json": rejected('"event"', "not an object"),
     "other/null.json": rejected("null", "not an object"),
     "other/nested_array.json": Case(
@@ -233,6 +239,7 @@ CASES = {
     "keys/deep.jsonl": rejected(DEEP_KEYS, "an object has the key front_left twice"),
     "keys/outer.json": rejected(OUTER_KEYS, "an object has the key vehicle_static_info twice"),
     "keys/spelled.json": rejected(SPELLED_KEYS, "an object has the key color twice"),
+    "keys/in_text.json": wrong("keys-in-text", TRIP, '{"a": 1, "a": 2}', "is not an object"),
     "keys/not_twice.json": accepted("not-twice", NO_KEYS, color='": ": "color":'),
     "keys/capitals.json": accepted("capitals", {COLOR: "Red", f"{STATIC}.Color": 1}, color="Red"),
     "type/int.json": wrong("int", YEAR, "new", "is not a whole number"),
@@ -274,9 +281,31 @@ CASES = {
     "number/nan.json": rejected(event("nan", {MILEAGE: float("nan")}), "not valid JSON"),
     "number/infinity.json": rejected(event("inf", {MILEAGE: float("-inf")}), "not valid JSON"),
     "number/nan_text.json": wrong("nan-text", MILEAGE, "NaN", "is not a number: NaN"),
-    "number/1e400.json": rejected(
-        event("1e400", {MILEAGE: 400}).replace("400}", "1e400}"), 'is not a number: "Infinity"'
-    ),
+    # Longer ones would take minutes if a pattern went through all their parts.
+    "number/digits.json": wrong("digits", MILEAGE, "1" * 200_000 + "x", "is not a number: 111"),
+    "number/digits_int.json": wrong("digits-int", YEAR, "1" * 200_000 + ".x", "is not a whole"),
+    **{
+        f"number/{kind}_{number}.json": rejected(
+            event(f"{kind}-{number}", {path: "@"}).replace('"@"', number), f"{kind}: {number}"
+        )
+        for kind, path, number in (
+            ("number", MILEAGE, "1e400"),
+            ("whole number", YEAR, "1.10"),
+            ("whole number", YEAR, "2025.50"),
+            ("whole number", YEAR, "99999999999999999999.0"),
+        )
+    },
+    **{
+        f"line_end/{name}.json": wrong(f"line-end-{name}", path, value, "")
+        for name, path, value in (
+            ("int", YEAR, "2024\n"),
+            ("return", YEAR, "2024\r"),
+            ("double", MILEAGE, "1.5\u2028"),
+            ("date", VALID_UNTIL, "2026-01-10\n"),
+            ("time", f"{TRIP}.tripEndTimestamp", "2025-11-04T14:30:00Z\n"),
+            ("zone", f"{TRIP}.tripEndTimestamp", "2025-11-04T14:30:00+01:00\r"),
+        )
+    },
     "number/huge.json": accepted("huge", {MILEAGE: 10**20}, current_mileage_km=1e20),
     "number/sum.json": accepted("sum", {f"{TRIP}.tripMileage": 1e300}, trip_distance_km=1e300),
     "number/long.json": Case(
@@ -296,6 +325,9 @@ CASES = {
     ),
     "sent/half.json": rejected(
         event("half", {COLOR: "@"}).replace("@", "\\\\\\ud83d x"), "half a character"
+    ),
+    "sent/half_twice.jsonl": Case(
+        lines(*HALVES), rejected=dict.fromkeys(HALVES, "half a character")
     ),
     "sent/whole.json": Case(
         event("pair", {COLOR: "@"}).replace("@", "\\ud83d\\ude97 \\\\ud83d"),
@@ -366,7 +398,7 @@ CASES = {
         (event("utf-32-1") + "\n" + event("utf-32-2") + "\n").encode("utf-32")
         + b"\xff\xff\xff\xff!",
         {"utf-32-1": {}, "utf-32-2": {}},
-        {"\\udfff\\udfff": "not UTF-32"},
+        {"\\udcff\\udcff\\udcff\\udcff\\udc21": "not UTF-32"},
     ),
     **{
         f"text/{name}.jsonl": Case(
@@ -403,12 +435,32 @@ CASES = {
     ),
     "text/header.csv": Case(
         (CSV_HEADER.strip() + ",Gr\xfc\xdf\n" + row("header").strip() + ",x\n").encode("latin-1"),
-        rejected={row("header").strip() + ",x": "not UTF-8"},
+        rejected={row("header").strip() + ",x": "the header has invalid bytes"},
     ),
     "text/bom_mixed.json": Case(
         b"\xef\xbb\xbf" + not_utf_8("b.json", "bom-m-1", "bom-m-2").content,
         {"bom-m-1": {}, "bom-m-2": {}},
         not_utf_8("b.json", "bom-m-1", "bom-m-2").rejected,
+    ),
+    # Invalid bytes between two values are a record of their own.
+    **{
+        f"text/between_{number}.json": Case(
+            form % (event(f"between-{number}-1").encode(), event(f"between-{number}-2").encode()),
+            {f"between-{number}-1": {}, f"between-{number}-2": {}},
+            {"\xff\xfe": "not UTF-8"},
+        )
+        for number, form in enumerate((b"[%b,\xff\xfe%b]", b"%b\xff\xfe\n%b"))
+    },
+    # Numbers before a text, which is not UTF-32 because of them.
+    "text/length.jsonl": Case(
+        b"\0\0\0\x21" + lines(event("length-1"), event("length-2")).encode(),
+        {"length-2": {}},
+        {"\0\0\0\x21" + event("length-1"): "not valid JSON"},
+    ),
+    "text/utf_32.jsonl": Case(
+        lines(event("utf-32")).encode("utf-32") + b"\x01\0\x11\0\x02",
+        {"utf-32": {}},
+        {"\\udc01\\udc00\\udc11\\udc00\\udc02": "not UTF-32"},
     ),
     "text/bom_inside.json": Case(
         f"\ufeff{event('bom-i-1')}\n\ufeff{event('bom-i-2')}", {"bom-i-1": {}, "bom-i-2": {}}
@@ -571,7 +623,10 @@ CASES = {
     # ---- files with other extensions, which are ignored
     **{
         name: Case(event("not-read"))
-        for name in ("a.txt", "json", "a.json.zst", "a.gz", "_a.json", ".a.json")
+        for name in (
+            *("a.txt", "json", "a.json.zst", "a.gz", "_a.json", ".a.json", "_a=1.json"),
+            *("_metadata.json", "_common_metadata.jsonl", "_metadata/a.json", "_day=1/a.json"),
+        )
     },
 }
 

@@ -98,7 +98,9 @@ def dbt_read_files(location):
     else:
         files = spark.createDataFrame([], "path string").selectExpr("path", *nothing)
     prefix = len(file_system.makeQualified(root).toString()) + 1
-    return files.withColumn("relative_path", F.expr(f"substring(path, {prefix + 1})"))
+    files = files.withColumn("relative_path", F.expr(f"substring(path, {prefix + 1})"))
+    # Spark itself lists `_metadata.json`, and leaves it out of the files that it reads.
+    return files.where("relative_path not rlike '(^|/)[._]'")
 
 
 def dbt_file_system(url):

@@ -20,6 +20,7 @@ from dbt_spark_contracts.compat.pyspark import (
 from dbt_spark_contracts.errors import explain
 from dbt_spark_contracts.lineage.artifact import short_name
 from dbt_spark_contracts.publish import tell
+from dbt_spark_contracts.python_models.file_names import tell_unreadable
 from dbt_spark_contracts.spark import executors
 from dbt_spark_contracts.spark.settings import absolute
 
@@ -29,7 +30,8 @@ def read_files(spark: SparkSession, location: str) -> DataFrame:
 
     It has path, relative_path, modificationTime, length and content. Spark reads only the used
     columns. This is what a Python model gets for a source with `external: {location: …}`. A missing
-    folder has no files.
+    folder has no files. Names that begin with `_` or `.` are ignored. Names that Java cannot read
+    are left alone, and a line names them.
     """
     file_system, root = _folder(spark, location)
     if file_system.exists(root):
@@ -38,11 +40,13 @@ def read_files(spark: SparkSession, location: str) -> DataFrame:
         files = reader.option("__globPaths__", "false").load(root.toString())
         if may_have_empty_files(files):
             files = files.unionByName(empty_files(spark, files))
+        tell_unreadable(spark, root.toUri())
     else:
         columns = "path string, modificationTime timestamp, length bigint, content binary"
         files = spark.createDataFrame([], columns)
     relative = F.col("path").substr(len(file_system.makeQualified(root).toString()) + 2, 2**31 - 1)
-    return files.withColumn("relative_path", relative)
+    # Spark itself lists `_metadata.json`, and leaves it out of the files that it reads.
+    return files.withColumn("relative_path", relative).where("relative_path not rlike '(^|/)[._]'")
 
 
 def require_folder(spark: SparkSession, source: str, location: str, table: str) -> None:

@@ -140,9 +140,9 @@ def _create(settings: dict[str, str]) -> "SparkSession":
     if master.startswith("local"):
         # Spark's workers use the same Python, whether or not its environment is activated.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    if os.environ.get("LC_ALL") in ("C", "POSIX"):
-        # In that locale Java cannot find a file whose name is not ASCII.
-        os.environ["LC_ALL"] = "C.UTF-8"
+    # Java does not list a file whose name it cannot decode. In C, and in a locale that is not
+    # installed, that is any name that is not ASCII.
+    os.environ["LC_ALL"] = "C.UTF-8"
     for name in folders(settings):
         if settings[name] and "://" not in settings[name]:
             make_folder(name, settings[name])

@@ -22,7 +22,8 @@
     {%- do sources.update({source_args | join('.'): files or relation}) -%}
   {%- endfor %}
 def source(*args, dbt_load_df_function):
-    sources = {{ sources | tojson }}
+    {#- As Python's literal: JSON would write a character beyond U+FFFF as two. #}
+    sources = {{ sources }}
     key = '.'.join(args)
     return dbt_load_df_function(sources[key])
 {% endmacro %}
