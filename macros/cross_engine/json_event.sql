@@ -85,14 +85,15 @@
 {% endmacro %}
 
 {#
-    Keeps numbers as they were sent. A parser would turn 1.10 into 1.1, and 1E5 into 100000.0.
+    Keeps numbers as they were sent where a text is expected. A parser would turn 1.10 into 1.1, and 1E5
+    into 100000.0.
 
     Args:
         json: SQL of a JSON text.
-        paths: the paths whose numbers are kept.
+        paths: the paths that must hold no number.
 
     Returns:
-        SQL of the same text. All its numbers are quoted if such a path may hold one, and if one is too
+        SQL of the same text. Its numbers are quoted if such a path may hold one, and if one is too
         long for a parser.
 -#}
 {% macro keep_numbers(json, paths) %}

@@ -79,7 +79,7 @@ kept as (
     {#- Nothing is changed in a plain event, where no text is a number. #}
     select
         *,
-        if(is_plain, sent_json, coalesce(csv_as_json, {{ keep_numbers('raw_record', paths) }})) as event_json
+        if(is_plain, sent_json, coalesce(csv_as_json, {{ keep_numbers('raw_record', no_number_paths) }})) as event_json
     from decided
 
 ),

@@ -152,7 +152,7 @@ DIFFERENT = {
         None,
     ),
     static('{"fuelCapacityLiters":1e400}'): (
-        "vehicle_static_info.data.fuelCapacityLiters is not a number: 1e400",
+        'vehicle_static_info.data.fuelCapacityLiters is not a number: "Infinity"',
         "vehicle_static_info.data.fuelCapacityLiters is not a number: Infinity",
     ),
 }

@@ -284,17 +284,9 @@ CASES = {
     # Longer ones would take minutes if a pattern went through all their parts.
     "number/digits.json": wrong("digits", MILEAGE, "1" * 200_000 + "x", "is not a number: 111"),
     "number/digits_int.json": wrong("digits-int", YEAR, "1" * 200_000 + ".x", "is not a whole"),
-    **{
-        f"number/{kind}_{number}.json": rejected(
-            event(f"{kind}-{number}", {path: "@"}).replace('"@"', number), f"{kind}: {number}"
-        )
-        for kind, path, number in (
-            ("number", MILEAGE, "1e400"),
-            ("whole number", YEAR, "1.10"),
-            ("whole number", YEAR, "2025.50"),
-            ("whole number", YEAR, "99999999999999999999.0"),
-        )
-    },
+    "number/1e400.json": rejected(
+        event("1e400", {MILEAGE: 400}).replace("400}", "1e400}"), 'is not a number: "Infinity"'
+    ),
     **{
         f"line_end/{name}.json": wrong(f"line-end-{name}", path, value, "")
         for name, path, value in (
