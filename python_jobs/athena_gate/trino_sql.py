@@ -27,7 +27,7 @@ BANNED_MACROS = ("date", "datediff", "type_float", "type_timestamp")
 # Replaces the warehouse: the tables exist and have rows.
 LATER_RUN = {
     "is_incremental()": "{{ return(model.config.materialized == 'incremental') }}",
-    "run_query(sql)": "{{ return({'rows': [['2026-01-15 00:00:00.000000']]}) }}",
+    "run_query(sql)": "{{ return({'rows': [['2026-01-15 00:00:00.000000', none]]}) }}",
 }
 # The types of every contract, as tables are created with them.
 CONTRACTS = """

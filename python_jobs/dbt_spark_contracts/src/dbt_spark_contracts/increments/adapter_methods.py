@@ -58,7 +58,10 @@ class IncrementMethods(metaclass=AdapterMeta):
             try:
                 reads.of(str(parent)).createOrReplaceTempView(str(view))
             except Unknown as unknown:
-                tell.line(f"{name}: compared with all of {parent}, because {unknown}.")
+                told = f"{name}: compared with all of {parent}, because {unknown}."
+                if isinstance(unknown, note.Changed):
+                    told += f" If rows were deleted, use `--full-refresh -s {table.identifier}`."
+                tell.line(told)
                 return None
         reads.views.append(str(view))
         return str(view)

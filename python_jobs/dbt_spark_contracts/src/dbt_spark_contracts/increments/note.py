@@ -43,6 +43,14 @@ class Note:
         return json.dumps(asdict(self), sort_keys=True)
 
 
+class Changed(Unknown):
+    """Something else than the model has changed rows of its table."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("something else has written to the table since its last build")
+
+
 def key(table: str) -> str:
     """Return a table's name as notes have it."""
     return plain(table).lower()
@@ -77,7 +85,7 @@ def recall(session: "SparkSession", table: str) -> Note:
                 return note
             raise Unknown("two builds have written to the table at the same time")
         if changes_rows(snapshot):
-            raise Unknown("something else has written to the table since its last build")
+            raise Changed
     raise Unknown("the table does not say what it was built from")
 
 
