@@ -188,6 +188,9 @@ def test_operations_that_are_killed_at_any_step(house):
         if house.recover() == {1}:
             house.build(2)
     assert step >= 4 and house.seen() == {1}
+    log = house.spark.table(f"{house.schema}_ops.publish_log").where("run like 'roll_back_%'")
+    ends = {row.status for row in log.select("status").distinct().collect()}
+    assert ends == {"moving", "rolled back"}  # also if the recovery finished it
 
     for step in count():
         (before,) = house.seen()

@@ -11,6 +11,10 @@ class Unknown(Exception):
     """What is new cannot be told from the snapshots. The message says why, in words."""
 
 
+class NoAncestor(Unknown):
+    """A snapshot is none of the ancestors of another one, and these are all kept."""
+
+
 def changes_rows(snapshot: Any) -> bool:
     """Return whether the commit has changed rows. A compaction or an empty append has not."""
     if snapshot.operation() == "replace":
@@ -43,13 +47,16 @@ def back_to(loaded: Any, newest: int, last: int | None) -> Iterator[Any]:
             before the first commit.
 
     Raises:
-        Unknown: If the way does not lead there, or a snapshot on it is gone.
+        NoAncestor: If the way does not lead there.
+        Unknown: If a snapshot on the way is gone.
     """
     number: int | None = newest
     while number != last:
-        snapshot = None if number is None else loaded.snapshot(number)
+        if number is None:
+            raise NoAncestor(f"it was rolled back, or created anew, since its snapshot {last}")
+        snapshot = loaded.snapshot(number)
         if snapshot is None:
-            raise Unknown(f"its snapshot {last} was expired, or rolled back")
+            raise Unknown(f"its snapshot {number} was expired")
         yield snapshot
         number = snapshot.parentId()
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dbt_spark_contracts import tables
-from dbt_spark_contracts.increments.history import Unknown, back_to, changes_rows
+from dbt_spark_contracts.increments.history import NoAncestor, Unknown, back_to, changes_rows
 from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session as spark_session
 
@@ -98,9 +98,13 @@ def _parsed(text: str | None) -> Note | None:
 
 
 def _follows(loaded: Any, written: int, text: str, note: Note) -> bool:
-    """Return whether only this model's commits lie between the rows that it found and its last."""
+    """Return whether only this model's commits lie between the rows that it found and its last.
+
+    Raises:
+        Unknown: If one of these commits has expired.
+    """
     try:
         between = [*back_to(loaded, written, note.found)]
-    except Unknown:
+    except NoAncestor:
         return False
     return all(each.summary().get(MADE_FROM) == text or not changes_rows(each) for each in between)

@@ -10,7 +10,8 @@ from pyspark.errors import AnalysisException, IllegalArgumentException
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import fetched, java_classes
 from dbt_spark_contracts.errors import condition_of
-from dbt_spark_contracts.publish import commits
+from dbt_spark_contracts.increments.history import Unknown, back_to, changes_rows
+from dbt_spark_contracts.publish import commits, summaries
 from dbt_spark_contracts.publish.command import is_run_name
 from dbt_spark_contracts.publish.tags import Ages, tag_of
 from dbt_spark_contracts.schemas import quoted
@@ -187,32 +188,82 @@ def moves(session: "SparkSession", branch: str, names: Iterable[str]) -> list[Mo
     return [Move(name, ids[MAIN], ids[branch]) for name, ids in of.items() if branch in ids]
 
 
-def can_move(session: "SparkSession", move: Move) -> bool:
-    """Return whether all rows of main stay visible after the move. See `began_at`."""
-    return began_at(session, move) is not None
+def can_move(session: "SparkSession", branch: str, move: Move) -> bool:
+    """Return whether the move changes main by the branch's own rows only. See `began_at`."""
+    return began_at(session, branch, move) is not None
 
 
-def began_at(session: "SparkSession", move: Move) -> int | None:
-    """Return when main was committed that the branch began from, or None if it has been written.
+def began_at(session: "SparkSession", branch: str, move: Move) -> int | None:
+    """Return when main was committed that the branch began from, or None if main is not there now.
 
-    Later commits that changed no rows, such as a compaction, are lost with the move and can be
-    repeated. The snapshot is needed until then: without it, nobody can tell.
+    Main may have been written since, or rolled back: then rows that readers no longer see lie
+    between main and the branch's own. Commits that changed no rows, such as a compaction, make no
+    difference. If the move loses them, they can be repeated. The snapshot is needed until then:
+    without it, nobody can tell.
 
     Args:
         session: The session.
+        branch: The branch.
         move: The move.
 
     Returns:
         The time in milliseconds since 1970.
     """
     table = tables.load(session, move.table_name)
-    ahead = {snapshot.snapshotId() for snapshot in _history(table, move.to_snapshot_id)}
-    for snapshot in _history(table, move.from_snapshot_id):
-        if snapshot.snapshotId() in ahead:
+    same_rows = {each.snapshotId() for each in _of_same_rows(table, move.from_snapshot_id)}
+    for snapshot in _history(table, move.to_snapshot_id):
+        if snapshot.snapshotId() in same_rows:
             return snapshot.timestampMillis()
-        if snapshot.operation() != _CHANGES_NO_ROW:
+        if snapshot.operation() != _CHANGES_NO_ROW and not _was_made_on(branch, table, snapshot):
             return None
     return None
+
+
+def _of_same_rows(table, snapshot_id: int) -> Iterator:
+    """Yield a snapshot and its ancestors back to the one that made its rows."""
+    for snapshot in _history(table, snapshot_id):
+        yield snapshot
+        if snapshot.operation() != _CHANGES_NO_ROW:
+            return
+
+
+def _was_made_on(branch: str, table, snapshot) -> bool:
+    """Return whether an ancestor of the branch is the run's own, and never was main's.
+
+    A model's snapshot names its run. A hook's may not: then Iceberg's log of main tells.
+    """
+    if run := snapshot.summary().get(summaries.RUN):
+        return run == branch
+    return all(entry.snapshotId() != snapshot.snapshotId() for entry in table.history())
+
+
+def is_within_main(session: "SparkSession", table: str, snapshot_id: int) -> bool:
+    """Return whether main has the rows of a snapshot, or was made from them."""
+    loaded = find(session, table)
+    if loaded is None:
+        return False
+    same_rows = {each.snapshotId() for each in _of_same_rows(loaded, snapshot_id)}
+    main = _refs(session, loaded).get(MAIN)
+    return any(each.snapshotId() in same_rows for each in _history(loaded, main))
+
+
+def may_be_written_between(
+    session: "SparkSession", table: str, earlier: int, later: int, micros: int
+) -> bool:
+    """Return whether a commit between two snapshots may have changed rows before a time.
+
+    Args:
+        session: The session.
+        table: The table.
+        earlier: The id of the earlier snapshot, which does not count.
+        later: The id of the later one, which does.
+        micros: The time, in microseconds since 1970.
+    """
+    try:
+        between = [*back_to(tables.load(session, table), later, earlier)]
+    except Unknown:
+        return True
+    return any(changes_rows(each) and each.timestampMillis() * 1000 <= micros for each in between)
 
 
 def has_moved(session: "SparkSession", branch: str, move: Move) -> bool:

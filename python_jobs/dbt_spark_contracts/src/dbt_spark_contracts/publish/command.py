@@ -14,6 +14,9 @@ WRITES = ("build", "run", "seed", "snapshot")
 # The prefix of a build's run name, which is also its branch name.
 BUILD = "dbt"
 
+# The prefix of the name of a roll back.
+ROLL_BACK = "roll_back"
+
 # The prefix of the tag of a published run. No run has a name that begins with it.
 TAG = "published_"
 

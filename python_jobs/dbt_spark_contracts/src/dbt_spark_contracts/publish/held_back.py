@@ -102,6 +102,11 @@ def moved_on(table: str, branch: str) -> str:
     return f"{table} has been written since the branch {branch} was created. {_BUILD_AGAIN}"
 
 
+def rolled_back(table: str, branch: str) -> str:
+    """Say why a branch cannot be published."""
+    return f"{table} was rolled back after the branch {branch} was held back. {_BUILD_AGAIN}"
+
+
 def past_the_branch(table: str, sql: str, way_out: str) -> str:
     """Say why a statement is not run."""
     way_out = way_out or "Name the hook between begin_run and end_run"

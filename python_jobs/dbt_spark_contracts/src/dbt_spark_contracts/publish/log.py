@@ -7,7 +7,7 @@ back`.
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,21 @@ _STATUS, _RUN, _FACTS = "publish.status", "publish.run", "publish.facts"
 # The number of recent commits to search for an interrupted move. A lease owner finishes such a move
 # before anything else, so only a former owner may have written since.
 _LOOKED_AT = 10
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What readers of a table saw at a time, as far as the log knows.
+
+    Attributes:
+        snapshot_id: The snapshot.
+        until: What main was before the next move that is logged. None if there is none.
+        is_exact: Whether a move of that very time is logged.
+    """
+
+    snapshot_id: int
+    until: int | None = None
+    is_exact: bool = False
 
 
 class PublishLog:
@@ -169,8 +184,23 @@ class PublishLog:
             for (micros, run, status, invocation_id), count in sorted(found.items(), reverse=True)
         ][:limit]
 
-    def published_at(self, micros: int) -> dict[str, int]:
-        """Return the snapshot of each table that readers saw at a time.
+    def rolled_back_since(self, run: str) -> list[Move]:
+        """Return the first roll back of each table after a run was held back.
+
+        If the log does not know when that was, all roll backs count.
+        """
+        rows = self._rows(f"status in ('{HELD_BACK}', '{ROLLED_BACK}')")
+        held = [row.micros for row in rows if (row.run, row.status) == (run, HELD_BACK)]
+        since = min(held, default=0)
+        first: dict[str, Move] = {}
+        for row in sorted(rows, key=_micros):
+            if row.status == ROLLED_BACK and row.micros >= since:
+                move = Move(row.table_name, row.from_snapshot_id, row.to_snapshot_id)
+                first.setdefault(row.table_name, move)
+        return [first[name] for name in sorted(first)]
+
+    def published_at(self, micros: int) -> dict[str, Seen]:
+        """Return what readers of each table saw at a time.
 
         For a table that was published later, it is the snapshot before its first publish.
 
@@ -178,14 +208,17 @@ class PublishLog:
             micros: The time, in microseconds since 1970.
 
         Returns:
-            The snapshot ids by table name.
+            What they saw, by table name.
         """
-        then: dict[str, int] = {}
+        then: dict[str, Seen] = {}
         for row in sorted(self._rows(f"status in ('{PUBLISHED}', '{ROLLED_BACK}')"), key=_micros):
+            seen = then.get(row.table_name)
             if row.micros <= micros:
-                then[row.table_name] = row.to_snapshot_id
-            else:
-                then.setdefault(row.table_name, row.from_snapshot_id)
+                then[row.table_name] = Seen(row.to_snapshot_id, is_exact=row.micros == micros)
+            elif seen is None:
+                then[row.table_name] = Seen(row.from_snapshot_id, until=row.from_snapshot_id)
+            elif seen.until is None:
+                then[row.table_name] = replace(seen, until=row.from_snapshot_id)
         return then
 
     def _newest(self, count: int) -> Iterable[tuple[str, dict[str, str]]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dbt_spark_contracts.publish import branches, commits, log, pending, tell
 from dbt_spark_contracts.publish.branches import Move, MovedOn
+from dbt_spark_contracts.publish.command import ROLL_BACK
 from dbt_spark_contracts.publish.log import PublishLog
 from dbt_spark_contracts.publish.tags import Ages
 
@@ -145,5 +146,6 @@ def _recover(
         for move in there:
             pending.apply(session, move.table_name, run)
     tell.change(f"publish log: {run}: recovered")
-    publish_log.write(run, log.TAKEN_BACK if foreign else log.PUBLISHED, moves)
+    moved = log.ROLLED_BACK if run.startswith(f"{ROLL_BACK}_") else log.PUBLISHED
+    publish_log.write(run, log.TAKEN_BACK if foreign else moved, moves)
     return Recovered(run, len(moves), tuple(foreign), at_once)

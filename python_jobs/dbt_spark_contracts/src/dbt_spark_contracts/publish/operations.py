@@ -4,6 +4,7 @@ Operations that make changes take the lease, as a build does. Each returns one r
 changes, or would change in a dry run.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime, timezone
 
 from dbt_common.exceptions import DbtRuntimeError
@@ -12,7 +13,8 @@ from dbt_spark_contracts import tables
 from dbt_spark_contracts.connection import explained
 from dbt_spark_contracts.publish import branches, log, record, tell
 from dbt_spark_contracts.publish.branches import MAIN, Move
-from dbt_spark_contracts.publish.command import Command, is_run_name
+from dbt_spark_contracts.publish.command import ROLL_BACK, Command, is_run_name
+from dbt_spark_contracts.publish.log import Seen
 from dbt_spark_contracts.publish.ownership import Ownership
 from dbt_spark_contracts.publish.publishing import Publishing
 from dbt_spark_contracts.publish.run import Run
@@ -38,8 +40,8 @@ def publish(
         One row per table.
 
     Raises:
-        DbtRuntimeError: If a build runs, there is no such branch, or one of its tables has been
-            written since.
+        DbtRuntimeError: If a build runs, there is no such branch, one of its tables has been
+            written since, or a table was rolled back.
     """
     if not is_run_name(branch):
         raise DbtRuntimeError(f"{branch!r} is not a branch of a run: a failed run says its branch.")
@@ -48,7 +50,7 @@ def publish(
     with explained():
         held = owner.log.tables_of(branch) if owner.has_log() else []
         found = publishing.moves(branch, {*owner.project_tables(), *held})
-        publishing.check_can_be_published(branch, found, held)
+        publishing.check_can_be_resumed(branch, found, held)
         rows = [_row(move) for move in sorted(found, key=lambda move: move.table_name)]
         if dry_run:
             publishing.check_contracts(nodes, [move.table_name for move in found], branch)
@@ -67,7 +69,8 @@ def roll_back(
 ) -> list[dict]:
     """Set main of every table to the snapshot that was current at a time.
 
-    All tables roll back, or none. Nothing is deleted.
+    All tables roll back, or none. Nothing is deleted. A table that was never published by a run
+    stays as it is.
 
     Args:
         publishing: What publishes for this command.
@@ -80,13 +83,13 @@ def roll_back(
         One row per table whose main moves.
 
     Raises:
-        DbtRuntimeError: If a build runs, `to` is neither a time nor a run, or a snapshot has
-            expired.
+        DbtRuntimeError: If a build runs, `to` is neither a time nor a run, a snapshot has expired,
+            or the log does not tell what readers saw.
     """
     then = None if is_run_name(to) else _micros(_time(to))
     owner = publishing.ownership
-    _open(owner, command, nodes, "roll_back", dry_run)
-    spark, name = session.get(), command.run_name("roll_back")
+    _open(owner, command, nodes, ROLL_BACK, dry_run)
+    spark, name = session.get(), command.run_name(ROLL_BACK)
     with explained():
         if then is None:
             then = owner.log.published_when(str(to)) if owner.has_log() else None
@@ -95,13 +98,16 @@ def roll_back(
                     f"No run {to} was published: see `dbt-spark-contracts history`."
                 )
         published = owner.log.published_at(then) if owner.has_log() else {}
-        found = []
-        for table, refs in branches.refs(spark, {*owner.project_tables(), *published}).items():
-            main = refs.get(MAIN)
-            if main is not None and published.get(table, main) != main:
-                found.append(Move(table, main, published[table]))
-        for move in found:
+        back = [
+            Move(table, refs[MAIN], published[table].snapshot_id)
+            for table, refs in branches.refs(spark, published).items()
+            if MAIN in refs
+        ]
+        for move in back:
             _check_is_kept(move)
+        _check_is_known(back, published, then, to)
+        found = [move for move in back if move.from_snapshot_id != move.to_snapshot_id]
+        for move in found:
             if changed := branches.changed_columns(spark, move.table_name, move.to_snapshot_id):
                 raise DbtRuntimeError(
                     f"{move.table_name}: {', '.join(changed)} changed since then, and a table has "
@@ -245,6 +251,30 @@ def _check_is_kept(move: Move) -> None:
     if tables.load(session.get(), move.table_name).snapshot(move.to_snapshot_id) is None:
         raise DbtRuntimeError(
             f"The snapshot of {move.table_name} of that time has expired; nothing was rolled back."
+        )
+
+
+def _check_is_known(back: list[Move], published: Mapping[str, Seen], then: int, to: object) -> None:
+    """Check that nothing else than the logged moves made the tables what readers saw at a time.
+
+    A build that writes to main and a write by hand are not in the log.
+
+    Raises:
+        DbtRuntimeError: If something else may have written them before.
+    """
+    written = []
+    for move in back:
+        seen = published[move.table_name]
+        later = move.from_snapshot_id if seen.until is None else seen.until
+        if not seen.is_exact and branches.may_be_written_between(
+            session.get(), move.table_name, seen.snapshot_id, later, then
+        ):
+            written.append(move.table_name)
+    if written:
+        raise DbtRuntimeError(
+            f"{', '.join(sorted(written))}: written outside of the publish log before {to}, as by "
+            "`write_audit_publish: false` or by hand, so it is not known what readers saw then. "
+            "Nothing was rolled back: name an earlier time, or a run that published these tables."
         )
 
 

@@ -36,10 +36,11 @@ class Publishing:
         except MovedOn as moved_on:
             raise DbtRuntimeError(held_back.moved_on(moved_on.table, branch)) from None
 
-    def check_can_be_published(
-        self, branch: str, found: list[Move], held: Iterable[str] = ()
-    ) -> None:
-        """Check that the branch exists and that main has not changed since it began.
+    def check_can_be_resumed(self, branch: str, found: list[Move], held: Iterable[str]) -> None:
+        """Check that a branch that was held back exists, and can still be published.
+
+        Its rows may be computed from any table. So no table may have been rolled back since, unless
+        it has been rolled forward again.
 
         Args:
             branch: The branch.
@@ -58,8 +59,24 @@ class Publishing:
         for name in sorted(lack):
             if branches.find(session.get(), name) is not None:
                 raise DbtRuntimeError(held_back.moved_on(name, branch))
+        owner = self.ownership
+        for back in owner.log.rolled_back_since(branch) if owner.has_log() else ():
+            if not branches.is_within_main(session.get(), back.table_name, back.from_snapshot_id):
+                raise DbtRuntimeError(held_back.rolled_back(back.table_name, branch))
+        self.check_can_be_published(branch, found)
+
+    def check_can_be_published(self, branch: str, found: list[Move]) -> None:
+        """Check that main of the branch's tables is where the branch began.
+
+        Args:
+            branch: The branch.
+            found: The moves of its tables.
+
+        Raises:
+            DbtRuntimeError: If the branch cannot be published.
+        """
         for move in found:
-            if not branches.can_move(session.get(), move):
+            if not branches.can_move(session.get(), branch, move):
                 raise DbtRuntimeError(held_back.moved_on(move.table_name, branch))
             pending.hold_others(session.get(), move.table_name, branch)
             if column := pending.clash(session.get(), move.table_name, branch):

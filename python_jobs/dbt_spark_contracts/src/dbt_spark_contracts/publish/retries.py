@@ -55,7 +55,7 @@ class Retry:
         if facts.get("unfinished"):
             raise DbtRuntimeError(held_back.interrupted(branch, facts["unfinished"]))
         found = self.publishing.moves(branch, names)
-        self.publishing.check_can_be_published(branch, found, names)
+        self.publishing.check_can_be_resumed(branch, found, names)
         return Continued(branch, [move.table_name for move in found], facts.get("ran", []))
 
     def require_no_branch(self) -> None:

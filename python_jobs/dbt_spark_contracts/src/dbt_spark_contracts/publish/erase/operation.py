@@ -273,8 +273,9 @@ class Search:
         moves = []
         for table in touched:
             now = tables.newest_snapshot(self._spark, table, None)
-            if table in published and now is not None and published[table] != now:
-                moves.append(Move(table, published[table], now))
+            seen = published.get(table)
+            if seen and now is not None and seen.snapshot_id != now:
+                moves.append(Move(table, seen.snapshot_id, now))
         self._owner.log.write(name, log.PUBLISHED, moves)
 
 

@@ -73,7 +73,7 @@ def needed_since(
     if MAIN not in ids:
         return None
     living = [ref for ref in ids if _is_of_a_build(ref) and ref not in dead]
-    began = [branches.began_at(session, Move(name, ids[MAIN], ids[ref])) for ref in living]
+    began = [branches.began_at(session, ref, Move(name, ids[MAIN], ids[ref])) for ref in living]
     return min((at for at in began if at is not None), default=None)
 
 
