@@ -115,7 +115,7 @@ def test_each_row_is_read_once(copy):
     # The parent is rolled back, and then gets other rows.
     copy.call("rollback_to_snapshot", f"'{copy.source}', {first}")
     copy.land(7)
-    step({1, 2, 7}, says="it was rolled back, or created anew, since its snapshot")
+    step({1, 2, 7}, says="was rolled back, or created anew, since its snapshot")
     copy.spark.sql(f"delete from {copy.source} where id = 1")
     step({2, 7}, says="replaced or deleted")
     # The table is rolled back, and its note with it.
@@ -143,7 +143,7 @@ def test_a_snapshot_that_the_table_was_made_after_has_expired(copy):
     copy.build()
     copy.expire(f"{copy.schema}.copied")
     copy.land(2)
-    copy.build(says=" was expired")
+    copy.build(says=f"{copy.schema}.copied was expired")
     before = copy.numbers()
     copy.land(3)
     copy.build()

@@ -58,7 +58,7 @@ class Difference:
         for snapshot in [] if self.is_empty else reversed(between):
             self._add(snapshot)
         if self._removed and self._loaded.snapshot(earlier) is None:
-            raise Unknown(f"its snapshot {earlier} was expired")
+            raise Unknown(f"the snapshot {earlier} of {table} was expired")
         files = [*self._added.values(), *self._removed.values()]
         differing = sum(file.recordCount() for file in files)
         now = size_of(self._loaded, self._loaded.snapshot(newest))

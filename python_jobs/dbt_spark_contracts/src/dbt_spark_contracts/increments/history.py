@@ -53,10 +53,12 @@ def back_to(loaded: Any, newest: int, last: int | None) -> Iterator[Any]:
     number: int | None = newest
     while number != last:
         if number is None:
-            raise NoAncestor(f"it was rolled back, or created anew, since its snapshot {last}")
+            raise NoAncestor(
+                f"{loaded.name()} was rolled back, or created anew, since its snapshot {last}"
+            )
         snapshot = loaded.snapshot(number)
         if snapshot is None:
-            raise Unknown(f"its snapshot {number} was expired")
+            raise Unknown(f"the snapshot {number} of {loaded.name()} was expired")
         yield snapshot
         number = snapshot.parentId()
 

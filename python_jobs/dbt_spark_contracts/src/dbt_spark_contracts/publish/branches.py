@@ -10,7 +10,7 @@ from pyspark.errors import AnalysisException, IllegalArgumentException
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import fetched, java_classes
 from dbt_spark_contracts.errors import condition_of
-from dbt_spark_contracts.increments.history import Unknown, back_to, changes_rows
+from dbt_spark_contracts.increments.history import Unknown, back_to, changes_rows, rows_from
 from dbt_spark_contracts.publish import commits, summaries
 from dbt_spark_contracts.publish.command import is_run_name
 from dbt_spark_contracts.publish.tags import Ages, tag_of
@@ -245,6 +245,15 @@ def is_within_main(session: "SparkSession", table: str, snapshot_id: int) -> boo
     same_rows = {each.snapshotId() for each in _of_same_rows(loaded, snapshot_id)}
     main = _refs(session, loaded).get(MAIN)
     return any(each.snapshotId() in same_rows for each in _history(loaded, main))
+
+
+def is_written_since(session: "SparkSession", table: str, micros: int) -> bool:
+    """Return whether rows of main have changed after a time, in microseconds since 1970."""
+    loaded = find(session, table)
+    main = None if loaded is None else tables.tip(loaded, MAIN)
+    if main is None:
+        return False
+    return loaded.snapshot(rows_from(loaded, main)).timestampMillis() * 1000 > micros
 
 
 def may_be_written_between(

@@ -4,7 +4,7 @@ Operations that make changes take the lease, as a build does. Each returns one r
 changes, or would change in a dry run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timezone
 
 from dbt_common.exceptions import DbtRuntimeError
@@ -19,6 +19,7 @@ from dbt_spark_contracts.publish.ownership import Ownership
 from dbt_spark_contracts.publish.publishing import Publishing
 from dbt_spark_contracts.publish.run import Run
 from dbt_spark_contracts.publish.sizes import rows_of_move
+from dbt_spark_contracts.schemas import plain
 from dbt_spark_contracts.spark import session
 
 MOST_BUILDS = 1_000_000
@@ -69,7 +70,7 @@ def roll_back(
 ) -> list[dict]:
     """Set main of every table to the snapshot that was current at a time.
 
-    All tables roll back, or none. Nothing is deleted. A table that was never published by a run
+    All tables roll back, or none. Nothing is deleted. A table that no run has published
     stays as it is.
 
     Args:
@@ -116,6 +117,7 @@ def roll_back(
                     f"{move.to_snapshot_id}`."
                 )
         rows = [_row(move) for move in sorted(found, key=lambda move: move.table_name)]
+        _tell_of_others(owner.project_tables(), published, then)
         if dry_run:
             tell.line(f"{len(found)} tables would go back. Nothing was changed.")
             return rows
@@ -276,6 +278,18 @@ def _check_is_known(back: list[Move], published: Mapping[str, Seen], then: int, 
             "`write_audit_publish: false` or by hand, so it is not known what readers saw then. "
             "Nothing was rolled back: name an earlier time, or a run that published these tables."
         )
+
+
+def _tell_of_others(names: Iterable[str], published: Iterable[str], then: int) -> None:
+    """Name the tables that have changed since a time and stay so, because the log has none."""
+    known = {plain(name).lower() for name in published}
+    left = [
+        name
+        for name in names
+        if plain(name).lower() not in known and branches.is_written_since(session.get(), name, then)
+    ]
+    if left:
+        tell.line(f"Left as they are, because no run has published them: {', '.join(left)}.")
 
 
 def _micros(time: datetime) -> int:
