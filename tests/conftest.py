@@ -163,7 +163,7 @@ def small_project(dbt, tmp_path):
     return lambda files, name="small": make_project(dbt, tmp_path / name, files)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def read(dbt):
     """Return a function that reads a table with pyiceberg: `read("ci_gold", "x")`."""
     from tests.support.published import published

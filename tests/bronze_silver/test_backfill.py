@@ -13,7 +13,6 @@ from click.testing import CliRunner
 from python_jobs.archive_landing.__main__ import main
 from tests.support.dbt_runner import ROOT, copy_project, environment
 from tests.support.events import VALID_UNTIL, event
-from tests.support.published import published
 
 DAY = "2026-01-14"
 AT = datetime(2026, 1, 14, 8, tzinfo=timezone.utc).timestamp()
@@ -83,12 +82,8 @@ class Fleet:
 
 
 @pytest.fixture(scope="module")
-def fleet(dbt, tmp_path_factory, module_schema):
+def fleet(dbt, read, tmp_path_factory, module_schema):
     """Return a fleet with a published build of two files. One record in them cannot be parsed."""
-
-    def read(namespace, table):
-        return published(f"{namespace}.{table}", dbt.home).scan().to_arrow().to_pylist()
-
     made = Fleet(dbt, tmp_path_factory.mktemp("fleet"), module_schema, read)
     made.land("a b.jsonl", event("e1", {VALID_UNTIL: "2026-01-10"}) + "\n{broken\n")
     made.land("c.json", event("e2", carChassis="other"))

@@ -41,7 +41,7 @@ def built(dbt, landing, module_schema):
 
 @pytest.fixture(scope="module")
 def cache():
-    """Return a cache for `found`, because the `read` fixture is closed after each test."""
+    """Return a cache for `found`, which is made anew for each test."""
     return {}
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.events import AS_OF, event, without_columns
-from tests.support.published import published
 
 BUILD = ("build", "--exclude-resource-type", "unit_test", "--exclude", "gold_performance_alerts")
 HEALED = "run `dbt build --full-refresh`"
@@ -84,12 +83,8 @@ class Lake:
 
 
 @pytest.fixture(scope="module")
-def lake(dbt, spark, tmp_path_factory, module_schema):
+def lake(dbt, spark, read, tmp_path_factory, module_schema):
     """Return a lakehouse after a build. Each test leaves it as it should be."""
-
-    def read(namespace, table):
-        return published(f"{namespace}.{table}", dbt.home).scan().to_arrow().to_pylist()
-
     made = Lake(dbt, spark, read, tmp_path_factory.mktemp("landing"), module_schema)
     made.land()
     made.build()

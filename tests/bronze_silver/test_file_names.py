@@ -9,13 +9,14 @@ from dbt_spark_contracts.python_models.file_names import unreadable
 from tests.support.dbt_runner import environment
 from tests.support.events import AS_OF, event
 from tests.support.models import python_model
+from tests.support.skips import NO_BYTES
 
 NAMES = ("plain.json", "ação.json", "日本.jsonl", "é/🚗.json")
 BUILD = ("run", "--select", "bronze_car_events")
 # What Python and Java take for the locale C: nobody has installed it.
 NOT_INSTALLED = "xx_XX.UTF-8"
 
-needs_bytes = pytest.mark.skipif(sys.platform != "linux", reason="a file system of Unicode names")
+needs_bytes = pytest.mark.skipif(sys.platform != "linux", reason=NO_BYTES)
 
 
 def land(folder, names=NAMES):

@@ -219,7 +219,7 @@ def built(dbt, landing):
 
 @pytest.fixture(scope="module")
 def cache():
-    """Return a cache for `tables`, because the `read` fixture is closed after each test."""
+    """Return a cache for `tables`, which is made anew for each test."""
     return {}
 
 

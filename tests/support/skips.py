@@ -3,6 +3,7 @@
 import os
 
 NO_DISK = "need free disk space of"
+NO_BYTES = "needs file names of any bytes"
 NO_MAVEN = "Maven, which downloads the real engines, cannot be reached"
 
 # Parts of the skip reasons.
@@ -15,6 +16,8 @@ EXPECTED = (
     "lets the test mount no disk of its own",
     # So does a PID namespace.
     "lets the test make no space of process numbers of its own",
+    # Other systems have no file names that are not UTF-8.
+    NO_BYTES,
     # What ended processes have used is read from /proc, which only Linux has.
     "there is no /proc here",
     # Linux on ARM uses an installed Java.

@@ -25,11 +25,12 @@ def tell_unreadable(spark: SparkSession, uri: Any) -> None:
     """
     if uri.getScheme() not in (None, "file"):
         return
+    folder = uri.getPath()
     encoding = java_classes(spark).java.lang.System.getProperty(ENCODING)
-    names = unreadable(uri.getPath(), encoding)
+    names = unreadable(folder, encoding)
     if names:
         shown = ", ".join(names[:MOST_SHOWN]) + ", …" * (len(names) > MOST_SHOWN)
-        line = f"{uri.getPath()}: names that are not {encoding} are not read. Rename {shown}"
+        line = f"{folder}: names that are not {encoding} are not read. Rename {shown}"
         fire_event(Note(msg=line), EventLevel.WARN)
 
 
@@ -47,12 +48,16 @@ def unreadable(folder: str, encoding: str) -> list[str]:
     """
     found = []
     for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(("_", "."))]
-        for name in folders + files:
-            if not name.startswith(("_", ".")) and not _is_text(os.fsencode(name), encoding):
+        folders[:] = _not_ignored(folders)
+        for name in folders + _not_ignored(files):
+            if not _is_text(os.fsencode(name), encoding):
                 path = Path(parent, name).relative_to(folder)
                 found.append(os.fsencode(path).decode("utf-8", "backslashreplace"))
     return sorted(found)
+
+
+def _not_ignored(names: list[str]) -> list[str]:
+    return [name for name in names if not name.startswith(("_", "."))]
 
 
 def _is_text(name: bytes, encoding: str) -> bool:
