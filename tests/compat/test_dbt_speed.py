@@ -4,6 +4,7 @@ import gc
 from datetime import datetime, timezone
 from decimal import Decimal
 from importlib import util
+from weakref import ref
 
 import pytest
 from dbt.artifacts.schemas import base
@@ -53,3 +54,16 @@ def test_an_artifact_is_the_same_byte_for_byte(tmp_path):
 
 def test_a_collection_leaves_out_what_dbt_has_imported():
     assert gc.get_freeze_count() > 100_000
+
+
+def test_garbage_is_looked_for_less_often_and_still_found():
+    assert gc.get_threshold() == dbt_speed.GARBAGE
+
+    def garbage(): ...
+
+    garbage.itself, left = garbage, ref(garbage)
+    del garbage
+    assert left()
+    kept = [[] for _ in range(dbt_speed.GARBAGE[0] * 2)]
+    assert not left()
+    assert kept

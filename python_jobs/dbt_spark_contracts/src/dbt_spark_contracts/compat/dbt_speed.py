@@ -17,6 +17,10 @@ from dbt_common.utils.encoding import JSONEncoder
 
 from dbt_spark_contracts.once import once
 
+# After how many new objects the youngest generation is collected, and after how many collections of
+# the one before it each older one.
+GARBAGE = (50_000, 10, 5)
+
 
 @once
 def quicken() -> None:
@@ -26,6 +30,9 @@ def quicken() -> None:
     # dbt has imported some 2,000 modules, which stay until the end. Without this, each full
     # collection goes through them while dbt makes the manifest.
     gc.freeze()
+    # Python looks for garbage whenever it has 700 more objects than after it last looked. dbt makes
+    # hundreds of thousands, and nearly all of them stay.
+    gc.set_threshold(*GARBAGE)
 
 
 def calling_module() -> str:
