@@ -19,6 +19,7 @@ MARK = "BENCHMARK_OF_A_RUN"
 INTERVAL = 0.25  # seconds between two samples
 QUIET = 0.1  # CPU seconds that idle processes may use in QUIET_FOR seconds
 QUIET_FOR = 3
+STARTING = 10  # seconds after which a process without an environment stays without one
 
 # With this variable, Python recompiles modules each time. Container images often set it.
 KEEPS_NO_MODULES = "PYTHONDONTWRITEBYTECODE"
@@ -85,15 +86,19 @@ class Watch:
         for pid in self._seen.keys() - pids:
             del self._seen[pid]
         for pid in pids - self._seen.keys():
-            self._seen[pid] = self._marked(pid)
+            self._find_out(pid)
         yield from filter(None, list(self._seen.values()))
 
-    def _marked(self, pid: int) -> psutil.Process | None:
+    def _find_out(self, pid: int) -> None:
         try:
             process = psutil.Process(pid)
-            return process if process.environ().get(MARK) == self.mark else None
+            environment = process.environ()
+            # A process that is just starting a program has no environment yet.
+            if environment or time.time() - process.create_time() > STARTING:
+                marked = environment.get(MARK) == self.mark
+                self._seen[pid] = process if marked else None
         except (psutil.Error, OSError):
-            return None  # it has ended, or is another user's
+            self._seen[pid] = None  # it has ended, or is another user's
 
 
 def _memory(process: psutil.Process) -> int:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 
@@ -50,6 +51,14 @@ def mark():
     mark = uuid.uuid4().hex
     yield mark
     end_all(mark)
+
+
+def processes(mark: str) -> list[psutil.Process]:
+    """Return the processes that have the mark, once there is one."""
+    watch, deadline = Watch(mark), time.monotonic() + 30
+    while not (found := list(watch.processes())) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return found
 
 
 def run(mark: str, tmp_path: Path, *programs: str):
@@ -120,7 +129,7 @@ def test_a_failed_command_is_reported_with_the_end_of_its_output(mark, tmp_path)
 
 def test_what_outlives_its_command_is_found_and_ended(mark, tmp_path):
     run(mark, tmp_path, LEAVES_ONE_BEHIND)
-    (left,) = Watch(mark).processes()
+    (left,) = processes(mark)
     wait_until_quiet(mark)  # the process sleeps, so the wait returns
     assert left.is_running()
     end_all(mark)
