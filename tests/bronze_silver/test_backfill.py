@@ -148,6 +148,7 @@ def test_files_are_archived_and_read_again(fleet):
     assert after == before
 
 
+@pytest.mark.slow
 def test_gold_as_of_a_past_day(fleet):
     unit = ("--exclude-resource-type", "unit_test", "--select", "gold_car_current_state")
 

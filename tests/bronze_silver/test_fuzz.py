@@ -197,7 +197,10 @@ def make_landing(seed, number):
 
 @pytest.fixture(
     scope="module",
-    params=["seed_1", pytest.param("any_seed", marks=pytest.mark.full)],
+    params=[
+        pytest.param("seed_1", marks=pytest.mark.slow),
+        pytest.param("any_seed", marks=pytest.mark.full),
+    ],
 )
 def landing(request, tmp_path_factory, module_schema):
     """Return random landing files: the fields of Landing, with `folder` and `schema`."""

@@ -89,6 +89,7 @@ def noted(spark, table: str) -> bool:
     return bool(pending.notes(spark, table))
 
 
+@pytest.mark.slow
 def test_a_column_goes_when_the_build_is_published(project, read, spark, schema):
     project.seed("id,v\n1,7\n2,8\n")
     failed = project("build", succeeds=False, allowed=9)
@@ -383,6 +384,7 @@ def test_column_that_something_else_added_is_reported(adding, spark, schema):
     assert columns_of(spark, schema, "g") == [["id", "W"]]
 
 
+@pytest.mark.slow
 def test_a_column_that_the_model_lacks_holds_nulls_from_then_on(adding, read, schema):
     """The column becomes nullable, even if it was not null because a literal filled it."""
     assert adding("build", "-s", "i", more=", 'x' as w").success

@@ -238,6 +238,7 @@ def test_a_merge_on_columns_of_any_name(small_project, spark, schema):
         assert found[2:] == expected
 
 
+@pytest.mark.slow
 def test_a_merge_may_leave_rows_as_they_are(small_project, spark, schema):
     """By a condition, or always. With another strategy, that would have no effect."""
     query = "select explode(sequence(1, 2 + {{ var('n') }})) as id, {{ var('n') }} as n"
@@ -268,6 +269,7 @@ def test_a_merge_may_leave_rows_as_they_are(small_project, spark, schema):
         assert {row.id: row.n for row in spark.table(f"{schema}.{name}").collect()} == expected
 
 
+@pytest.mark.slow
 def test_a_column_that_the_table_lacks_is_ignored(small_project, spark, schema):
     """`ignore` is the default of on_schema_change. An unknown value is refused."""
     code = "select ts as `my ``time`, id{{ var('more', '') }} from {{ ref('given') }}"

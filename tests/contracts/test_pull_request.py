@@ -205,6 +205,7 @@ def test_removed_and_retyped_columns_are_all_named(branch):
     assert "::error" not in checked.stdout
 
 
+@pytest.mark.slow
 def test_a_mark_that_is_taken_away_is_named(branch):
     """Both tables share the column through a YAML anchor."""
     yml = "models/silver/_silver__models.yml"
@@ -234,6 +235,7 @@ def test_a_mark_that_is_taken_away_is_named(branch):
     assert "event_year is not marked" not in checked.stdout
 
 
+@pytest.mark.slow
 def test_a_column_that_may_be_null_again_is_named(branch):
     event_timestamp = "- name: event_timestamp\n        data_type: timestamp\n"
     described = '        description: "Time of the car\'s latest event, UTC."\n'
@@ -249,6 +251,7 @@ def test_a_column_that_may_be_null_again_is_named(branch):
     assert "event_timestamp" in checked.stdout
 
 
+@pytest.mark.slow
 def test_the_same_removal_as_a_new_version_breaks_no_promise(branch):
     add_version_2_without_gas_type(branch)
 

@@ -201,7 +201,9 @@ def test_search_finds_in_descriptions_and_has_what_readers_see_first(page, opene
     assert at == sorted(at) and at[0] == 0
 
 
-@pytest.mark.parametrize(("models", "columns"), [(4, 50), (20, 50)])
+@pytest.mark.parametrize(
+    ("models", "columns"), [(4, 50), pytest.param(20, 50, marks=pytest.mark.slow)]
+)
 def test_large_project_is_readable(page, opened, screenshot, models, columns):
     opened(lineage_sample.made_up(models, columns))
     assert len(names(page, ".column")) == models * columns

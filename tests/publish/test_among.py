@@ -19,7 +19,7 @@ ROWS = f"""
 BY = ("s", "n", "d", "t", "x")
 
 
-@pytest.fixture(params=["UTC", "Europe/Berlin"])
+@pytest.fixture(params=[pytest.param("UTC", marks=pytest.mark.slow), "Europe/Berlin"])
 def rows(spark, request):
     before = spark.conf.get("spark.sql.session.timeZone")
     spark.conf.set("spark.sql.session.timeZone", request.param)

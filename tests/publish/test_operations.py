@@ -238,6 +238,7 @@ def test_main_is_where_a_branch_began_whatever_its_snapshots_tell(spark, schema,
     }
 
 
+@pytest.mark.slow
 def test_what_was_written_outside_of_the_log_is_not_rolled_back_unseen(project, tool, told, call):
     for worths, variables in (({1: 10}, {}), ({2: 20}, {"write_audit_publish": False})):
         project.land(worths)

@@ -242,6 +242,7 @@ def test_part_of_the_tests(project):
     assert project.ran() == OF_ROWS | ALWAYS
 
 
+@pytest.mark.slow
 def test_a_test_is_run_again_when_one_of_sparks_functions_is_replaced(project, soundex_is_replaced):
     project.ran()
     assert project.ran() == ALWAYS

@@ -176,7 +176,11 @@ def test_what_no_test_has_seen_is_said(project, worth):
     assert worth() == [11]
 
 
-@pytest.mark.parametrize("part", [["--empty"], ["--sample", "1 day"]], ids=lambda part: part[0])
+@pytest.mark.parametrize(
+    "part",
+    [["--empty"], pytest.param(["--sample", "1 day"], marks=pytest.mark.slow)],
+    ids=["--empty", "--sample"],
+)
 def test_a_part_is_never_published(project, worth, spark, schema, part):
     assert project("run").success
     result = project("run", *part, worth=11)
