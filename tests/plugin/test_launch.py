@@ -1,8 +1,12 @@
 """How Java is started: its settings, what other processes see, and the message of a failure."""
 
+import json
 import os
 import signal
 import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
@@ -12,6 +16,8 @@ from dbt_spark_contracts.spark import launch, session
 from dbt_spark_contracts.spark.java import find_java_home
 from py4j.clientserver import ClientServer, JavaParameters, PythonParameters
 from pyspark import SparkContext, java_gateway
+
+from tests.support.pool import wait_until
 
 SETTINGS = {"spark.master": "local[1]", "spark.driver.memory": "1g"}
 
@@ -249,6 +255,41 @@ class TestFailure:
     def test_what_it_said_is_kept_where_nobody_watches(self, tmp_path):
         with pytest.raises(launch.JavaEnded, match="not found"):
             launch.start(plan(java_home=tmp_path), output=subprocess.PIPE)
+
+
+# A process that starts a Java, as a dbt command does.
+STARTER = """
+import json, sys
+from dbt_spark_contracts.spark import launch
+launch.start(launch.Launch(**json.load(sys.stdin)))
+"""
+
+
+def test_a_command_that_is_killed_while_java_starts(monkeypatch, tmp_path):
+    """Java ends, and the next command deletes the settings of the killed one."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # Python remembers the variable's old value
+    command = subprocess.Popen([sys.executable, "-c", STARTER], stdin=subprocess.PIPE, text=True)
+    with command.stdin:
+        json.dump(asdict(plan(VALUES)), command.stdin)
+    children = psutil.Process(command.pid).children
+    [java] = wait_until(
+        lambda: [child for child in children() if "SparkSubmit" in " ".join(child.cmdline())],
+        "Java starts",
+    )
+    java.suspend()
+    command.kill()
+    command.wait()
+
+    def left() -> list[Path]:
+        """Return the settings that are left when a next command has tried to start Java."""
+        with pytest.raises(launch.JavaEnded):
+            launch.start(plan(java_home=tmp_path / "nowhere"))
+        return [*tmp_path.rglob("spark.properties")]
+
+    assert VALUES["spark.hadoop.secret"] in left()[0].read_text().replace("\\", "")
+    java.resume()
+    wait_until(lambda: not left(), "Java ends, and a command deletes what it does not need now")
 
 
 def test_pyspark_gets_the_java_through_a_separate_environment(monkeypatch):

@@ -15,7 +15,7 @@ from dbt_spark_contracts.spark.private_folder import NotPrivateError
 
 from tests.support.pool import local_plan, own_pool, processes, wait_until
 
-KEEPER, JAVA = "spark.keeper", "SparkSubmit"
+KEEPER, WARMER, JAVA = "spark.keeper", "spark.warm_up", "SparkSubmit"
 
 
 @pytest.fixture
@@ -113,10 +113,20 @@ class TestEnd:
             "errors.log"
         ]
 
-    @pytest.mark.parametrize("name", [KEEPER, JAVA])
+    @pytest.mark.parametrize("name", [KEEPER, WARMER, JAVA])
     def test_when_it_is_killed(self, plan, runtime, name):
         leave_spare(plan)
-        processes(runtime, name)[0].kill()
+        wait_until(lambda: processes(runtime, name), "it runs")[0].kill()
+        wait_for_the_end(runtime)
+        assert pool.claim(plan) is None
+
+    def test_when_its_keeper_is_killed_while_it_starts(self, plan, runtime):
+        pool.leave_spare(plan)
+        [java] = wait_until(lambda: processes(runtime, JAVA), "Java starts")
+        java.suspend()
+        processes(runtime, KEEPER)[0].kill()
+        assert processes(runtime, JAVA) == [java]
+        java.resume()
         wait_for_the_end(runtime)
         assert pool.claim(plan) is None
 

@@ -13,7 +13,6 @@ import shlex
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
@@ -23,6 +22,7 @@ from typing import IO
 
 from dbt_spark_contracts.compat import pyspark
 from dbt_spark_contracts.spark import archive
+from dbt_spark_contracts.spark.private_folder import temporary_folder
 
 MAIN_CLASS = "org.apache.spark.deploy.SparkSubmit"
 
@@ -250,9 +250,9 @@ def start(launch: Launch, log_file: str | None = None, output: int | None = None
     if launch.uses_archive:
         # Not part of the command: a spare that is older than the archive fits as well.
         options += archive.options(launch.java_home, launch.class_path)
-    # A private folder: Spark writes the secret there. Both files are deleted once it runs.
-    with tempfile.TemporaryDirectory(prefix="dbt-spark-") as folder:
-        properties, told = Path(folder, "spark.properties"), Path(folder, "gateway")
+    # Spark writes the secret there. Both files are deleted once it runs.
+    with temporary_folder("dbt-spark-start-") as (folder, lock):
+        properties, told = folder / "spark.properties", folder / "gateway"
         properties.write_text(_as_properties(launch.properties), encoding="utf-8")
         # Ctrl-C is for dbt, which cancels Spark's work and then ends.
         command = ["/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
@@ -266,8 +266,11 @@ def start(launch: Launch, log_file: str | None = None, output: int | None = None
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
+            pass_fds=[lock],
         )
-        # The command may end before Java is up. Java would then miss that, and run for good.
+        # If this process is killed, Java still starts, and ends when it finds its input closed. But
+        # if the process ends by itself, it deletes the folder. A Java that then cannot write the
+        # secret would not read its input, and run for good.
         atexit.register(process.kill)
         while not told.exists():
             if process.poll() is not None:
