@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from tests.support.dbt_runner import ROOT
-from tests.support.skips import EXPECTED
+from tests.support.skips import ACCEPTED_WITH, EXPECTED, NO_MAVEN
 
 pytestmark = pytest.mark.quick
 
@@ -91,14 +91,25 @@ def test_x(reason):
 
 
 @pytest.mark.parametrize(
-    ("ci", "ended"), [("true", "1 failed, 1 skipped"), ("", "2 skipped")], ids=["CI", "elsewhere"]
+    ("variables", "ended"),
+    [
+        ({"CI": "true"}, "2 failed, 1 skipped"),
+        ({"CI": "true", "WITHOUT_MAVEN": "1"}, "1 failed, 2 skipped"),
+        ({"CI": ""}, "3 skipped"),
+    ],
+    ids=["CI", "CI without Maven", "elsewhere"],
 )
-def test_in_ci_an_unexpected_skip_is_a_failure(tmp_path, ci, ended):
+def test_in_ci_an_unexpected_skip_is_a_failure(tmp_path, variables, ended):
     file = tmp_path / "test_x.py"
-    file.write_text(SKIPPED.format(reasons=["there is no Chromium", f"this machine {EXPECTED[0]}"]))
+    reasons = ["there is no Chromium", f"this machine {EXPECTED[0]}", f"{NO_MAVEN}: no network"]
+    file.write_text(SKIPPED.format(reasons=reasons))
+    others = dict.fromkeys(ACCEPTED_WITH, "")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "tests.conftest", "--rootdir", tmp_path, file],
-        **{"cwd": ROOT, "env": os.environ | {"CI": ci}, "capture_output": True, "text": True},
+        cwd=ROOT,
+        env=os.environ | others | variables,
+        capture_output=True,
+        text=True,
     )
     assert ended in done.stdout
 
