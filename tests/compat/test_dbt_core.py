@@ -24,7 +24,7 @@ from dbt.context.context_config import ContextConfigGenerator
 from dbt.context.providers import RuntimeConfigObject
 from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.unparsed import UnparsedColumn
-from dbt.events.types import FoundStats, NodeFinished
+from dbt.events.types import NodeFinished
 from dbt.exceptions import ParsingError
 from dbt.node_types import NodeType
 from dbt.parser.common import ParserRef
@@ -205,28 +205,48 @@ def test_the_result_of_a_command_is_reported_in_its_own_thread():
     assert "cancel_open_connections" in inspect.getsource(GraphRunnableTask._cancel_connections)
 
 
-def test_the_manifest_is_handed_over_when_dbt_has_counted_it():
-    assert FoundStats.__name__ == "FoundStats"
+@pytest.fixture
+def run_with(small_project, dbt):
+    """Return a function that runs dbt on a small project with what `register` adds to its events.
+
+    `run_with(dbt_core.on_manifest, call, "ls")` returns how the command ended.
+    """
+
+    def run(register, call, *args: str):
+        project = small_project({"models/a.sql": "select 1 as id"})
+        try:
+            register(call)
+            callback = get_event_manager().callbacks[-1]
+        finally:
+            cleanup_event_logger()
+        options = ("--project-dir", str(project.project_dir), "--profiles-dir", str(ROOT))
+        with environment(LAKEHOUSE_TARGET="ci", LAKEHOUSE_HOME=str(dbt.home)):
+            return dbtRunner(callbacks=[callback]).invoke([*args, *options])
+
+    return run
+
+
+def test_the_manifest_is_handed_over_when_dbt_has_counted_it(run_with):
     calls = []
-    try:
-        dbt_core.on_manifest(calls.append)
-        with click.Context(click.Command("docs"), obj={"manifest": "the manifest"}):
-            get_event_manager().callbacks[-1](SimpleNamespace(info=SimpleNamespace(name="Other")))
-            assert calls == []
-            get_event_manager().callbacks[-1](
-                SimpleNamespace(info=SimpleNamespace(name="FoundStats"))
-            )
-        assert calls == ["the manifest"]
-    finally:
-        cleanup_event_logger()
+    assert run_with(dbt_core.on_manifest, calls.append, "ls").success
+    [manifest] = calls
+    assert [*manifest.nodes] == ["model.small.a"]
 
 
-def test_result_of_each_node_is_reported():
+def test_each_node_is_reported(run_with):
+    told = []
+    on_athena = ("compile", "--no-introspect", "--target", "athena")
+    assert run_with(dbt_core.on_node_finished, lambda *how: told.append(how), *on_athena).success
+    [(id, status, relation, _, _, _)] = told
+    assert (id, status) == ("model.small.a", "success")
+    assert relation.endswith('."a"')
+
+
+def test_what_is_reported_of_a_node():
     told = []
     node = {"unique_id": "test.small.a", "node_status": "success"}
     result = {"status": "pass", "execution_time": 1.5, "message": "m", "num_failures": 2}
     finished = NodeFinished(node_info=node, run_result=result)
-    assert type(finished).__name__ == "NodeFinished"
     try:
         dbt_core.on_node_finished(lambda *how: told.append(how))
         for name in ("Other", "NodeFinished"):

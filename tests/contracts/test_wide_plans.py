@@ -90,6 +90,13 @@ def test_what_is_read_grows_with_columns_and_steps_apart(spark, shape):
     assert len(whole) > 8 * some.characters, "this is how much Spark itself writes"
 
 
+def test_a_job_is_counted(spark):
+    """So that the zero jobs of `reading` say something."""
+    with counted(spark) as work:
+        base(spark, 1).collect()
+    assert work.jobs > 0
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_it_is_the_plan_that_spark_writes(spark, shape):
     frame = SHAPES[shape](spark, 6, 250)  # with this many columns, a step stores only its changes

@@ -31,7 +31,10 @@ def test_values_and_summary(spark, schema):
     expected = [
         (row["text"], row["number"], row["share"], row["at"] and _micros(row["at"])) for row in ROWS
     ]
-    assert sorted(map(tuple, read.collect()), key=repr) == sorted(expected, key=repr)
+    with counted(spark) as by_spark:
+        found = read.collect()
+    assert by_spark.jobs > 0, "a job is seen"
+    assert sorted(map(tuple, found), key=repr) == sorted(expected, key=repr)
     (snapshot,) = spark.table(f"{table}.snapshots").collect()
     assert snapshot.operation == "append" and snapshot.summary["a.b"] == "c"
     assert snapshot.summary["total-records"] == "3" and snapshot.summary["total-data-files"] == "1"
