@@ -4,8 +4,9 @@ import os
 import re
 import signal
 from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import psutil
 import pytest
 from dbt_spark_contracts.compat.pyspark import elements, java_session
 
@@ -32,6 +33,9 @@ TIERS = {
     "full": "everything, with the soaks; nightly in CI",
 }
 
+# The folder with a file for each Java that a run of the quick tier has started.
+JAVAS = pytest.StashKey[TemporaryDirectory]()
+
 
 def pytest_addoption(parser):
     parser.addoption(
@@ -48,6 +52,11 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "full: soaks; runs with --tier full only, unless the test is quick"
     )
+    is_worker = hasattr(config, "workerinput")
+    if config.getoption("--tier") == "quick" and not is_worker:
+        config.stash[JAVAS] = folder = TemporaryDirectory(prefix="javas-")
+        # Each Java reads it and opens a log, also one that another process starts.
+        os.environ["JAVA_TOOL_OPTIONS"] = f"-Xlog:all=error:file={folder.name}/%p"
 
 
 def pytest_collection_modifyitems(config, items):
@@ -88,14 +97,10 @@ def pytest_runtest_makereport(item, call):
 
 def pytest_sessionfinish(session):
     """Fail a run of the quick tier that has started Java."""
-    if session.config.getoption("--tier") == "quick" and javas():
+    folder = session.config.stash.get(JAVAS, None)
+    if folder and any(Path(folder.name).iterdir()):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         print("\nA test of the quick tier started Java: take the marker `quick` from it.")
-
-
-def javas() -> list[psutil.Process]:
-    """Return the Java processes that this process has started."""
-    return [child for child in psutil.Process().children(recursive=True) if "java" in child.name()]
 
 
 @pytest.fixture(scope="session")

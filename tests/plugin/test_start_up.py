@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dbt_spark_contracts.spark.java import find_java_home
 
 from tests.support.dbt_runner import ROOT
 
@@ -148,3 +149,32 @@ def test_a_command_with_spark_is_seen_to_start_it(run):
     shown = run("local", {"show": ["show", "--inline", "select 1 as id"]})["show"]
     assert java(shown["started"]) != []
     assert "dbt_spark_contracts.spark.session" in shown["modules"]
+
+
+QUICK = """
+import subprocess, sys
+import pytest
+
+@pytest.mark.quick
+def test_x():
+    subprocess.run([sys.executable, "-c", {program!r}], check=True)
+"""
+
+
+@pytest.mark.parametrize(("program", "ended"), [("{java!r}, '-version'", 1), ("'true'", 0)])
+def test_a_run_of_the_quick_tier_that_starts_java_fails(tmp_path, program, ended):
+    """Also if another process starts it, and it has ended before."""
+    command = program.format(java=str(find_java_home() / "bin/java"))
+    file = tmp_path / "test_x.py"
+    file.write_text(QUICK.format(program=f"import subprocess; subprocess.run([{command}])"))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-p", "tests.conftest", "--tier", "quick"),
+            *("--rootdir", tmp_path, file),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert "1 passed" in done.stdout
+    assert ("started Java" in done.stdout, done.returncode) == (ended == 1, ended)
