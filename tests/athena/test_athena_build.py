@@ -37,7 +37,7 @@ UNTESTED = ("--exclude-resource-type", "test", "unit_test")
 
 
 @pytest.fixture(scope="module")
-def builds(athena, dbt, spark, tmp_path_factory):
+def builds(athena, dbt, spark, tmp_path_factory, module_schema):
     """Build on Athena twice, and once on Spark, and read the tables.
 
     The first Athena build is a full build of the layers below Gold. The second is an incremental
@@ -58,7 +58,7 @@ def builds(athena, dbt, spark, tmp_path_factory):
         return {name: read_by_trino(athena, layer, name) for layer, name in tables}
 
     def on_spark(*command: str) -> None:
-        done = dbt(*command, schema="beside", landing_path=str(folder), **AS_OF)
+        done = dbt(*command, schema=module_schema, landing_path=str(folder), **AS_OF)
         assert done.success, done.text
 
     put_landing(athena, ROOT / "landing", folder)
@@ -71,7 +71,7 @@ def builds(athena, dbt, spark, tmp_path_factory):
     return SimpleNamespace(
         full=full,
         incremental=incremental,
-        on_spark={name: read_by_spark(spark, layer, name) for layer, name in TABLES},
+        on_spark={name: read_by_spark(spark, module_schema, layer, name) for layer, name in TABLES},
     )
 
 
@@ -84,9 +84,9 @@ def read_by_trino(athena, layer: str, name: str) -> SimpleNamespace:
     return SimpleNamespace(rows=sorted(rows, key=repr), types=types)
 
 
-def read_by_spark(spark, layer: str, name: str) -> SimpleNamespace:
+def read_by_spark(spark, schema: str, layer: str, name: str) -> SimpleNamespace:
     """Return the rows and column types of a table of the local build."""
-    frame = spark.table(f"beside_{layer}.{name}")
+    frame = spark.table(f"{schema}_{layer}.{name}")
     kept = [
         # Athena's timestamps have no time zone.
         F.col(column).cast("timestamp_ntz") if kind == "timestamp" else F.col(column)

@@ -203,7 +203,7 @@ def counted(name: str, type: str) -> dict:
 
 
 @pytest.fixture(scope="module")
-def cases(dbt, athena, tmp_path_factory):
+def cases(dbt, athena, tmp_path_factory, module_schema):
     """Return a small project of all cases. The parent is not built: its table is created here."""
     parent = {
         "name": "parent",
@@ -232,25 +232,25 @@ def cases(dbt, athena, tmp_path_factory):
         "models/counted_and_broken.py": COUNTED,
         "models/models.yml": yaml.safe_dump({"models": models}),
     }
-    athena.make_table("cases_silver.parent", PARENT)
+    athena.make_table(f"{module_schema}_silver.parent", PARENT)
     return make_project(dbt, tmp_path_factory.mktemp("cases"), files)
 
 
 @pytest.fixture(scope="module")
-def run(cases):
+def run(cases, module_schema):
     """Run all cases once."""
-    return cases(*RUN, "--exclude", "parent", "emptied", schema="cases")
+    return cases(*RUN, "--exclude", "parent", "emptied", schema=module_schema)
 
 
-def table_of(name: str) -> str:
-    return f"cases{'_silver' if CASES[name].config is TO_SILVER else ''}.{name}"
+def table_of(name: str, schema: str) -> str:
+    return f"{schema}{'_silver' if CASES[name].config is TO_SILVER else ''}.{name}"
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_model_that_keeps_its_contract_is_written_as_promised(athena, run, name):
+def test_a_model_that_keeps_its_contract_is_written_as_promised(athena, run, name, module_schema):
     case = CASES[name]
     assert run.status[name] == "success", run.message[name]
-    table = athena.table(table_of(name))
+    table = athena.table(table_of(name, module_schema))
     assert table.count() == 2
     if case.contract:
         types = [type.lower().replace(" ", "") for type in case.contract.values()]
@@ -260,12 +260,12 @@ def test_a_model_that_keeps_its_contract_is_written_as_promised(athena, run, nam
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_one_that_breaks_it_raises_and_writes_nothing(athena, run, name):
+def test_one_that_breaks_it_raises_and_writes_nothing(athena, run, name, module_schema):
     case = CASES[name]
     assert run.status[name] == "error"
     error = run.message[name] if name in NOT_SENT else str(athena.errors[name])
     assert (case.error if case.breaches else case.says) in error
-    assert athena.table(table_of(name)) is None
+    assert athena.table(table_of(name, module_schema)) is None
     assert (name in athena.code) == (name not in NOT_SENT)
 
 
@@ -291,26 +291,28 @@ def test_a_model_is_computed_once_and_not_before_its_contract_is_checked(athena,
     assert athena.names["counted_and_broken"]["seen"].value == 0
 
 
-def test_empty_has_the_columns_and_no_rows(athena, cases):
-    result = cases(*RUN, "--empty", "--select", "emptied", schema="cases")
+def test_empty_has_the_columns_and_no_rows(athena, cases, module_schema):
+    result = cases(*RUN, "--empty", "--select", "emptied", schema=module_schema)
     assert result.success, result.text
-    assert athena.table("cases.emptied").columns == list(COLUMNS)
-    assert athena.table("cases.emptied").count() == 0
+    assert athena.table(f"{module_schema}.emptied").columns == list(COLUMNS)
+    assert athena.table(f"{module_schema}.emptied").count() == 0
 
 
-def test_a_later_run_that_breaks_the_contract_leaves_the_table_as_it_was(athena, cases, run):
+def test_a_later_run_that_breaks_the_contract_leaves_the_table_as_it_was(
+    athena, cases, run, module_schema
+):
     reordered = (*RUN, "--select", "reordered")
-    again = cases(*reordered, schema="cases")
+    again = cases(*reordered, schema=module_schema)
     assert again.success, again.text
-    before = athena.location("cases.reordered")
+    before = athena.location(f"{module_schema}.reordered")
     model = cases.project_dir / "models/reordered.py"
     written = model.read_text()
     model.write_text(written.replace("'car'", "'car', 'event_id'"))
-    assert not cases(*reordered, schema="cases").success
+    assert not cases(*reordered, schema=module_schema).success
     model.write_text(written)
     assert "missing in contract" in str(athena.errors["reordered"])
-    assert athena.location("cases.reordered") == before
-    assert athena.table("cases.reordered").columns == list(COLUMNS)
+    assert athena.location(f"{module_schema}.reordered") == before
+    assert athena.table(f"{module_schema}.reordered").columns == list(COLUMNS)
 
 
 # The project's own Bronze. test_athena_build.py covers all layers.
@@ -338,15 +340,15 @@ def rows_of(frame):
 
 
 @pytest.mark.slow
-def test_bronze_reads_the_landing_folder_as_on_spark(spark, athena, bronze, tmp_path):
+def test_bronze_reads_the_landing_folder_as_on_spark(spark, athena, bronze, tmp_path, schema):
     """All bad input lands in two parts. The second run reads only the new files."""
     on_spark, on_athena = bronze
-    table = "landed_bronze.bronze_car_events"
+    table = f"{schema}_bronze.bronze_car_events"
     for is_late in (False, True):
         land(tmp_path, lambda name, is_late=is_late: name.startswith("torn") == is_late)
-        result = on_spark("run", schema="landed", landing_path=str(tmp_path))
+        result = on_spark("run", schema=schema, landing_path=str(tmp_path))
         assert result.success, result.text
-        result = on_athena(schema="landed", landing_path=f"file://{tmp_path}")
+        result = on_athena(schema=schema, landing_path=f"file://{tmp_path}")
         assert result.success, (result.text, athena.errors)
         expected, written = spark.table(table), athena.table(table)
         assert written.dtypes == expected.dtypes
@@ -355,16 +357,16 @@ def test_bronze_reads_the_landing_folder_as_on_spark(spark, athena, bronze, tmp_
     assert athena.table(f"{table}__dbt_tmp") is None
 
 
-def test_a_landing_folder_that_is_absent_has_no_files(athena, bronze):
+def test_a_landing_folder_that_is_absent_has_no_files(athena, bronze, schema):
     _, on_athena = bronze
-    result = on_athena(schema="nowhere", landing_path="file:///no/such/folder")
+    result = on_athena(schema=schema, landing_path="file:///no/such/folder")
     assert result.success, (result.text, athena.errors)
-    assert athena.table("nowhere_bronze.bronze_car_events").count() == 0
+    assert athena.table(f"{schema}_bronze.bronze_car_events").count() == 0
 
 
-def test_landing_folder_that_is_not_a_url_is_refused(athena, bronze):
+def test_landing_folder_that_is_not_a_url_is_refused(athena, bronze, schema):
     _, on_athena = bronze
-    assert not on_athena(schema="local", landing_path="landing").success
+    assert not on_athena(schema=schema, landing_path="landing").success
     error = str(athena.errors["bronze_car_events"])
     assert error == "landing is not a URL: on Athena, files are read from s3://bucket/folder."
 

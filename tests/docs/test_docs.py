@@ -17,12 +17,12 @@ DETAILS = ".app-details:visible"
 
 
 @pytest.fixture(scope="module")
-def docs(browser, dbt):
+def docs(browser, dbt, module_schema):
     """Run `dbt docs generate --static` after an empty build. Return its URL and its nodes."""
     tables = ("--resource-type", "model", "--resource-type", "seed")
-    built = dbt("build", "--empty", *tables, schema="docs")
+    built = dbt("build", "--empty", *tables, schema=module_schema)
     assert built.success, built.text
-    generated = dbt("docs", "generate", "--static", schema="docs")
+    generated = dbt("docs", "generate", "--static", schema=module_schema)
     assert generated.success, generated.text
     manifest = json.loads((dbt.target_path / "manifest.json").read_text())
     nodes = {**manifest["nodes"], **manifest["sources"], **manifest["exposures"]}
@@ -108,7 +108,7 @@ def click_node(page, id, **options):
     page.locator("#cy").click(position={"x": node["x"], "y": node["y"]}, **options)
 
 
-def test_the_overview_explains_the_layers_and_the_gates(page, docs, screenshot):
+def test_the_overview_explains_the_layers_and_the_gates(page, docs, screenshot, module_schema):
     page.goto(docs.url)
     expect(page.get_by_role("heading", name="Car lakehouse")).to_be_visible()
     overview = page.locator(".app-content:visible")
@@ -120,7 +120,8 @@ def test_the_overview_explains_the_layers_and_the_gates(page, docs, screenshot):
     picture = overview.locator("h1 ~ p img").first
     assert picture.evaluate("image => image.complete && image.naturalWidth") > 500
     rows = overview.locator("table").first.locator("tbody tr").all_inner_texts()
-    assert [row.split()[0] for row in rows] == ["docs_bronze", "docs_silver", "docs_gold"]
+    layers = ("bronze", "silver", "gold")
+    assert [row.split()[0] for row in rows] == [f"{module_schema}_{layer}" for layer in layers]
     expect(overview.locator("table").nth(1)).to_contain_text("landing.car_events")
     for gate in ("checked against its contract", "never dropped", "data tests", "published"):
         expect(overview).to_contain_text(gate)

@@ -48,11 +48,11 @@ SEED = {"seeds": {"+file_format": "iceberg"}}
 
 
 @pytest.fixture(scope="module")
-def project(dbt, tmp_path_factory):
+def project(dbt, tmp_path_factory, module_schema):
     project = make_project(dbt, tmp_path_factory.mktemp("lineage"), MODELS)
     settings = project.project_dir / "dbt_project.yml"
     settings.write_text(settings.read_text() + yaml.safe_dump(SEED))
-    built = project("build", schema="lineage")
+    built = project("build", schema=module_schema)
     assert built.success, built.text
     return project
 
@@ -91,7 +91,7 @@ def test_each_model_shows_its_origins(project):
     }
 
 
-def test_artifact_says_what_it_is(project):
+def test_artifact_says_what_it_is(project, module_schema):
     jsonschema.validate(artifact(project), json.loads(SCHEMA.read_text()))
     read = record.read(project.target_path / FILE_NAME)
     assert {id: model.as_dict() for id, model in read.models.items()} == artifact(project)["nodes"]
@@ -102,7 +102,7 @@ def test_artifact_says_what_it_is(project):
     assert metadata["generated_at"] >= manifest["generated_at"][:19]
     assert len(metadata["invocation_id"]) == len(manifest["invocation_id"])
     entry = artifact(project)["nodes"]["model.small.gold_x"]
-    assert entry["relation_name"] == "lakehouse.lineage.gold_x"
+    assert entry["relation_name"] == f"lakehouse.{module_schema}.gold_x"
     assert [column["data_type"] for column in entry["columns"].values()] == [
         "bigint",
         "bigint",
@@ -117,47 +117,47 @@ TOLD = {
 }
 
 
-def test_manifests_of_the_build_and_the_docs_contain_it(project):
+def test_manifests_of_the_build_and_the_docs_contain_it(project, module_schema):
     node = artifact(project, "manifest.json")["nodes"]["model.small.gold_x"]
     assert meta(project, "gold_x") == TOLD
     assert node["meta"] == {"rows by": "silver_t.b (filter)"}
-    assert project("docs", "generate", "--static", "--empty-catalog", schema="lineage").success
+    assert project("docs", "generate", "--static", "--empty-catalog", schema=module_schema).success
     assert meta(project, "gold_x") == TOLD
     assert meta(project, "gold_y")["SUM"] == {"from": "gold_x.sum"}
     assert "silver_t.a (computed)" in (project.target_path / "static_index.html").read_text()
 
 
-def test_a_part_of_the_models_leaves_what_is_known_of_the_others(project):
+def test_a_part_of_the_models_leaves_what_is_known_of_the_others(project, module_schema):
     before = artifact(project)
-    assert project("run", "--select", "silver_t", schema="lineage").success
+    assert project("run", "--select", "silver_t", schema=module_schema).success
     after = artifact(project)
     assert after["nodes"] == before["nodes"]
     assert after["metadata"]["invocation_id"] != before["metadata"]["invocation_id"]
 
 
-def test_no_write_json_writes_nothing(project):
+def test_no_write_json_writes_nothing(project, module_schema):
     before = artifact(project)
-    assert project("--no-write-json", "run", "--select", "silver_t", schema="lineage").success
+    assert project("--no-write-json", "run", "--select", "silver_t", schema=module_schema).success
     assert artifact(project) == before
 
 
-def test_findings_about_another_file_are_dropped(project):
+def test_findings_about_another_file_are_dropped(project, module_schema):
     path = project.project_dir / "models" / "gold_y.sql"
     written = path.read_text()
     path.write_text(written.replace("code, sum", "code, a as sum"))
-    assert project("docs", "generate", "--empty-catalog", schema="lineage").success
+    assert project("docs", "generate", "--empty-catalog", schema=module_schema).success
     assert meta(project, "gold_y") == {"code": {}, "SUM": {}}
     assert meta(project, "gold_x") == TOLD
-    assert project("run", "--select", "gold_y", schema="lineage").success
+    assert project("run", "--select", "gold_y", schema=module_schema).success
     assert meta(project, "gold_y")["SUM"] == {"from": "gold_x.a"}
     path.write_text(written)
 
 
-def test_invalid_file_is_replaced(project):
+def test_invalid_file_is_replaced(project, module_schema):
     path = project.target_path / FILE_NAME
     written = path.read_text()
     path.write_text("nonsense")
-    assert project("run", "--select", "silver_t", schema="lineage").success
+    assert project("run", "--select", "silver_t", schema=module_schema).success
     assert [*artifact(project)["nodes"]] == ["model.small.silver_t"]
     path.write_text(written)
 

@@ -34,8 +34,7 @@ def project(small_project):
     return small_project(FILES)
 
 
-def test_a_table_that_was_not_selected_is_published_with_the_rest(project, read, spark):
-    schema = "written"
+def test_a_table_that_was_not_selected_is_published_with_the_rest(project, read, spark, schema):
     others = ("by_hook", "by_python", "untouched")
     assert project("run", "--select", *others, schema=schema).success
     for select, table in (("hooked", "by_hook"), ("writes", "by_python")):
@@ -47,8 +46,7 @@ def test_a_table_that_was_not_selected_is_published_with_the_rest(project, read,
         assert spark.table(f"{schema}.{table}.refs").where("type = 'BRANCH'").count() == 1
 
 
-def test_it_is_held_back_with_the_rest(project, read):
-    schema = "written_and_held_back"
+def test_it_is_held_back_with_the_rest(project, read, schema):
     assert project("run", "--select", "by_hook", schema=schema).success
     (project.project_dir / "models/fails.sql").write_text(
         "-- depends_on: {{ ref('hooked') }}\nselect cast(raise_error('no') as bigint) as id"
