@@ -4,10 +4,12 @@ import inspect
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat import iceberg, pyspark
+from dbt_spark_contracts.spark import session
 from pyspark import SparkContext, java_gateway
 from pyspark.errors import AnalysisException, ParseException
 
@@ -44,6 +46,20 @@ def test_what_stands_behind_a_session(spark):
     assert parser.parsePlan("select 1").nodeName() == "Project"
     with pytest.raises(ParseException):
         parser.parsePlan("select (")
+
+
+def test_java_writes_a_plan_while_dbt_parses(spark, monkeypatch):
+    """A failure would not be noticed: it is no reason to stop a command."""
+    parser, written = pyspark.sql_parser(spark), []
+
+    def parse(query: str):
+        plan = parser.parsePlan(query)
+        return SimpleNamespace(toJSON=lambda: written.append(plan.toJSON()))
+
+    monkeypatch.setattr(pyspark, "sql_parser", lambda _: SimpleNamespace(parsePlan=parse))
+    session._load_reader(spark)
+    [text] = written
+    assert {"Aggregate", "Filter"} <= {*re.findall(r"logical\.(\w+)", text)}
 
 
 @pytest.mark.quick

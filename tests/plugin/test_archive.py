@@ -11,11 +11,14 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from dbt_spark_contracts.spark import archive, launch, make_archive
 from dbt_spark_contracts.spark.archive import Archive, ArchiveError
 from dbt_spark_contracts.spark.java import find_java_home, java_version
 from dbt_spark_contracts.spark.settings import spark_settings
+
+from tests.support.pool import wait_until
 
 SPARK_CLASS = "org/apache/spark/deploy/SparkSubmit"
 
@@ -215,6 +218,29 @@ def test_it_is_made_in_the_background_once(java_home, class_path, started):
     Archive(java_home, class_path).file.touch()
     archive.make_later(java_home, class_path)
     assert len(started) == 1
+
+
+def test_it_is_made_at_the_lowest_priority(java_home, class_path, monkeypatch):
+    """The process that a command starts waits here for the lock, so that it starts no Java."""
+    start, processes = subprocess.Popen, []
+
+    def keep(*args, **options):
+        processes.append(start(*args, **options))
+
+    # `make_later` would not start it while the lock is held.
+    monkeypatch.setattr(Archive, "is_due", lambda _: True)
+    with Archive(java_home, class_path).lock():
+        with monkeypatch.context() as patch:
+            patch.setattr(archive.subprocess, "Popen", keep)
+            archive.make_later(java_home, class_path)
+        [process] = processes
+        try:
+            wait_until(lambda: psutil.Process(process.pid).nice() == 19, "it is nice")
+            session = Path(f"/proc/{process.pid}/autogroup")
+            assert not session.exists() or session.read_text().endswith("nice 19\n")
+        finally:
+            process.kill()
+            process.wait()
 
 
 @pytest.mark.parametrize(("ci", "times"), [("true", 0), ("1", 0), ("false", 1), ("", 1)])

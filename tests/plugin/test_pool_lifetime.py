@@ -1,16 +1,19 @@
 """Spare Javas: who gets one, who can use it, and when it ends."""
 
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from dbt_spark_contracts.spark import keeper, pool
+from dbt_spark_contracts.spark import keeper, launch, pool, warm_up
 from dbt_spark_contracts.spark.private_folder import NotPrivateError
 
 from tests.support.pool import local_plan, own_pool, processes, wait_until
@@ -113,6 +116,18 @@ class TestEnd:
             "errors.log"
         ]
 
+    @pytest.mark.quick
+    def test_after_ten_minutes(self, plan, monkeypatch):
+        """No clock runs here: the keeper's stands still, and is then set forward."""
+        idle = inspect.signature(pool.leave_spare).parameters["idle_seconds"].default
+        clock = SimpleNamespace(monotonic=lambda: 1000)
+        monkeypatch.setattr(keeper, "time", clock)
+        kept = keeper.Keeper(plan, idle)
+        kept.java = launch.Java(0, "", process=SimpleNamespace(pid=1))
+        assert kept._status()["seconds_left"] == 600
+        clock.monotonic = lambda: 1540.4
+        assert kept._status()["seconds_left"] == 60
+
     @pytest.mark.parametrize("name", [KEEPER, WARMER, JAVA])
     def test_when_it_is_killed(self, plan, runtime, name):
         leave_spare(plan)
@@ -145,6 +160,8 @@ class TestEnd:
         pool.main([])
         said = capsys.readouterr().out
         assert f"Java {java.pid} (warming, " in said and str(plan.folder) in said
+        assert 0 < int(re.search(r"ends in (\d+) s unless", said)[1]) <= 600
+        assert int(re.search(r"\(warming, (\d+) MB\)", said)[1]) > 0
         pool.main(["stop"])
         assert capsys.readouterr().out == "1 spare Java ended.\n"
         wait_for_the_end(runtime)
@@ -183,6 +200,19 @@ class TestEnd:
         assert {place.name for place in pool.places()} == {plan.key for plan in plans[1:]}
         for other in keepers[1:]:
             other.leave_place()
+
+
+class TestMemory:
+    def test_java_gives_back_what_it_does_not_use(self, spark):
+        """So that a spare that waits holds little."""
+        runtime, system = spark._jvm.java.lang.Runtime.getRuntime(), spark._jvm.java.lang.System
+        size = 256 << 20
+        spark._jvm.java.nio.ByteBuffer.allocate(size)  # which nobody holds
+        before = runtime.totalMemory()
+        # py4j lets go of it in the background.
+        wait_until(lambda: system.gc() or runtime.freeMemory() > size, "it is free")
+        warm_up.give_memory_back()
+        assert runtime.totalMemory() < before
 
 
 class TestFolder:

@@ -1,5 +1,6 @@
 """Which commands use the pool of warm Javas."""
 
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 import pytest
@@ -57,7 +58,7 @@ def calls(monkeypatch):
     calls = []
     for module, name in ((pool, "claim"), (launch, "start"), (launch, "use")):
         monkeypatch.setattr(module, name, lambda *_, name=name: calls.append(name))
-    at_exit = SimpleNamespace(register=lambda call, *_: calls.append(call.__name__))
+    at_exit = SimpleNamespace(register=lambda call, *args: calls.append((call.__name__, *args)))
     monkeypatch.setattr(session, "atexit", at_exit)
     monkeypatch.setenv("DBT_SPARK_CLASS_ARCHIVE", "off")
     return calls
@@ -66,7 +67,16 @@ def calls(monkeypatch):
 @pytest.mark.quick
 def test_a_command_leaves_a_spare_and_looks_for_one(calls, tmp_path):
     session._use_java(SETTINGS, tmp_path)
-    assert calls == ["leave_spare", "claim", "start", "use"]
+    assert calls == [("leave_spare", launch.plan(SETTINGS, tmp_path)), "claim", "start", "use"]
+
+
+@pytest.mark.quick
+def test_the_archive_is_made_when_a_command_has_nothing_left_to_do(calls, monkeypatch, tmp_path):
+    """What is registered first is called last, so the spare starts before."""
+    monkeypatch.delenv("DBT_SPARK_CLASS_ARCHIVE")
+    session._use_java(SETTINGS, tmp_path)
+    plan = launch.plan(SETTINGS, tmp_path)
+    assert calls[:2] == [("make_later", tmp_path, plan.class_path), ("leave_spare", plan)]
 
 
 @pytest.mark.quick
@@ -81,3 +91,15 @@ def test_a_cluster_has_none(calls, tmp_path):
     """Spark's own script starts its driver."""
     session._use_java({"spark.master": "spark://host:7077"}, tmp_path)
     assert calls == []
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("reads_plans", [True, False])
+def test_java_prepares_for_plans_while_dbt_parses(monkeypatch, reads_plans):
+    """The session is there before, so that nobody waits for it."""
+    future, had_session = Future(), []
+    monkeypatch.setattr(session, "_create", lambda settings: "the session")
+    monkeypatch.setattr(session, "_load_reader", lambda _: had_session.append(future.done()))
+    session._start(future, reads_plans)
+    assert future.result() == "the session"
+    assert had_session == [True] * reads_plans
