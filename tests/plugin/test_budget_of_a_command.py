@@ -31,7 +31,7 @@ on-run-end: "{{ end_run() }}"
 
 
 @pytest.fixture(scope="module")
-def commands(dbt, spark, tmp_path_factory):
+def commands(dbt, spark, tmp_path_factory, module_schema):
     """Return the log and the work of `run -s m0` by the number of existing tables."""
     commands = {}
     for count in (FEW, MANY):
@@ -40,7 +40,7 @@ def commands(dbt, spark, tmp_path_factory):
         project = make_project(dbt, folder, {"dbt_project.yml": PROJECT, **files})
         for select in ([], ["--select", "m0"]):
             with counted(spark) as work:
-                result = project("run", *select, schema=f"command_{count}")
+                result = project("run", *select, schema=f"{module_schema}_{count}")
             assert result.success, result.text
         commands[count] = result.text, work
     return commands

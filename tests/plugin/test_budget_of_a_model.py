@@ -1,6 +1,8 @@
-"""The guard adds no statement, no Spark job and no analysis of the plan to a model.
+"""The guard adds no statement, no Spark job and no analysis of the plan to a model or a data test.
 
 A model's own work is one analysis of its plan, its write and, for a Python model, its checkpoint.
+That of a data test is one query. The project has what costs most: the two hooks of write, audit,
+publish, contracts, and a marked column that each model reads from another schema.
 """
 
 import shutil
@@ -10,14 +12,29 @@ import pytest
 from tests.support.dbt_runner import make_project
 from tests.support.spark_work import counted, statements
 
-SCHEMA = "budget"
-
-SOURCE = "select id, v from values (1L, 'a'), (1L, 'b'), (2L, 'a') as given (id, v)"
+PROJECT = """
+name: small
+profile: lakehouse
+flags: {send_anonymous_usage_stats: false}
+models: {+file_format: iceberg, +materialized: table}
+on-run-start: "{{ begin_run() }}"
+on-run-end: "{{ end_run() }}"
+"""
+SOURCE = """
+{{ config(schema='silver') }}
+select * from values (1L, 'a', 's'), (1L, 'b', 's'), (2L, 'a', 's') as given (id, v, secret)
+"""
+MARK = """
+models:
+  - name: source
+    columns: [{name: secret, config: {meta: {silver_only: true}}}]
+"""
+LEAK = "select secret as renamed from {{ ref('source') }}"
 PIVOT = """
 -- a comment, a hint, a common table expression and a `set` of Jinja
 {% set values = "'a' as a, 'b' as b" %}
 with source as (
-    select /*+ coalesce(1) */ id, v, 1L as n from {{ ref('source') }} where id is not null
+    select /*+ coalesce(1) */ id, v, 1L as n from {{ ref('source') }} where secret is not null
 )
 select * from source pivot (sum(n) for v in ({{ values }}))
 """
@@ -26,7 +43,7 @@ from pyspark.sql import functions as F
 
 
 def model(dbt, spark):
-    rows = dbt.ref("source").where("id is not null").coalesce(1)
+    rows = dbt.ref("source").where("secret is not null").coalesce(1)
     return rows.groupBy("id").pivot("v", ["a", "b"]).agg(F.sum(F.lit(1).cast("bigint")))
 """
 YML = """
@@ -37,11 +54,18 @@ models:
       unique_key: id
       on_schema_change: fail
       contract: {{enforced: true}}
+    data_tests: {data_tests}
     columns:
       - {{name: id, data_type: bigint, constraints: [{{type: not_null}}]}}
       - {{name: a, data_type: bigint}}
       - {{name: b, data_type: bigint}}
 """
+# A data test with a pivot, so that its analyses are counted, too.
+FAILURES = """
+select * from (select id, 'a' as v from {table}) pivot (count(id) for v in ('a' as n)) where n < 0
+"""
+GENERIC = f"{{% test pivoted(model) %}}{FAILURES.format(table='{{ model }}')}{{% endtest %}}"
+DATA_TESTS = ("generic", "singular")
 UNIT_TEST = """
 unit_tests:
   - name: a_pivot
@@ -49,7 +73,7 @@ unit_tests:
     given:
       - input: ref('source')
         format: sql
-        rows: select 7L as id, 'a' as v
+        rows: select 7L as id, 'a' as v, 's' as secret
     expect:
       rows: [{id: 7, a: 1, b: null}]
   - name: another
@@ -57,7 +81,7 @@ unit_tests:
     given:
       - input: ref('source')
         format: sql
-        rows: select 7L as id, 'a' as v
+        rows: select 7L as id, 'a' as v, 's' as secret
     expect: {format: sql, rows: "select 7L as id, 1L as a, 2L as b"}
 """
 WAYS = [(language, kind) for language in ("sql", "python") for kind in ("table", "incremental")]
@@ -71,12 +95,22 @@ STATEMENTS = {
     ("seed", "first"): 1,
     ("seed", "later"): 0,  # its file has not changed
 }
+# What a data test adds to a build: the statements, and the analyses of its query.
+QUERIES = {
+    "first": 1,
+    "later": 0,  # it has passed on the same rows
+}
 
 
 @pytest.fixture(scope="module")
-def project(dbt, tmp_path_factory):
+def project(dbt, spark, tmp_path_factory, module_schema):
     files = {
+        "dbt_project.yml": PROJECT,
         "models/source.sql": SOURCE,
+        "models/source.yml": MARK,
+        "models/leak.sql": LEAK,
+        "tests/generic/pivoted.sql": GENERIC,
+        "tests/singular.sql": FAILURES.format(table="{{ ref('sql_table') }}"),
         "models/unit_test.yml": UNIT_TEST,
         "seeds/s.csv": "id,v\n1,a\n2,b\n",
         "seeds/s.yml": "seeds: [{name: s, config: {file_format: iceberg}}]",
@@ -85,35 +119,54 @@ def project(dbt, tmp_path_factory):
         name = f"{language}_{materialized}"
         code, ending = (PIVOT, "sql") if language == "sql" else (PYTHON, "py")
         files[f"models/{name}.{ending}"] = code
-        files[f"models/{name}.yml"] = YML.format(name=name, materialized=materialized)
+        tests = "[pivoted]" if name == "sql_table" else "[]"
+        files[f"models/{name}.yml"] = YML.format(
+            name=name, materialized=materialized, data_tests=tests
+        )
     project = make_project(dbt, tmp_path_factory.mktemp("budget"), files)
-    result = project("run", "--select", "source", schema=SCHEMA)
+    spark.sql(f"create namespace {module_schema}")  # or dbt would, before the first model
+    result = project("run", "--select", "source", schema=module_schema)
     assert result.success, result.text
     return project
 
 
 @pytest.fixture(scope="module")
-def runs(project, spark):
+def runs(project, spark, module_schema):
     """Return dbt's log and Spark's work for the first and a later run of each model."""
     runs = {}
     for when in ("first", "later"):
         for language, materialized in WAYS:
             with counted(spark) as work:
-                result = project("run", "-s", f"{language}_{materialized}", schema=SCHEMA)
+                result = project("run", "-s", f"{language}_{materialized}", schema=module_schema)
             assert result.success, result.text
+            assert "Published 1 table" in result.text
             runs[language, materialized, when] = result.text, work
         with counted(spark) as work:
-            result = project("seed", schema=SCHEMA)
+            result = project("seed", schema=module_schema)
         assert result.success, result.text
         runs["seed", "seed", when] = result.text, work
     return runs
 
 
-def jobs_by_hand(spark, language: str, materialized: str, when: str) -> int:
+@pytest.fixture(scope="module")
+def tested(project, runs, spark, module_schema):
+    """Return dbt's log and Spark's work for the first and a later build with each data test."""
+    tested = {}
+    for when in ("first", "later"):
+        for kind in DATA_TESTS:
+            with counted(spark) as work:
+                result = project("build", "-s", f"test_type:{kind}", schema=module_schema)
+            assert [*result.status.values()].count("pass") == 1, result.text
+            tested[kind, when] = result.text, work
+    return tested
+
+
+def jobs_by_hand(spark, schema: str, language: str, materialized: str, when: str) -> int:
     """Count the Spark jobs of the same write and checkpoint in plain Spark."""
-    table = f"{SCHEMA}.by_hand"
+    table = f"{schema}.by_hand"
     by_hand = f"{spark.conf.get('spark.checkpoint.dir')}/hand"
-    source = f"(select /*+ coalesce(1) */ id, v, 1L as n from {SCHEMA}.source where id is not null)"
+    rows = f"from {schema}_silver.source where secret is not null"
+    source = f"(select /*+ coalesce(1) */ id, v, 1L as n {rows})"
     pivot = f"select * from {source} pivot (sum(n) for v in ('a' as a, 'b' as b))"
     spark.sql(f"drop table if exists {table}")
     spark.sql(f"create table {table} (id bigint not null, a bigint, b bigint) using iceberg")
@@ -158,10 +211,11 @@ def test_no_statement_but_the_models(runs, language, materialized, when):
 
 @pytest.mark.parametrize("when", ["first", "later"])
 @pytest.mark.parametrize(("language", "materialized"), WAYS)
-def test_jobs(runs, spark, language, materialized, when):
+def test_jobs(runs, spark, module_schema, language, materialized, when):
     """A model has the same jobs as the same write in plain Spark."""
     _, work = runs[language, materialized, when]
-    assert work.jobs == jobs_by_hand(spark, language, materialized, when) > 0
+    by_hand = jobs_by_hand(spark, module_schema, language, materialized, when)
+    assert work.jobs == by_hand > 0
 
 
 @pytest.mark.parametrize("when", ["first", "later"])
@@ -176,15 +230,39 @@ def test_the_models_plan_is_analyzed_once(runs, language, materialized, when):
     assert work.pivots == 1
 
 
-def test_a_unit_test_analyzes_its_model_once(project, runs, spark):
+@pytest.mark.parametrize("when", ["first", "later"])
+@pytest.mark.parametrize("kind", DATA_TESTS)
+def test_a_data_test_is_one_query(tested, kind, when):
+    text, work = tested[kind, when]
+    assert statements(text) == QUERIES[when]
+    assert work.pivots == QUERIES[when]
+
+
+@pytest.mark.parametrize("kind", DATA_TESTS)
+def test_jobs_of_a_data_test(tested, spark, module_schema, kind):
+    """It has the same jobs as its query in plain Spark, and none if it is not run again."""
+    query = FAILURES.format(table=f"{module_schema}.sql_table")
+    with counted(spark) as by_hand:
+        spark.sql(f"select count(*) from ({query})").collect()
+    assert tested[kind, "first"][1].jobs == by_hand.jobs > 0
+    assert tested[kind, "later"][1].jobs == 0
+
+
+def test_a_unit_test_analyzes_its_model_once(project, runs, spark, module_schema):
     """It also shows the difference if the expected rows are a query."""
     for name, passes in (("a_pivot", True), ("another", False)):
         with counted(spark) as work:
-            result = project("test", "--select", f"test_name:{name}", schema=SCHEMA)
+            result = project("test", "--select", f"test_name:{name}", schema=module_schema)
         assert result.success == passes, result.text
         assert work.pivots == 1
         assert statements(result.text) == 2
         assert (" differs from " in result.text) != passes
+
+
+def test_the_marks_are_checked(project, module_schema):
+    """The models above are held to the mark: without it, this one would pass."""
+    result = project("run", "--select", "leak", schema=module_schema)
+    assert "leak.renamed is source.secret under another name" in result.text
 
 
 # The counters work
@@ -219,10 +297,10 @@ def test_a_job_is_counted(spark):
     assert work.jobs == 2
 
 
-def test_a_statement_is_counted(project):
+def test_a_statement_is_counted(project, module_schema):
     """The guard sends no statement here, so this one comes from a macro."""
     result = project(
-        "run-operation", "run_query", "--args", "{sql: select 1 as one}", schema=SCHEMA
+        "run-operation", "run_query", "--args", "{sql: select 1 as one}", schema=module_schema
     )
     assert result.success, result.text
     assert statements(result.text) == 1
