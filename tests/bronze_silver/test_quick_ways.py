@@ -122,6 +122,10 @@ def records(rng: Random, number: int) -> list[tuple]:
     return rows
 
 
+# The characters of the model's SQL. Each build and each unit test parses and analyzes all of them.
+LONGEST = 63_000
+
+
 @pytest.fixture(scope="module")
 def ways(dbt):
     """Return the model's SQL on the view `sent`, as it is and with the fast paths disabled."""
@@ -134,6 +138,10 @@ def ways(dbt):
         assert way in careful
         careful = careful.replace(way, closed)
     return quick, careful
+
+
+def test_the_sql_does_not_grow(ways):
+    assert len(ways[0]) <= LONGEST
 
 
 @pytest.mark.parametrize("seed", [3, pytest.param(None, marks=pytest.mark.full)])
