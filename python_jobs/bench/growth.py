@@ -4,8 +4,6 @@ Each size gets a landing folder and a warehouse of its own.
 """
 
 import shutil
-import sys
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,10 +11,10 @@ from pathlib import Path
 from pyiceberg.table import StaticTable
 
 from python_jobs.bench.benchmark import Result, say
-from python_jobs.bench.contestants.base import ROOT
+from python_jobs.bench.contestants.base import ROOT, program
 from python_jobs.bench.contestants.ours import POOL_OFF, options, ours
 from python_jobs.bench.landing import Landing
-from python_jobs.bench.processes import end_all, measure
+from python_jobs.bench.one_step import take
 from python_jobs.current_metadata import current_metadata
 
 LAYERS = ("bronze", "silver", "gold")
@@ -95,8 +93,7 @@ def _turn(
     place: Path, landing: Landing, size: int, names: Sequence[str], number: int
 ) -> list[Grown]:
     build = ours(place, landing.folder)
-    dbt = str(Path(sys.executable).with_name("dbt"))
-    show = [dbt, "show", "--inline", "select 1 as one", *options(place, landing.folder)]
+    show = [program("dbt"), "show", "--inline", "select 1 as one", *options(place, landing.folder)]
     cold, _, nothing_new, new = build.steps
     steps = {
         START_UP: replace(nothing_new, commands=[show]),
@@ -108,15 +105,12 @@ def _turn(
     build.empty()
     results = []
     for name in names:
-        mark, step = uuid.uuid4().hex, steps[name]
+        step = steps[name]
         if step.has_new_events:
             landing.add_new_events()
-        try:
-            # A warm Java would make the steps after the first one look cheaper.
-            environment = {**build.environment, **step.environment, **POOL_OFF}
-            measured = measure(step.commands, environment, ROOT, mark, place / "output")
-        finally:
-            end_all(mark)
+        # A warm Java would make the steps after the first one look cheaper.
+        step = replace(step, environment={**step.environment, **POOL_OFF})
+        measured = take(step, build.environment, ROOT, place / "output")
         files = len(list(landing.folder.iterdir()))
         layers = {} if name == START_UP else {layer: held(build.tables, layer) for layer in LAYERS}
         results.append(Grown(size, name, number, measured, files, layers))

@@ -5,7 +5,6 @@ All of them have tables before `dbt run -s one` is timed.
 """
 
 import shutil
-import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from python_jobs.bench.benchmark import Result, say
-from python_jobs.bench.contestants.base import ROOT
+from python_jobs.bench.contestants.base import ROOT, program
 from python_jobs.bench.contestants.ours import POOL_OFF
 from python_jobs.bench.processes import end_all, measure
 
@@ -57,7 +56,7 @@ def run(place: Path, sizes: Sequence[int], runs: int) -> list[Result]:
 
 
 def _dbt(project: Path, mark: str, *selection: str):
-    command = [str(Path(sys.executable).with_name("dbt")), "run", *selection]
+    command = [program("dbt"), "run", *selection]
     environment: Mapping[str, str] = {
         **POOL_OFF,
         "LAKEHOUSE_HOME": str(project / "home"),

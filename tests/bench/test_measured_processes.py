@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from python_jobs.bench import one_step
+from python_jobs.bench.contestants.base import ROOT, Step
 from python_jobs.bench.processes import (
     MARK,
     CommandFailedError,
@@ -135,3 +137,27 @@ def test_what_outlives_its_command_is_found_and_ended(mark, tmp_path):
     end_all(mark)
     assert not left.is_running()
     assert not list(Watch(mark).processes())
+
+
+# Fails unless the process that a lead-in has left is still there.
+NEEDS_WHAT_WAS_LEFT = """
+import os
+from python_jobs.bench.processes import MARK, Watch
+assert any(process.pid != os.getpid() for process in Watch(os.environ[MARK]).processes())
+"""
+
+
+def test_a_step_has_what_its_lead_in_left_and_leaves_nothing(tmp_path, monkeypatch):
+    marks = []
+    monkeypatch.setattr(one_step, "end_all", lambda mark: (marks.append(mark), end_all(mark)))
+    lead_in, command = (
+        [sys.executable, "-c", program] for program in (LEAVES_ONE_BEHIND, NEEDS_WHAT_WAS_LEFT)
+    )
+    environment = {"PYTHONPATH": str(ROOT)}
+    log = tmp_path / "output.log"
+    step = Step("x", [command], lead_in=[lead_in])
+    assert one_step.take(step, environment, tmp_path, log).seconds > 0
+    with pytest.raises(CommandFailedError):
+        one_step.take(Step("x", [command]), environment, tmp_path, log)
+    assert len(set(marks)) == 2
+    assert not [process for mark in marks for process in Watch(mark).processes()]

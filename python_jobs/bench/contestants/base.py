@@ -1,6 +1,7 @@
 """The parts of a contestant that the benchmark needs."""
 
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,11 @@ ROOT = Path(__file__).parents[3]
 AS_OF_DATE = "2026-01-15"
 
 Command = Sequence[str]
+
+
+def program(name: str) -> str:
+    """Return the path of a program that is installed beside this Python."""
+    return str(Path(sys.executable).with_name(name))
 
 
 @dataclass(frozen=True)

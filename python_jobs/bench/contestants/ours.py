@@ -1,10 +1,9 @@
 """D: this project's `dbt build`, with all data tests and without dbt's unit tests."""
 
 import json
-import sys
 from pathlib import Path
 
-from python_jobs.bench.contestants.base import AS_OF_DATE, ROOT, Contestant, Step
+from python_jobs.bench.contestants.base import AS_OF_DATE, ROOT, Contestant, Step, program
 from python_jobs.bench.gold import read_iceberg
 
 # The setting of the pool of warm Javas. A version of the project that has no pool ignores it.
@@ -18,7 +17,7 @@ LARGE_BYTES = 150 * 1024 * 1024
 
 def ours(place: Path, landing: Path) -> Contestant:
     """Return our build, in the project's folder, with a separate warehouse."""
-    dbt = str(Path(sys.executable).with_name("dbt"))
+    dbt = program("dbt")
     build = [dbt, "build", "--exclude-resource-type", "unit_test", *options(place, landing)]
     seed = [dbt, "seed", *options(place, landing)]
     landed = sum(file.stat().st_size for file in landing.iterdir())
