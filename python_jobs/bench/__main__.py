@@ -8,11 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 try:
-    from python_jobs.bench import benchmark, docs_page, growth, machine, many_models, report
+    from python_jobs.bench import docs_page, machine
     from python_jobs.bench.benchmark import Result
     from python_jobs.bench.contestants import CONTESTANTS
     from python_jobs.bench.contestants.base import ROOT
     from python_jobs.bench.gold import DifferentGoldError
+    from python_jobs.bench.parts import PARTS
     from python_jobs.bench.plot import draw
     from python_jobs.bench.processes import CommandFailedError
 except ModuleNotFoundError as error:
@@ -22,8 +23,8 @@ PLACE = ROOT / ".lakehouse" / "bench"
 PAGE = ROOT / "docs" / "performance.md"
 PLOT = "performance.png"
 
-# What is measured besides builds: the names of arguments.
-OTHER_PARTS = ("models", "growth", "small_files")
+# What is measured besides builds: the names of arguments that take numbers.
+OTHER_PARTS = ("models", "growth", "small_files", "java_sizes")
 
 DESCRIPTION = """\
 Measure this project's build and rivals that build the same Gold tables from the same events.
@@ -49,6 +50,8 @@ examples:
   python -m python_jobs.bench --models 10 500                  one model in small and large projects
   python -m python_jobs.bench --growth 10000 100000 1000000    how the cost of D grows
   python -m python_jobs.bench --small-files 10000              one file, and 10,000 files
+  python -m python_jobs.bench --java-sizes 100 100000 300000   D by LAKEHOUSE_SIZE: small, large
+  python -m python_jobs.bench --commands                       commands that build nothing
   python -m python_jobs.bench --smoke                          check that it works: one turn
   python -m python_jobs.bench --sizes 100 10000 --write-docs   updates docs/performance.md
 """
@@ -65,13 +68,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     # fmt: off
     add = parser.add_argument
     add("--sizes", type=positive, nargs="+", metavar="EVENTS",
-        help="numbers of events; default: 100, or none with --models, --growth or --small-files")
+        help="numbers of events; default: 100, or none with another part")
     add("--models", type=positive, nargs="+", metavar="MODELS",
         help="time `dbt run -s one` in projects with this many models, after a first build")
     add("--growth", type=positive, nargs="+", metavar="EVENTS",
         help="measure D at these numbers of events: start-up, cold, nothing new, 1 %% new")
     add("--small-files", type=positive, nargs="+", metavar="EVENTS",
         help="measure D on these numbers of events in one file, and in a file for each event")
+    add("--java-sizes", type=positive, nargs="+", metavar="EVENTS",
+        help="measure D (cold) at these numbers of events with LAKEHOUSE_SIZE small and large")
+    add("--commands", action="store_true",
+        help="measure commands without Java (parse, ls …) beside dbt-spark alone, and test and "
+        "check-pr without and with a warm Java")
     add("--runs", type=positive, default=5, metavar="N", help="turns; default: %(default)s")
     add("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), metavar="KEY",
         help=f"the contestants, of {' '.join(CONTESTANTS)}; default: all")
@@ -88,10 +96,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     # fmt: on
     args = parser.parse_args(argv)
     if args.sizes is None:
-        args.sizes = [] if any(getattr(args, name) for name in OTHER_PARTS) else [100]
+        has_other = args.commands or any(getattr(args, name) for name in OTHER_PARTS)
+        args.sizes = [] if has_other else [100]
     if args.smoke:
         args.sizes, args.runs, args.warm_up = [100], 1, False
-        args.models = args.growth = args.small_files = None
+        args.commands = False
+        args.models = args.growth = args.small_files = args.java_sizes = None
         args.contestants = ["D", "H", "Ht", "K"]
     # Each is measured once, even if named twice.
     for name in ("sizes", "contestants", *OTHER_PARTS):
@@ -107,6 +117,8 @@ def command_of(args: argparse.Namespace) -> str:
     for name in ("sizes", *OTHER_PARTS):
         if numbers := getattr(args, name):
             words += [f"--{name.replace('_', '-')}", *map(str, numbers)]
+    if args.commands:
+        words.append("--commands")
     words += ["--runs", str(args.runs)]
     if args.sizes and args.contestants != list(CONTESTANTS):
         words += ["--contestants", *args.contestants]
@@ -127,36 +139,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure and report: a table on stdout, and files in --out."""
     args = parse_args(argv)
     place = args.work.resolve()
+    measured = machine.describe(ROOT)
     try:
-        builds = measure_builds(args, place) if args.sizes else []
-        models = many_models.run(place, args.models, args.runs) if args.models else []
-        grown = growth.run(place, args.growth, args.runs)
-        small = growth.run_small_files(place, args.small_files, args.runs)
+        results = {name: part.measure(args, place) for name, part in PARTS.items()}
     except (CommandFailedError, DifferentGoldError, RuntimeError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    how = f"`{command_of(args)}`\n\n{machine.describe(ROOT)}"
-    parts = {}
-    if builds:
-        parts["builds"] = report.builds(builds)
-    if models:
-        parts["models"] = report.models(models)
-    if grown:
-        parts["growth"] = report.growth(grown)
-    if small:
-        parts["small files"] = report.small_files(small)
-    grown_results = {"growth": grown, "small files": small}
-    write(args.out, how, parts, {"builds": builds, "models": models, **grown_results})
+        return refuse(error)
+    how = f"`{command_of(args)}`\n\n{measured}"
+    parts = {name: part.report(results[name]) for name, part in PARTS.items() if results[name]}
+    write(args.out, how, parts, results)
     if args.write_docs:
-        write_docs(how, parts, builds)
+        write_docs(how, parts, results["builds"])
     return 0
 
 
-def measure_builds(args: argparse.Namespace, place: Path) -> list[Result]:
-    """Measure according to the arguments."""
-    return benchmark.run(
-        place, args.sizes, args.contestants, args.runs, args.warm_up, first_steps_only=args.smoke
-    )
+def refuse(reason: object) -> int:
+    """Say on stderr why there are no figures. Return the exit code."""
+    print(reason, file=sys.stderr)
+    return 1
 
 
 def write(

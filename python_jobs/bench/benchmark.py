@@ -18,7 +18,7 @@ class Result:
     """One measured run.
 
     Attributes:
-        size: The number of events, or of models.
+        size: The number of events, or of models. 0 where it has none.
         step: What was measured.
         turn: The number of the turn. Runs of one turn are a pair.
         measured: The measurement.

@@ -29,15 +29,26 @@ def figure(
     return summarize([value(result.measured) for result in _runs(results, size, step)])
 
 
-def ratio(results: Sequence[Result], size: int, step: str, rival: str) -> Figure:
-    """Return how many times as long a step takes as its rival.
+def seconds(measured: Measured) -> float:
+    """Return the elapsed seconds, which most ratios compare."""
+    return measured.seconds
+
+
+def ratio(
+    results: Sequence[Result],
+    size: int,
+    step: str,
+    rival: str,
+    value: Callable[[Measured], float] = seconds,
+) -> Figure:
+    """Return how many times as long a step takes as its rival, or as much of another measure.
 
     The middle is the ratio of the two medians. The range covers the pairs: each run of the step,
     divided by the rival's run of the same turn.
     """
-    ours = {run.turn: run.measured.seconds for run in _runs(results, size, step)}
-    theirs = {run.turn: run.measured.seconds for run in _runs(results, size, rival)}
-    pairs = [seconds / theirs[turn] for turn, seconds in ours.items()]
+    ours = {run.turn: value(run.measured) for run in _runs(results, size, step)}
+    theirs = {run.turn: value(run.measured) for run in _runs(results, size, rival)}
+    pairs = [spent / theirs[turn] for turn, spent in ours.items()]
     return Figure(median(ours.values()) / median(theirs.values()), min(pairs), max(pairs))
 
 

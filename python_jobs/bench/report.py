@@ -3,11 +3,16 @@
 from collections.abc import Sequence
 
 from python_jobs.bench.benchmark import Result
-from python_jobs.bench.figures import Figure, figure, ratio, sizes, steps
+from python_jobs.bench.commands import pairs
+from python_jobs.bench.figures import Figure, figure, ratio, seconds, sizes, steps
 from python_jobs.bench.growth import COLD, LAYERS, NEW, NOTHING_NEW, START_UP, Grown
+from python_jobs.bench.java_sizes import LARGE, SMALL
 from python_jobs.bench.processes import MEMORY_KIND
 
 MIB = 1024 * 1024
+
+# The columns of each table of measured steps.
+COSTS = ("seconds", "CPU seconds", f"peak memory, MiB ({MEMORY_KIND})")
 
 
 def builds(results: Sequence[Result]) -> str:
@@ -24,6 +29,31 @@ def models(results: Sequence[Result]) -> str:
         times = _times(_between_sizes(results, few, many, step))
         lines.append(f"With {many:,} models it takes {times} times as long as with {few:,}.")
     return "\n\n".join(lines)
+
+
+def commands(results: Sequence[Result]) -> str:
+    """Return what commands cost that build nothing, and the multiples of what they compare with."""
+    names = steps(results)
+    rows = [[name, *_costs(results, 0, name)] for name in names]
+    compared = [
+        [step, rival, _times(ratio(results, 0, step, rival))] for step, rival in pairs(names)
+    ]
+    header = ["command", "compared with", "times the seconds"]
+    return f"{table(['command', *COSTS], rows, 'lrrr')}\n\n{table(header, compared, 'llr')}"
+
+
+def java_sizes(results: Sequence[Result]) -> str:
+    """Return what a build costs with both settings of `LAKEHOUSE_SIZE`, and its ratios."""
+    rows = [
+        [
+            f"{size:,}",
+            _times(ratio(results, size, SMALL, LARGE)),
+            _times(ratio(results, size, SMALL, LARGE, lambda run: run.cpu_seconds)),
+        ]
+        for size in sizes(results)
+    ]
+    header = ["events", f"{SMALL} / {LARGE}, seconds", f"{SMALL} / {LARGE}, CPU seconds"]
+    return f"{_measures(results, 'events')}\n\n{table(header, rows, 'rrr')}"
 
 
 def growth(results: Sequence[Grown]) -> str:
@@ -58,19 +88,15 @@ def small_files(results: Sequence[Grown]) -> str:
         for count in dict.fromkeys(result.landing_files for result in of_size):
             landed = [result for result in of_size if result.landing_files == count]
             for step in steps(landed):
-                seconds = figure(landed, size, step, lambda run: run.seconds)
-                memory = figure(landed, size, step, lambda run: run.peak_bytes / MIB)
-                cpu = f"{_cpu(landed, size, step):.1f}"
-                told = [_spread(seconds), cpu, f"{memory.middle:,.0f}"]
-                rows.append([f"{size:,}", f"{count:,}", step, *told, *_files(landed[-1])])
+                costs = _costs(landed, size, step)
+                rows.append([f"{size:,}", f"{count:,}", step, *costs, *_files(landed[-1])])
         one, many = (
             _cpu([each for each in of_size if (each.landing_files == 1) is is_one], size, COLD)
             for is_one in (True, False)
         )
         times = f"{many / one:.2f} times the CPU seconds"
         lines.append(f"{size:,} files of one event take {times} of one file.")
-    header = ["events", "files", "what", "seconds", "CPU seconds"]
-    header += [f"peak memory, MiB ({MEMORY_KIND})", *(f"files in {layer}" for layer in LAYERS)]
+    header = ["events", "files", "what", *COSTS, *(f"files in {layer}" for layer in LAYERS)]
     return "\n\n".join([table(header, rows, "rrlrrrrrr"), *lines])
 
 
@@ -94,17 +120,18 @@ def _cpu(results: Sequence[Result], size: int, step: str) -> float:
 
 
 def _measures(results: Sequence[Result], unit: str) -> str:
-    rows = []
-    for size in sizes(results):
-        for step in steps(results):
-            seconds = figure(results, size, step, lambda run: run.seconds)
-            cpu = figure(results, size, step, lambda run: run.cpu_seconds)
-            memory = figure(results, size, step, lambda run: run.peak_bytes / MIB)
-            rows.append(
-                [f"{size:,}", step, _spread(seconds), f"{cpu.middle:.1f}", f"{memory.middle:,.0f}"]
-            )
-    header = [unit, "what", "seconds", "CPU seconds", f"peak memory, MiB ({MEMORY_KIND})"]
-    return table(header, rows, "rlrrr")
+    rows = [
+        [f"{size:,}", step, *_costs(results, size, step)]
+        for size in sizes(results)
+        for step in steps(results)
+    ]
+    return table([unit, "what", *COSTS], rows, "rlrrr")
+
+
+def _costs(results: Sequence[Result], size: int, step: str) -> list[str]:
+    memory = figure(results, size, step, lambda run: run.peak_bytes / MIB)
+    spent = _spread(figure(results, size, step, seconds))
+    return [spent, f"{_cpu(results, size, step):.1f}", f"{memory.middle:,.0f}"]
 
 
 def _ratios(results: Sequence[Result]) -> str:
@@ -129,8 +156,8 @@ def _between_sizes(results: Sequence[Result], few: int, many: int, step: str) ->
     return ratio(as_steps, 0, str(many), str(few))
 
 
-def _spread(seconds: Figure) -> str:
-    return f"{seconds.middle:.1f} ({seconds.least:.1f} to {seconds.most:.1f})"
+def _spread(spent: Figure) -> str:
+    return f"{spent.middle:.1f} ({spent.least:.1f} to {spent.most:.1f})"
 
 
 def _times(times: Figure) -> str:

@@ -3,11 +3,12 @@
 import pytest
 
 from python_jobs.bench import __main__ as command_line
-from python_jobs.bench import report
+from python_jobs.bench import commands, report
 from python_jobs.bench.benchmark import Result
 from python_jobs.bench.docs_page import NoMarkersError, replace_part
 from python_jobs.bench.figures import Figure, ratio, summarize
 from python_jobs.bench.growth import COLD, NEW, NOTHING_NEW, START_UP, Grown, Tables
+from python_jobs.bench.parts import PARTS
 from python_jobs.bench.plot import draw
 from python_jobs.bench.processes import Measured
 
@@ -54,6 +55,47 @@ def test_the_table_of_models_says_how_the_cost_grows():
     assert report.models(found).endswith(
         "With 500 models it takes 1.50 (1.10 to 1.83) times as long as with 10."
     )
+
+
+def test_each_command_is_compared_with_what_differs_in_one_thing():
+    names = [step.name for step in [*commands.without_java(), *commands.WITH_JAVA]]
+    assert commands.pairs(names) == [
+        ("dbt parse", "dbt parse, dbt-spark alone"),
+        ("dbt ls", "dbt ls, dbt-spark alone"),
+        ("dbt --help", "dbt --help, dbt-spark alone"),
+        ("dbt deps", "dbt deps, dbt-spark alone"),
+        (
+            "dbt test -s gold_performance_alerts, second",
+            "dbt test -s gold_performance_alerts, cold",
+        ),
+        ("check-pr, second", "check-pr, cold"),
+    ]
+
+
+def test_the_tables_of_commands():
+    found = results("dbt ls", 4, 2, size=0) + results("dbt ls, dbt-spark alone", 2, 2, size=0)
+    assert report.commands(found).splitlines()[2:] == [
+        "| dbt ls | 3.0 (2.0 to 4.0) | 6.0 | 1,024 |",
+        "| dbt ls, dbt-spark alone | 2.0 (2.0 to 2.0) | 4.0 | 1,024 |",
+        "",
+        "| command | compared with | times the seconds |",
+        "| --- | --- | --: |",
+        "| dbt ls | dbt ls, dbt-spark alone | 1.50 (1.00 to 2.00) |",
+    ]
+
+
+def test_the_settings_of_java_are_compared_by_seconds_and_by_cpu_seconds():
+    found = [
+        Result(size, setting, 1, Measured(taken, cpu, 1024**3))
+        for size, setting, taken, cpu in (
+            *((100, "small", 10, 10), (100, "large", 12, 20)),
+            *((300_000, "small", 60, 90), (300_000, "large", 40, 80)),
+        )
+    ]
+    lines = report.java_sizes(found).splitlines()
+    assert "| 300,000 | large | 40.0 (40.0 to 40.0) | 80.0 | 1,024 |" in lines
+    assert "| 100 | 0.83 (0.83 to 0.83) | 0.50 (0.50 to 0.50) |" in lines
+    assert "| 300,000 | 1.50 (1.50 to 1.50) | 1.12 (1.12 to 1.12) |" in lines
 
 
 def grown(size: int, step: str, cpu: float, files: int = 1) -> Grown:
@@ -113,12 +155,11 @@ def test_the_page_of_the_project_takes_the_figures(tmp_path, monkeypatch):
     page = tmp_path / "performance.md"
     page.write_text(command_line.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.setattr(command_line, "PAGE", page)
-    parts = ("builds", "models", "growth", "small files")
-    figures = {part: f"the {part}" for part in parts}
+    figures = {part: f"the {part}" for part in PARTS}
     command_line.write_docs("how", figures, BUILDS)
     written = page.read_text(encoding="utf-8")
     assert "how\n\nthe builds\n\n![Seconds of each run](images/performance.png)\n" in written
-    assert all(f"how\n\nthe {part}\n" in written for part in parts[1:])
+    assert all(f"how\n\nthe {part}\n" in written for part in PARTS if part != "builds")
     assert (tmp_path / "images" / "performance.png").exists()
 
 
@@ -141,6 +182,9 @@ def test_wrong_arguments_end_in_one_line(arguments, capsys):
         ("--no-warm-up --write-docs", "--sizes 100 --runs 5 --no-warm-up"),
         ("--growth 100 200 --runs 1 --contestants D", "--growth 100 200 --runs 1"),
         ("--small-files 10 --no-warm-up", "--small-files 10 --runs 5"),
+        ("--java-sizes 10 20 --write-docs", "--java-sizes 10 20 --runs 5"),
+        ("--commands --runs 3", "--commands --runs 3"),
+        ("--commands --smoke", "--smoke"),
     ],
 )
 def test_the_report_names_the_command_without_folders(given, told):
@@ -149,6 +193,7 @@ def test_the_report_names_the_command_without_folders(given, told):
 
 
 def test_another_part_alone_measures_no_contestant():
-    for part in ("--models", "--growth", "--small-files"):
+    for part in ("--models", "--growth", "--small-files", "--java-sizes"):
         assert command_line.parse_args([part, "10", "500"]).sizes == []
+    assert command_line.parse_args(["--commands"]).sizes == []
     assert command_line.parse_args([]).sizes == [100]
