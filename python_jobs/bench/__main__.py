@@ -92,7 +92,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--work", type=Path, default=PLACE, metavar="DIR",
         help="folder for events, tables and venv, about 15 kB per event; default: .lakehouse/bench")
     add("--write-docs", action="store_true",
-        help="write the figures into docs/performance.md, and the plot into its images")
+        help="write the figures into docs/performance.md, and the plot into its images; needs a "
+        "working tree without changes")
     # fmt: on
     args = parser.parse_args(argv)
     if args.sizes is None:
@@ -138,6 +139,8 @@ def positive(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and report: a table on stdout, and files in --out."""
     args = parse_args(argv)
+    if args.write_docs and (changed := machine.changed(ROOT)):
+        return refuse(f"{changed[0]} differs from the commit: commit it, or leave out --write-docs")
     place = args.work.resolve()
     measured = machine.describe(ROOT)
     try:
@@ -147,6 +150,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     how = f"`{command_of(args)}`\n\n{measured}"
     parts = {name: part.report(results[name]) for name, part in PARTS.items() if results[name]}
     write(args.out, how, parts, results)
+    if args.write_docs and machine.describe(ROOT) != measured:
+        return refuse(f"{PAGE.name} is as before: the project was changed during the measurement")
     if args.write_docs:
         write_docs(how, parts, results["builds"])
     return 0
