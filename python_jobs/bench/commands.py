@@ -39,8 +39,8 @@ WITH_JAVA = (
     Step(f"check-pr{SECOND}", [CHECK], lead_in=[CHECK], environment=POOL_ON),
 )
 
-# The change that is checked: alerts get another text. Their contract holds.
-BEFORE, AFTER = 'F.lit("is")', 'F.lit("was")'
+# The change that is checked: a limit alerts, too. No contract breaks, and no unit test has a limit.
+BEFORE, AFTER = 'value > F.col("threshold")', 'value >= F.col("threshold")'
 
 # In place of the guard's macros that the project calls. Without them, it does not parse.
 STUBS = "".join(
