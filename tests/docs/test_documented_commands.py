@@ -87,6 +87,7 @@ BUILT = [
     "uv run dbt build --vars '{landing_path: /data/landing, as_of_date: 2026-01-15}'",
     "uv run dbt build --vars '{newest_event_within_days: 2}'",
     "uv run python -m python_jobs.data_test_times",
+    "uv run python -m python_jobs.start_up_times",
 ]
 
 COMPARE = "compare/test_compare_command.py::test_each_documented_command_runs"

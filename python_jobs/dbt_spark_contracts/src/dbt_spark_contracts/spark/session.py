@@ -111,6 +111,7 @@ def _start(future: "Future[SparkSession]", reads_plans: bool = False) -> None:
     global _session
     try:
         session = _create(dict(_settings))
+        _detail("The Spark session is there.")
         future.set_result(session)
         if reads_plans:
             _load_reader(session)
@@ -193,7 +194,9 @@ def _use_java(settings: dict[str, str], home: Path) -> None:
         atexit.register(pool.leave_spare, plan)
         if _use_spare(plan):
             return
+    _detail("A new Java is started.")
     launch.use(launch.start(plan))
+    _detail("Java answers.")
 
 
 def _use_spare(plan: launch.Launch) -> bool:
@@ -205,10 +208,15 @@ def _use_spare(plan: launch.Launch) -> bool:
         if plan.log_file:
             launch.log_to(plan.log_file)
     except Exception as error:  # fall back to a new Java
-        fire_event(Note(msg=f"The spare Java cannot be used: {explain(error)}"), EventLevel.DEBUG)
+        _detail(f"The spare Java cannot be used: {explain(error)}")
         return False
-    fire_event(Note(msg="Spark runs in a Java that was warmed before."), EventLevel.DEBUG)
+    _detail("Spark runs in a Java that was warmed before.")
     return True
+
+
+def _detail(text: str) -> None:
+    """Write a line into dbt's log only."""
+    fire_event(Note(msg=text), EventLevel.DEBUG)
 
 
 def make_folder(name: str, folder: str) -> None:
@@ -236,8 +244,7 @@ def _set_up_local_files(session: "SparkSession", settings: dict[str, str]) -> No
         try:
             hadoop.use_plain_local_files(session)
         except Exception as error:  # only slower without
-            reason = f"Hadoop's own local files are used: {explain(error)}"
-            fire_event(Note(msg=reason), EventLevel.DEBUG)
+            _detail(f"Hadoop's own local files are used: {explain(error)}")
 
 
 def use_branch(name: str | None) -> None:
