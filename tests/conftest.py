@@ -79,7 +79,7 @@ def tiers_of(item) -> set[str]:
 def pytest_xdist_auto_num_workers(config):
     """Use up to two workers, each with its own Java, for folders, and none for files or tests."""
     named = [argument for argument in config.args if ".py" in argument]
-    return 0 if named or config.getoption("--tier") == "quick" else min(2, os.cpu_count() or 1)
+    return 0 if named else min(2, os.cpu_count() or 1)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -25,8 +25,6 @@ from dbt_spark_contracts.cli.check_pull_request.text import fenced
 from tests.support.dbt_runner import ROOT
 from tests.support.repository import Repository
 
-pytestmark = pytest.mark.quick
-
 # The parts of the SARIF 2.1.0 schema (OASIS, sections 3.13 to 3.30) that the report uses.
 TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
 PLACE = {

@@ -241,9 +241,9 @@ IMPOSSIBLE = {
     "uv run --group bench python -m python_jobs.bench --growth 10000000 --runs 1": HOURS,
     "uv run --group bench python -m python_jobs.bench --small-files 10000 --runs 1 "
     "--write-docs": HOURS,
-    "uv run --group bench python -m python_jobs.bench --java-sizes 100 100000 300000 --runs 3 "
+    "uv run --group bench python -m python_jobs.bench --java-sizes 100 100000 --runs 2 "
     "--write-docs": HOURS,
-    "uv run --group bench python -m python_jobs.bench --commands --write-docs": HOURS,
+    "uv run --group bench python -m python_jobs.bench --commands --runs 3 --write-docs": HOURS,
     "git tag v0.1.0": "releases",
     "git push origin v0.1.0": "releases, and needs GitHub",
 }
