@@ -10,7 +10,6 @@ any build. The times are those of the lines in dbt's own log.
 import argparse
 import json
 import shutil
-import sys
 import tempfile
 import uuid
 from collections.abc import Iterable, Sequence
@@ -21,7 +20,7 @@ from statistics import median
 
 from python_jobs.bench import docs_page, machine
 from python_jobs.bench.benchmark import say
-from python_jobs.bench.contestants.base import ROOT
+from python_jobs.bench.contestants.base import ROOT, program
 from python_jobs.bench.contestants.ours import POOL_OFF, POOL_ON
 from python_jobs.bench.processes import end_all, measure, wait_until_quiet
 from python_jobs.bench.report import table
@@ -118,7 +117,7 @@ def run(place: Path, mark: str, environment: dict[str, str]) -> dict[str, float]
     home, logs = place / "home", place / "logs"
     for folder in (home, logs):
         shutil.rmtree(folder, ignore_errors=True)
-    command = [str(Path(sys.executable).with_name("dbt")), *BUILD, "--target", "local"]
+    command = [program("dbt"), *BUILD, "--target", "local"]
     command += ["--log-format-file", "json", "--log-level-file", "debug", "--log-path", str(logs)]
     command += ["--target-path", str(place / "target")]
     variables = {"LAKEHOUSE_HOME": str(home), **environment}

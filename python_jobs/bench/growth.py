@@ -11,8 +11,8 @@ from pathlib import Path
 from pyiceberg.table import StaticTable
 
 from python_jobs.bench.benchmark import Result, say
-from python_jobs.bench.contestants.base import ROOT, program
-from python_jobs.bench.contestants.ours import POOL_OFF, options, ours
+from python_jobs.bench.contestants.base import ROOT
+from python_jobs.bench.contestants.ours import POOL_OFF, ours, show
 from python_jobs.bench.landing import Landing
 from python_jobs.bench.one_step import take
 from python_jobs.current_metadata import current_metadata
@@ -44,9 +44,8 @@ class Grown(Result):
 
     def __str__(self) -> str:
         """Return a line of progress, which is all that is left if a later step fails."""
-        spent = f"{self.measured.seconds:.1f} s, {self.measured.cpu_seconds:.1f} CPU seconds"
         held = "".join(f", {layer}: {tables.files} files" for layer, tables in self.layers.items())
-        return f"{self.step}: {spent}, {self.measured.peak_bytes >> 20:,} MiB{held}"
+        return f"{self.step}: {self.measured}, {self.measured.peak_bytes >> 20:,} MiB{held}"
 
 
 def run(place: Path, sizes: Sequence[int], runs: int) -> list[Grown]:
@@ -93,10 +92,9 @@ def _turn(
     place: Path, landing: Landing, size: int, names: Sequence[str], number: int
 ) -> list[Grown]:
     build = ours(place, landing.folder)
-    show = [program("dbt"), "show", "--inline", "select 1 as one", *options(place, landing.folder)]
     cold, _, nothing_new, new = build.steps
     steps = {
-        START_UP: replace(nothing_new, commands=[show]),
+        START_UP: replace(nothing_new, commands=[show(place, landing.folder)]),
         COLD: cold,
         NOTHING_NEW: nothing_new,
         NEW: new,

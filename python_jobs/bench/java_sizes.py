@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from python_jobs.bench.benchmark import Result, say
-from python_jobs.bench.contestants.base import ROOT, Contestant, Step, program
-from python_jobs.bench.contestants.ours import POOL_OFF, options, ours
+from python_jobs.bench.contestants.base import ROOT, Contestant, Step
+from python_jobs.bench.contestants.ours import POOL_OFF, ours, show
 from python_jobs.bench.landing import Landing
 from python_jobs.bench.one_step import take
 from python_jobs.bench.processes import Measured
@@ -41,8 +41,7 @@ def run(place: Path, sizes: Sequence[int], runs: int) -> list[Result]:
                 for setting in (SMALL, LARGE):
                     build.empty()
                     measured = _take(build, build.steps[0], setting)
-                    spent = f"{measured.seconds:.1f} s, {measured.cpu_seconds:.1f} CPU seconds"
-                    say(f"  {setting}, turn {number} of {runs}: {spent}")
+                    say(f"  {setting}, turn {number} of {runs}: {measured}")
                     results.append(Result(size, setting, number, measured))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -51,8 +50,8 @@ def run(place: Path, sizes: Sequence[int], runs: int) -> list[Result]:
 
 def _start_up(place: Path, landing: Path) -> Step:
     """Return an untimed step, after which dbt has parsed and Java has its archive of classes."""
-    show = [program("dbt"), "show", "--inline", "select 1 as one", *options(place, landing)]
-    return Step("start-up", [show], lead_in=[show])
+    command = show(place, landing)
+    return Step("start-up", [command], lead_in=[command])
 
 
 def _take(build: Contestant, step: Step, setting: str) -> Measured:

@@ -40,6 +40,10 @@ class Measured:
     cpu_seconds: float
     peak_bytes: int
 
+    def __str__(self) -> str:
+        """Return the times, for a line of progress."""
+        return f"{self.seconds:.1f} s, {self.cpu_seconds:.1f} CPU seconds"
+
 
 @dataclass
 class Watch:

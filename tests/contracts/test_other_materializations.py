@@ -4,14 +4,8 @@ import shutil
 
 import pytest
 
-PROJECT = """
-name: small
-profile: lakehouse
-flags: {send_anonymous_usage_stats: false}
-models: {+file_format: iceberg, +materialized: table}
-on-run-start: "{{ begin_run() }}"
-on-run-end: "{{ end_run() }}"
-"""
+from tests.support.dbt_runner import AUDITED
+
 OWN = """
 {%% materialization %s, adapter='spark', supported_languages=['sql', 'python'] %%}
   {%% call statement('main') %%}
@@ -49,7 +43,7 @@ def test_a_contract_that_nothing_checks_is_refused(small_project, schema, spark,
 
 def test_what_writes_past_the_branch_is_refused_or_named(small_project, schema, spark, read):
     files = {
-        "dbt_project.yml": PROJECT,
+        "dbt_project.yml": AUDITED,
         "macros/own.sql": OWN % "mine",
         "models/m.sql": "{{ config(materialized='mine') }}" + SQL,
     }
@@ -73,7 +67,7 @@ def test_what_writes_past_the_branch_is_refused_or_named(small_project, schema, 
 
 def test_a_view_where_the_catalog_has_none(small_project, schema, spark):
     files = {
-        "dbt_project.yml": PROJECT,
+        "dbt_project.yml": AUDITED,
         "models/m.sql": "{{ config(materialized='view') }}" + SQL,
         "models/mv.sql": "{{ config(materialized='materialized_view') }}" + SQL,
         "models/e.sql": "{{ config(materialized='ephemeral') }}" + SQL,
@@ -106,7 +100,7 @@ def test_clone_is_refused(small_project, schema, spark):
 
 def test_failures_are_stored_at_once_and_again(small_project, schema, spark):
     files = {
-        "dbt_project.yml": PROJECT,
+        "dbt_project.yml": AUDITED,
         "models/m.sql": "select id from range({{ var('rows') }})",
         "models/m.yml": """
 models:

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from python_jobs import current_metadata as helper
-from tests.support.dbt_runner import ROOT, environment
+from tests.support.dbt_runner import AUDITED, ROOT, environment
 from tests.support.packages import virtual_environment
 from tests.support.published import home_of
 from tests.support.trino_server import VERSION, Trino
@@ -101,14 +101,6 @@ def test_duckdb_reads_the_folder(dbt, cars, tmp_path):
     assert {row for row in ROWS if str(row) in done.stdout} == ROWS
 
 
-PROJECT = """
-name: small
-profile: lakehouse
-flags: {send_anonymous_usage_stats: false}
-models: {+file_format: iceberg, +materialized: table}
-on-run-start: "{{ begin_run() }}"
-on-run-end: "{{ end_run() }}"
-"""
 SCHEMA_NAME = """
 {% macro generate_schema_name(name, node) %}{{ name or target.schema }}{% endmacro %}
 """
@@ -136,7 +128,7 @@ def data(tmp_path_factory) -> Path:
     target["server_side_parameters"] = settings
     profiles = {"lakehouse": {"target": "local", "outputs": {"local": target}}}
     files = {
-        "dbt_project.yml": PROJECT,
+        "dbt_project.yml": AUDITED,
         "profiles.yml": yaml.safe_dump(profiles),
         "macros/schema.sql": SCHEMA_NAME,
         "models/gold_car_current_state.sql": CARS,

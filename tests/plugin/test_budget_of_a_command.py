@@ -6,7 +6,7 @@ dbt only reads the name when it lists the schema.
 
 import pytest
 
-from tests.support.dbt_runner import make_project
+from tests.support.dbt_runner import AUDITED, make_project
 from tests.support.spark_work import counted, statements
 
 FEW, MANY = 3, 18
@@ -20,15 +20,6 @@ JOBS = 1
 CALLS_A_NAME = 4
 MORE_CALLS = 10
 
-PROJECT = """
-name: small
-profile: lakehouse
-flags: {send_anonymous_usage_stats: false}
-models: {+file_format: iceberg, +materialized: table}
-on-run-start: "{{ begin_run() }}"
-on-run-end: "{{ end_run() }}"
-"""
-
 
 @pytest.fixture(scope="module")
 def commands(dbt, spark, tmp_path_factory, module_schema):
@@ -37,7 +28,7 @@ def commands(dbt, spark, tmp_path_factory, module_schema):
     for count in (FEW, MANY):
         files = {f"models/m{number}.sql": "select 1L as id" for number in range(count)}
         folder = tmp_path_factory.mktemp(f"command_{count}")
-        project = make_project(dbt, folder, {"dbt_project.yml": PROJECT, **files})
+        project = make_project(dbt, folder, {"dbt_project.yml": AUDITED, **files})
         for select in ([], ["--select", "m0"]):
             with counted(spark) as work:
                 result = project("run", *select, schema=f"{module_schema}_{count}")

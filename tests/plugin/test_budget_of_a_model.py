@@ -9,17 +9,9 @@ import shutil
 
 import pytest
 
-from tests.support.dbt_runner import make_project
+from tests.support.dbt_runner import AUDITED, make_project
 from tests.support.spark_work import counted, statements
 
-PROJECT = """
-name: small
-profile: lakehouse
-flags: {send_anonymous_usage_stats: false}
-models: {+file_format: iceberg, +materialized: table}
-on-run-start: "{{ begin_run() }}"
-on-run-end: "{{ end_run() }}"
-"""
 SOURCE = """
 {{ config(schema='silver') }}
 select * from values (1L, 'a', 's'), (1L, 'b', 's'), (2L, 'a', 's') as given (id, v, secret)
@@ -105,7 +97,7 @@ QUERIES = {
 @pytest.fixture(scope="module")
 def project(dbt, spark, tmp_path_factory, module_schema):
     files = {
-        "dbt_project.yml": PROJECT,
+        "dbt_project.yml": AUDITED,
         "models/source.sql": SOURCE,
         "models/source.yml": MARK,
         "models/leak.sql": LEAK,

@@ -3,15 +3,10 @@
 import pytest
 from dbt_spark_contracts.publish.written_rows import Written, in_words
 
+from tests.support.dbt_runner import AUDITED
+
 FILES = {
-    "dbt_project.yml": """
-name: small
-profile: lakehouse
-flags: {send_anonymous_usage_stats: false}
-models: {+file_format: iceberg, +materialized: table}
-on-run-start: "{{ begin_run() }}"
-on-run-end: "{{ end_run() }}"
-""",
+    "dbt_project.yml": AUDITED,
     "models/by_hook.sql": "select 1L as id",
     "models/by_python.sql": "select 1L as id",
     "models/untouched.sql": "select 1L as id",

@@ -4,15 +4,10 @@ Iceberg checks main's files to decide whether a delete drops whole files, and th
 branch.
 """
 
+from tests.support.dbt_runner import AUDITED
+
 FILES = {
-    "dbt_project.yml": """
-name: small
-profile: lakehouse
-flags: {send_anonymous_usage_stats: false}
-models: {+file_format: iceberg, +materialized: table}
-on-run-start: "{{ begin_run() }}"
-on-run-end: "{{ end_run() }}"
-""",
+    "dbt_project.yml": AUDITED,
     "models/kept.sql": """
 {{ config(partition_by=['part'], post_hook=[
     'delete from {{ this }} where id = 1', "delete from {{ this }} where part = 'odd' and id > 90",

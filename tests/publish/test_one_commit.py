@@ -12,23 +12,15 @@ from functools import partial
 import pytest
 from pyiceberg.catalog import load_catalog
 
-from tests.support.dbt_runner import make_project
+from tests.support.dbt_runner import AUDITED, make_project
 from tests.support.own_spark import own_spark
 from tests.support.rest_catalog import rest_catalog, without_transactions
 
 pytestmark = pytest.mark.engines
 
 TABLES = ("one", "other")
-PROJECT = """
-name: small
-profile: lakehouse
-flags: {send_anonymous_usage_stats: false}
-models: {+file_format: iceberg, +materialized: table}
-on-run-start: "{{ begin_run() }}"
-on-run-end: "{{ end_run() }}"
-"""
 FILES = {
-    "dbt_project.yml": PROJECT,
+    "dbt_project.yml": AUDITED,
     **{f"models/{name}.sql": "select {{ var('number', 0) }} as number" for name in TABLES},
 }
 

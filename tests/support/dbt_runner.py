@@ -27,6 +27,17 @@ DBT = ("dbt.cli.main",)
 enable_test_caching()
 
 
+# The dbt_project.yml of a small project whose runs are audited and published.
+AUDITED = """
+name: small
+profile: lakehouse
+flags: {send_anonymous_usage_stats: false}
+models: {+file_format: iceberg, +materialized: table}
+on-run-start: "{{ begin_run() }}"
+on-run-end: "{{ end_run() }}"
+"""
+
+
 @dataclass
 class DbtResult:
     """How a dbt command ended.

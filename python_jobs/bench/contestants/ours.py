@@ -52,6 +52,11 @@ def _size(new_bytes: int) -> dict[str, str]:
     return {"LAKEHOUSE_SIZE": "large" if new_bytes >= LARGE_BYTES else "small"}
 
 
+def show(place: Path, landing: Path) -> list[str]:
+    """Return the command that starts Spark and reads nothing: what each command costs at least."""
+    return [program("dbt"), "show", "--inline", "select 1 as one", *options(place, landing)]
+
+
 def options(place: Path, landing: Path) -> list[str]:
     """Return the options of a dbt command that builds from the landing folder."""
     return [

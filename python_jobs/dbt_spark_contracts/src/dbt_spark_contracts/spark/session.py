@@ -21,6 +21,7 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from dbt_spark_contracts.compat import hadoop, iceberg, py4j, pyspark
 from dbt_spark_contracts.errors import explain, local_folders
+from dbt_spark_contracts.publish import tell
 from dbt_spark_contracts.spark import archive, executors, launch, pool, sqlite, versions
 from dbt_spark_contracts.spark.java import find_java_home, usable_versions
 from dbt_spark_contracts.spark.launch import JavaEnded
@@ -111,7 +112,7 @@ def _start(future: "Future[SparkSession]", reads_plans: bool = False) -> None:
     global _session
     try:
         session = _create(dict(_settings))
-        _detail("The Spark session is there.")
+        tell.detail("The Spark session is there.")
         future.set_result(session)
         if reads_plans:
             _load_reader(session)
@@ -194,9 +195,9 @@ def _use_java(settings: dict[str, str], home: Path) -> None:
         atexit.register(pool.leave_spare, plan)
         if _use_spare(plan):
             return
-    _detail("A new Java is started.")
+    tell.detail("A new Java is started.")
     launch.use(launch.start(plan))
-    _detail("Java answers.")
+    tell.detail("Java answers.")
 
 
 def _use_spare(plan: launch.Launch) -> bool:
@@ -208,15 +209,10 @@ def _use_spare(plan: launch.Launch) -> bool:
         if plan.log_file:
             launch.log_to(plan.log_file)
     except Exception as error:  # fall back to a new Java
-        _detail(f"The spare Java cannot be used: {explain(error)}")
+        tell.detail(f"The spare Java cannot be used: {explain(error)}")
         return False
-    _detail("Spark runs in a Java that was warmed before.")
+    tell.detail("Spark runs in a Java that was warmed before.")
     return True
-
-
-def _detail(text: str) -> None:
-    """Write a line into dbt's log only."""
-    fire_event(Note(msg=text), EventLevel.DEBUG)
 
 
 def make_folder(name: str, folder: str) -> None:
@@ -244,7 +240,7 @@ def _set_up_local_files(session: "SparkSession", settings: dict[str, str]) -> No
         try:
             hadoop.use_plain_local_files(session)
         except Exception as error:  # only slower without
-            _detail(f"Hadoop's own local files are used: {explain(error)}")
+            tell.detail(f"Hadoop's own local files are used: {explain(error)}")
 
 
 def use_branch(name: str | None) -> None:
