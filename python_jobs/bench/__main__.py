@@ -70,7 +70,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--sizes", type=positive, nargs="+", metavar="EVENTS",
         help="numbers of events; default: 100, or none with another part")
     add("--models", type=positive, nargs="+", metavar="MODELS",
-        help="time `dbt run -s one` in projects with this many models, after a first build")
+        help="time `dbt run -s one` and `dbt ls -s one` in projects with this many models, after a "
+        "first build")
     add("--growth", type=positive, nargs="+", metavar="EVENTS",
         help="measure D at these numbers of events: start-up, cold, nothing new, 1 %% new")
     add("--small-files", type=positive, nargs="+", metavar="EVENTS",

@@ -1,6 +1,7 @@
 """Figures as Markdown."""
 
 from collections.abc import Sequence
+from itertools import product
 
 from python_jobs.bench.benchmark import Result
 from python_jobs.bench.commands import pairs
@@ -24,10 +25,9 @@ def models(results: Sequence[Result]) -> str:
     """Return the table of one model in projects of several sizes."""
     lines = [_measures(results, "models in the project")]
     few, *more = sorted(sizes(results))
-    (step,) = steps(results)
-    for many in more:
+    for many, step in product(more, steps(results)):
         times = _times(_between_sizes(results, few, many, step))
-        lines.append(f"With {many:,} models it takes {times} times as long as with {few:,}.")
+        lines.append(f"With {many:,} models, `{step}` takes {times} times as long as with {few:,}.")
     return "\n\n".join(lines)
 
 

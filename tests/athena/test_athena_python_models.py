@@ -298,6 +298,7 @@ def test_empty_has_the_columns_and_no_rows(athena, cases, module_schema):
     assert athena.table(f"{module_schema}.emptied").count() == 0
 
 
+@pytest.mark.slow
 def test_a_later_run_that_breaks_the_contract_leaves_the_table_as_it_was(
     athena, cases, run, module_schema
 ):

@@ -8,6 +8,7 @@ from python_jobs.bench.benchmark import Result
 from python_jobs.bench.docs_page import NoMarkersError, replace_part
 from python_jobs.bench.figures import Figure, ratio, summarize
 from python_jobs.bench.growth import COLD, NEW, NOTHING_NEW, START_UP, Grown, Tables
+from python_jobs.bench.many_models import STEPS
 from python_jobs.bench.parts import PARTS
 from python_jobs.bench.plot import draw
 from python_jobs.bench.processes import Measured
@@ -51,9 +52,12 @@ def test_rivals_alone_have_no_ratios():
 
 
 def test_the_table_of_models_says_how_the_cost_grows():
-    found = results("dbt run -s one", 10, 12, size=10) + results("dbt run -s one", 11, 22, size=500)
-    assert report.models(found).endswith(
-        "With 500 models it takes 1.50 (1.10 to 1.83) times as long as with 10."
+    run, ls = STEPS
+    few = results(run, 10, 12, size=10) + results(ls, 2, 2, size=10)
+    many = results(run, 11, 22, size=500) + results(ls, 3, 3, size=500)
+    assert report.models(few + many).endswith(
+        "With 500 models, `dbt run -s one` takes 1.50 (1.10 to 1.83) times as long as with 10.\n\n"
+        "With 500 models, `dbt ls -s one` takes 1.50 (1.50 to 1.50) times as long as with 10."
     )
 
 

@@ -168,6 +168,7 @@ def test_any_spelling_of_the_landing_path_works(dbt, read, tmp_path, schema):
         assert sorted(row["source_file"] for row in rows) == ["a.json", "b.jsonl"]
 
 
+@pytest.mark.slow
 def test_a_landing_path_that_is_no_folder(dbt, tmp_path, schema):
     file = tmp_path / "a.json"
     file.write_text(event("a"))

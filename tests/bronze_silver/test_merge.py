@@ -90,6 +90,7 @@ def test_an_increment_reads_silver_once(fleet, spark, read, module_schema):
     assert len(read(*rejected.split("."))) == 2
 
 
+@pytest.mark.slow
 def test_not_null_is_known_without_reading(fleet, spark, module_schema):
     """What the data test asks is answered by the schema, because Iceberg refuses a null."""
     fleet(held=[*HELD, BROKEN])

@@ -170,6 +170,7 @@ def test_a_held_back_branch_beside_what_readers_see(small, answer):
     assert worth["examples"][0] == {"key": ["1"], "old": "2.0", "new": "6.0"}
 
 
+@pytest.mark.slow
 def test_the_name_of_a_run_is_a_version(small, answer):
     code, found = answer(f"cars@{small.run}", f"cars@{small.first}")
     assert (code, found["rows"]["same"]) == (0, 4)
@@ -252,6 +253,7 @@ def test_files_with_different_columns_have_all_of_them(spark, answer, tmp_path):
     assert [each["name"] for each in found["columns"]["only_old"]] == ["more"]
 
 
+@pytest.mark.slow
 def test_empty_tables(answer, parquet):
     empty = parquet(f"{CARS} from range(0)")
     code, found = answer(empty, empty, "--key", "id")
@@ -268,6 +270,7 @@ def test_no_common_column_except_the_key(answer, parquet):
     assert found["rows"]["same"] == 5
 
 
+@pytest.mark.slow
 def test_a_tolerance_and_a_null_key(answer, parquet):
     old = parquet(f"{CARS} from range(5) union all select null, null, null, null")
     code, found = answer(old, "cars", "--ignore", "secret", "--tolerance", "worth=0.5")

@@ -201,6 +201,7 @@ def test_a_killed_build_leaves_no_column(project, read, spark, schema, monkeypat
     assert not noted(spark, f"{schema}.s")
 
 
+@pytest.mark.slow
 def test_at_once_without_a_branch(project, read, schema):
     project.seed("id,v\n1,x\n")
     project("seed", "--full-refresh", write_audit_publish=False)
@@ -210,6 +211,7 @@ def test_at_once_without_a_branch(project, read, schema):
 STRATEGIES = {"merged": "unique_key='id'", "appended": "incremental_strategy='append'"}
 
 
+@pytest.mark.slow
 def test_an_incremental_models_columns(small_project, read, schema):
     """A removed column may have been not null. A removed partition column stays in the table."""
     config = (
@@ -323,6 +325,7 @@ def columns_of(spark, schema: str, *names: str) -> list[list[str]]:
     return [spark.table(f"{schema}.{name}").columns for name in names]
 
 
+@pytest.mark.slow
 def test_a_column_that_a_failed_build_added_is_out_of_sight(adding, spark, schema):
     before = columns_of(spark, schema, "g", "i", "sn")
     failed = adding("build", contract=TESTED, more=", cast(null as string) as w")

@@ -128,6 +128,7 @@ def test_what_cannot_be_enforced_is_refused(small_project, schema):
         assert "\tat " not in result.message[f"t{number}"]
 
 
+@pytest.mark.slow
 def test_merge_of_some_columns_combines_two_rows(small_project, read, schema):
     """Each input row satisfies the check, but the merged row does not."""
     model = contract(

@@ -155,6 +155,7 @@ def test_microbatch(batched, spark, module_schema):
     assert tables() == 4 * [[(1, 1), (2, 2), (3, 3), (4, 3)]]
 
 
+@pytest.mark.slow
 def test_failed_batches_are_retried_and_no_others(batched, spark, module_schema):
     select = ("--select", "given", "fails")
     assert not batched("run", *select, rows=THREE_DAYS, bad=2).success

@@ -147,6 +147,7 @@ def test_leaks_fail_with_table_and_annotations(branch, tmp_path):
     assert table[2:] == [["event_id", "string", "", "missing in contract"]]
 
 
+@pytest.mark.slow
 def test_what_a_change_of_silver_affects_is_reported(branch, tmp_path):
     path = "('fuel_available_liters', 'double', telemetry ~ '.data.fuelAvailableLiters')"
     branch.change("macros/project/event_columns.sql", path, path.replace("Available", "Left"))
@@ -305,6 +306,7 @@ def test_nothing_is_modified_across_targets(repository, tmp_path):
     assert (listed.returncode, listed.stdout) == (0, ""), listed.stderr
 
 
+@pytest.mark.slow
 def test_base_that_does_not_parse(branch):
     branch.git("switch", "--quiet", "main")
     branch.change(GOLD_YML, "models:", "models: 1")

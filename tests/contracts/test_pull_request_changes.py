@@ -818,6 +818,7 @@ def columns(checked: Checked) -> dict[str, tuple]:
     return {each.model: (each.columns, each.by_rows) for each in checked.radius.touched}
 
 
+@pytest.mark.slow
 def test_threshold_of_a_seed_affects_the_columns_computed_from_it(built):
     built.repository.change("seeds/rules.csv", "low,5", "low,6")
     checked = built.check(build=True)
@@ -864,6 +865,7 @@ def model(dbt, spark):
 """
 
 
+@pytest.mark.slow
 def test_a_model_that_makes_the_rows_of_changed_keys(built):
     """It may be proven to be the same. Other keys are a change, though all rows are the same."""
     names = "kept", "keyed", "replaced"

@@ -326,6 +326,7 @@ def check(repository, *options, **variables):
     )
 
 
+@pytest.mark.slow
 def test_files_around_a_project_below_the_root(other):
     """Shared modules, lock files and uncommitted files count, also within a git hook."""
     other.git("switch", "--quiet", "main")
@@ -357,6 +358,7 @@ def test_report_that_cannot_be_written_is_one_line(other):
     assert line == "Cannot write the report: nowhere/x.json: No such file or directory"
 
 
+@pytest.mark.slow
 def test_package_in_a_submodule(other, tmp_path):
     macro = "{% macro one() %}1{% endmacro %}"
     package = {"dbt_project.yml": "name: lib\nconfig-version: 2\n", "macros/m.sql": macro}

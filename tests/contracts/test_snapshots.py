@@ -81,6 +81,7 @@ def test_a_snapshot_is_audited_and_published(project, read, spark, schema):
         assert not spark.catalog.tableExists(f"{schema}_silver__{name}__dbt_stage")
 
 
+@pytest.mark.slow
 def test_marks_go_with_a_snapshot(project):
     """Marks reach Gold even if the snapshot's yml lists no columns, and in a new process."""
     assert project("build").success

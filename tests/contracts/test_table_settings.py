@@ -169,7 +169,9 @@ def model(dbt, spark):
 NAMES = ["Weird.Name", "back`tick", "it's", 'double"quote', "with space", "ünïcødé", "back\\slash"]
 
 
-@pytest.mark.parametrize("materialized", ["table", "incremental"])
+@pytest.mark.parametrize(
+    "materialized", [pytest.param("table", marks=pytest.mark.slow), "incremental"]
+)
 def test_names_of_any_kind(small_project, read, spark, schema, materialized):
     """Covers create, write, merge, comments, schema evolution and drop, with escaped names."""
     columns = [
@@ -219,6 +221,7 @@ def test_capitals_of_a_name_may_change(small_project, spark, schema):
     assert spark.table(f"{schema}.m").columns == ["iD", "n"]
 
 
+@pytest.mark.slow
 def test_a_table_of_any_name_is_published(small_project, spark, schema):
     """The project config turns on the quoting of identifiers."""
     hooks = {"on-run-start": "{{ begin_run() }}", "on-run-end": "{{ end_run() }}"}

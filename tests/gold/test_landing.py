@@ -214,6 +214,7 @@ def test_the_readme_says_how_to_look_at_a_row(built, dbt, module_schema, expecte
     assert any(line.startswith("| car_chassis ") for line in "\n".join(result.said).splitlines())
 
 
+@pytest.mark.slow
 def test_the_notebook_reads_gold_and_draws(built, dbt, module_schema, expected, tmp_path):
     """The notebook of docs/readers.md runs. It is stored without outputs."""
     home = home_of(dbt.home, module_schema, tmp_path / "home")

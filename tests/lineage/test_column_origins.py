@@ -310,6 +310,7 @@ def test_fingerprint_leaves_out_what_differs_in_each_run(tables):
     assert one != fingerprints(tables, query.format("2026-01-02"))
 
 
+@pytest.mark.slow
 def test_what_has_no_input_is_known_or_untraced(tables):
     """Test each Spark function without arguments. An unknown one must not count as constant."""
     untraced = set()

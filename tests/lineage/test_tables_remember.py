@@ -200,6 +200,7 @@ def test_a_state_of_a_table_is_known_by_itself(project, schema):
         assert "(made of silver_t.policy)" in result.message["gold_x"], state
 
 
+@pytest.mark.slow
 def test_a_snapshot_and_a_seed_as_parents(project, schema):
     folder = project.dir
     (folder / "dbt_project.yml").write_text(AUDITED)
@@ -222,6 +223,7 @@ snapshots:
     assert project("run", "-s", "gold_x", gold_x__sql=seeded).success
 
 
+@pytest.mark.slow
 def test_a_branch_remembers_what_main_does_not(project, schema):
     """A held-back run changes neither the published rows nor their stored origins."""
     folder = project.dir

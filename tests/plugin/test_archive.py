@@ -102,7 +102,7 @@ def test_java_takes_spark_from_the_archive(java_home, class_path, small, cache):
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda text: text[: len(text) // 2],
+        pytest.param(lambda text: text[: len(text) // 2], marks=pytest.mark.slow),
         lambda text: text[:100] + b"of another version" + text[118:],
         pytest.param(lambda text: b"", marks=pytest.mark.slow),
         pytest.param(lambda text: bytes(len(text)), marks=pytest.mark.slow),

@@ -264,6 +264,7 @@ def build(dbt, tmp_path_factory):
     return done, folder
 
 
+@pytest.mark.slow
 def test_a_build_prints_dbts_lines_only(build):
     """Each line begins with dbt's timestamp. Lines without one continue an error message."""
     done, _ = build

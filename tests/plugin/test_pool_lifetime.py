@@ -89,6 +89,7 @@ class TestClaim:
         wait_until(lambda: len(processes(runtime, KEEPER)) == 1, "the second keeper goes")
         assert processes(runtime, JAVA) == java
 
+    @pytest.mark.slow
     def test_what_java_says_is_passed_on(self, plan, runtime, tmp_path):
         """The output is the same as that of a Java that the command has started itself."""
         leave_spare(plan)
@@ -128,13 +129,16 @@ class TestEnd:
         clock.monotonic = lambda: 1540.4
         assert kept._status()["seconds_left"] == 60
 
-    @pytest.mark.parametrize("name", [KEEPER, WARMER, JAVA])
+    @pytest.mark.parametrize(
+        "name", [JAVA, *(pytest.param(name, marks=pytest.mark.slow) for name in (KEEPER, WARMER))]
+    )
     def test_when_it_is_killed(self, plan, runtime, name):
         leave_spare(plan)
         wait_until(lambda: processes(runtime, name), "it runs")[0].kill()
         wait_for_the_end(runtime)
         assert pool.claim(plan) is None
 
+    @pytest.mark.slow
     def test_when_its_keeper_is_killed_while_it_starts(self, plan, runtime):
         pool.leave_spare(plan)
         [java] = wait_until(lambda: processes(runtime, JAVA), "Java starts")
@@ -145,6 +149,7 @@ class TestEnd:
         wait_for_the_end(runtime)
         assert pool.claim(plan) is None
 
+    @pytest.mark.slow
     def test_when_who_claimed_it_is_killed(self, plan, runtime, tmp_path):
         leave_spare(plan)
         claimer = start_claimer(plan, tmp_path, "print('claimed', flush=True); time.sleep(3600)")

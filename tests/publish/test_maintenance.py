@@ -136,6 +136,7 @@ def steps(row: dict) -> dict[str, str]:
 # It acts on what it measures
 
 
+@pytest.mark.slow
 def test_small_files_are_merged_from_their_share_on(house):
     many = house.table("many", **OFF | {"small_file_ratio": 0.5})
     few = house.table("few", **OFF | {"small_file_ratio": 0.5})
@@ -166,7 +167,7 @@ def test_a_share_below_the_setting_is_left_alone(house):
     assert steps(house.maintain()[table])["compact"].startswith("6 of 12 files")
 
 
-@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("version", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_deletes_are_applied_by_their_number_and_share(house, version):
     properties = f"{ON_READ}, 'format-version' = '{version}'"
     tables_of = {
@@ -379,6 +380,7 @@ def test_orphans_are_deleted_with_icebergs_margin(house, dbt):
     assert young.exists() and not old.exists()
 
 
+@pytest.mark.slow
 def test_checkpoints_of_dead_runs_go(house):
     names = ("dbt_20260102t030405_0000000a", "dbt_20260102t030405_0000000b", "not_of_a_run")
     for name in names:
@@ -418,6 +420,7 @@ def test_the_worst_table_comes_first_and_the_rest_is_named(house, monkeypatch, c
     assert house.maintain(budget="10m")[bad]["files_after"] == 1
 
 
+@pytest.mark.slow
 def test_the_command_shows_before_and_after_and_ends_with_1_when_its_time_is_over(
     project, tool, spark
 ):

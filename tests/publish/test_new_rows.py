@@ -150,6 +150,7 @@ def test_a_snapshot_that_the_table_was_made_after_has_expired(copy):
     assert new(before, copy.numbers()) == {3}
 
 
+@pytest.mark.slow
 def test_two_builds_that_overlap(copy, dbt, spark, tmp_path, monkeypatch):
     """The lock is lost: one build reads, another reads more and writes, then the first writes."""
     copy.land(1)

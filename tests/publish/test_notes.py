@@ -73,6 +73,7 @@ def house(small_project, read, schema, tmp_path):
     return House(small_project(FILES), read, schema, tmp_path / "landing")
 
 
+@pytest.mark.slow
 def test_a_note_that_is_not_written(house, monkeypatch):
     """The write of the note fails after the rows. Runs are held back, retried and rolled back."""
 

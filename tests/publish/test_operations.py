@@ -156,6 +156,7 @@ def refused(tool, *args) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_what_is_held_back_is_not_published_over_a_roll_back(project, tool, told, call):
     """The branch has written Gold only, from a Silver that is rolled back."""
     for worths in ({1: 10}, {1: 11, 2: 20}):

@@ -143,6 +143,7 @@ def test_a_warning_passes(project, seen):
     assert seen()["b"] == [(1, 22), (2, 40)]
 
 
+@pytest.mark.slow
 def test_an_error_holds_back_what_was_written_before_it(project, seen):
     assert project("build").success
     before = seen()
@@ -295,6 +296,7 @@ def test_a_publish_that_broke_off_is_finished(project, seen, spark, schema):
     assert "broken off" not in project("seed").text
 
 
+@pytest.mark.slow
 def test_a_publish_that_cannot_be_finished_is_taken_back(project, seen, spark, schema):
     assert project("build").success
     before = seen()

@@ -178,6 +178,7 @@ def test_a_recovery_that_is_killed_at_any_step(house, foreign):
     assert house.seen() == ({before} if foreign else {before + 1})
 
 
+@pytest.mark.slow
 def test_operations_that_are_killed_at_any_step(house):
     house.build(1)
     then = str(datetime.now(timezone.utc))

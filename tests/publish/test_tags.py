@@ -111,6 +111,7 @@ def test_it_is_kept_as_long_as_the_snapshots(toy, spark, runs):
     assert tags(spark, toy, "silver_merged") == old
 
 
+@pytest.mark.slow
 def test_maintenance_takes_those_that_are_older_than_it_keeps_snapshots(toy, spark, runs):
     result = toy.dbt("run-operation", "maintain", "--args", "{keep_days: 0}", schema=toy.schema)
     assert result.success, result.text

@@ -71,6 +71,7 @@ def held_branch(result) -> str:
     return result.text.partition("held back on the branch ")[2].split()[0].rstrip(".")
 
 
+@pytest.mark.slow
 def test_hooks_that_fail(project, worth, spark, schema):
     assert project("build").success
     # A hook before begin_run fails: dbt skips begin_run and builds on.
@@ -101,6 +102,7 @@ def test_hooks_that_fail(project, worth, spark, schema):
     assert worth() == [10]
 
 
+@pytest.mark.slow
 def test_a_publish_that_is_refused_keeps_the_results(project, worth, schema):
     """Another writer has written to main during the run, without the lock."""
     assert project("build").success

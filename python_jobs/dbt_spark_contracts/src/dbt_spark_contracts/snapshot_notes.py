@@ -38,9 +38,8 @@ class Notes:
     @cached_property
     def _found_at(self) -> int | None:
         """The snapshot that the model finds."""
-        if not tables.exists(self._session, self._table):
-            return None
-        return _newest(tables.load(self._session, self._table))
+        loaded = tables.find(self._session, self._table)
+        return _newest(loaded) if loaded else None
 
     def recall(self) -> str | None:
         """Return the note about the current rows of the table, or None."""

@@ -65,15 +65,19 @@ def use_catalog(session: "SparkSession", name: str) -> None:
     pyspark.active(session).catalog.setCurrentCatalog(name)
 
 
-def exists(session: "SparkSession", table: str) -> bool:
-    """Return whether the table exists."""
+def find(session: "SparkSession", table: str):
+    """Load a table as an object of Iceberg's Java API. None if it does not exist."""
     try:
-        load(session, table)
+        return load(session, table)
     except AnalysisException as error:
         if condition_of(error) == NO_TABLE:
-            return False
+            return None
         raise
-    return True
+
+
+def exists(session: "SparkSession", table: str) -> bool:
+    """Return whether the table exists."""
+    return find(session, table) is not None
 
 
 def load_anew(session: "SparkSession", table: str):
@@ -259,14 +263,12 @@ def set_property(session: "SparkSession", table: str, name: str, value: str) -> 
 
 def tip(loaded, branch: str | None):
     """Return the snapshot of the branch or of main. None if it does not exist."""
-    ref = loaded.refs().get(branch or "main")
-    return loaded.snapshot(ref.snapshotId()) if ref else None
+    return loaded.snapshot(branch or "main")
 
 
 def head(loaded, branch: str | None):
     """Return the newest snapshot of a branch, or of main if the branch does not exist."""
-    ref = loaded.refs().get(branch) if branch else None
-    return loaded.snapshot(ref.snapshotId()) if ref else loaded.currentSnapshot()
+    return (branch and loaded.snapshot(branch)) or loaded.currentSnapshot()
 
 
 def located(session: "SparkSession", table: str) -> tuple:

@@ -87,10 +87,8 @@ def is_function_of(frame: "DataFrame", names: Collection[str]) -> bool:
 
 def _state(session: "SparkSession", name: str) -> list | None:
     """Return what tells the rows and the columns of a table, as this session reads it."""
-    if not tables.exists(session, name):
-        return None
-    loaded = tables.load(session, name)
-    snapshot = tables.head(loaded, spark_session.branch())
+    loaded = tables.find(session, name)
+    snapshot = loaded and tables.head(loaded, spark_session.branch())
     return snapshot and [key(name), rows_from(loaded, snapshot), loaded.schema().schemaId()]
 
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +44,14 @@ def checksum(model: dict, values: dict[str, Any]) -> str:
 
 def checksum_of(*told: Any) -> str:
     """Return a checksum of these values, and of the versions that run with them."""
-    packages = {name: version(name) for name in ("dbt-spark-contracts", "pyspark")}
-    text = json.dumps([*told, packages], sort_keys=True, default=str)
+    text = json.dumps([*told, _packages()], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _packages() -> dict[str, str]:
+    """Return the versions that run. Python reads and parses the metadata of a package each time."""
+    return {name: version(name) for name in ("dbt-spark-contracts", "pyspark")}
 
 
 def require_known(

@@ -61,9 +61,8 @@ def newest(session: "SparkSession", table: str) -> int | None:
 
     None if there is no such table, or it is not Iceberg's, or it was never written.
     """
-    if not tables.exists(session, table):
-        return None
-    snapshot = tables.head(tables.load(session, table), spark_session.branch())
+    loaded = tables.find(session, table)
+    snapshot = loaded and tables.head(loaded, spark_session.branch())
     return snapshot.snapshotId() if snapshot else None
 
 
