@@ -16,7 +16,7 @@ import yaml
 from python_jobs.bench.benchmark import Result, say
 from python_jobs.bench.contestants.base import ROOT, program
 from python_jobs.bench.contestants.ours import POOL_OFF
-from python_jobs.bench.processes import end_all, measure
+from python_jobs.bench.processes import Measured, end_all, measure
 
 STEPS = ("dbt run -s one", "dbt ls -s one")
 
@@ -40,31 +40,32 @@ def run(place: Path, sizes: Sequence[int], runs: int) -> list[Result]:
     Raises:
         CommandFailedError: If a run failed.
     """
-    mark = uuid.uuid4().hex
-    try:
-        projects = {size: make_project(place / f"models_{size}", size) for size in sizes}
-        for size, project in projects.items():
-            say(f"{size:,} models: building all of them once")
-            _dbt(project, mark, "run")
-        results = []
-        for number in range(1, runs + 1):
-            for step, (size, project) in product(STEPS, projects.items()):
-                measured = _dbt(project, mark, *step.split()[1:])
-                say(f"  {size:,} models, {step}, turn {number}: {measured.seconds:.1f} s")
-                results.append(Result(size, step, number, measured))
-        return results
-    finally:
-        end_all(mark)
+    projects = {size: make_project(place / f"models_{size}", size) for size in sizes}
+    for size, project in projects.items():
+        say(f"{size:,} models: building all of them once")
+        _dbt(project, "run")
+    results = []
+    for number in range(1, runs + 1):
+        for step, (size, project) in product(STEPS, projects.items()):
+            measured = _dbt(project, *step.split()[1:])
+            say(f"  {size:,} models, {step}, turn {number}: {measured.seconds:.1f} s")
+            results.append(Result(size, step, number, measured))
+    return results
 
 
-def _dbt(project: Path, mark: str, *arguments: str):
+def _dbt(project: Path, *arguments: str) -> Measured:
+    """Measure a command, and end what it leaves: the next one is measured without it."""
     command = [program("dbt"), *arguments]
     environment: Mapping[str, str] = {
         **POOL_OFF,
         "LAKEHOUSE_HOME": str(project / "home"),
         "DBT_PROFILES_DIR": str(project),
     }
-    return measure([command], environment, project, mark, project / "output.log")
+    mark = uuid.uuid4().hex
+    try:
+        return measure([command], environment, project, mark, project / "output.log")
+    finally:
+        end_all(mark)
 
 
 def make_project(folder: Path, models: int) -> Path:

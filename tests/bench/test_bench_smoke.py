@@ -56,3 +56,14 @@ def test_java_sizes(measure):
     said, builds = measure("java sizes", "--java-sizes", "100", "--runs", "1")
     assert [build["step"] for build in builds] == ["small", "large"]
     assert "| events | small / large, seconds | small / large, CPU seconds |" in said
+
+
+@pytest.mark.full
+def test_one_of_many_models(measure):
+    said, runs = measure("models", "--models", "2", "3", "--runs", "1")
+    assert [(run["size"], run["step"]) for run in runs] == [
+        *((2, "dbt run -s one"), (3, "dbt run -s one"), (2, "dbt ls -s one"), (3, "dbt ls -s one"))
+    ]
+    for run in runs:
+        assert (run["measured"]["peak_bytes"] > 300 * 2**20) == ("run" in run["step"])
+    assert "With 3 models, `dbt run -s one` takes " in said
