@@ -6,7 +6,6 @@ starts no Spark. What it takes longer in a large project is dbt's own work.
 """
 
 import shutil
-import uuid
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -14,9 +13,10 @@ from pathlib import Path
 import yaml
 
 from python_jobs.bench.benchmark import Result, say
-from python_jobs.bench.contestants.base import ROOT, program
+from python_jobs.bench.contestants.base import ROOT, Step, program
 from python_jobs.bench.contestants.ours import POOL_OFF
-from python_jobs.bench.processes import Measured, end_all, measure
+from python_jobs.bench.one_step import take
+from python_jobs.bench.processes import Measured
 
 STEPS = ("dbt run -s one", "dbt ls -s one")
 
@@ -54,18 +54,13 @@ def run(place: Path, sizes: Sequence[int], runs: int) -> list[Result]:
 
 
 def _dbt(project: Path, *arguments: str) -> Measured:
-    """Measure a command, and end what it leaves: the next one is measured without it."""
     command = [program("dbt"), *arguments]
     environment: Mapping[str, str] = {
         **POOL_OFF,
         "LAKEHOUSE_HOME": str(project / "home"),
         "DBT_PROFILES_DIR": str(project),
     }
-    mark = uuid.uuid4().hex
-    try:
-        return measure([command], environment, project, mark, project / "output.log")
-    finally:
-        end_all(mark)
+    return take(Step(" ".join(arguments), [command]), environment, project, project / "output.log")
 
 
 def make_project(folder: Path, models: int) -> Path:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException, IllegalArgumentException
+from pyspark.errors import IllegalArgumentException
 
 from dbt_spark_contracts import tables
 from dbt_spark_contracts.compat.pyspark import fetched, java_classes
-from dbt_spark_contracts.errors import condition_of
 from dbt_spark_contracts.increments.history import Unknown, back_to, changes_rows, rows_from
 from dbt_spark_contracts.publish import commits, summaries
 from dbt_spark_contracts.publish.command import is_run_name
@@ -135,11 +134,8 @@ def _is_in_no_catalog(session: "SparkSession", name: str) -> bool:
 def find(session: "SparkSession", table: str):
     """Load a table in its current state. Return None if it does not exist or is not Iceberg."""
     try:
-        return tables.load_anew(session, table)
-    except AnalysisException as error:
-        if condition_of(error) == tables.NO_TABLE:
-            return None
-        raise
+        tables.forget(session, table)
+        return tables.find(session, table)
     except IllegalArgumentException:
         return None  # Spark has a table of another format with that name, in its own catalog
     except Py4JJavaError as error:
